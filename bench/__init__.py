@@ -1,0 +1,1 @@
+"""A statistically rigorous benchmark harness for experiments with factors, seeds and metrics."""

@@ -1,0 +1,1 @@
+"""Jobs become records on disk."""

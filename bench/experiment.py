@@ -1,0 +1,127 @@
+"""The whole contract between the harness and an experiment: what an experiment declares, and what it is handed."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
+
+from bench.errors import BenchError
+
+Progress = Callable[[float], None]
+"""Called by an experiment with the fraction of its batch that is done, from 0 to 1, as often as it likes."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that an experiment reports for every run, declared once and used by every table and figure."""
+
+    name: str
+    label: str
+    unit: str = ""
+    better: Literal["lower", "higher", "neither"] = "neither"
+    scale: Literal["identity", "log"] = "identity"
+    note: str = ""
+    """A caveat printed wherever the metric is: what it does not mean, or why it is only an exhibit."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run: the parameters of a cell and the seed of a replicate."""
+
+    params: Any
+    seed: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one job came to. An experiment with nothing to add yields the bare mapping of metrics instead."""
+
+    metrics: Mapping[str, float]
+    diverged: str = ""
+    """Why the run counts as diverged; empty for a run that went well."""
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """Metric -> why its value is NaN."""
+
+
+def _all_together(_params: Any) -> Hashable:
+    return None
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Any function from jobs to metrics, with what the harness must know to plan, store and report its runs.
+
+    ``params``: a pydantic model or a dataclass, every field with a default; each field can be a factor of a suite.
+    ``run(jobs, progress)``: yields one outcome per job, in the order of the jobs. A job's outcome must not depend on
+    its companions in the batch: the harness batches, resumes and distributes as it likes.
+    ``batch_by(params)``: jobs with equal values may be handed to ``run`` together; by default every job may.
+    ``batch_size``: how many jobs are worth running together at most (1 for a plain loop).
+    ``version``: part of each job's identity. Change it when the code would give other numbers, so that stored results
+    are not mixed with new ones.
+    """
+
+    params: type
+    metrics: Sequence[Metric]
+    run: Callable[[Sequence[Job], Progress], Iterator[Outcome | Mapping[str, float]]]
+    batch_by: Callable[[Any], Hashable] = _all_together
+    batch_size: int = 1
+    version: str = "1"
+
+    @cached_property
+    def _adapter(self) -> TypeAdapter[Any]:
+        return TypeAdapter(self.params)
+
+    @cached_property
+    def fields(self) -> Mapping[str, Mapping[str, Any]]:
+        """Name -> JSON schema of every parameter, in the order of declaration."""
+        properties: dict[str, dict[str, Any]] = self._adapter.json_schema().get("properties", {})
+        return properties
+
+    @cached_property
+    def defaults(self) -> Mapping[str, Any]:
+        """Name -> default value, as JSON values."""
+        return self.values(self.params())
+
+    def values(self, params: Any) -> Mapping[str, Any]:
+        """Name -> value of every parameter, as JSON values."""
+        values: dict[str, Any] = self._adapter.dump_python(params, mode="json")
+        return values
+
+    def make(self, values: Mapping[str, Any]) -> Any:
+        """Validated parameters; raises ``pydantic.ValidationError`` with one entry per fault."""
+        return self._adapter.validate_python(dict(values))
+
+    def key(self, job: Job) -> str:
+        """Identity of a job: a hash of the parameters that differ from their defaults, the seed and the version.
+
+        A new parameter whose default is the old behaviour leaves the keys of stored results as they are.
+        """
+        values = self.values(job.params)
+        changed = {name: value for name, value in values.items() if value != self.defaults[name]}
+        identity = json.dumps([changed, job.seed, self.version], sort_keys=True)
+        return hashlib.sha256(identity.encode()).hexdigest()[:20]
+
+
+def resolve(reference: str) -> Experiment:
+    """The experiment named ``package.module:NAME``."""
+    module_name, _, name = reference.partition(":")
+    hint = 'An experiment is named "package.module:NAME", e.g. "polysem.toy:EXPERIMENT".'
+    if not (module_name and name):
+        raise BenchError(f"{reference!r} does not name an experiment.", hint=hint)
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # whatever a user's module raises on import is theirs to read, not ours to die of
+        raise BenchError(f"{module_name!r} cannot be imported: {type(error).__name__}: {error}", hint=hint) from error
+    found = getattr(module, name, None)
+    if not isinstance(found, Experiment):
+        known = sorted(key for key, value in vars(module).items() if isinstance(value, Experiment))
+        has = f"it has {', '.join(known)}" if known else "it has none"
+        raise BenchError(f"{module_name!r} has no Experiment called {name!r} ({has}).", hint=hint)
+    return found

@@ -1,0 +1,1 @@
+"""Tidy frames become result frames and verdicts."""

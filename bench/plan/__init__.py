@@ -1,0 +1,1 @@
+"""What will be run: TOML text becomes a suite, its cells and its jobs."""

@@ -1,0 +1,1 @@
+"""Result frames become what people see."""

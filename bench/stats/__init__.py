@@ -1,0 +1,1 @@
+"""Arrays and frames become numbers; knows nothing of suites, runs or reports."""

@@ -1,0 +1,1 @@
+"""Experiments on polysemanticity: toy networks, their sparse autoencoders, and the metrics of both."""
