@@ -1,0 +1,145 @@
+"""The post's experiment: parameters of one run become a trained toy network, its sparse autoencoder and their metrics.
+
+Torch is imported when runs start, not here: reading a suite needs the declarations only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from math import isfinite, sqrt
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from bench.experiment import Experiment, Job, Metric, Outcome, Progress
+
+Positive = Annotated[int, Field(gt=0)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Params(BaseModel):
+    """One run of the toy experiment. The defaults are what produced the post's table (protocol ``published``)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    protocol: Literal["published", "described"] = "published"
+    """Which preset gives the values of all fields that are not named (``PRESETS``)."""
+
+    init: Literal["random", "orthogonal", "gaussian", "xavier", "kaiming"] = "random"
+    noise: Literal["none", "bipolar", "positive_kurtosis", "gaussian", "laplace"] = "bipolar"
+    reg: Literal["none", "l1", "l2", "elastic_net"] = "l1"
+    act: Literal["relu", "gelu", "silu", "tanh", "leaky_relu"] = "relu"
+
+    n_train: Positive = 820
+    n_val: Positive = 204
+    groups: tuple[tuple[Annotated[int, Field(ge=0, lt=8)], ...], ...] = ((0, 1, 2), (3, 4), (5, 6, 7))
+    """Features that are active together; a feature in no group is always 0."""
+    p_active: Probability = 0.6
+    strength_low: Probability = 0.5
+    strength_high: Probability = 1.0
+    p_keep: Probability = 0.5
+    importance: Literal["exponential", "power_law", "uniform"] = "exponential"
+    importance_rate: NonNegative = 0.9
+
+    hidden: Positive = 12
+    layers: Annotated[int, Field(ge=2)] = 5
+    """Linear layers, the output's included."""
+    random_init: Literal["uniform", "gaussian"] = "uniform"
+    """What ``init = "random"`` means: torch's default for a linear layer, or Gaussian weights of the same variance."""
+    orthogonal_gain: Rate = sqrt(2)
+
+    sigma: NonNegative = 0.1
+    """Standard deviation of the noise on the last hidden layer (the bound, if ``bipolar_noise`` is uniform)."""
+    bipolar_noise: Literal["rademacher", "uniform"] = "rademacher"
+    """What ``noise = "bipolar"`` means: plus or minus sigma, or uniform between the two."""
+
+    reg_lambda: NonNegative = 1e-4
+    l1_ratio: Probability = 0.5
+    """Share of L1 in ``reg = "elastic_net"``: lambda (ratio L1 + (1 - ratio) L2)."""
+    l2_form: Literal["weight_decay", "penalty"] = "weight_decay"
+    """``weight_decay`` adds lambda w to the gradient of weights and biases; ``penalty`` adds lambda w^2 of the weights
+    to the loss."""
+
+    lr: Rate = 1e-3
+    epochs: Positive = 2000
+    batch: Annotated[int, Field(ge=0)] = 0
+    """Samples a step, shuffled each epoch; 0 is all of them."""
+
+    sae_width: Positive = 16
+    sae_tied: bool = False
+    """One matrix for encoder and decoder, which the optimiser then moves twice a step: what the public code does on a
+    CPU, and not on the GPU that made the published numbers."""
+    sae_lambda: NonNegative = 1e-4
+    sae_l1: Literal["sum", "mean"] = "sum"
+    """The penalty is summed over latents, and over samples either summed or averaged (the error is always a mean)."""
+    sae_input: Literal["raw", "standardised"] = "raw"
+    """What the SAE is trained on. It is always scored on standardised training activations."""
+    sae_lr: Rate = 1e-3
+    sae_epochs: Positive = 1000
+    sae_batch: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_preset(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and values.get("protocol") in PRESETS:
+            return {**PRESETS[values["protocol"]], **values}
+        return values
+
+    @model_validator(mode="after")
+    def _strengths_in_order(self) -> Params:
+        if self.strength_low > self.strength_high:
+            raise ValueError(f"strength_low {self.strength_low} is above strength_high {self.strength_high}")
+        return self
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "published": {},
+    # What the post's text says, where its code does something else. The text gives neither the variance of the
+    # Gaussian initialisation nor the gain of the orthogonal one: the former is taken as published, the latter as 1.
+    "described": {
+        "n_train": 1024,
+        "n_val": 256,
+        "layers": 4,
+        "random_init": "gaussian",
+        "orthogonal_gain": 1.0,
+        "bipolar_noise": "uniform",
+        "l2_form": "penalty",
+        "batch": 64,
+        "sae_l1": "mean",
+        "sae_input": "standardised",
+        "sae_batch": 64,
+    },
+}
+
+METRICS = (
+    Metric("macs", "MACS", better="lower", note="As published: the zero diagonal is in the mean (15/16 of the mean over pairs for 16 latents)."),
+    Metric("interference", "Interference", better="lower", note="As published: latent i takes the importance of feature i mod 8, though latents have no order."),
+    Metric("l0_sparsity", "L0 sparsity", unit="fraction"),
+    Metric("sparsity_w4", "Sparsity W4"),
+    Metric("sae_mse", "SAE MSE", better="lower", note="In protocol published the SAE is trained on raw and scored on standardised activations."),
+    Metric("train_mse", "Train MSE", better="lower"),
+    Metric("val_mse", "Validation MSE", better="lower"),
+    Metric("calibrated_macs", "Calibrated MACS", note="An exhibit: its null has no spread, so the value is the sigmoid of rounding noise and means nothing."),
+)
+
+SHARED_BY_A_BATCH = ("n_train", "n_val", "hidden", "layers", "act", "epochs", "batch", "sae_width", "sae_tied", "sae_epochs", "sae_batch", "sae_input")
+"""Parameters that change shapes or code; all others, and the seed, may differ between the members of an ensemble."""
+
+
+def batch_by(params: Params) -> Hashable:
+    """Jobs that agree in ``SHARED_BY_A_BATCH`` are trained together."""
+    return tuple(getattr(params, name) for name in SHARED_BY_A_BATCH)
+
+
+def run(jobs: Sequence[Job], progress: Progress) -> Iterator[Outcome]:
+    """Train and measure every job; all must agree in ``batch_by``."""
+    from polysem.ensemble import measure  # noqa: PLC0415  (torch takes seconds to import)
+
+    for metrics in measure([job.params for job in jobs], [job.seed for job in jobs], progress):
+        finite = isfinite(metrics["train_mse"]) and isfinite(metrics["sae_mse"])
+        yield Outcome(metrics, diverged="" if finite else "the training or reconstruction error is not finite")
+
+
+EXPERIMENT = Experiment(params=Params, metrics=METRICS, run=run, batch_by=batch_by, batch_size=40)

@@ -1,0 +1,195 @@
+"""Initial weights, data and settings of an ensemble become trained networks and sparse autoencoders.
+
+Every random number comes from the member's own streams, and no operation mixes members or depends on their number, so
+that a member's bits are the same alone and in any company.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import repeat
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from polysem.network import Network
+from polysem.noise import draw
+from polysem.parameters import Adam, Parameters, padded
+from polysem.sae.leaky_l1 import LeakyL1
+from polysem.streams import stream
+
+NOISE_BLOCK = 98_304
+"""Noise is drawn for about this many numbers at once: enough to hide Python's overhead, few enough to stay in cache."""
+
+OnStep = Callable[[], None]
+
+
+@contextmanager
+def reproducible() -> Iterator[None]:
+    """One thread, no oneDNN and no autograd: the setting in which results do not depend on the machine's load.
+
+    (oneDNN's element-wise kernels also cost 60 microseconds a call, whatever the size.)
+    """
+    before = torch.get_num_threads(), torch.backends.mkldnn.enabled
+    torch.set_num_threads(1)
+    torch.backends.mkldnn.enabled = False
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.backends.mkldnn.enabled = before[1]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a step sees: ``n`` samples, then padding; ``weight`` is 1/n for the samples and 0 for the padding."""
+
+    x: Float[Tensor, "member in_and_one sample"]
+    y: Float[Tensor, "member out sample"]
+    n: int
+    weight: Float[Tensor, " sample"]
+
+
+def batches(
+    x: Float[Tensor, "member in_and_one n"],
+    y: Float[Tensor, "member out n"],
+    n_samples: int,
+    batch_size: int,
+    epochs: int,
+    seeds: Sequence[int],
+    purpose: str,
+) -> Iterator[Batch]:
+    """All samples every step (``batch_size`` 0), or shuffled minibatches, one order a seed and epoch; the rest is last.
+
+    ``x`` and ``y`` hold ``n_samples`` samples, and padding behind them.
+    """
+    if not batch_size:
+        yield from repeat(Batch(x, y, n_samples, _weight(n_samples, x.shape[2])), epochs)
+        return
+    size = min(batch_size, n_samples)
+    width = padded(size)
+    starts = range(0, n_samples, size)
+    counts = [min(size, n_samples - start) for start in starts]
+    weights = [_weight(count, width) for count in counts]
+    unique = sorted(set(seeds))
+    generators = [stream(seed, purpose) for seed in unique]
+    member_order = torch.tensor([unique.index(seed) for seed in seeds])
+    both = torch.cat([x, y], dim=1)
+    gathered = torch.empty(len(starts), *both.shape[:2], width)
+    order = np.zeros((len(unique), len(starts), width), dtype=np.int64)
+    for _ in range(epochs):
+        for row, generator in zip(order, generators, strict=True):
+            permutation = generator.permutation(n_samples)
+            for part, start in zip(row, starts, strict=True):
+                chosen = permutation[start : start + size]
+                part[: len(chosen)] = chosen
+        index = torch.from_numpy(order)[member_order]
+        for k in range(len(starts)):
+            torch.gather(both, 2, index[:, k, None].expand(-1, both.shape[1], -1), out=gathered[k])
+        for part, count, weight in zip(gathered, counts, weights, strict=True):
+            yield Batch(part[:, : x.shape[1]], part[:, x.shape[1] :], count, weight)
+
+
+def steps_per_epoch(n_samples: int, batch_size: int) -> int:
+    """How many batches ``batches`` yields in an epoch."""
+    return -(-n_samples // batch_size) if batch_size else 1
+
+
+def _weight(n_samples: int, width: int) -> Float[Tensor, " sample"]:
+    weight = torch.zeros(width)
+    weight[:n_samples] = 1 / n_samples
+    return weight
+
+
+class HiddenNoise:
+    """Fresh noise for the hidden layer at every step; members of one seed and kind share the draws, each by its sigma."""
+
+    def __init__(self, seeds: Sequence[int], kinds: Sequence[str], sigma: Sequence[float], shape: tuple[int, int]) -> None:
+        members = list(zip(seeds, kinds, strict=True))
+        sources = sorted({member for member in members if member[1] != "none"})
+        self._sources = [(kind, stream(seed, "noise", kind)) for seed, kind in sources]
+        self._noisy = [m for m, member in enumerate(members) if member in sources]
+        self._index = torch.tensor([sources.index(members[m]) for m in self._noisy])
+        self._sigma = torch.tensor([sigma[m] for m in self._noisy]).view(-1, 1, 1)
+        self._out = torch.zeros(len(members), *shape)
+        self._block = (max(1, NOISE_BLOCK // (shape[0] * shape[1])), *shape)
+
+    def __iter__(self) -> Iterator[Float[Tensor, "member hidden sample"] | None]:
+        """Noise for one step after another, without end; always the same tensor, or None where no member has noise."""
+        while not self._sources:
+            yield None
+        target = torch.tensor(self._noisy)
+        while True:
+            drawn = torch.stack([torch.from_numpy(draw(kind, self._block, rng)) for kind, rng in self._sources], dim=1)
+            for units in drawn:
+                self._out.index_copy_(0, target, units.index_select(0, self._index).mul_(self._sigma))
+                yield self._out
+
+
+@dataclass(frozen=True)
+class Decay:
+    """Penalties on the parameters, as they enter the gradient: ``l1`` times the sign, plus ``l2`` times the value."""
+
+    l1: Float[Tensor, "member parameter"]
+    l2: Float[Tensor, "member parameter"]
+
+    def add_to(self, gradient: Float[Tensor, "member parameter"], parameters: Float[Tensor, "member parameter"]) -> None:
+        """Add the penalties' gradient in place."""
+        gradient.addcmul_(torch.sign(parameters), self.l1).addcmul_(parameters, self.l2)
+
+
+def fit_network(
+    network: Network,
+    parameters: Parameters,
+    data: Iterator[Batch],
+    noise: HiddenNoise,
+    decay: Decay,
+    rate: Float[Tensor, "member 1"],
+    on_step: OnStep,
+) -> None:
+    """Train in place by Adam on the mean squared error, all entries weighing the same."""
+    gradient = torch.zeros_like(parameters.flat)
+    gradients = parameters.views(gradient)
+    adam = Adam(parameters.flat, rate)
+    for batch, draws in zip(data, noise, strict=False):
+        error = network.forward(batch.x, draws).sub_(batch.y).mul_(batch.weight * (2 / batch.y.shape[1]))
+        network.backward(batch.x, error, gradients, noisy=draws is not None)
+        decay.add_to(gradient, parameters.flat)
+        adam.step(gradient)
+        on_step()
+
+
+def fit_sae(
+    sae: LeakyL1,
+    parameters: Parameters,
+    data: Iterator[Batch],
+    penalty: tuple[Float[Tensor, "member 1 1"], Float[Tensor, "member 1 1"]],
+    rate: Float[Tensor, "member 1"],
+    on_step: OnStep,
+    *,
+    tied: bool,
+) -> None:
+    """Train in place by Adam on the mean squared error plus the L1 penalty of the latents.
+
+    ``penalty`` weighs the sum of |latent| over latents and samples, and the sum over latents of its mean over samples.
+    ``tied``: encoder and decoder weights are one matrix, and the optimiser, which knows of two, moves it twice a step.
+    """
+    gradient = torch.zeros_like(parameters.flat)
+    gradients = parameters.views(gradient)
+    adam = Adam(parameters.flat, rate)
+    encoder_update, decoder_update = parameters.views(adam.update)
+    summed, mean = penalty
+    for batch in data:
+        _, output = sae.forward(batch.x)
+        error = output.sub_(batch.y).mul_(batch.weight * (2 / batch.y.shape[1]))
+        sae.backward(batch.x, error, gradients, batch.weight * (summed * batch.n + mean))
+        adam.step(gradient)
+        if tied:
+            sae.encoder[:, :, :-1] += decoder_update.transpose(1, 2)
+            sae.decoder += encoder_update[:, :, :-1].transpose(1, 2)
+        on_step()
