@@ -1,0 +1,52 @@
+"""A suite -> its cells and jobs, one at a time and in a fixed order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench.errors import BenchError
+from bench.experiment import Job
+from bench.plan.levels import Level, attempt, describe
+from bench.plan.suite import Suite
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination of levels, and the experiment's parameters that it stands for."""
+
+    levels: Mapping[str, Level]
+    params: Any
+
+
+def n_cells(suite: Suite) -> int:
+    """How many cells there are; none is made."""
+    return len(suite.listed) if suite.listed is not None else math.prod(map(len, suite.factors.values()))
+
+
+def n_jobs(suite: Suite) -> int:
+    """How many jobs there are: one for each cell and seed."""
+    return n_cells(suite) * len(suite.seeds)
+
+
+def cells(suite: Suite) -> Iterator[Cell]:
+    """Every cell, made when it is asked for.
+
+    Raises:
+        BenchError: at a combination that the experiment refuses.
+    """
+    for levels in suite.combinations():
+        trial = attempt(suite.experiment, suite.values(levels))
+        for refusal in trial.refusals.values():
+            message = f"{suite.path}: the experiment refuses the cell {describe(levels)}."
+            raise BenchError(message, hint=refusal.allowed)
+        yield Cell(levels, trial.params)
+
+
+def jobs(suite: Suite) -> Iterator[tuple[Cell, Job]]:
+    """Every job with its cell: all cells of the first seed, then all of the next."""
+    for seed in suite.seeds:
+        for cell in cells(suite):
+            yield cell, Job(cell.params, seed)

@@ -1,0 +1,91 @@
+"""The name of an experiment, as a suite gives it -> the Experiment, also when its module stands beside the suite."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from importlib.machinery import PathFinder
+from importlib.util import find_spec
+from pathlib import Path
+
+from bench.errors import BenchError
+from bench.experiment import Experiment, resolve
+
+
+def find(reference: str, suite: Path) -> Experiment:
+    """The experiment ``package.module:NAME``, checked to have parameters that the harness can use.
+
+    What Python finds by itself comes first. A module that it does not find is sought in the suite's folder, the current
+    directory and the suite's project (the nearest folder above it that has a pyproject.toml or .git), in this order;
+    the folder it is found in is appended to ``sys.path``, which worker processes inherit. Nothing else is imported.
+
+    Raises:
+        BenchError: if there is no such experiment, its parameters cannot be used, or two modules claim its name.
+    """
+    top = reference.partition(":")[0].partition(".")[0]
+    if top.isidentifier():
+        _make_importable(top, suite)
+    experiment = resolve(reference)
+    _check_params(reference, experiment)
+    return experiment
+
+
+def _make_importable(top: str, suite: Path) -> None:
+    here = suite.absolute().parent
+    beside = _origin(top, here)
+    if not _is_known(top):
+        folder = next((folder for folder in _folders(here) if _origin(top, folder)), None)
+        if folder is not None:
+            sys.path.append(str(folder))
+            importlib.invalidate_caches()
+    elif beside is not None and (known := _known_origin(top)) not in (None, beside):
+        raise BenchError(
+            f"There are two modules called {top!r}: {beside}, beside the suite, and {known}, which Python finds first.",
+            hint="Rename one of them; if both belong to suites, run them in separate processes.",
+        )
+
+
+def _folders(here: Path) -> Iterator[Path]:
+    yield here
+    yield Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "pyproject.toml").is_file() or (folder / ".git").exists():
+            yield folder
+            return
+
+
+def _is_known(top: str) -> bool:
+    return top in sys.modules or find_spec(top) is not None
+
+
+def _known_origin(top: str) -> Path | None:
+    if top in sys.modules:
+        origin = getattr(sys.modules[top], "__file__", None)
+    else:
+        spec = find_spec(top)
+        origin = spec.origin if spec is not None and spec.has_location else None
+    return Path(origin).resolve() if origin else None
+
+
+def _origin(top: str, folder: Path) -> Path | None:
+    """The file of the module or package ``top`` in ``folder``; for a namespace package, its folder."""
+    spec = PathFinder.find_spec(top, [str(folder)])
+    if spec is None:
+        return None
+    return Path(spec.origin).resolve() if spec.origin else (folder / top).resolve()
+
+
+def _check_params(reference: str, experiment: Experiment) -> None:
+    try:
+        unknown = set(experiment.fields) ^ set(experiment.defaults)
+    except Exception as error:  # a user's class may raise anything at all; the message passes it on
+        raise BenchError(
+            f"The parameters of {reference!r} cannot be used: {type(error).__name__}: {error}",
+            hint="They must be a pydantic model or a dataclass, every field with a default.",
+        ) from error
+    if unknown:
+        raise BenchError(
+            f"The parameters of {reference!r} go by two names: {', '.join(sorted(unknown))}.",
+            hint="Their fields must have no aliases.",
+        )

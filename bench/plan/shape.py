@@ -1,0 +1,103 @@
+"""The keys of a suite file and what each may hold -> faults of a file that does not fit, and a JSON Schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+
+from bench.plan.source import Fault, Source, did_you_mean, show
+
+MAX_SEEDS = 1_000_000
+_PERCENT = r"^(\d+(\.\d*)?|\.\d+)%$"
+
+
+def shape_faults(source: Source) -> Iterator[Fault]:
+    """Unknown and missing keys, and values of the wrong kind."""
+    try:
+        SuiteFile.model_validate(source.data)
+    except ValidationError as error:
+        for entry in error.errors(include_url=False):
+            path = _path(source.data, entry["loc"])
+            yield _fault(source, entry["type"], entry["loc"], path)
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of suites, for editors that complete and check TOML."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **SuiteFile.model_json_schema(),
+        "oneOf": [{"required": ["factors"]}, {"required": ["cells"]}],
+    }
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class MetricTable(_Strict):
+    """A table ``[metrics.NAME]``."""
+
+    margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] | Annotated[str, Field(pattern=_PERCENT)] | None = Field(
+        None, description='The smallest difference that matters: a number in the metric\'s unit, 0 or more, or "5%".'
+    )
+    scale: Literal["identity", "log"] | None = Field(
+        None, description='The scale on which the metric is analysed: "identity" or "log".'
+    )
+
+
+class SuiteFile(_Strict):
+    """What is run and what matters in it."""
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$",
+        max_length=100,
+        description="The folder of its results: letters, digits, _ and - and single dots between them, at most 100.",
+    )
+    experiment: str = Field(description='What is run, as "package.module:NAME".')
+    seeds: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_SEEDS), Tag("count")]
+        | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1), Tag("list")],
+        Discriminator(lambda value: "list" if isinstance(value, list) else "count"),
+    ] = Field(description="How many seeds, from 0 up (seeds = 10), or a list of different integers, 0 or more.")
+    params: dict[str, Any] = Field({}, description="Parameters that every run shares: name = value.")
+    factors: dict[str, Annotated[list[Any], Field(min_length=1)]] | None = Field(
+        None, min_length=1, description='The full grid: name = [level, …] for each factor, e.g. reg = ["l1", "l2"].'
+    )
+    cells: list[dict[str, Any]] | None = Field(
+        None,
+        min_length=1,
+        description="Chosen combinations: one table [[cells]] each, with a level for each factor.",
+    )
+    metrics: dict[str, MetricTable] = Field({}, description="What matters in a metric: one table [metrics.NAME] each.")
+    published: str | None = Field(
+        None, description="Path of a CSV table of published means shown beside ours, relative to the suite's folder."
+    )
+
+
+def _fault(source: Source, kind: str, location: Sequence[str | int], path: tuple[str | int, ...]) -> Fault:
+    table = MetricTable if location[0] == "metrics" and len(location) > 2 else SuiteFile
+    key = location[2 if table is MetricTable else 0]
+    if kind == "extra_forbidden":
+        known = list(table.model_fields)
+        hint = f"Allowed here: {', '.join(known)}.{did_you_mean(key, known)}"
+        return source.fault(path, f"unknown key {show(key)}", hint, key=True)
+    allowed = table.model_fields[str(key)].description or ""
+    if kind == "missing":
+        return source.fault((), f"{show(key)} is missing", allowed)
+    value: Any = source.data
+    for part in path:
+        value = value[part]
+    return source.fault(path, f"{'.'.join(map(str, path))} cannot be {show(value)}", allowed)
+
+
+def _path(data: Any, location: Sequence[str | int]) -> tuple[str | int, ...]:
+    """The part of an error's location that is in the file: pydantic's names for members of unions are not."""
+    path: list[str | int] = []
+    for part in location:
+        inside = part in data if isinstance(data, dict) else isinstance(data, list) and isinstance(part, int)
+        if inside:
+            data = data[part]
+            path.append(part)
+    return tuple(path)

@@ -1,0 +1,224 @@
+"""A TOML file -> its values, which know their line and column, and errors that point at them."""
+
+from __future__ import annotations
+
+import bisect
+import difflib
+import json
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BenchError
+from bench.plan.positions import DEEPEST, Places, Span, locate
+
+MAX_BYTES = 4 * 2**20
+MAX_FAULTS = 20
+"""So many faults are shown of those found."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong at one place; line and column count from 1, columns in characters."""
+
+    line: int
+    column: int
+    message: str
+    hint: str = ""
+    """What is allowed there, or the next step."""
+    width: int = 1
+    """How many characters of the line the fault covers."""
+
+
+class SuiteError(BenchError):
+    """Everything that is wrong with a suite, in the order of the file, each with the line it stands on."""
+
+    def __init__(self, path: Path, text: str, faults: Iterable[Fault]) -> None:
+        self.path = path
+        self.faults = tuple(sorted(set(faults), key=lambda fault: (fault.line, fault.column)))
+        lines = text.split("\n")
+        shown = [_render(path, lines, fault) for fault in self.faults[:MAX_FAULTS]]
+        if (more := len(self.faults) - len(shown)) > 0:
+            shown.append(f"… and {more} more.")
+        super().__init__("\n".join(shown))
+
+
+@dataclass(frozen=True)
+class Source:
+    """A TOML file: its text (line ends are newlines), the values as ``tomllib`` gives them, and where each stands."""
+
+    path: Path
+    text: str
+    data: dict[str, Any]
+
+    def key_at(self, *path: str | int) -> tuple[int, int]:
+        """Line and column of the key at ``path``, e.g. ``key_at("factors", "reg")``."""
+        return self._line_and_column(self._span(path, key=True).start)
+
+    def value_at(self, *path: str | int) -> tuple[int, int]:
+        """Line and column of the value at ``path``, e.g. ``value_at("factors", "reg", 1)``."""
+        return self._line_and_column(self._span(path, key=False).start)
+
+    def fault(self, path: Sequence[str | int], message: str, hint: str = "", *, key: bool = False) -> Fault:
+        """A fault at the value (or the key) at ``path``; at the nearest place above it that the text has."""
+        span = self._span(tuple(path), key=key)
+        line, column = self._line_and_column(span.start)
+        end_of_line = self._line_starts[line] - 1
+        return Fault(line, column, message, hint, max(1, min(span.end, end_of_line) - span.start))
+
+    def table(self, key: str) -> dict[str, Any]:
+        """The table called ``key`` at the top; empty if there is none, or if something else bears the name."""
+        value = self.data.get(key)
+        return value if isinstance(value, dict) else {}
+
+    @cached_property
+    def _places(self) -> Places:
+        return locate(self.text)
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        newlines = [match.end() for match in re.finditer("\n", self.text)]
+        return [0, *newlines, len(self.text) + 1]
+
+    def _span(self, path: tuple[str | int, ...], *, key: bool) -> Span:
+        if key and path in self._places.keys:
+            return self._places.keys[path]
+        while path:
+            if path in self._places.values:
+                return self._places.values[path]
+            path = path[:-1]
+        return Span(0, 0)
+
+    def _line_and_column(self, offset: int) -> tuple[int, int]:
+        line = bisect.bisect_right(self._line_starts, offset)
+        return line, offset - self._line_starts[line - 1] + 1
+
+
+def read(path: Path | str) -> Source:
+    """Read a TOML file.
+
+    Raises:
+        BenchError: if there is no such file, or it is no regular, readable file of at most 4 MiB.
+        SuiteError: if it is not UTF-8 or not TOML, nests deeper than 32 levels, or has an integer beyond 64 bits.
+    """
+    path = Path(path)
+    text = _decode(path, _read_bytes(path))
+    try:
+        data = tomllib.loads(text)
+    except RecursionError:
+        raise SuiteError(path, text, [Fault(1, 1, "nested too deeply", _TOO_DEEP)]) from None
+    except ValueError as error:
+        raise SuiteError(path, text, [_syntax_fault(text, error)]) from None
+    source = Source(path, text, data)
+    if faults := list(islice(_excesses(source, data, ()), MAX_FAULTS)):
+        raise SuiteError(path, text, faults)
+    return source
+
+
+def show(value: object) -> str:
+    """A value as TOML would write it, cut to one short line."""
+    text = repr(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def did_you_mean(given: object, known: Iterable[str]) -> str:
+    """`` Did you mean "l1"?`` for the likeliest of the known words, or nothing."""
+    close = difflib.get_close_matches(str(given)[:100], list(known), n=1)
+    return f" Did you mean {show(close[0])}?" if close else ""
+
+
+_TOO_DEEP = f"A suite nests at most {DEEPEST} levels deep; the language needs four."
+_SYNTAX = 'A suite is written in TOML: key = value, with text in quotes ("l1") and lists in brackets ([1, 2]).'
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        if path.is_dir():
+            raise BenchError(f"{path} is a folder, not a suite.", hint=_suites_in(path))
+        if not path.exists():
+            raise BenchError(f"{path} does not exist.", hint=_suites_in(path.parent))
+        if not path.is_file():
+            raise BenchError(f"{path} is not a regular file.", hint="A suite is a text file in TOML.")
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BenchError(f"{show(str(path))} cannot be read: {reason}.", hint="Give the path of a suite.") from error
+    if len(content) > MAX_BYTES:
+        size = f"{path} is larger than {MAX_BYTES // 2**20} MiB."
+        raise BenchError(size, hint="A suite is a short text; is this the right file?")
+    return content
+
+
+def _suites_in(folder: Path) -> str:
+    suites = sorted(str(path) for path in islice(folder.glob("*.toml"), 1000)) if folder.is_dir() else []
+    return f"Suites there: {', '.join(suites[:8])}." if suites else "Give the path of a suite, e.g. suites/smoke.toml."
+
+
+def _decode(path: Path, content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8-sig", errors="replace")
+        text = content.decode("utf-8-sig", errors="replace").replace("\r\n", "\n")
+        fault = Fault(
+            before.count("\n") + 1,
+            len(before) - (before.rfind("\n") + 1) + 1,
+            f"not UTF-8 text (byte 0x{content[error.start]:02x})",
+            "Save the file as UTF-8.",
+        )
+        raise SuiteError(path, text, [fault]) from None
+
+
+def _syntax_fault(text: str, error: ValueError) -> Fault:
+    """The place and the reason that ``tomllib`` gives; it gives none for an integer of thousands of digits."""
+    reason, _, place = str(error).partition(" (at ")
+    lines = text.split("\n")
+    if numbers := re.match(r"line (\d+), column (\d+)", place):
+        return Fault(int(numbers[1]), int(numbers[2]), reason, _SYNTAX)
+    if place:
+        return Fault(len(lines), len(lines[-1]) + 1, f"{reason} at the end of the file", _SYNTAX)
+    digits = re.search(r"[\d_]{4000,}", text)
+    before = text[: digits.start() if digits else 0]
+    line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+    return Fault(line, column, "an integer beyond 64 bits", "TOML's integers go from -2^63 to 2^63 - 1.")
+
+
+def _excesses(source: Source, value: Any, path: tuple[str | int, ...]) -> Iterator[Fault]:
+    """Integers beyond TOML's range, and nesting that no later step need be ready for."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        yield source.fault(path, "an integer beyond 64 bits", "TOML's integers go from -2^63 to 2^63 - 1.")
+    elif isinstance(value, dict | list) and len(path) >= DEEPEST:
+        yield source.fault(path, "nested too deeply", _TOO_DEEP)
+    elif isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, item in items:
+            yield from _excesses(source, item, (*path, key))
+
+
+def _render(path: Path, lines: Sequence[str], fault: Fault) -> str:
+    line = lines[fault.line - 1]
+    first = max(0, fault.column - 61)
+    cut = line[first : first + 110]
+    offset = fault.column - 1 - first
+    indent = "".join("\t" if character == "\t" else " " * _columns(character) for character in cut[:offset])
+    carets = "^" * max(1, sum(_columns(character) for character in cut[offset : offset + fault.width]))
+    rows = [
+        f"{path}:{fault.line}:{fault.column}: {fault.message}",
+        "    " + "".join(character if character.isprintable() or character == "\t" else "\ufffd" for character in cut),
+        f"    {indent}{carets}",
+    ]
+    return "\n".join([*rows, f"    {fault.hint}"] if fault.hint else rows)
+
+
+def _columns(character: str) -> int:
+    """How many columns of a terminal a character takes."""
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

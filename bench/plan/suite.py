@@ -1,0 +1,197 @@
+"""A suite file -> a Suite: what is run, checked in full against its experiment, with every fault found at once."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from bench.errors import BenchError
+from bench.experiment import Experiment, Metric
+from bench.plan.check import Levels, levels, metric_faults, params_faults
+from bench.plan.find import find
+from bench.plan.levels import Level, attempt, describe
+from bench.plan.shape import MAX_SEEDS, shape_faults
+from bench.plan.source import Fault, Source, SuiteError, read, show
+
+MAX_TRIED = 10_000
+"""So many cells are tried when a suite is loaded; later ones when they are made."""
+
+
+@dataclass(frozen=True)
+class MetricSettings:
+    """What matters in a metric."""
+
+    margin: float | None = None
+    """The smallest difference that matters, in the metric's unit; if ``relative``, a fraction (0.05 for "5%")."""
+    relative: bool = False
+    scale: Literal["identity", "log"] = "identity"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What is run. ``factors`` and ``listed`` hold levels as every table calls them (``levels.Level``)."""
+
+    name: str
+    reference: str
+    """The experiment as the suite names it, ``package.module:NAME``."""
+    experiment: Experiment
+    seeds: tuple[int, ...]
+    params: Mapping[str, Any]
+    """What every run shares, as the suite gives it."""
+    factors: Mapping[str, tuple[Level, ...]]
+    """Name -> levels, the first the reference; for listed cells in the order of first appearance."""
+    listed: tuple[Mapping[str, Level], ...] | None
+    """The cells of a suite that lists them; None for a full grid."""
+    metrics: Mapping[str, MetricSettings]
+    """For every metric of the experiment, in its order."""
+    published: Path | None
+    path: Path
+    text: str
+    settings: Mapping[str, Mapping[Level, Any]]
+    """Factor -> level -> the value that the experiment is given for it."""
+    digest: str
+    """A hash of what the file says, comments and layout aside."""
+
+    def combinations(self) -> Iterator[Mapping[str, Level]]:
+        """The levels of each cell: as listed, or the full grid, the first factor changing slowest."""
+        if self.listed is not None:
+            yield from self.listed
+            return
+        for combination in itertools.product(*self.factors.values()):
+            yield dict(zip(self.factors, combination, strict=True))
+
+    def values(self, levels: Mapping[str, Level]) -> Mapping[str, Any]:
+        """What the experiment is given for a cell: the shared parameters and the cell's own."""
+        return {**self.params, **{name: self.settings[name][level] for name, level in levels.items()}}
+
+
+def load(path: Path | str, *, seeds: Sequence[int] | None = None) -> Suite:
+    """Read a suite and check all of it; ``seeds`` takes the place of the seeds in the file.
+
+    Raises:
+        SuiteError: with every fault of the suite.
+        BenchError: if there is no such file, or the given seeds are not different integers of at least 0.
+    """
+    source = read(path)
+    faults = [*shape_faults(source), *_rule_faults(source)]
+    experiment = _experiment(source, faults.append)
+    if experiment is not None:
+        faults += [*params_faults(source, experiment), *metric_faults(source, experiment)]
+        found = levels(source, experiment, faults.append)
+    if faults or experiment is None:
+        raise SuiteError(source.path, source.text, faults)
+    suite = _suite(source, experiment, found, _given_seeds(source.data["seeds"] if seeds is None else seeds))
+    if refused := list(itertools.islice(_refused_cells(source, suite), 3)):
+        raise SuiteError(source.path, source.text, refused)
+    return suite
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """``"20"`` -> 0 to 19; ``"5-9"`` -> 5 to 9; ``"3,5,8"`` -> these, and ranges among them.
+
+    Raises:
+        BenchError: for anything else.
+    """
+    if re.fullmatch(r"[0-9]{1,7}", text):
+        return _given_seeds(int(text))
+    seeds: list[int] = []
+    for part in text.split(","):
+        bounds = re.fullmatch(r"\s*([0-9]{1,18})(?:-([0-9]{1,18}))?\s*", part)
+        first, last = (int(bounds[1]), int(bounds[2] or bounds[1])) if bounds else (1, 0)
+        if not first <= last < first + MAX_SEEDS:
+            raise BenchError(f"{show(text)} does not name seeds.", hint=_SEEDS)
+        seeds.extend(range(first, last + 1))
+    return _given_seeds(seeds)
+
+
+_SEEDS = f'Give a count ("20"), a range ("0-19") or a list ("3,5,8") of different integers, at most {MAX_SEEDS}.'
+
+
+def _given_seeds(seeds: int | Sequence[Any]) -> tuple[int, ...]:
+    given = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+    are_integers = all(type(seed) is int and 0 <= seed < 2**63 for seed in given)
+    if not (are_integers and 0 < len(given) <= MAX_SEEDS and len(set(given)) == len(given)):
+        raise BenchError(f"The seeds {show(seeds)} are not different integers of at least 0.", hint=_SEEDS)
+    return given
+
+
+def _rule_faults(source: Source) -> Iterator[Fault]:
+    """What is wrong between keys that are each well-formed."""
+    data = source.data
+    if "factors" in data and "cells" in data:
+        yield source.fault(("cells",), "a suite has either factors or cells", "Remove one of the two.", key=True)
+    elif "factors" not in data and "cells" not in data:
+        hint = "Give [factors] for a full grid, or one [[cells]] for each chosen combination."
+        yield source.fault((), '"factors" or "cells" is missing', hint)
+    if isinstance(seeds := data.get("seeds"), list):
+        seen: set[int] = set()
+        for index, seed in enumerate(seeds):
+            if type(seed) is int and seed in seen:
+                yield source.fault(("seeds", index), f"the seed {seed} is listed twice", "Each seed is listed once.")
+            elif type(seed) is int:
+                seen.add(seed)
+    if isinstance(published := data.get("published"), str) and not _is_file(source.path.parent / published):
+        hint = f"The path is relative to the suite's folder, {source.path.parent.absolute()}."
+        yield source.fault(("published",), f"there is no file {show(published)}", hint)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long, or a folder that may not be entered
+        return False
+
+
+def _experiment(source: Source, report: Callable[[Fault], None]) -> Experiment | None:
+    reference = source.data.get("experiment")
+    if not isinstance(reference, str):
+        return None
+    try:
+        return find(reference, source.path)
+    except BenchError as error:
+        report(source.fault(("experiment",), error.message, error.hint))
+        return None
+
+
+def _suite(source: Source, experiment: Experiment, found: Levels, seeds: tuple[int, ...]) -> Suite:
+    data = source.data
+    published = data.get("published")
+    return Suite(
+        name=data["name"],
+        reference=data["experiment"],
+        experiment=experiment,
+        seeds=seeds,
+        params=source.table("params"),
+        factors={name: tuple(taken) for name, taken in found.settings.items()},
+        listed=found.listed,
+        metrics={
+            metric.name: _metric_settings(metric, source.table("metrics").get(metric.name, {}))
+            for metric in experiment.metrics
+        },
+        published=None if published is None else source.path.parent / published,
+        path=source.path,
+        text=source.text,
+        settings=found.settings,
+        digest=hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:20],
+    )
+
+
+def _metric_settings(metric: Metric, table: Mapping[str, Any]) -> MetricSettings:
+    margin, scale = table.get("margin"), table.get("scale", metric.scale)
+    if isinstance(margin, str):
+        return MetricSettings(float(margin.removesuffix("%")) / 100, relative=True, scale=scale)
+    return MetricSettings(None if margin is None else float(margin), scale=scale)
+
+
+def _refused_cells(source: Source, suite: Suite) -> Iterator[Fault]:
+    for index, combination in enumerate(itertools.islice(suite.combinations(), MAX_TRIED)):
+        for refusal in attempt(suite.experiment, suite.values(combination)).refusals.values():
+            place: tuple[str | int, ...] = ("factors",) if suite.listed is None else ("cells", index)
+            fault = f"the experiment refuses the cell {describe(combination)}"
+            yield source.fault(place, fault, refusal.allowed, key=True)
