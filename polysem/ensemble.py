@@ -56,7 +56,8 @@ def _measure_ensemble(
         member[:-1, :n] = metrics.standardise(member[:-1, :n].contiguous())
     trained_on = raw.contiguous() if common.sae_input == "raw" else standardised
     sae_parameters = _trained_sae(params, seeds, trained_on, on_step)
-    latents, reconstruction = LeakyL1(sae_parameters, width).forward(standardised)
+    sae = LeakyL1(sae_parameters, width)
+    reconstruction = sae.forward(standardised)
     decoders = sae_parameters.matrices[1]
 
     def measured(m: int) -> Values:
@@ -73,7 +74,7 @@ def _measure_ensemble(
         return {
             "macs": metrics.macs(decoder),
             "interference": metrics.interference(decoder, importance),
-            "l0_sparsity": metrics.l0_sparsity(latents[m, :, :n]),
+            "l0_sparsity": metrics.l0_sparsity(sae.latents[m, :, :n]),
             "sparsity_w4": metrics.sparsity_w4(weights),
             "sae_mse": metrics.mse(reconstruction[m, :, :n], standardised[m, :-1, :n]),
             **errors,

@@ -7,6 +7,7 @@ Tensors are [member, feature, sample]. Every layer's input carries a last row of
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from math import sqrt
 
 import numpy as np
@@ -15,29 +16,38 @@ from jaxtyping import Float
 from torch import Tensor
 
 from polysem.activation import Activation
-from polysem.parameters import Parameters
+from polysem.parameters import Parameters, product
 
 
 class Network:
     """``len(widths) - 1`` linear layers with an activation between them, evaluated on a fixed number of samples.
 
-    Buffers are allocated once. ``hidden`` is the output of the last activation (with its row of ones) after a forward
-    pass, clean of noise.
+    All buffers are allocated, and all products bound to them, once. ``hidden`` is the output of the last activation
+    (with its row of ones) of the latest forward pass, clean of noise; ``output`` that of the last layer.
     """
 
     def __init__(self, parameters: Parameters, activation: Activation, n_samples: int) -> None:
-        self.weights, self.activation = parameters.matrices, activation
-        members = parameters.flat.shape[0]
-        rows = [shape[0] for shape in parameters.shapes]
-        self._z = [torch.empty(members, r, n_samples) for r in rows]
-        self._h = [torch.ones(members, r + 1, n_samples) for r in rows[:-1]]
+        self._activation = activation
+        weights, gradients = parameters.matrices, parameters.gradients
+        members, last = len(parameters.flat), len(weights) - 1
+        self._z = [torch.empty(members, rows, n_samples) for rows, _ in parameters.shapes]
+        self._h = [torch.ones(members, rows + 1, n_samples) for rows, _ in parameters.shapes[:-1]]
         self._noisy = torch.ones_like(self._h[-1])
-        self._grad_h = [torch.empty_like(z) for z in self._z[:-1]]
+        self._grad_z = [*(torch.empty_like(z) for z in self._z[:-1]), self._z[-1]]
+        self.hidden, self.output = self._h[-1], self._z[-1]
 
-    @property
-    def hidden(self) -> Float[Tensor, "member hidden_and_one sample"]:
-        """The last hidden layer's output of the latest forward pass."""
-        return self._h[-1]
+        self._first, self._first_gradient = weights[0].numpy(), gradients[0].numpy()
+        self._forward = [product(weights[k], self._h[k - 1], self._z[k]) for k in range(1, last + 1)]
+        self._forward_noisy = product(weights[last], self._noisy, self.output)
+        inputs = [*self._h[:-1], self._noisy]
+        self._backward = [
+            (
+                product(self._grad_z[k], inputs[k - 1].transpose(1, 2), gradients[k]),
+                product(weights[k][:, :, :-1].transpose(1, 2), self._grad_z[k], self._grad_z[k - 1]),
+                partial(activation.backward, self._grad_z[k - 1], self._z[k - 1], self._grad_z[k - 1]),
+            )
+            for k in range(last, 0, -1)
+        ]
 
     def forward(
         self,
@@ -45,33 +55,26 @@ class Network:
         noise: Float[Tensor, "member hidden sample"] | None = None,
     ) -> Float[Tensor, "member out sample"]:
         """The output, with ``noise`` added to the last hidden layer after its activation."""
-        for weight, z, h in zip(self.weights, self._z, self._h, strict=False):
-            torch.bmm(weight, x, out=z)
-            self.activation.value(z, h[:, :-1])
-            x = h
-        if noise is not None:
-            torch.add(x[:, :-1], noise, out=self._noisy[:, :-1])
-            x = self._noisy
-        return torch.bmm(self.weights[-1], x, out=self._z[-1])
+        np.matmul(self._first, x.numpy(), out=self._z[0].numpy())
+        for z, h, multiply in zip(self._z, self._h, self._forward, strict=False):
+            self._activation.value(z, h[:, :-1])
+            if noise is not None and h is self.hidden:
+                torch.add(h[:, :-1], noise, out=self._noisy[:, :-1])
+                self._forward_noisy()
+            else:
+                multiply()
+        return self.output
 
-    def backward(
-        self,
-        x: Float[Tensor, "member in_and_one sample"],
-        grad_output: Float[Tensor, "member out sample"],
-        gradients: Sequence[Float[Tensor, "member row column"]],
-        *,
-        noisy: bool,
-    ) -> None:
-        """Write the gradient of the loss with respect to every matrix, given that of the output just computed."""
-        inputs = [x, *self._h[:-1], self._noisy if noisy else self._h[-1]]
-        grad_z = grad_output
-        for layer in range(len(self.weights) - 1, -1, -1):
-            torch.bmm(grad_z, inputs[layer].transpose(1, 2), out=gradients[layer])
-            if layer:
-                grad_h = self._grad_h[layer - 1]
-                torch.bmm(self.weights[layer][:, :, :-1].transpose(1, 2), grad_z, out=grad_h)
-                self.activation.backward(grad_h, self._z[layer - 1], grad_h)
-                grad_z = grad_h
+    def backward(self, x: Float[Tensor, "member in_and_one sample"]) -> None:
+        """Compute the gradients of all parameters for the pass just made with noise.
+
+        The caller has overwritten ``output`` with the gradient of the loss with respect to it.
+        """
+        for weight_gradient, input_gradient, through_activation in self._backward:
+            weight_gradient()
+            input_gradient()
+            through_activation()
+        np.matmul(self._grad_z[0].numpy(), x.numpy().transpose(0, 2, 1), out=self._first_gradient)
 
 
 def initial_weights(

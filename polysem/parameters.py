@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from math import sqrt
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -21,7 +23,10 @@ def padded(n: int, multiple: int = LANES) -> int:
 
 
 class Parameters:
-    """Matrices of ``shapes`` for every member: ``flat`` is [member, parameter], ``matrices`` are views of it."""
+    """Matrices of ``shapes`` for every member, and their gradients.
+
+    ``flat`` and ``gradient`` are [member, parameter], zero-padded; ``matrices`` and ``gradients`` are views of them.
+    """
 
     def __init__(self, n_members: int, shapes: Sequence[tuple[int, int]]) -> None:
         self.shapes = tuple(shapes)
@@ -29,7 +34,8 @@ class Parameters:
         for rows, columns in self.shapes:
             self._starts.append(self._starts[-1] + padded(rows * columns, 16))
         self.flat: Float[Tensor, "member parameter"] = torch.zeros(n_members, padded(self._starts[-1]))
-        self.matrices = self.views(self.flat)
+        self.gradient = torch.zeros_like(self.flat)
+        self.matrices, self.gradients = self.views(self.flat), self.views(self.gradient)
 
     def views(self, flat: Float[Tensor, "member parameter"]) -> list[Float[Tensor, "member row column"]]:
         """The matrices that lie in a buffer of the same layout as ``flat``."""
@@ -38,6 +44,15 @@ class Parameters:
             flat.as_strided((members, rows, columns), (size, columns, 1), start)
             for start, (rows, columns) in zip(self._starts, self.shapes, strict=False)
         ]
+
+
+def product(a: Tensor, b: Tensor, out: Tensor) -> Callable[[], object]:
+    """A function that writes the matrix product a b of every member into ``out``, bound once to these buffers.
+
+    It is numpy's: for matrices this small, ``torch.bmm`` spends most of its time on dispatch for each member, and copies
+    operands that are transposed or strided.
+    """
+    return partial(np.matmul, a.numpy(), b.numpy(), out=out.numpy())
 
 
 class Adam:
@@ -49,18 +64,19 @@ class Adam:
 
     def __init__(
         self,
-        parameters: Float[Tensor, "member parameter"],
+        parameters: Parameters,
         rate: Float[Tensor, "member 1"],
         *,
         betas: tuple[float, float] = (0.9, 0.999),
         epsilon: float = 1e-8,
     ) -> None:
         self.parameters, self.rate, self.betas, self.epsilon = parameters, rate, betas, epsilon
-        self.mean, self.square, self.update = (torch.zeros_like(parameters) for _ in range(3))
+        self.mean, self.square, self.update = (torch.zeros_like(parameters.flat) for _ in range(3))
         self.steps = 0
 
-    def step(self, gradient: Float[Tensor, "member parameter"]) -> None:
-        """Move the parameters, in place."""
+    def step(self) -> None:
+        """Move the parameters by their gradient, in place."""
+        gradient = self.parameters.gradient
         self.steps += 1
         beta1, beta2 = self.betas
         self.mean.lerp_(gradient, 1 - beta1)
@@ -69,4 +85,4 @@ class Adam:
         self.update.mul_(1 / sqrt(1 - beta2**self.steps)).add_(self.epsilon)
         torch.div(self.mean, self.update, out=self.update)
         self.update.mul_(self.rate * (-1 / (1 - beta1**self.steps)))
-        self.parameters.add_(self.update)
+        self.parameters.flat.add_(self.update)

@@ -14,6 +14,7 @@ from itertools import repeat
 import numpy as np
 import torch
 from jaxtyping import Float
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from polysem.network import Network
@@ -38,7 +39,7 @@ def reproducible() -> Iterator[None]:
     torch.set_num_threads(1)
     torch.backends.mkldnn.enabled = False
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), threadpool_limits(1):
             yield
     finally:
         torch.set_num_threads(before[0])
@@ -119,10 +120,10 @@ class HiddenNoise:
         self._out = torch.zeros(len(members), *shape)
         self._block = (max(1, NOISE_BLOCK // (shape[0] * shape[1])), *shape)
 
-    def __iter__(self) -> Iterator[Float[Tensor, "member hidden sample"] | None]:
-        """Noise for one step after another, without end; always the same tensor, or None where no member has noise."""
+    def __iter__(self) -> Iterator[Float[Tensor, "member hidden sample"]]:
+        """Noise for one step after another, without end, always in the same tensor; zero for members without noise."""
         while not self._sources:
-            yield None
+            yield self._out
         target = torch.tensor(self._noisy)
         while True:
             drawn = torch.stack([torch.from_numpy(draw(kind, self._block, rng)) for kind, rng in self._sources], dim=1)
@@ -138,9 +139,10 @@ class Decay:
     l1: Float[Tensor, "member parameter"]
     l2: Float[Tensor, "member parameter"]
 
-    def add_to(self, gradient: Float[Tensor, "member parameter"], parameters: Float[Tensor, "member parameter"]) -> None:
+    def add_to_gradient(self, parameters: Parameters) -> None:
         """Add the penalties' gradient in place."""
-        gradient.addcmul_(torch.sign(parameters), self.l1).addcmul_(parameters, self.l2)
+        flat = parameters.flat
+        parameters.gradient.addcmul_(torch.sign(flat), self.l1).addcmul_(flat, self.l2)
 
 
 def fit_network(
@@ -153,14 +155,12 @@ def fit_network(
     on_step: OnStep,
 ) -> None:
     """Train in place by Adam on the mean squared error, all entries weighing the same."""
-    gradient = torch.zeros_like(parameters.flat)
-    gradients = parameters.views(gradient)
-    adam = Adam(parameters.flat, rate)
+    adam = Adam(parameters, rate)
     for batch, draws in zip(data, noise, strict=False):
-        error = network.forward(batch.x, draws).sub_(batch.y).mul_(batch.weight * (2 / batch.y.shape[1]))
-        network.backward(batch.x, error, gradients, noisy=draws is not None)
-        decay.add_to(gradient, parameters.flat)
-        adam.step(gradient)
+        network.forward(batch.x, draws).sub_(batch.y).mul_(batch.weight * (2 / batch.y.shape[1]))
+        network.backward(batch.x)
+        decay.add_to_gradient(parameters)
+        adam.step()
         on_step()
 
 
@@ -179,16 +179,13 @@ def fit_sae(
     ``penalty`` weighs the sum of |latent| over latents and samples, and the sum over latents of its mean over samples.
     ``tied``: encoder and decoder weights are one matrix, and the optimiser, which knows of two, moves it twice a step.
     """
-    gradient = torch.zeros_like(parameters.flat)
-    gradients = parameters.views(gradient)
-    adam = Adam(parameters.flat, rate)
+    adam = Adam(parameters, rate)
     encoder_update, decoder_update = parameters.views(adam.update)
     summed, mean = penalty
     for batch in data:
-        _, output = sae.forward(batch.x)
-        error = output.sub_(batch.y).mul_(batch.weight * (2 / batch.y.shape[1]))
-        sae.backward(batch.x, error, gradients, batch.weight * (summed * batch.n + mean))
-        adam.step(gradient)
+        sae.forward(batch.x).sub_(batch.y).mul_(batch.weight * (2 / batch.y.shape[1]))
+        sae.backward(batch.x, batch.weight * (summed * batch.n + mean))
+        adam.step()
         if tied:
             sae.encoder[:, :, :-1] += decoder_update.transpose(1, 2)
             sae.decoder += encoder_update[:, :, :-1].transpose(1, 2)
