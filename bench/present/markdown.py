@@ -1,0 +1,79 @@
+"""A report becomes GitHub-flavoured Markdown that is also readable raw: aligned tables, appendices folded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from rich.cells import cell_len, set_cell_size
+
+from bench.present.report import Report, Section, Table, plain
+
+
+def render(report: Report) -> str:
+    """The whole report; any text in it shows as it is written and is never read as markup."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def escape(text: str) -> str:
+    """Plain text as Markdown that renders as just this text, with no more backslashes than that takes."""
+    return _START.sub(r"\1\\\2", _MARKUP.sub(r"\\\g<0>", plain(text)))
+
+
+_MARKUP = re.compile(
+    r"""
+    [\\`|~]                         # escapes, code, cells, strikethrough
+    | \*(?=\S) | (?<=\S)\*          # emphasis; a star that stands alone is a star
+    | (?<![^\W_])_ | _(?![^\W_])    # an underscore that could open or close emphasis, not one inside a word
+    | <(?=[A-Za-z/!?])              # tags
+    | \](?=[(\[:])                  # links and their definitions
+    | &(?=[#\w])                    # entities
+    """,
+    re.VERBOSE,
+)
+_START = re.compile(r"^(\d*)([#>+*=-]|\[(?=[ xX]\])|(?<=\d)[.)])")
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield f"# {escape(report.title)}"
+    for section in report.sections:
+        yield from ("", f"## {escape(section.title)}")
+        if section.appendix:
+            yield from ("", "<details><summary>Show</summary>")
+        yield from _section(section)
+        if section.appendix:
+            yield from ("", "</details>")
+
+
+def _section(section: Section) -> Iterator[str]:
+    for paragraph in section.text:
+        yield from ("", escape(paragraph))
+    if section.points:
+        yield ""
+        yield from (f"- {escape(point)}" for point in section.points)
+    for table in section.tables:
+        yield from ("", f"**{escape(table.caption)}**", "")
+        yield from _table(table)
+        if table.note:
+            yield from ("", escape(table.note))
+
+
+def _table(table: Table) -> Iterator[str]:
+    right = [column.is_number for column in table.columns]
+    header, *rows = ([escape(cell) for cell in row] for row in [table.header, *table.rows])
+    widths = [max(3, *(cell_len(row[index]) for row in [header, *rows])) for index in range(len(header))]
+    yield _row(header, widths, right)
+    yield _row(
+        [f"{'-' * (width - 1)}{':' if flush else '-'}" for width, flush in zip(widths, right, strict=True)],
+        widths,
+        right,
+    )
+    yield from (_row(row, widths, right) for row in rows)
+
+
+def _row(cells: list[str], widths: list[int], right: list[bool]) -> str:
+    padded = (
+        f"{' ' * (width - cell_len(cell))}{cell}" if flush else set_cell_size(cell, width)
+        for cell, width, flush in zip(cells, widths, right, strict=True)
+    )
+    return f"| {' | '.join(padded)} |"

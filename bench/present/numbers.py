@@ -1,0 +1,84 @@
+"""Numbers become the text that people read, the same in every table and sentence; a missing number is a dash."""
+
+from __future__ import annotations
+
+import math
+
+MISSING = "–"
+"""What stands for NaN in text; data keep the NaN."""
+
+
+def decimals_for(spread: float) -> int | None:
+    """Decimals that show ``spread`` to two significant digits, three if the first is 1; None if it has no size."""
+    if not math.isfinite(spread) or spread == 0:
+        return None
+    exponent = math.floor(math.log10(abs(spread)))
+    leading_one = abs(spread) < 2 * 10.0**exponent
+    return max(0, 1 + leading_one - exponent)
+
+
+def fixed(value: float, decimals: int) -> str:
+    """``value`` with so many decimals and a true minus sign, never "−0.00"."""
+    if math.isnan(value):
+        return MISSING
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    text = f"{value:.{decimals}f}"
+    return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def significant(value: float, digits: int = 4) -> str:
+    """``value`` to so many significant digits; powers of ten only where plain decimals would be long."""
+    if not math.isfinite(value) or value == 0:
+        return fixed(value, 0)
+    if 1e-4 <= abs(value) < 1e7:
+        return fixed(value, max(0, digits - 1 - math.floor(math.log10(abs(value)))))
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    return f"{mantissa}e{int(exponent)}".replace("-", "−")
+
+
+def with_spread(value: float, spread: float) -> str:
+    """``value`` to the digits that its spread (a standard deviation, half an interval) leaves meaningful."""
+    decimals = decimals_for(spread)
+    return significant(value) if decimals is None or decimals > 7 else fixed(value, decimals)
+
+
+def interval(value: float, low: float, high: float) -> str:
+    """An estimate with its interval: ``−0.66 [−1.02, −0.30]``."""
+    if math.isnan(low) and math.isnan(high):
+        return significant(value)
+    half = (high - low) / 2
+    return f"{with_spread(value, half)} [{with_spread(low, half)}, {with_spread(high, half)}]"
+
+
+def mean_sd(mean: float, sd: float) -> str:
+    """A mean with its standard deviation: ``8.70 ± 1.45``."""
+    return significant(mean) if math.isnan(sd) else f"{with_spread(mean, sd)} ± {with_spread(sd, sd)}"
+
+
+def p_value(p: float) -> str:
+    """``<0.001`` or three decimals; a fourth where rounding would hide on which side of 0.05 it lies."""
+    if math.isnan(p):
+        return MISSING
+    if p < 0.001:
+        return "<0.001"
+    text = f"{p:.3f}"
+    return f"{p:.4f}" if text == "0.050" else text
+
+
+def percent(fraction: float) -> str:
+    """A fraction as per cent: ``0.123`` is ``12.3%``, from 100% on without decimals."""
+    if math.isnan(fraction):
+        return MISSING
+    return f"{fixed(100 * fraction, 1 if abs(fraction) < 1 else 0)}%"
+
+
+def count(value: float) -> str:
+    """An integer; thousands are not separated, so that it can be copied."""
+    return MISSING if math.isnan(value) else str(int(value))
+
+
+def listed(items: list[str], *, most: int = 6) -> str:
+    """``a, b and c``; more than ``most`` items end in "and 4 more"."""
+    shown = items if len(items) <= most else [*items[: most - 1], f"{len(items) - most + 1} more"]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else ""

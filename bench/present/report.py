@@ -1,0 +1,141 @@
+"""What a report says, as data: sections of paragraphs and tables, whose cells become text here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+from pandas import NA, DataFrame
+
+from bench.present import numbers
+
+Kind = Literal[
+    "text", "count", "value", "statistic", "degrees", "percent", "p", "p_marked", "interval", "mean_sd", "mean_sd_n"
+]
+
+
+def plain(value: object) -> str:
+    """One line of printable text: whitespace becomes a blank, control and invisible characters become U+FFFD."""
+    text = numbers.MISSING if value is None or value is NA or value != value else str(value)  # noqa: PLR0124
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: its heading, the columns of the frame that each cell is made of, and how.
+
+    ``interval`` reads (estimate, low, high), ``mean_sd`` (mean, SD), ``mean_sd_n`` (mean, SD, n), ``p_marked`` (p,
+    whether to mark it with a star); every other kind reads one column. ``key`` columns name the row and are repeated
+    where a table is split to fit; ``detail`` columns are the first to go where a short rendering has no room.
+    """
+
+    label: str
+    source: tuple[str, ...]
+    kind: Kind = "text"
+    key: bool = False
+    detail: bool = False
+
+    @property
+    def is_number(self) -> bool:
+        """Whether cells are set flush right."""
+        return self.kind != "text"
+
+    def cell(self, *values: Any) -> str:
+        """The text of one cell."""
+        return _TEXT[self.kind](*values)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows of a frame as people see them.
+
+    ``headline`` names a boolean column of the frame: a short rendering shows only the rows where it holds, and says how
+    many it left out.
+    """
+
+    caption: str
+    frame: DataFrame
+    columns: Sequence[Column]
+    headline: str = ""
+    note: str = ""
+
+    @property
+    def header(self) -> list[str]:
+        """The headings."""
+        return [plain(column.label) for column in self.columns]
+
+    @cached_property
+    def rows(self) -> list[list[str]]:
+        """The text of every cell, row by row."""
+        by_column = [
+            [column.cell(*values) for values in zip(*(self.frame[name] for name in column.source), strict=True)]
+            for column in self.columns
+        ]
+        return [list(row) for row in zip(*by_column, strict=True)]
+
+    def brief(self) -> Table:
+        """The headline rows only."""
+        if not self.headline or self.frame[self.headline].all():
+            return self
+        chosen = self.frame[self.frame[self.headline]]
+        left_out = len(self.frame) - len(chosen)
+        more = f"({left_out} more {'row' if left_out == 1 else 'rows'} in the full report.)"
+        note = f"{self.note} {more}".strip()
+        return replace(self, frame=chosen, headline="", note=note)
+
+    def without_detail(self) -> Table:
+        """The table without its detail columns."""
+        return replace(self, columns=[column for column in self.columns if not column.detail])
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """A heading with paragraphs, a list of points and tables, in this order; all text is plain, without any markup.
+
+    ``appendix`` sections are for looking things up: a short rendering only names them.
+    """
+
+    title: str
+    text: Sequence[str] = ()
+    points: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+    appendix: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """Everything a report says; every renderer shows the same.
+
+    ``data`` holds the whole result frames (numbers, not text) by name, for programs.
+    """
+
+    title: str
+    provenance: Mapping[str, str]
+    sections: Sequence[Section]
+    data: Mapping[str, DataFrame] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        from bench.present import html  # noqa: PLC0415 (a renderer needs this module)
+
+        return html.fragment(self)
+
+
+def _p_marked(p: float, marked: object) -> str:
+    return f"{numbers.p_value(p)} {'*' if marked is True or marked == 1 else ' '}"
+
+
+_TEXT: Mapping[Kind, Callable[..., str]] = {
+    "text": plain,
+    "count": numbers.count,
+    "value": numbers.significant,
+    "statistic": lambda value: numbers.fixed(value, 2),
+    "degrees": lambda value: numbers.fixed(value, 0 if float(value).is_integer() else 1),
+    "p": numbers.p_value,
+    "p_marked": _p_marked,
+    "interval": numbers.interval,
+    "mean_sd": numbers.mean_sd,
+    "mean_sd_n": lambda mean, sd, n: f"{numbers.mean_sd(mean, sd)} (n={numbers.count(n)})",
+    "percent": numbers.percent,
+}

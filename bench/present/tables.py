@@ -1,0 +1,166 @@
+"""Result frames become the tables of a report, one function a frame; column kinds decide what numbers look like."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pandas import DataFrame
+
+from bench.experiment import Metric
+from bench.present.report import Column, Table
+
+ALPHA = 0.05
+"""An effect is said to survive when its adjusted p is below this."""
+
+CV_CLASSES = ((0.15, "robust"), (0.30, "moderate"), (0.50, "high"), (float("inf"), "volatile"))
+"""Upper bound of the coefficient of variation of each class."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the numbers are about."""
+
+    factors: Mapping[str, Sequence[Hashable]]
+    """Name -> levels, the first the reference."""
+    metrics: Sequence[Metric]
+    block: str = "seed"
+
+    @property
+    def contrasts(self) -> Mapping[str, str]:
+        """Main effect as result frames name it -> as people read it, ``reg: l1 → l2``."""
+        named = {}
+        for name, (reference, *others) in self.factors.items():
+            for level in others:
+                effect = name if len(others) == 1 else f"{name}[{level}]"
+                named[effect] = f"{name}: {reference} → {level}"
+        return named
+
+    def effect(self, name: str) -> str:
+        """An effect as people read it."""
+        return self.contrasts.get(name) or self.term(name)
+
+    def term(self, name: str) -> str:
+        """A term of a model as people read it, ``init × reg``."""
+        return name if any(":" in factor for factor in self.factors) else name.replace(":", " × ")
+
+
+def heading(metric: Metric) -> str:
+    """How a metric is called above a table: ``Test log loss (nats), lower is better``."""
+    unit = f" ({metric.unit})" if metric.unit else ""
+    return f"{metric.label}{unit}{'' if metric.better == 'neither' else f', {metric.better} is better'}"
+
+
+def effects(contrasts: DataFrame, context: Context) -> Iterator[Table]:
+    """One table a metric: every effect; main effects and survivors are its headlines."""
+    for metric, rows in _by_metric(contrasts, context):
+        ratio = bool((rows["scale"] == "ratio").all())
+        survives = rows["p_adjusted"] < ALPHA
+        yield Table(
+            heading(metric),
+            rows.assign(
+                effect=[context.effect(name) for name in rows["effect"]],
+                survives=survives,
+                headline=survives | rows["effect"].isin(context.contrasts),
+            ),
+            (
+                Column("Effect", ("effect",), key=True),
+                Column("Ratio [95% CI]" if ratio else "Change [95% CI]", ("estimate", "low", "high"), "interval"),
+                Column("t", ("t",), "statistic", detail=True),
+                Column("df", ("df",), "degrees", detail=True),
+                Column("p", ("p",), "p"),
+                Column("adj. p", ("p_adjusted", "survives"), "p_marked"),
+                Column("d_z", ("d_z",), "statistic"),
+            ),
+            headline="headline",
+            note=metric.note,
+        )
+
+
+def means(cells: DataFrame, context: Context) -> Table:
+    """One row a cell, one column a metric."""
+    full = cells["n"].max()
+    frame = cells[list(context.factors)].drop_duplicates().reset_index(drop=True)
+    columns = [Column(name, (name,), key=True) for name in context.factors]
+    for position, (metric, rows) in enumerate(_by_metric(cells, context)):
+        source = tuple(f"{name} {position}" for name in ("mean", "sd", "n"))
+        frame[list(source)] = rows[["mean", "sd", "n"]].to_numpy()
+        complete = bool((rows["n"] == full).all())
+        columns.append(Column(metric.label, source, "mean_sd" if complete else "mean_sd_n"))
+    return Table(f"Mean ± SD of {int(full)} runs per cell", frame, columns)
+
+
+def variation(cells: DataFrame, context: Context) -> Table:
+    """One row a metric: how much runs of one cell differ, relative to their mean."""
+    rows = []
+    for metric, chosen in _by_metric(cells, context):
+        cv = chosen["cv"]
+        rows.append(
+            {
+                "metric": metric.label,
+                "low": cv.min(),
+                "median": cv.median(),
+                "high": cv.max(),
+                "class": cv_class(cv.median()),
+            }
+        )
+    columns = (
+        Column("Metric", ("metric",), key=True),
+        Column("Lowest CV", ("low",), "percent"),
+        Column("Median CV", ("median",), "percent"),
+        Column("Highest CV", ("high",), "percent"),
+        Column("Class of the median", ("class",)),
+    )
+    return Table("Coefficient of variation within cells (SD over |mean|)", DataFrame(rows), columns)
+
+
+def cv_class(cv: float) -> str:
+    """The name that the published classes give to a coefficient of variation; none where it is missing."""
+    return next((name for bound, name in CV_CLASSES if cv < bound), "")
+
+
+def anova(frame: DataFrame, context: Context) -> Iterator[Table]:
+    """One table a metric: all terms."""
+    for metric, rows in _by_metric(frame, context):
+        yield Table(
+            heading(metric),
+            rows.assign(term=[context.term(name) for name in rows["term"]], marked=rows["p"] < ALPHA),
+            (
+                Column("Term", ("term",), key=True),
+                Column("df", ("df_num",), "degrees"),
+                Column("df error", ("df_den",), "degrees"),
+                Column("Sum of squares", ("sum_sq",), "value"),
+                Column("F", ("F",), "statistic"),
+                Column("p", ("p",), "p"),
+                Column(
+                    "partial η² [95% CI]", ("partial_eta_sq", "partial_eta_sq_low", "partial_eta_sq_high"), "interval"
+                ),
+            ),
+        )
+
+
+def pairwise(frame: DataFrame, context: Context) -> Iterator[Table]:
+    """One table a metric: each cell against the baseline cell."""
+    for metric, rows in _by_metric(frame, context):
+        ratio = bool((rows["scale"] == "ratio").all())
+        yield Table(
+            f"{heading(metric)}: against {rows['b'].iloc[0]}",
+            rows.assign(survives=rows["p_adjusted"] < ALPHA),
+            (
+                Column("Cell", ("a",), key=True),
+                Column("Ratio [95% CI]" if ratio else "Difference [95% CI]", ("diff", "low", "high"), "interval"),
+                Column("Welch t", ("t",), "statistic"),
+                Column("df", ("df",), "degrees"),
+                Column("p Welch", ("p_welch",), "p"),
+                Column("p paired", ("p_paired",), "p"),
+                Column("adj. p", ("p_adjusted", "survives"), "p_marked"),
+                Column("Cohen's d [95% CI]", ("d", "d_low", "d_high"), "interval"),
+            ),
+        )
+
+
+def _by_metric(frame: DataFrame, context: Context) -> Iterator[tuple[Metric, DataFrame]]:
+    for metric in context.metrics:
+        rows = frame[frame["metric"] == metric.name]
+        if len(rows):
+            yield metric, rows
