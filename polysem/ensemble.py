@@ -47,7 +47,7 @@ def _measure_ensemble(
     n, width = common.n_train, padded(common.n_train)
     on_step = _step_counter(common, report)
     x, y = _data(params, seeds)
-    parameters = _trained_network(params, seeds, x[:, :, :width], y[:, :, :width], on_step)
+    parameters = _trained_network(params, seeds, torch.cat([x, y], dim=1)[:, :, :width], on_step)
     evaluated = Network(parameters, ACTIVATIONS[common.act], x.shape[2])
     output = evaluated.forward(x)
     raw = evaluated.hidden[:, :, :width]
@@ -112,8 +112,7 @@ def _data(
 def _trained_network(
     params: Sequence[Params],
     seeds: Sequence[int],
-    x: Float[Tensor, "member in_and_one sample"],
-    y: Float[Tensor, "member out sample"],
+    samples: Float[Tensor, "member in_and_one_and_out sample"],
     on_step: train.OnStep,
 ) -> Parameters:
     common = params[0]
@@ -127,18 +126,18 @@ def _trained_network(
         for matrix, weights in zip(parameters.matrices, drawn, strict=True):
             matrix[m] = torch.from_numpy(weights)
     names = {"bipolar": None, "positive_kurtosis": "student_t3"}
-    data_batches = train.batches(x, y, common.n_train, common.batch, common.epochs, seeds, "order")
-    samples = padded(min(common.batch or common.n_train, common.n_train))
+    width = padded(min(common.batch or common.n_train, common.n_train))
     noise = train.HiddenNoise(
         seeds,
         [names.get(p.noise, p.noise) or p.bipolar_noise for p in params],
         [p.sigma for p in params],
-        (common.hidden, samples),
+        (common.hidden, width),
     )
+    orders = [stream(seed, "order") for seed in seeds]
     train.fit_network(
-        Network(parameters, ACTIVATIONS[common.act], samples),
+        Network(parameters, ACTIVATIONS[common.act], width),
         parameters,
-        data_batches,
+        train.batches(samples, common.n_train, common.batch, common.epochs, orders),
         noise,
         _decay(params, parameters),
         torch.tensor([[p.lr] for p in params]),
@@ -177,15 +176,14 @@ def _trained_sae(
         drawn = leaky_l1.initial_weights(common.hidden, common.sae_width, stream(seed, "sae"))
         for matrix, weights in zip(parameters.matrices, drawn, strict=True):
             matrix[m] = torch.from_numpy(weights)
-    samples = padded(min(common.sae_batch or common.n_train, common.n_train))
+    width = padded(min(common.sae_batch or common.n_train, common.n_train))
+    orders = [stream(seed, "sae order") for seed in seeds]
     penalties = torch.tensor([[p.sae_lambda * (p.sae_l1 == form) for form in ("sum", "mean")] for p in params])
     summed, mean = penalties.T.reshape(2, -1, 1, 1)
     train.fit_sae(
-        LeakyL1(parameters, samples),
+        LeakyL1(parameters, width),
         parameters,
-        train.batches(
-            activations, activations[:, :-1], common.n_train, common.sae_batch, common.sae_epochs, seeds, "sae order"
-        ),
+        train.batches(activations, common.n_train, common.sae_batch, common.sae_epochs, orders),
         (summed, mean),
         torch.tensor([[p.sae_lr] for p in params]),
         on_step,

@@ -9,7 +9,7 @@ Draws = Float32[np.ndarray, "..."]
 
 
 def draw(kind: str, shape: tuple[int, ...], rng: np.random.Generator) -> Draws:
-    """Independent draws of ``kind``; every kind has mean 0, and variance 1 except ``uniform`` (variance 1/3)."""
+    """Independent draws of ``kind``; mean 0, and variance 1 except ``uniform`` (1/3) and ``none`` (0)."""
     return _KINDS[kind](shape, rng).astype(np.float32, copy=False)
 
 
@@ -40,6 +40,7 @@ def _uniform(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
 
 
 _KINDS = {
+    "none": lambda shape, _rng: np.zeros(shape),
     "rademacher": _rademacher,
     "uniform": _uniform,
     "student_t3": _student_t3,

@@ -50,50 +50,38 @@ def reproducible() -> Iterator[None]:
 class Batch:
     """What a step sees: ``n`` samples, then padding; ``weight`` is 1/n for the samples and 0 for the padding."""
 
-    x: Float[Tensor, "member in_and_one sample"]
-    y: Float[Tensor, "member out sample"]
+    samples: Float[Tensor, "member row sample"]
     n: int
     weight: Float[Tensor, " sample"]
 
 
 def batches(
-    x: Float[Tensor, "member in_and_one n"],
-    y: Float[Tensor, "member out n"],
+    samples: Float[Tensor, "member row padded_n"],
     n_samples: int,
     batch_size: int,
     epochs: int,
-    seeds: Sequence[int],
-    purpose: str,
+    orders: Sequence[np.random.Generator],
 ) -> Iterator[Batch]:
-    """All samples every step (``batch_size`` 0), or shuffled minibatches, one order a seed and epoch; the rest is last.
+    """All samples at every step (``batch_size`` 0), or minibatches in a new order each epoch, the rest last.
 
-    ``x`` and ``y`` hold ``n_samples`` samples, and padding behind them.
+    ``samples`` holds ``n_samples`` of them, and padding behind them; ``orders`` has a generator for each member.
     """
     if not batch_size:
-        yield from repeat(Batch(x, y, n_samples, _weight(n_samples, x.shape[2])), epochs)
+        yield from repeat(Batch(samples, n_samples, _weight(n_samples, samples.shape[2])), epochs)
         return
     size = min(batch_size, n_samples)
     width = padded(size)
-    starts = range(0, n_samples, size)
-    counts = [min(size, n_samples - start) for start in starts]
+    counts = [min(size, n_samples - start) for start in range(0, n_samples, size)]
     weights = [_weight(count, width) for count in counts]
-    unique = sorted(set(seeds))
-    generators = [stream(seed, purpose) for seed in unique]
-    member_order = torch.tensor([unique.index(seed) for seed in seeds])
-    both = torch.cat([x, y], dim=1)
-    gathered = torch.empty(len(starts), *both.shape[:2], width)
-    order = np.zeros((len(unique), len(starts), width), dtype=np.int64)
+    places = np.concatenate([k * width + np.arange(count) for k, count in enumerate(counts)])
+    index = np.zeros(len(counts) * width, dtype=np.int64)
+    shuffled = samples.new_empty(*samples.shape[:2], len(index))
     for _ in range(epochs):
-        for row, generator in zip(order, generators, strict=True):
-            permutation = generator.permutation(n_samples)
-            for part, start in zip(row, starts, strict=True):
-                chosen = permutation[start : start + size]
-                part[: len(chosen)] = chosen
-        index = torch.from_numpy(order)[member_order]
-        for k in range(len(starts)):
-            torch.gather(both, 2, index[:, k, None].expand(-1, both.shape[1], -1), out=gathered[k])
-        for part, count, weight in zip(gathered, counts, weights, strict=True):
-            yield Batch(part[:, : x.shape[1]], part[:, x.shape[1] :], count, weight)
+        for member, order, out in zip(samples, orders, shuffled, strict=True):
+            index[places] = order.permutation(n_samples)
+            torch.index_select(member, 1, torch.from_numpy(index), out=out)
+        for part, count, weight in zip(shuffled.split(width, dim=2), counts, weights, strict=True):
+            yield Batch(part, count, weight)
 
 
 def steps_per_epoch(n_samples: int, batch_size: int) -> int:
@@ -111,25 +99,20 @@ class HiddenNoise:
     """Fresh noise for the hidden layer at every step; members of one seed and kind share the draws, each by its sigma."""
 
     def __init__(self, seeds: Sequence[int], kinds: Sequence[str], sigma: Sequence[float], shape: tuple[int, int]) -> None:
-        members = list(zip(seeds, kinds, strict=True))
-        sources = sorted({member for member in members if member[1] != "none"})
-        self._sources = [(kind, stream(seed, "noise", kind)) for seed, kind in sources]
-        self._noisy = [m for m, member in enumerate(members) if member in sources]
-        self._index = torch.tensor([sources.index(members[m]) for m in self._noisy])
-        self._sigma = torch.tensor([sigma[m] for m in self._noisy]).view(-1, 1, 1)
-        self._out = torch.zeros(len(members), *shape)
+        members = list(zip(kinds, seeds, strict=True))
+        sources = sorted(set(members))
+        self._sources = [(kind, stream(seed, "noise", kind)) for kind, seed in sources]
+        self._index = torch.tensor([sources.index(member) for member in members])
+        self._sigma = torch.tensor(sigma).view(-1, 1, 1)
         self._block = (max(1, NOISE_BLOCK // (shape[0] * shape[1])), *shape)
 
     def __iter__(self) -> Iterator[Float[Tensor, "member hidden sample"]]:
-        """Noise for one step after another, without end, always in the same tensor; zero for members without noise."""
-        while not self._sources:
-            yield self._out
-        target = torch.tensor(self._noisy)
+        """Noise for one step after another, without end, always in the same tensor."""
+        noise = torch.empty(len(self._index), *self._block[1:])
         while True:
             drawn = torch.stack([torch.from_numpy(draw(kind, self._block, rng)) for kind, rng in self._sources], dim=1)
             for units in drawn:
-                self._out.index_copy_(0, target, units.index_select(0, self._index).mul_(self._sigma))
-                yield self._out
+                yield torch.index_select(units, 0, self._index, out=noise).mul_(self._sigma)
 
 
 @dataclass(frozen=True)
@@ -154,11 +137,16 @@ def fit_network(
     rate: Float[Tensor, "member 1"],
     on_step: OnStep,
 ) -> None:
-    """Train in place by Adam on the mean squared error, all entries weighing the same."""
+    """Train in place by Adam on the mean squared error, all entries weighing the same.
+
+    The rows of a batch are the inputs, ones, and the targets.
+    """
     adam = Adam(parameters, rate)
+    n_inputs = parameters.shapes[0][1]
     for batch, draws in zip(data, noise, strict=False):
-        network.forward(batch.x, draws).sub_(batch.y).mul_(batch.weight * (2 / batch.y.shape[1]))
-        network.backward(batch.x)
+        x, y = batch.samples.tensor_split((n_inputs,), dim=1)
+        network.forward(x, draws).sub_(y).mul_(batch.weight * (2 / y.shape[1]))
+        network.backward(x)
         decay.add_to_gradient(parameters)
         adam.step()
         on_step()
@@ -176,6 +164,8 @@ def fit_sae(
 ) -> None:
     """Train in place by Adam on the mean squared error plus the L1 penalty of the latents.
 
+    The rows of a batch are the activations, and ones.
+
     ``penalty`` weighs the sum of |latent| over latents and samples, and the sum over latents of its mean over samples.
     ``tied``: encoder and decoder weights are one matrix, and the optimiser, which knows of two, moves it twice a step.
     """
@@ -183,8 +173,9 @@ def fit_sae(
     encoder_update, decoder_update = parameters.views(adam.update)
     summed, mean = penalty
     for batch in data:
-        sae.forward(batch.x).sub_(batch.y).mul_(batch.weight * (2 / batch.y.shape[1]))
-        sae.backward(batch.x, batch.weight * (summed * batch.n + mean))
+        activations = batch.samples[:, :-1]
+        sae.forward(batch.samples).sub_(activations).mul_(batch.weight * (2 / activations.shape[1]))
+        sae.backward(batch.samples, batch.weight * (summed * batch.n + mean))
         adam.step()
         if tied:
             sae.encoder[:, :, :-1] += decoder_update.transpose(1, 2)
