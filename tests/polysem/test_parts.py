@@ -1,0 +1,164 @@
+"""Data, noise, initial weights and metrics against hand calculation and theory."""
+
+from math import sqrt
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from polysem import data, metrics, noise
+from polysem.network import initial_weights
+from polysem.sae import leaky_l1
+from polysem.streams import stream
+from polysem.train import batches
+
+N = 200_000
+
+
+def _features(n: int = N, seed: int = 0, **changes: object) -> np.ndarray:
+    settings: dict[str, object] = {
+        "groups": [[0, 1, 2], [3, 4], [5, 6, 7]], "p_active": 0.6, "strength": (0.5, 1.0), "p_keep": 0.5, **changes,
+    }  # fmt: skip
+    return data.features(n, np.random.default_rng(seed), **settings)  # type: ignore[arg-type]
+
+
+def test_feature_density_follows_from_the_protocol() -> None:
+    """An entry is nonzero with probability 0.6 * 0.5 * 0.5; between 38 and 40 % of the samples are all zero."""
+    x = _features()
+    assert stats.binomtest(int((x[:, 0] > 0).sum()), N, 0.15).pvalue > 1e-4
+    assert 0.38 < (x == 0).all(axis=1).mean() < 0.40
+    assert x.min() == 0
+
+
+def test_features_correlate_within_groups_only() -> None:
+    """Given s, features of a group correlate with s^2/(s^2 + (1-s)^2), seen in how often both are positive."""
+    x = _features(p_active=1.0, p_keep=1.0)
+    both = (x[:, 0] > 0) & (x[:, 1] > 0)
+    orthant = np.mean([0.25 + np.arcsin(s**2 / (s**2 + (1 - s) ** 2)) / (2 * np.pi) for s in np.linspace(0.5, 1, 2001)])
+    assert both.mean() == pytest.approx(orthant, abs=4 * 0.5 / sqrt(N))
+    assert abs(np.corrcoef(x.T)[2, 3]) < 4 / sqrt(N)
+    identical = _features(n=50, strength=(1.0, 1.0), p_active=1.0, p_keep=1.0)
+    np.testing.assert_array_equal(identical[:, 0], identical[:, 2])
+
+
+def test_targets_are_the_posts() -> None:
+    """The eight targets at one point, times importance, by hand."""
+    x = np.array([[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]])
+    by_hand = [0.17, np.sin(0.4) + 0.2, 0.07, 0.38, np.tanh(0.9), 0.336, 1.16, 0.97]
+    np.testing.assert_allclose(data.targets(x, np.arange(8.0))[0], by_hand * np.arange(8), rtol=1e-12)
+    np.testing.assert_allclose(data.importance("exponential", 0.9)[[0, 1, 7]], [1, 0.9, 0.9**7])
+    np.testing.assert_allclose(data.importance("power_law", 2.0)[[0, 1, 3]], [1, 1 / 4, 1 / 16])
+    np.testing.assert_array_equal(data.importance("uniform", 0.9), np.ones(8))
+
+
+@pytest.mark.parametrize(
+    ("kind", "distribution"),
+    [
+        ("student_t3", stats.t(3, scale=1 / sqrt(3))),
+        ("uniform", stats.uniform(-1, 2)),
+        ("gaussian", stats.norm()),
+        ("laplace", stats.laplace(scale=sqrt(0.5))),
+    ],
+)
+def test_noise_has_its_distribution(kind: str, distribution: object) -> None:
+    """Draws pass a Kolmogorov-Smirnov test against the named distribution, tails included, and are uncorrelated."""
+    drawn = noise.draw(kind, (N,), np.random.default_rng(1))
+    assert stats.kstest(drawn, distribution.cdf).pvalue > 1e-3  # type: ignore[attr-defined]
+    far = distribution.isf(1e-4)  # type: ignore[attr-defined]
+    assert stats.binomtest(int((drawn > far).sum()), N, 1e-4).pvalue > 1e-4
+    assert abs(np.corrcoef(drawn[:-1], drawn[1:])[0, 1]) < 5 / sqrt(N)
+
+
+def test_bipolar_noise_is_a_fair_sign() -> None:
+    """Rademacher draws are -1 or 1, each half of the time; ``none`` is zero."""
+    drawn = noise.draw("rademacher", (N,), np.random.default_rng(2))
+    assert set(np.unique(drawn)) == {-1, 1}
+    assert stats.binomtest(int((drawn > 0).sum()), N).pvalue > 1e-4
+    assert not noise.draw("none", (3, 2), np.random.default_rng(2)).any()
+
+
+def test_streams_differ_by_seed_and_name() -> None:
+    """The same name and seed repeat; any other name or seed is another stream."""
+    draws = {stream(seed, *names).integers(2**62) for seed in (0, 1) for names in (("data",), ("init",), ("noise", "a"))}
+    assert len(draws) == 6
+    assert stream(0, "data").integers(2**62) in draws
+
+
+@pytest.mark.parametrize(
+    ("kind", "sd", "bias"),
+    [("uniform", 1 / sqrt(300), True), ("gaussian", 1 / sqrt(300), False), ("xavier", 1 / sqrt(100), False), ("kaiming", sqrt(2 / 100), False), ("orthogonal", sqrt(2) / 10, False)],
+)
+def test_initial_weights_have_their_scale(kind: str, sd: float, bias: bool) -> None:  # noqa: FBT001
+    """A 100 x 100 layer has the standard deviation of its scheme, and biases only where the scheme has them."""
+    (layer,) = initial_weights(kind, [(100, 101)], np.random.default_rng(3), orthogonal_gain=sqrt(2))
+    assert layer[:, :-1].std() == pytest.approx(sd, rel=0.03)
+    assert bool(layer[:, -1].any()) is bias
+
+
+def test_orthogonal_weights_are_orthogonal() -> None:
+    """Tall and wide layers have orthonormal columns or rows, times the gain."""
+    tall, wide = initial_weights("orthogonal", [(12, 9), (8, 13)], np.random.default_rng(4), orthogonal_gain=3.0)
+    np.testing.assert_allclose(tall[:, :-1].T @ tall[:, :-1], 9 * np.eye(8), atol=1e-12)
+    np.testing.assert_allclose(wide[:, :-1] @ wide[:, :-1].T, 9 * np.eye(8), atol=1e-12)
+
+
+def test_sae_starts_as_published() -> None:
+    """Decoder columns have unit length, the encoder is their transpose, its biases lie in (0, 0.1)."""
+    encoder, decoder = leaky_l1.initial_weights(12, 16, np.random.default_rng(5))
+    np.testing.assert_allclose(np.linalg.norm(decoder, axis=0), 1)
+    np.testing.assert_array_equal(encoder[:, :-1], decoder.T)
+    assert 0 < encoder[:, -1].min() < encoder[:, -1].max() < 0.1
+
+
+def test_minibatches_partition_the_samples() -> None:
+    """Each epoch shows every sample once, the last batch smaller; padding weighs nothing; epochs differ in order."""
+    samples = torch.arange(1.0, 101).expand(2, 3, 100).contiguous()
+    orders = [np.random.default_rng(s) for s in (0, 1)]
+    epoch = [(b.samples.clone(), b.n, b.weight) for b in batches(samples, 100, 48, 2, orders)]
+    assert [n for _, n, _ in epoch] == [48, 48, 4] * 2
+    for part in (epoch[:3], epoch[3:]):
+        for member in range(2):
+            shown = torch.cat([s[member, 0, weight > 0] for s, _, weight in part])
+            assert sorted(shown.tolist()) == samples[0, 0].tolist()
+        assert all(float(weight.sum()) == pytest.approx(1) for _, _, weight in part)
+    assert not torch.equal(epoch[0][0], epoch[3][0])
+    assert not torch.equal(epoch[0][0][0], epoch[0][0][1])
+
+
+def test_metrics_by_hand() -> None:
+    """MACS and interference of three directions at 0, 60 and 90 degrees, whatever their lengths."""
+    decoder = torch.tensor([[2.0, 1.0, 0.0], [0.0, sqrt(3), 5.0]])
+    cosine = {(0, 1): 0.5, (0, 2): 0.0, (1, 2): sqrt(3) / 2}
+    assert metrics.macs(decoder) == pytest.approx(2 * sum(cosine.values()) / 9, rel=1e-6)
+    weights = np.array([1.0, 0.9, 0.81])
+    by_hand = sum(c**2 * weights[i] * weights[j] for (i, j), c in cosine.items())
+    assert metrics.interference(decoder, weights) == pytest.approx(by_hand, rel=1e-6)
+    assert metrics.l0_sparsity(torch.tensor([[1.0, -1.0, 0.0, 2.0]])) == 0.5
+    assert metrics.sparsity_w4([torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0]])]) == pytest.approx(17 / 3)
+    assert metrics.mse(torch.tensor([[1.0, 3.0]]), torch.tensor([[0.0, 1.0]])) == 2.5
+
+
+def test_importance_repeats_over_more_latents_than_features() -> None:
+    """Latent 8 takes the importance of feature 0."""
+    decoder = torch.zeros(9, 9)
+    decoder[0, 0] = decoder[0, 8] = 1
+    decoder[1:8, 1:8] = torch.eye(7)
+    importance = np.array([2.0, 1, 1, 1, 1, 1, 1, 1])
+    assert metrics.interference(decoder, importance) == pytest.approx(4)
+
+
+def test_calibrated_macs_is_rounding_noise() -> None:
+    """The null of the published calibration has no spread: values straddle 1/2 whatever the directions are."""
+    values = []
+    for seed in range(40):
+        decoder = torch.from_numpy(np.random.default_rng(seed).standard_normal((12, 16)).astype(np.float32))
+        values.append(metrics.calibrated_macs(decoder, stream(seed, "null")))
+    assert 0.3 < np.mean(values) < 0.7
+    assert min(values) < 0.5 < max(values)
+
+
+def test_standardise_uses_the_sample_sd_and_keeps_dead_units() -> None:
+    """Each unit gets mean 0 and sample SD 1; a unit that never moves stays 0."""
+    scored = metrics.standardise(torch.tensor([[1.0, 2.0, 3.0], [4.0, 4.0, 4.0]]))
+    torch.testing.assert_close(scored, torch.tensor([[-1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]))
