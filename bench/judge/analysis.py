@@ -1,0 +1,109 @@
+"""A tidy frame of runs -> the result frames that every report shows: effects, ANOVA, pairs, cells."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from bench.errors import BenchError
+from bench.judge.coded import CodedRuns, code_runs
+from bench.judge.effects import estimate_effects
+from bench.judge.frames import anova_frame, cell_frame, contrast_frame, equivalence_frame, estimable_frame, pair_frame
+from bench.stats.coding import Floats
+from bench.stats.identify import identify
+
+
+@dataclass(frozen=True)
+class MetricOptions:
+    """How one metric is analysed."""
+
+    name: str
+    log: bool = False
+    """Analyse logarithms, and report effects as ratios."""
+    margin: float | None = None
+    """The smallest difference that matters: in the metric's unit, or for ``log`` a relative change (0.05 is 5 %)."""
+    better: Literal["lower", "higher", "neither"] = "neither"
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Result frames with flat columns; a number that cannot be had is NaN, with the reason beside it."""
+
+    cells: pd.DataFrame
+    contrasts: pd.DataFrame
+    anova: pd.DataFrame
+    pairwise: pd.DataFrame
+    equivalence: pd.DataFrame
+    estimable: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+def analyze(
+    frame: pd.DataFrame,
+    factors: Sequence[str],
+    block: str | None,
+    metrics: Sequence[MetricOptions | str],
+    *,
+    reference: Mapping[str, Hashable] | None = None,
+    confidence: float = 0.95,
+    rng: np.random.Generator | None = None,
+) -> Analysis:
+    """Analyse one row per run: a column per factor, the block (the seed; None for independent runs), and the metrics.
+
+    Levels are in the order of a Categorical, else of first appearance; the first is the reference unless ``reference``
+    (factor -> level) says otherwise. ``rng`` serves sign flips of more than 14 blocks (default: a fixed seed).
+    Raises BenchError for columns that are missing, not numeric, or levels that are unknown.
+    """
+    if not 0.0 < confidence < 1.0:
+        raise BenchError(f"A confidence of {confidence} is not between 0 and 1.", hint="0.95 is usual.")
+    options = [MetricOptions(metric) if isinstance(metric, str) else metric for metric in metrics]
+    runs = code_runs(frame, factors, block, [option.name for option in options], reference)
+    rng = np.random.default_rng(0) if rng is None else rng
+    notes = _design_notes(runs)
+    planned = identify(runs.cells, runs.n_levels)
+    effects = []
+    for option in options:
+        values, said = _analysable(runs.values[option.name], option)
+        effects.append(estimate_effects(runs, planned, option.name, values, log=option.log, confidence=confidence))
+        notes += said + list(effects[-1].notes)
+    margins = {option.name: option.margin for option in options if option.margin is not None}
+    return Analysis(
+        cells=cell_frame(runs),
+        contrasts=contrast_frame(runs, effects, rng),
+        anova=anova_frame(runs, effects, confidence),
+        pairwise=pair_frame(runs, effects, confidence),
+        equivalence=equivalence_frame(effects, runs, margins, confidence),
+        estimable=estimable_frame(runs, effects),
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _analysable(values: Floats, option: MetricOptions) -> tuple[Floats, list[str]]:
+    """Finite values on the scale of the analysis, NaN elsewhere, and what was set aside."""
+    notes = []
+    missing = int((~np.isfinite(values)).sum())
+    if missing:
+        notes.append(f"{option.name}: {missing} of {len(values)} runs have no finite value and are left out.")
+    values = np.where(np.isfinite(values), values, np.nan)
+    if option.log:
+        positive = values > 0
+        lost = int((~positive & np.isfinite(values)).sum())
+        if lost:
+            notes.append(f"{option.name}: {lost} values are not positive, so have no logarithm, and are left out.")
+        values = np.log(np.where(positive, values, np.nan))
+    return values, notes
+
+
+def _design_notes(runs: CodedRuns) -> list[str]:
+    notes = [
+        f"Factor {factor.name} has the one level {factor.labels[0]}; there is nothing to compare."
+        for factor in runs.factors
+        if len(factor.levels) == 1
+    ]
+    if runs.block is not None and runs.block.max() == 0:
+        notes.append(f"All runs share one {runs.block_name}: effects are described, not tested.")
+    return notes

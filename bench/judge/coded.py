@@ -1,0 +1,154 @@
+"""A tidy frame with one row a run -> level codes, block codes and values, or a BenchError that says what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bench.errors import BenchError
+from bench.stats.coding import Floats, Ints
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A factor with more than one level; the first level is the reference."""
+
+    name: str
+    levels: tuple[Hashable, ...]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The levels as text."""
+        return tuple(str(level) for level in self.levels)
+
+
+@dataclass(frozen=True)
+class CodedRuns:
+    """Runs as numbers: ``codes`` (runs, factors), ``cell`` and ``block`` (runs,), all counted from 0."""
+
+    factors: tuple[Factor, ...]
+    codes: Ints
+    cell: Ints
+    cells: Ints
+    """Codes of the cells that were run, shape (cells, factors), in the order of the levels."""
+    block: Ints | None
+    block_name: str
+    values: Mapping[str, Floats]
+
+    @property
+    def n_levels(self) -> tuple[int, ...]:
+        """Number of levels of each factor."""
+        return tuple(len(factor.levels) for factor in self.factors)
+
+    @property
+    def cell_labels(self) -> list[str]:
+        """Levels of each cell joined by a slash."""
+        return [
+            "/".join(factor.labels[code] for factor, code in zip(self.factors, row, strict=True)) for row in self.cells
+        ]
+
+    def cell_levels(self) -> pd.DataFrame:
+        """One row per cell, one column per factor, in the factor's own values."""
+        return pd.DataFrame(
+            {
+                factor.name: pd.Series([factor.levels[code] for code in self.cells[:, position]], dtype=object)
+                for position, factor in enumerate(self.factors)
+            }
+        )
+
+
+def code_runs(
+    frame: pd.DataFrame,
+    factors: Sequence[str],
+    block: str | None,
+    metrics: Sequence[str],
+    reference: Mapping[str, Hashable] | None = None,
+) -> CodedRuns:
+    """Check the columns and count levels from the reference. Raises BenchError for a table that cannot be analysed."""
+    _require_columns(frame, factors, block, metrics)
+    if frame.empty:
+        raise BenchError("The table has no rows.", hint="Give it one row per run.")
+    unknown = sorted(set(reference or {}) - set(factors))
+    if unknown:
+        raise BenchError(f"Reference given for {', '.join(unknown)}, which is no factor.", hint=_choices(factors))
+    coded = [_code_factor(frame[name], (reference or {}).get(name)) for name in factors]
+    codes = np.stack([codes for _, codes in coded], axis=1)
+    cells, cell = np.unique(codes, axis=0, return_inverse=True)
+    return CodedRuns(
+        factors=tuple(factor for factor, _ in coded),
+        codes=codes,
+        cell=cell.reshape(-1),
+        cells=cells,
+        block=None if block is None else _code_block(frame[block]),
+        block_name=block or "",
+        values={name: _numbers(frame[name]) for name in metrics},
+    )
+
+
+def _require_columns(frame: pd.DataFrame, factors: Sequence[str], block: str | None, metrics: Sequence[str]) -> None:
+    if not factors:
+        raise BenchError("No factor was named.", hint=_choices(frame.columns))
+    if not metrics:
+        raise BenchError("No metric was named.", hint=_choices(frame.columns))
+    wanted = [*factors, *([] if block is None else [block]), *metrics]
+    twice = sorted({name for name in wanted if wanted.count(name) > 1})
+    if twice:
+        raise BenchError(f"Named twice: {', '.join(twice)}.", hint="A column is a factor, the block or a metric.")
+    missing = [name for name in wanted if name not in frame.columns]
+    if missing:
+        raise BenchError(f"The table has no column {', '.join(map(repr, missing))}.", hint=_choices(frame.columns))
+    doubled = sorted({str(name) for name in wanted if list(frame.columns).count(name) > 1})
+    if doubled:
+        raise BenchError(f"The table has more than one column called {', '.join(doubled)}.", hint="Rename one of them.")
+
+
+def _code_factor(column: pd.Series, reference: Hashable) -> tuple[Factor, Ints]:
+    name = str(column.name)
+    if column.isna().any():
+        rows = np.flatnonzero(column.isna())
+        raise BenchError(
+            f"Factor {name!r} has no level in {len(rows)} rows (the first is row {rows[0] + 1}).",
+            hint="Give each run a level of every factor, or leave the run out.",
+        )
+    present = list(column.unique())
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        present = [level for level in column.cat.categories if level in set(present)]
+    levels: list[Hashable] = [level.item() if isinstance(level, np.generic) else level for level in present]
+    if len({str(level) for level in levels}) < len(levels):
+        raise BenchError(
+            f"Factor {name!r} has levels that look alike: {', '.join(map(repr, levels))}.",
+            hint="Write each level in one way only.",
+        )
+    if reference is not None:
+        chosen = [level for level in levels if level == reference or str(level) == str(reference)]
+        if not chosen:
+            raise BenchError(f"Factor {name!r} has no level {reference!r}.", hint=_choices(levels))
+        levels = [chosen[0], *(level for level in levels if level != chosen[0])]
+    position = {level: index for index, level in enumerate(levels)}
+    return Factor(name, tuple(levels)), np.asarray(column.map(position), dtype=np.int64)
+
+
+def _code_block(column: pd.Series) -> Ints:
+    if column.isna().any():
+        raise BenchError(
+            f"Block {column.name!r} is missing in {int(column.isna().sum())} rows.",
+            hint="Give each run its block (its seed), or analyse the runs as independent.",
+        )
+    return pd.factorize(column)[0].astype(np.int64)
+
+
+def _numbers(column: pd.Series) -> Floats:
+    try:
+        return column.to_numpy(np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        number = pd.to_numeric(column, errors="coerce")
+        odd = column[number.isna() & column.notna()]
+        example = f", e.g. {odd.iloc[0]!r}" if len(odd) else ""
+        raise BenchError(f"Metric {column.name!r} holds values that are not numbers{example}.", hint="") from error
+
+
+def _choices(names: Sequence[Hashable] | pd.Index) -> str:
+    return f"Known: {', '.join(str(name) for name in names)}."

@@ -1,0 +1,175 @@
+"""Coded runs of one metric -> what its design identifies, and the estimate of every effect by the primary procedure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Literal
+
+import numpy as np
+
+from bench.judge.coded import CodedRuns
+from bench.stats.coding import Floats, Ints, Term, term_columns, term_df, term_effects, term_levels, terms_up_to
+from bench.stats.contrast import Estimates, independent, one_sample, within_blocks
+from bench.stats.identify import Design, identify
+from bench.stats.pairs import Cells
+
+Method = Literal["contrast per block", "regression within blocks, jackknife", "independent runs, Welch"]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One effect: which level of each factor of the term is compared with the reference."""
+
+    term: Term
+    levels: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class MetricEffects:
+    """Everything estimated of one metric; ``values`` are on the scale of the analysis, NaN where missing."""
+
+    metric: str
+    log: bool
+    values: Floats
+    cells: Cells
+    design: Design
+    effects: tuple[Effect, ...]
+    estimates: Estimates
+    per_block: Floats | None
+    """Contrasts (blocks, effects) behind the estimates, NaN in a block without runs; None unless complete."""
+    method: Method
+    notes: tuple[str, ...]
+
+
+def estimate_effects(
+    runs: CodedRuns, planned: Design, metric: str, values: Floats, *, log: bool, confidence: float
+) -> MetricEffects:
+    """Estimate every effect that the ``planned`` cells identify; NaN for those lost with the runs that have no value.
+
+    One contrast per block where every block that has runs has all the cells; a regression within blocks where some
+    cells are missing; Welch contrasts of cell means where there are no blocks.
+    """
+    present = np.isfinite(values)
+    cells = Cells.of(values, runs.cell, runs.block, len(runs.cells))
+    observed = cells.n > 0
+    lacking = _incomplete_blocks(cells, observed)
+    per_block = None
+    if not lacking:
+        design = planned if observed.all() else identify(runs.cells[observed], runs.n_levels)
+        weights = _cell_weights(design)
+        if cells.table is None:
+            method: Method = "independent runs, Welch"
+            mean, variance, n = cells.mean[observed], cells.sd[observed] ** 2, cells.n[observed]
+            estimates = independent(mean, variance, n, weights, magnitude=cells.magnitude, confidence=confidence)
+        else:
+            method = "contrast per block"
+            per_block = cells.table[:, observed] @ weights.T
+            used = per_block[np.isfinite(cells.table[:, observed]).all(axis=1) & observed.any()]
+            estimates = one_sample(used, magnitude=cells.magnitude, confidence=confidence)
+            per_block[:, estimates.constant] = np.nan
+    else:
+        method = "regression within blocks, jackknife"
+        block = np.unique(_blocks(runs)[present], return_inverse=True)[1].reshape(-1)
+        design = identify(runs.codes[present], runs.n_levels, block)
+        estimates = _concatenated(
+            [
+                within_blocks(values[present], block, columns, effects, confidence=confidence)
+                for columns, effects in _models(design)
+            ]
+        )
+    effects, found = _effects(planned), _effects(design)
+    position = {effect: index for index, effect in enumerate(found)}
+    source = np.array([position.get(effect, -1) for effect in effects], dtype=np.int64)
+    return MetricEffects(
+        metric=metric,
+        log=log,
+        values=values,
+        cells=cells,
+        design=design,
+        effects=effects,
+        estimates=_spread(estimates, source),
+        per_block=None if per_block is None else _with_lost(per_block, source),
+        method=method,
+        notes=tuple(_notes(runs, metric, observed, lacking)),
+    )
+
+
+def _effects(design: Design) -> tuple[Effect, ...]:
+    return tuple(
+        Effect(entry.term, levels)
+        for entry in design.identified
+        if entry.estimable
+        for levels in term_levels(design.levels, entry.term)
+    )
+
+
+def _models(design: Design) -> Iterator[tuple[Floats, Floats]]:
+    """For each model needed: its columns (rows, coefficients) and the effects it estimates (effects, coefficients)."""
+    for order in sorted({entry.order for entry in design.identified if entry.estimable}):
+        terms = terms_up_to(order, len(design.levels))
+        columns = np.hstack([term_columns(design.codes, design.levels, term) for term in terms])
+        start = dict(zip(terms, np.cumsum([0, *(term_df(design.levels, term) for term in terms)]), strict=False))
+        wanted = []
+        for entry in design.identified:
+            if entry.estimable and entry.order == order:
+                rows = np.zeros((entry.full_df, columns.shape[1]))
+                rows[:, start[entry.term] : start[entry.term] + entry.full_df] = term_effects(design.levels, entry.term)
+                wanted.append(rows)
+        yield columns, np.vstack(wanted)
+
+
+def _cell_weights(design: Design) -> Floats:
+    """Weights (effects, cells) that turn cell means into effects, by least squares over the cells."""
+    weights = [np.empty((0, len(design.codes)))]
+    for columns, effects in _models(design):
+        with_mean = np.hstack([np.ones((len(columns), 1)), columns])
+        weights.append(effects @ np.linalg.pinv(with_mean)[1:])
+    return np.vstack(weights)
+
+
+def _incomplete_blocks(cells: Cells, observed: np.ndarray) -> int:
+    """Number of blocks that have runs, but not of every cell."""
+    if cells.table is None:
+        return 0
+    found = np.isfinite(cells.table[:, observed])
+    return int((found.any(axis=1) & ~found.all(axis=1)).sum())
+
+
+def _concatenated(parts: list[Estimates]) -> Estimates:
+    names = [field.name for field in fields(Estimates)]
+    kinds = {"n": np.int64, "constant": np.bool_}
+    return Estimates(
+        *(np.concatenate([np.empty(0, kinds.get(name, float)), *(getattr(p, name) for p in parts)]) for name in names)
+    )
+
+
+def _spread(estimates: Estimates, source: Ints) -> Estimates:
+    """Estimates in the order of ``source``, where -1 stands for an effect that was lost."""
+    numbers = {name: _with_lost(getattr(estimates, name), source) for name in ("value", "low", "high", "t", "df", "p")}
+    n = np.append(estimates.n, 0)[source]
+    return Estimates(**numbers, n=n, constant=np.append(estimates.constant, np.False_)[source])
+
+
+def _with_lost(values: Floats, source: Ints) -> Floats:
+    return np.concatenate([values, np.full((*values.shape[:-1], 1), np.nan)], axis=-1)[..., source]
+
+
+def _blocks(runs: CodedRuns) -> Ints:
+    assert runs.block is not None
+    return runs.block
+
+
+def _notes(runs: CodedRuns, metric: str, observed: np.ndarray, lacking: int) -> Iterator[str]:
+    for label, seen in zip(runs.cell_labels, observed, strict=True):
+        if not seen:
+            yield f"{metric}: cell {label} has no run with a value; effects are those of the remaining cells."
+    if lacking:
+        yield (
+            f"{metric}: {lacking} of {_blocks(runs).max() + 1} blocks ({runs.block_name}) lack some cells; effects are "
+            "estimated by regression within blocks, with standard errors from leaving out one block at a time."
+        )
+    if runs.block is not None:
+        replicates = np.bincount(runs.block * len(runs.cells) + runs.cell).max(initial=0)
+        if replicates > 1:
+            yield f"Up to {replicates} runs share a cell and a {runs.block_name}; they are averaged within the block."

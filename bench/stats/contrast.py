@@ -1,0 +1,95 @@
+"""Values of the cells, block by block or not, and contrast weights -> estimates, t tests and confidence intervals.
+
+Complete blocks give one contrast per block and a one-sample t test, which assumes nothing about the variances of the
+cells or their correlations within a block. Incomplete blocks give a regression within blocks with a jackknife over
+blocks (equal to the former when the blocks are complete). Independent runs give a Welch-Satterthwaite contrast.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from bench.stats.coding import ROUNDING, Bools, Floats, Ints, centred
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """One entry per contrast; ``n`` is the number of blocks, or of runs where there are no blocks."""
+
+    value: Floats
+    low: Floats
+    high: Floats
+    t: Floats
+    df: Floats
+    p: Floats
+    n: Ints
+    constant: Bools
+    """Where the values leave no variation to test against, so that t and p are NaN."""
+
+
+def one_sample(contrasts: Floats, *, magnitude: float, confidence: float = 0.95) -> Estimates:
+    """T test of the mean of each column of ``contrasts`` (blocks, effects) against zero.
+
+    ``magnitude`` is the size of the values behind the contrasts: a spread below the rounding error of such values
+    counts as none, and gives NaN instead of p = 0.
+    """
+    n = len(contrasts)
+    nothing = np.full(contrasts.shape[1], np.nan)
+    value = contrasts.mean(axis=0) if n else nothing
+    se = contrasts.std(axis=0, ddof=1) / np.sqrt(n) if n > 1 else nothing
+    return _t_estimates(value, se, np.full(value.shape, n - 1.0), n, magnitude=magnitude, confidence=confidence)
+
+
+def within_blocks(
+    values: Floats, block: Ints, columns: Floats, effects: Floats, *, confidence: float = 0.95
+) -> Estimates:
+    """Effects ``effects @ coefficients`` of a regression within blocks, SE by leaving out one block at a time.
+
+    ``values`` (rows,), ``columns`` (rows, coefficients), ``effects`` (effects, coefficients); df = blocks - 1.
+    CV3J of MacKinnon, Nielsen & Webb (2023); an effect that some block alone identifies has SE NaN.
+    """
+    X, y = centred(columns, block), centred(values, block)
+    blocks = int(block.max()) + 1
+    gram = np.stack([X[block == b].T @ X[block == b] for b in range(blocks)])
+    cross = np.stack([X[block == b].T @ y[block == b] for b in range(blocks)])
+    total = gram.sum(axis=0)
+    value = effects @ np.linalg.pinv(total, hermitian=True) @ cross.sum(axis=0)
+    left_out = total - gram
+    inverse = np.linalg.pinv(left_out, rcond=1e-10, hermitian=True)
+    without = np.einsum("ec,bcd,bd->be", effects, inverse, cross.sum(axis=0) - cross)
+    identified = inverse @ left_out
+    lost = (np.abs(effects @ identified - effects) > 1e-6).any(axis=(0, 2))
+    mean = without.mean(axis=0)
+    se = np.sqrt((blocks - 1) / blocks * ((without - mean) ** 2).sum(axis=0))
+    se[lost] = np.nan
+    magnitude = float(np.abs(values).max())
+    df = np.full(value.shape, blocks - 1.0)
+    return _t_estimates(value, se, df, blocks, magnitude=magnitude, confidence=confidence)
+
+
+def independent(
+    mean: Floats, variance: Floats, n: Ints, weights: Floats, *, magnitude: float, confidence: float = 0.95
+) -> Estimates:
+    """Contrasts ``weights @ mean`` of independent cells with their own variances (Satterthwaite 1946).
+
+    ``mean``, ``variance`` (ddof 1) and ``n`` per cell, ``weights`` (effects, cells). A cell of one run gives NaN.
+    """
+    share = weights**2 * (variance / n)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        df = share.sum(axis=1) ** 2 / (share**2 / (n - 1)).sum(axis=1)
+    se = np.sqrt(share.sum(axis=1))
+    return _t_estimates(weights @ mean, se, df, int(n.sum()), magnitude=magnitude, confidence=confidence)
+
+
+def _t_estimates(value: Floats, se: Floats, df: Floats, n: int, *, magnitude: float, confidence: float) -> Estimates:
+    constant = se <= ROUNDING * magnitude
+    value = np.where(np.abs(value) <= ROUNDING * magnitude, 0.0, value)
+    usable = np.isfinite(se) & ~constant & (df > 0)
+    se, degrees = np.where(usable, se, np.nan), np.where(usable, df, np.nan)
+    t = value / se
+    margin = special.stdtrit(degrees, (1.0 + confidence) / 2.0) * se
+    p = 2.0 * special.stdtr(degrees, -np.abs(t))
+    return Estimates(value, value - margin, value + margin, t, degrees, p, np.full(value.shape, n), constant)

@@ -1,0 +1,168 @@
+"""Which cells were run -> which effects the design can estimate, and what each of the others is aliased with.
+
+An effect of m factors is estimable here if it is so in the model of all terms of at most m factors, or in the largest
+model of that kind that has full rank: what is estimated then assumes that the terms left out are zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from bench.stats.coding import Floats, Ints, Term, centred, term_columns, term_df, terms_up_to
+
+_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Alias:
+    """A term's columns as a combination of other terms': the largest absolute coefficient of each (signed)."""
+
+    terms: tuple[Term, ...]
+    coefficients: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Identified:
+    """What can be estimated of one term."""
+
+    term: Term
+    order: int
+    """Number of factors up to which every term is in the model that estimates this one."""
+    df: int
+    """How many of the term's degrees of freedom can be told from the rest of that model."""
+    full_df: int
+    alias: Alias
+    """What the term is aliased with (empty for an estimable term)."""
+    biased_by: tuple[Term, ...]
+    """The omitted terms that would bias the estimate if they were not zero."""
+
+    @property
+    def estimable(self) -> bool:
+        """Whether every effect of the term is estimable."""
+        return self.df == self.full_df
+
+
+@dataclass(frozen=True)
+class Design:
+    """The estimable part of a factorial, from the cells (and, unless complete, the blocks) that were run."""
+
+    levels: tuple[int, ...]
+    codes: Ints
+    block: Ints | None
+    order: int
+    """Largest number of factors for which the model of all terms up to it has full rank; 0 if there is none."""
+    identified: tuple[Identified, ...]
+
+    @cached_property
+    def model(self) -> tuple[Term, ...]:
+        """Terms of the analysis of variance: up to ``order``, and those of the next order if they share no alias."""
+        lower = [entry for entry in self.identified if len(entry.term) <= self.order]
+        following = [entry for entry in self.identified if len(entry.term) == self.order + 1 and entry.df > 0]
+        gained = _rank(self.columns(self.order + 1)) - _rank(self.columns(self.order))
+        if sum(entry.df for entry in following) == gained:
+            lower += following
+        return tuple(entry.term for entry in lower)
+
+    def columns(self, order: int) -> Floats:
+        """Centred columns of every term up to ``order``, shape (rows, df of the model)."""
+        return _stack(self.codes, self.levels, terms_up_to(min(order, len(self.levels)), len(self.levels)), self.block)
+
+
+def identify(codes: Ints, levels: Sequence[int], block: Ints | None = None, *, order: int | None = None) -> Design:
+    """Judge every term of at most ``order`` factors (default: all) by the ranks of the models that contain it.
+
+    ``codes`` (rows, factors) are the cells, once each when the blocks are complete or absent; with incomplete blocks
+    the rows are the runs and ``block`` says where each belongs, so that effects confounded with blocks are found.
+    """
+    levels = tuple(levels)
+    order = len(levels) if order is None else min(order, len(levels))
+    columns = {
+        term: centred(term_columns(codes, levels, term), block)
+        for term in terms_up_to(order, len(levels))
+        if term_df(levels, term) > 0
+    }
+    base = _full_rank_order(columns, order)
+    identified = tuple(_identify_term(term, columns, max(base, len(term))) for term in columns)
+    return Design(levels=levels, codes=codes, block=block, order=base, identified=identified)
+
+
+def independent_columns(columns: Floats) -> list[int]:
+    """Indices of the columns that are not combinations of earlier ones, as R's ``lm`` keeps them."""
+    kept: list[int] = []
+    basis: list[Floats] = []
+    for index, column in enumerate(columns.T):
+        rest = column.copy()
+        for _ in range(2):  # twice, so that rounding in the first pass is removed by the second
+            for direction in basis:
+                rest -= (direction @ rest) * direction
+        norm = float(np.linalg.norm(rest))
+        if norm > _TOLERANCE * max(float(np.linalg.norm(column)), np.finfo(float).tiny):
+            kept.append(index)
+            basis.append(rest / norm)
+    return kept
+
+
+def _full_rank_order(columns: dict[Term, Floats], order: int) -> int:
+    for candidate in range(order, 0, -1):
+        model = [block for term, block in columns.items() if len(term) <= candidate]
+        if model and _rank(np.hstack(model)) == sum(block.shape[1] for block in model):
+            return candidate
+    return 0
+
+
+def _identify_term(term: Term, columns: dict[Term, Floats], order: int) -> Identified:
+    others = [other for other in columns if len(other) <= order and other != term]
+    own = columns[term]
+    rest = np.hstack([np.empty((len(own), 0)), *(columns[other] for other in others)])
+    df = _rank(np.hstack([rest, own])) - _rank(rest)
+    alias = Alias((), ()) if df == own.shape[1] else _combination(own, rest, others, columns)
+    return Identified(
+        term=term,
+        order=order,
+        df=df,
+        full_df=own.shape[1],
+        alias=alias,
+        biased_by=_biases(term, columns, others, order) if df == own.shape[1] else (),
+    )
+
+
+def _combination(own: Floats, rest: Floats, others: list[Term], columns: dict[Term, Floats]) -> Alias:
+    owner = [other for other in others for _ in range(columns[other].shape[1])]
+    kept = independent_columns(rest)
+    solution = np.linalg.lstsq(rest[:, kept], own, rcond=None)[0]
+    strongest: dict[Term, float] = {}
+    for position, row in zip(kept, solution, strict=True):
+        value = float(row[np.argmax(np.abs(row))])
+        if abs(value) > 1e-6 and abs(value) > abs(strongest.get(owner[position], 0.0)):
+            strongest[owner[position]] = value
+    return Alias(tuple(strongest), tuple(strongest.values()))
+
+
+def _biases(term: Term, columns: dict[Term, Floats], others: list[Term], order: int) -> tuple[Term, ...]:
+    omitted = [other for other in columns if len(other) > order]
+    if not omitted:
+        return ()
+    rest = np.hstack([np.empty((len(columns[term]), 0)), *(columns[other] for other in others)])
+    coefficients = np.linalg.pinv(np.hstack([columns[term], rest]))[: columns[term].shape[1]]
+    return tuple(other for other in omitted if np.max(np.abs(coefficients @ columns[other])) > 1e-6)
+
+
+def _stack(codes: Ints, levels: tuple[int, ...], terms: list[Term], block: Ints | None) -> Floats:
+    width = sum(term_df(levels, term) for term in terms)
+    stacked = np.empty((len(codes), width))
+    start = 0
+    for term in terms:
+        stop = start + term_df(levels, term)
+        stacked[:, start:stop] = centred(term_columns(codes, levels, term), block)
+        start = stop
+    return stacked
+
+
+def _rank(columns: Floats) -> int:
+    if columns.size == 0:
+        return 0
+    return int(np.linalg.matrix_rank(columns, tol=_TOLERANCE * max(1.0, float(np.linalg.norm(columns, 2)))))

@@ -1,0 +1,116 @@
+"""Runs of two cells, independent or matched by block -> t tests and standardised differences, many pairs at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import special
+
+from bench.stats.coding import ROUNDING, Floats, Ints
+from bench.stats.effect_size import cohen_d, cohen_d_z, hedges_correction
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Runs of every cell, summarised: arrays of shape (cells,) but for ``table`` (blocks, cells), NaN where missing."""
+
+    n: Ints
+    mean: Floats
+    sd: Floats
+    table: Floats | None
+    magnitude: float
+
+    @classmethod
+    def of(cls, values: Floats, cell: Ints, block: Ints | None, n_cells: int) -> Cells:
+        """Summaries of the finite ``values``; runs of one cell and block are averaged in ``table``."""
+        present = np.isfinite(values)
+        values, cell = values[present], cell[present]
+        n = np.bincount(cell, minlength=n_cells)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = np.bincount(cell, weights=values, minlength=n_cells) / n
+            squares = np.bincount(cell, weights=(values - mean[cell]) ** 2, minlength=n_cells)
+            sd = np.sqrt(squares / np.where(n > 1, n - 1.0, np.nan))
+        table = None
+        if block is not None:
+            shape = (int(block.max()) + 1, n_cells)
+            flat = block[present] * n_cells + cell
+            with np.errstate(invalid="ignore", divide="ignore"):
+                sums = np.bincount(flat, weights=values, minlength=shape[0] * n_cells)
+                table = (sums / np.bincount(flat, minlength=shape[0] * n_cells)).reshape(shape)
+        return cls(n=n, mean=mean, sd=sd, table=table, magnitude=float(np.abs(values).max(initial=0.0)))
+
+
+def compare_pairs(cells: Cells, a: Ints, b: Ints, *, confidence: float = 0.95) -> pd.DataFrame:
+    """One row per pair of cells ``a[i]``, ``b[i]``; every difference is a minus b.
+
+    ``diff low high t df p_welch``: Welch (1947). ``p_student d d_low d_high g g_low g_high``: pooled SD, Hedges' exact
+    correction. ``n_pairs p_paired d_z d_z_low d_z_high``: blocks in which both were run; NaN without blocks.
+    """
+    n_a, n_b = cells.n[a].astype(float), cells.n[b].astype(float)
+    diff = cells.mean[a] - cells.mean[b]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share_a, share_b = cells.sd[a] ** 2 / n_a, cells.sd[b] ** 2 / n_b
+        se = _unless_constant(np.sqrt(share_a + share_b), cells.magnitude)
+        df = se**4 / (share_a**2 / (n_a - 1) + share_b**2 / (n_b - 1))
+        pooled = ((n_a - 1) * cells.sd[a] ** 2 + (n_b - 1) * cells.sd[b] ** 2) / (n_a + n_b - 2)
+        student = diff / _unless_constant(np.sqrt(pooled * (1 / n_a + 1 / n_b)), cells.magnitude)
+    margin = special.stdtrit(df, (1 + confidence) / 2) * se
+    d = cohen_d(student, n_a, n_b, confidence)
+    g = d.times(hedges_correction(n_a + n_b - 2))
+    return pd.DataFrame(
+        {
+            "n_a": cells.n[a],
+            "n_b": cells.n[b],
+            "diff": diff,
+            "low": diff - margin,
+            "high": diff + margin,
+            "t": diff / se,
+            "df": df,
+            "p_welch": two_sided_t(diff / se, df),
+            "p_student": two_sided_t(student, n_a + n_b - 2),
+            "d": d.value,
+            "d_low": d.low,
+            "d_high": d.high,
+            "g": g.value,
+            "g_low": g.low,
+            "g_high": g.high,
+            **_paired(cells, a, b, confidence),
+        }
+    )
+
+
+def two_sided_t(t: ArrayLike, df: ArrayLike) -> Floats:
+    """P(|T| >= |t|) of Student's t; NaN where t or df is."""
+    t, df = np.asarray(t, float), np.asarray(df, float)
+    return np.asarray(2.0 * special.stdtr(df, -np.abs(t)))
+
+
+def _paired(cells: Cells, a: Ints, b: Ints, confidence: float) -> dict[str, Floats | Ints]:
+    if cells.table is None:
+        missing = np.full(len(a), np.nan)
+        names = ("t_paired", "p_paired", "d_z", "d_z_low", "d_z_high")
+        return {"n_pairs": np.zeros(len(a), np.int64)} | dict.fromkeys(names, missing)
+    differences = cells.table[:, a] - cells.table[:, b]
+    matched = np.isfinite(differences)
+    n = matched.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(matched, differences, 0.0).sum(axis=0) / n
+        squares = np.where(matched, differences - mean, 0.0) ** 2
+        sd = np.sqrt(squares.sum(axis=0) / np.where(n > 1, n - 1.0, np.nan))
+        t = mean / _unless_constant(sd / np.sqrt(n), cells.magnitude)
+    d_z = cohen_d_z(t, n, confidence)
+    return {
+        "n_pairs": n,
+        "t_paired": t,
+        "p_paired": two_sided_t(t, n - 1.0),
+        "d_z": d_z.value,
+        "d_z_low": d_z.low,
+        "d_z_high": d_z.high,
+    }
+
+
+def _unless_constant(se: Floats, magnitude: float) -> Floats:
+    return np.where(se > ROUNDING * magnitude, se, np.nan)
