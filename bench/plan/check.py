@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from bench.experiment import Experiment
 from bench.plan.levels import Level, attempt, describe, label
+from bench.plan.shape import MAX_LEVELS
 from bench.plan.source import Fault, Source, did_you_mean, show
 
 
 @dataclass(frozen=True)
 class Levels:
-    """The levels of a suite's factors, and the cells if it lists them."""
+    """The levels of a suite's factors, and the cells if it lists them; without those that are at fault."""
 
     settings: Mapping[str, Mapping[Level, Any]]
     """Factor -> level -> the value that the experiment is given for it."""
     listed: tuple[Mapping[str, Level], ...] | None
+    faults: list[Fault]
+
+
+def levels(source: Source, experiment: Experiment) -> Levels:
+    """The levels that the suite gives in its grid or cells, tried one at a time on the experiment."""
+    reader = _Reader(source, experiment)
+    cells = source.data.get("cells")
+    listed = reader.cells(cells) if isinstance(cells, list) else None
+    if listed is None:
+        reader.grid(source.table("factors"))
+    return Levels(reader.settings, listed, reader.faults)
 
 
 def params_faults(source: Source, experiment: Experiment) -> Iterator[Fault]:
@@ -40,76 +51,77 @@ def metric_faults(source: Source, experiment: Experiment) -> Iterator[Fault]:
             yield source.fault(("metrics", name), f"the experiment has no metric {show(name)}", hint, key=True)
 
 
-def levels(source: Source, experiment: Experiment, report: Callable[[Fault], None]) -> Levels:
-    """The levels that the suite gives, leaving out those that are reported as faults."""
-    cells = source.data.get("cells")
-    if isinstance(cells, list):
-        return _listed(source, experiment, [cell for cell in cells if isinstance(cell, dict)], report)
-    return _grid(source, experiment, report)
+@dataclass
+class _Reader:
+    """Collects levels and faults; passes over what does not have the shape of a suite, which is reported elsewhere."""
 
+    source: Source
+    experiment: Experiment
+    settings: dict[str, dict[Level, Any]] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
 
-def _grid(source: Source, experiment: Experiment, report: Callable[[Fault], None]) -> Levels:
-    factors = {name: values for name, values in source.table("factors").items() if isinstance(values, list)}
-    _report_names(source, ("factors",), factors, experiment, report)
-    settings: dict[str, dict[Level, Any]] = {}
-    for name, values in factors.items():
-        if name not in experiment.fields:
-            continue
-        taken = settings[name] = {}
-        for index, value in enumerate(values):
-            level = _level(source, ("factors", name, index), value, experiment, report)
-            if level in taken:
-                before = "" if show(taken[level]) == show(value) else f", before as {show(taken[level])}"
-                message = f"{name} has the level {show(value)} twice{before}"
-                report(source.fault(("factors", name, index), message, "Each level is listed once."))
-            elif level is not None:
-                taken[level] = value
-    return Levels(settings, None)
+    def grid(self, factors: Mapping[str, Any]) -> None:
+        self.check_names(("factors",), factors)
+        for name, values in factors.items():
+            if name not in self.experiment.fields or not isinstance(values, list):
+                continue
+            taken = self.settings[name] = {}
+            for index, value in enumerate(values[:MAX_LEVELS]):
+                level = self.level(("factors", name, index), name, value)
+                if level in taken:
+                    before = "" if show(taken[level]) == show(value) else f", before as {show(taken[level])}"
+                    message = f"{name} has the level {show(value)} twice{before}"
+                    self.report(("factors", name, index), message, "Each level is listed once.")
+                elif level is not None:
+                    taken[level] = value
 
+    def cells(self, cells: list[Any]) -> tuple[Mapping[str, Level], ...]:
+        names = next((tuple(cell) for cell in cells if isinstance(cell, dict)), ())
+        first: dict[tuple[tuple[str, Level], ...], int] = {}
+        for index, cell in enumerate(cells):
+            if not isinstance(cell, dict):
+                continue
+            self.check_names(("cells", index), cell)
+            if set(cell) != set(names) or not cell:
+                message = f"this cell names {_listing(cell)}; the first names {_listing(names)}"
+                self.report(("cells", index), message, "Every cell gives a level to each of the same factors.")
+                continue
+            called = self.cell(index, {name: cell[name] for name in names if name in self.experiment.fields})
+            same = first.setdefault(tuple(called.items()), index)
+            if same != index and len(called) == len(names):
+                message = f"cell {index + 1} is cell {same + 1} again: {describe(called)}"
+                self.report(("cells", index), message, "Each cell is listed once.")
+        return tuple(dict(called) for called in first)
 
-def _listed(
-    source: Source, experiment: Experiment, cells: list[dict[str, Any]], report: Callable[[Fault], None]
-) -> Levels:
-    settings: dict[str, dict[Level, Any]] = {}
-    listed: list[Mapping[str, Level]] = []
-    seen: dict[str, int] = {}
-    tried: dict[str, Level | None] = {}
-    for index, cell in enumerate(cells):
-        _report_names(source, ("cells", index), cell, experiment, report)
-        if set(cell) != set(cells[0]) or not cell:
-            first = ", ".join(cells[0]) or "none"
-            fault = f"this cell names the factors {', '.join(cell) or 'none'}; the first names {first}"
-            report(source.fault(("cells", index), fault, "Every cell gives a level to each of the same factors."))
-        called: dict[str, Level] = {}
-        for name in (name for name in cells[0] if name in cell and name in experiment.fields):
-            text = json.dumps([name, cell[name]], default=str)
-            if text not in tried:
-                tried[text] = _level(source, ("cells", index, name), cell[name], experiment, report)
-            level = tried[text]
+    def cell(self, index: int, cell: Mapping[str, Any]) -> dict[str, Level]:
+        called = {}
+        for name, value in cell.items():
+            level = self.level(("cells", index, name), name, value)
             if level is not None:
                 called[name] = level
-                settings.setdefault(name, {}).setdefault(level, cell[name])
-        listed.append(called)
-        same = seen.setdefault(json.dumps(called), index)
-        if same != index and len(called) == len(cells[0]):
-            fault = f"cell {index + 1} is cell {same + 1} again: {describe(called)}"
-            report(source.fault(("cells", index), fault, "Each cell is listed once."))
-    return Levels(settings, tuple(listed))
+                self.settings.setdefault(name, {}).setdefault(level, value)
+        return called
 
+    def level(self, path: tuple[str | int, ...], name: str, value: Any) -> Level | None:
+        """What the value at ``path`` is called; None where the experiment refuses it, which is reported."""
+        trial = attempt(self.experiment, {**self.source.table("params"), name: value})
+        if trial.refusals:  # by the shared parameters, perhaps, or because of another factor
+            trial = attempt(self.experiment, {name: value})
+        if name not in trial.refusals:
+            return label(value, trial.as_json.get(name))
+        refusal = trial.refusals[name]
+        self.report(path, refusal.message, refusal.allowed)
+        return None
 
-def _report_names(
-    source: Source,
-    table: tuple[str | int, ...],
-    names: Collection[str],
-    experiment: Experiment,
-    report: Callable[[Fault], None],
-) -> None:
-    for fault in _unknown(source, table, names, experiment):
-        report(fault)
-    for name in names:
-        if name in source.table("params"):
-            message = f"{name} is a factor and is in [params] too"
-            report(source.fault((*table, name), message, "Give its levels here or its one value there.", key=True))
+    def check_names(self, table: tuple[str | int, ...], names: Collection[str]) -> None:
+        self.faults.extend(_unknown(self.source, table, names, self.experiment))
+        for name in names:
+            if name in self.source.table("params"):
+                message, hint = f"{name} is a factor and is in [params] too", "Give it in one of the two places."
+                self.faults.append(self.source.fault((*table, name), message, hint, key=True))
+
+    def report(self, path: tuple[str | int, ...], message: str, hint: str) -> None:
+        self.faults.append(self.source.fault(path, message, hint))
 
 
 def _unknown(
@@ -121,13 +133,5 @@ def _unknown(
             yield source.fault((*table, name), f"the experiment has no parameter {show(name)}", hint, key=True)
 
 
-def _level(
-    source: Source, path: tuple[str | int, ...], value: Any, experiment: Experiment, report: Callable[[Fault], None]
-) -> Level | None:
-    """What the value at ``path`` is called; None where the experiment refuses it, which is reported."""
-    name = str(path[1] if path[0] == "factors" else path[2])
-    refusal = attempt(experiment, {name: value}).refusals.get(name)
-    if refusal is None:
-        return label(experiment, name, value, source.table("params"))
-    report(source.fault(path, refusal.message, refusal.allowed))
-    return None
+def _listing(names: Collection[str]) -> str:
+    return ", ".join(names) or "no factor"

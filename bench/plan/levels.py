@@ -49,14 +49,9 @@ def attempt(experiment: Experiment, values: Mapping[str, Any]) -> Trial:
     return Trial(refusals=misread) if misread else Trial(params, as_json)
 
 
-def label(experiment: Experiment, name: str, value: Any, params: Mapping[str, Any]) -> Level:
-    """What ``value`` of the factor ``name`` is called, alike for values that are equal to the experiment."""
-    trial = attempt(experiment, {**params, name: value})
-    if trial.refusals:  # together with the shared parameters, perhaps; the cells are where that matters
-        trial = attempt(experiment, {name: value})
-    called = trial.as_json.get(name)
-    if called is None:
-        called = value
+def label(given: Any, as_json: Any) -> Level:
+    """What a level is called, alike for values that are equal to the experiment (1 and 1.0, of a float)."""
+    called = given if as_json is None else as_json
     return called if isinstance(called, str | int | float | bool) else json.dumps(called, default=str)
 
 

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 
 from bench.plan.source import Fault, Source, did_you_mean, show
 
-MAX_SEEDS = 1_000_000
+MAX_SEEDS = 100_000
+MAX_LEVELS = 1_000
 _PERCENT = r"^(\d+(\.\d*)?|\.\d+)%$"
 
 
@@ -55,15 +56,19 @@ class SuiteFile(_Strict):
         max_length=100,
         description="The folder of its results: letters, digits, _ and - and single dots between them, at most 100.",
     )
-    experiment: str = Field(description='What is run, as "package.module:NAME".')
+    experiment: str = Field(description='What is run, as "package.module:NAME"; the module may lie beside the suite.')
     seeds: Annotated[
         Annotated[int, Field(ge=1, le=MAX_SEEDS), Tag("count")]
-        | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1), Tag("list")],
+        | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=MAX_SEEDS), Tag("list")],
         Discriminator(lambda value: "list" if isinstance(value, list) else "count"),
-    ] = Field(description="How many seeds, from 0 up (seeds = 10), or a list of different integers, 0 or more.")
+    ] = Field(
+        description=f"How many seeds, counted from 0 (seeds = 10), or a list of different ones, >= 0; up to {MAX_SEEDS}."
+    )
     params: dict[str, Any] = Field({}, description="Parameters that every run shares: name = value.")
-    factors: dict[str, Annotated[list[Any], Field(min_length=1)]] | None = Field(
-        None, min_length=1, description='The full grid: name = [level, …] for each factor, e.g. reg = ["l1", "l2"].'
+    factors: dict[str, Annotated[list[Any], Field(min_length=1, max_length=MAX_LEVELS)]] | None = Field(
+        None,
+        min_length=1,
+        description=f'The full grid: name = [level, …] for each factor, 1 to {MAX_LEVELS} levels: reg = ["l1", "l2"].',
     )
     cells: list[dict[str, Any]] | None = Field(
         None,
@@ -85,7 +90,7 @@ def _fault(source: Source, kind: str, location: Sequence[str | int], path: tuple
         return source.fault(path, f"unknown key {show(key)}", hint, key=True)
     allowed = table.model_fields[str(key)].description or ""
     if kind == "missing":
-        return source.fault((), f"{show(key)} is missing", allowed)
+        return Fault(1, 1, f"{show(key)} is missing", allowed, width=0)
     value: Any = source.data
     for part in path:
         value = value[part]

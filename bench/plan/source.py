@@ -18,7 +18,7 @@ from typing import Any
 from bench.errors import BenchError
 from bench.plan.positions import DEEPEST, Places, Span, locate
 
-MAX_BYTES = 4 * 2**20
+MAX_BYTES = 2**20
 MAX_FAULTS = 20
 """So many faults are shown of those found."""
 
@@ -33,7 +33,7 @@ class Fault:
     hint: str = ""
     """What is allowed there, or the next step."""
     width: int = 1
-    """How many characters of the line the fault covers."""
+    """How many characters of the line the fault covers; 0 for what is missing, which stands on no line."""
 
 
 class SuiteError(BenchError):
@@ -104,7 +104,7 @@ def read(path: Path | str) -> Source:
     """Read a TOML file.
 
     Raises:
-        BenchError: if there is no such file, or it is no regular, readable file of at most 4 MiB.
+        BenchError: if there is no such file, or it is no regular, readable file of at most 1 MiB.
         SuiteError: if it is not UTF-8 or not TOML, nests deeper than 32 levels, or has an integer beyond 64 bits.
     """
     path = Path(path)
@@ -129,7 +129,7 @@ def show(value: object) -> str:
 
 def did_you_mean(given: object, known: Iterable[str]) -> str:
     """`` Did you mean "l1"?`` for the likeliest of the known words, or nothing."""
-    close = difflib.get_close_matches(str(given)[:100], list(known), n=1)
+    close = difflib.get_close_matches(given[:100], list(known), n=1) if isinstance(given, str) else []
     return f" Did you mean {show(close[0])}?" if close else ""
 
 
@@ -203,17 +203,17 @@ def _excesses(source: Source, value: Any, path: tuple[str | int, ...]) -> Iterat
 
 
 def _render(path: Path, lines: Sequence[str], fault: Fault) -> str:
-    line = lines[fault.line - 1]
-    first = max(0, fault.column - 61)
-    cut = line[first : first + 110]
-    offset = fault.column - 1 - first
-    indent = "".join("\t" if character == "\t" else " " * _columns(character) for character in cut[:offset])
-    carets = "^" * max(1, sum(_columns(character) for character in cut[offset : offset + fault.width]))
-    rows = [
-        f"{path}:{fault.line}:{fault.column}: {fault.message}",
-        "    " + "".join(character if character.isprintable() or character == "\t" else "\ufffd" for character in cut),
-        f"    {indent}{carets}",
-    ]
+    rows = [f"{path}:{fault.line}:{fault.column}: {fault.message}"]
+    if fault.width:
+        first = max(0, fault.column - 61)
+        shown = lines[fault.line - 1][first : first + 110]
+        offset = fault.column - 1 - first
+        indent = "".join("\t" if character == "\t" else " " * _columns(character) for character in shown[:offset])
+        carets = "^" * max(1, sum(map(_columns, shown[offset : offset + fault.width])))
+        printable = "".join(
+            character if character.isprintable() or character == "\t" else "\ufffd" for character in shown
+        )
+        rows += [f"    {printable}", f"    {indent}{carets}"]
     return "\n".join([*rows, f"    {fault.hint}"] if fault.hint else rows)
 
 

@@ -82,8 +82,8 @@ def load(path: Path | str, *, seeds: Sequence[int] | None = None) -> Suite:
     faults = [*shape_faults(source), *_rule_faults(source)]
     experiment = _experiment(source, faults.append)
     if experiment is not None:
-        faults += [*params_faults(source, experiment), *metric_faults(source, experiment)]
-        found = levels(source, experiment, faults.append)
+        found = levels(source, experiment)
+        faults += [*params_faults(source, experiment), *metric_faults(source, experiment), *found.faults]
     if faults or experiment is None:
         raise SuiteError(source.path, source.text, faults)
     suite = _suite(source, experiment, found, _given_seeds(source.data["seeds"] if seeds is None else seeds))
@@ -128,8 +128,8 @@ def _rule_faults(source: Source) -> Iterator[Fault]:
         yield source.fault(("cells",), "a suite has either factors or cells", "Remove one of the two.", key=True)
     elif "factors" not in data and "cells" not in data:
         hint = "Give [factors] for a full grid, or one [[cells]] for each chosen combination."
-        yield source.fault((), '"factors" or "cells" is missing', hint)
-    if isinstance(seeds := data.get("seeds"), list):
+        yield Fault(1, 1, '"factors" or "cells" is missing', hint, width=0)
+    if isinstance(seeds := data.get("seeds"), list) and len(seeds) <= MAX_SEEDS:
         seen: set[int] = set()
         for index, seed in enumerate(seeds):
             if type(seed) is int and seed in seen:
