@@ -61,9 +61,7 @@ class SuiteFile(_Strict):
         Annotated[int, Field(ge=1, le=MAX_SEEDS), Tag("count")]
         | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=MAX_SEEDS), Tag("list")],
         Discriminator(lambda value: "list" if isinstance(value, list) else "count"),
-    ] = Field(
-        description=f"How many seeds, from 0 up (seeds = 10), or a list of different integers >= 0; at most {MAX_SEEDS}."
-    )
+    ] = Field(description=f"How many, from 0 up (seeds = 10), or a list of different integers >= 0; up to {MAX_SEEDS}.")
     params: dict[str, Any] = Field({}, description="Parameters that every run shares: name = value.")
     factors: dict[str, Annotated[list[Any], Field(min_length=1, max_length=MAX_LEVELS)]] | None = Field(
         None,

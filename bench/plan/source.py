@@ -124,7 +124,7 @@ def read(path: Path | str) -> Source:
 def show(value: object) -> str:
     """A value as TOML would write it, cut to one short line."""
     text = repr(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else f"{text[:59]}…"
+    return _printable(text if len(text) <= 60 else f"{text[:59]}…")
 
 
 def did_you_mean(given: object, known: Iterable[str]) -> str:
@@ -210,11 +210,12 @@ def _render(path: Path, lines: Sequence[str], fault: Fault) -> str:
         offset = fault.column - 1 - first
         indent = "".join("\t" if character == "\t" else " " * _columns(character) for character in shown[:offset])
         carets = "^" * max(1, sum(map(_columns, shown[offset : offset + fault.width])))
-        printable = "".join(
-            character if character.isprintable() or character == "\t" else "\ufffd" for character in shown
-        )
-        rows += [f"    {printable}", f"    {indent}{carets}"]
+        rows += [f"    {_printable(shown)}", f"    {indent}{carets}"]
     return "\n".join([*rows, f"    {fault.hint}"] if fault.hint else rows)
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() or character == "\t" else "\ufffd" for character in text)
 
 
 def _columns(character: str) -> int:
