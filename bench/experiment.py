@@ -98,15 +98,22 @@ class Experiment:
         """Validated parameters; raises ``pydantic.ValidationError`` with one entry per fault."""
         return self._adapter.validate_python(dict(values))
 
+    def changed(self, params: Any) -> Mapping[str, Any]:
+        """Name -> value of every parameter that differs from its default, as JSON values."""
+        return {name: value for name, value in self.values(params).items() if value != self.defaults[name]}
+
     def key(self, job: Job) -> str:
         """Identity of a job: a hash of the parameters that differ from their defaults, the seed and the version.
 
         A new parameter whose default is the old behaviour leaves the keys of stored results as they are.
         """
-        values = self.values(job.params)
-        changed = {name: value for name, value in values.items() if value != self.defaults[name]}
-        identity = json.dumps([changed, job.seed, self.version], sort_keys=True)
-        return hashlib.sha256(identity.encode()).hexdigest()[:20]
+        return identify(self.changed(job.params), job.seed, self.version)
+
+
+def identify(changed: Mapping[str, Any], seed: int, version: str) -> str:
+    """The key of a job (``Experiment.key``), from what is stored of its cell: no experiment is needed to find it."""
+    identity = json.dumps([changed, seed, version], sort_keys=True)
+    return hashlib.sha256(identity.encode()).hexdigest()[:20]
 
 
 def resolve(reference: str) -> Experiment:

@@ -1,0 +1,99 @@
+"""The name of a way to run things -> a crew: an executor with what a coordinator needs of it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Executor, Future
+from typing import Any, ParamSpec, TypeVar
+
+from bench.errors import BenchError
+from bench.execute import worker
+from bench.execute.slots import Slots
+from bench.experiment import Progress
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_HINT = (
+    'An executor is "local", "serial", or "package.module:factory", where factory(workers) returns a '
+    'concurrent.futures.Executor, e.g. "concurrent.futures:ThreadPoolExecutor".'
+)
+
+
+class Serial(Executor):
+    """Runs everything here and now, in this process: for debuggers, profilers and very small suites."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def submit(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        """Run ``function`` before returning."""
+        future: Future[_T] = Future()
+        try:
+            with worker.reporting(self._progress):
+                future.set_result(function(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001  a future carries it to whoever asks for the result
+            future.set_exception(error)
+        return future
+
+
+class Crew:
+    """The executor called ``executor`` (or one that has been started, which is left running), with ``workers`` workers.
+
+    Workers of our own import the experiment ``preload`` meanwhile; ``progress`` hears from work done in this process.
+
+    Raises:
+        BenchError: there is no such executor, or its factory fails.
+    """
+
+    def __init__(self, executor: str | Executor, workers: int, *, preload: str, progress: Progress) -> None:
+        self._start = None if isinstance(executor, Executor) else lambda: _start(executor, workers, preload, progress)
+        self._executor = executor if isinstance(executor, Executor) else _start(executor, workers, preload, progress)
+        self.workers = 1 if isinstance(self._executor, Serial) else workers
+        self.isolates = isinstance(self._executor, Slots)
+        """Whether a worker that dies leaves the others' work alone."""
+
+    def submit(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        """Submit to the executor, or to another in its place if it has broken.
+
+        Raises:
+            BenchError: it has broken and is not ours to start anew, or workers cannot be started.
+        """
+        try:
+            return self._executor.submit(function, *args, **kwargs)
+        except BrokenExecutor as error:
+            if self._start is None:
+                hint = "Name its factory instead, then another is started in its place."
+                raise BenchError(f"The executor has broken: {error}", hint=hint) from error
+            self._executor.shutdown(wait=False)
+            self._executor = self._start()
+            return self._executor.submit(function, *args, **kwargs)
+
+    def fraction(self, future: Future[Any]) -> float:
+        """Which part of the work of ``future`` is done; 0 where the executor cannot know."""
+        return self._executor.fraction(future) if isinstance(self._executor, Slots) else 0.0
+
+    def dismiss(self, *, at_once: bool) -> None:
+        """Let the workers end, ``at_once`` without finishing what they do (where that can be had)."""
+        if at_once and isinstance(self._executor, Slots):
+            self._executor.kill()
+        if self._start is not None:
+            self._executor.shutdown(wait=not at_once or isinstance(self._executor, Slots), cancel_futures=True)
+
+
+def _start(name: str, workers: int, preload: str, progress: Progress) -> Executor:
+    if name == "local":
+        return Slots(workers, preload=preload)
+    if name == "serial":
+        return Serial(progress)
+    module_name, _, attribute = name.partition(":")
+    if not (module_name and attribute):
+        raise BenchError(f"{name!r} is not an executor.", hint=_HINT)
+    try:
+        executor = getattr(importlib.import_module(module_name), attribute)(workers)
+    except Exception as error:  # a user's factory may raise anything; it is theirs to read
+        message = f"The executor {name!r} cannot be started: {type(error).__name__}: {error}"
+        raise BenchError(message, hint=_HINT) from error
+    if not isinstance(executor, Executor):
+        raise BenchError(f"{name!r} returned {executor!r:.80}, which is not an executor.", hint=_HINT)
+    return executor

@@ -1,0 +1,132 @@
+"""This machine and this code -> what is written beside every result: where its numbers were made, and with what."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import bench
+
+_NUMERIC_PACKAGES = ("numpy", "scipy", "torch", "scikit-learn", "jax", "jaxlib", "tensorflow")
+_INSTRUCTIONS = ("avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd", "sve", "sve2")
+THREAD_SETTINGS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+"""The environment variables by which numerical libraries are told how many threads to use."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where numbers are made: all of it may change their last bits."""
+
+    python: str
+    packages: Mapping[str, str]
+    """Distribution -> version, of the numerical ones that are installed."""
+    platform: str
+    cpu: str
+    instructions: tuple[str, ...]
+    threads: Mapping[str, str]
+
+    @cached_property
+    def id(self) -> str:
+        """Equal for environments that should give equal numbers."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+
+    def describe(self) -> dict[str, Any]:
+        """The environment and its id, as JSON values."""
+        return {"id": self.id, **asdict(self)}
+
+
+@lru_cache(maxsize=1)
+def environment() -> Environment:
+    """The environment of this process; asks for versions without importing a package."""
+    cpu, flags = _cpu()
+    return Environment(
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        packages={name: found for name in _NUMERIC_PACKAGES if (found := _version(name))},
+        platform=" ".join(part for part in (platform.system(), platform.machine(), *platform.libc_ver()) if part),
+        cpu=cpu,
+        instructions=tuple(name for name in _INSTRUCTIONS if name in flags),
+        threads={name: os.environ.get(name, f"unset, {cpu_count()} CPUs") for name in THREAD_SETTINGS},
+    )
+
+
+@dataclass(frozen=True)
+class Code:
+    """Which state of which code: of bench, or of an experiment."""
+
+    name: str
+    version: str
+    """Of the installed distribution; empty when there is none."""
+    commit: str
+    """Of the git repository that tracks the module; empty when none does."""
+    dirty: bool
+    """Whether tracked files differ from the commit."""
+
+
+def code(module_name: str) -> Code:
+    """The state of the code of an imported module."""
+    package = module_name.partition(".")[0]
+    path = getattr(sys.modules.get(module_name), "__file__", None)
+    commit = _git(Path(path), "rev-parse", "HEAD") if path and _tracked(Path(path)) else ""
+    dirty = bool(commit and path and _git(Path(path), "status", "--porcelain", "--untracked-files=no"))
+    return Code(package, _version("polysem-bench" if package == bench.__name__ else package), commit, dirty)
+
+
+def cpu_count() -> int:
+    """CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return ""
+
+
+def _cpu() -> tuple[str, frozenset[str]]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:  # not Linux
+        return platform.processor(), frozenset()
+    facts: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        facts.setdefault(name.strip(), value.strip())
+    flags = facts.get("flags", facts.get("Features", ""))
+    return facts.get("model name", platform.machine()), frozenset(flags.split())
+
+
+def _tracked(path: Path) -> bool:
+    return bool(_git(path, "ls-files", path.name))
+
+
+def _git(path: Path, *arguments: str) -> str:
+    git = shutil.which("git")
+    if git is None:
+        return ""
+    command = [git, "-C", str(path.resolve().parent), *arguments]
+    try:
+        done = subprocess.run(  # noqa: S603  a fixed command on the folder of code that has been imported
+            command, capture_output=True, text=True, errors="replace", timeout=10, check=False,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

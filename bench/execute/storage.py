@@ -1,0 +1,108 @@
+"""What every file of a run's folder needs: whole replacement, the folder's lock, OS errors turned into advice."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.errors import BenchError, Exit
+
+_HINTS = {
+    errno.EACCES: "Choose a folder that you may write to, e.g. --out ~/reports.",
+    errno.EPERM: "Choose a folder that you may write to, e.g. --out ~/reports.",
+    errno.EROFS: "The file system is read-only; choose another folder with --out.",
+    errno.ENOSPC: "Free some space, then run the same command again: what is stored stays, only the rest is run.",
+    errno.EDQUOT: "Your quota is used up; free some space, then run the same command again: what is stored stays.",
+    errno.ENOTDIR: "A file stands where a folder is needed; choose another folder with --out.",
+    errno.EEXIST: "A file stands where a folder is needed; choose another folder with --out.",
+}
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Turn an OSError while writing ``path`` into a BenchError that names the path and the next step."""
+    try:
+        yield
+    except OSError as error:
+        number = error.errno or 0
+        code = Exit.RUNS_FAILED if number in _FULL else Exit.USAGE
+        message = f"{path} cannot be written: {error.strerror or error}."
+        raise BenchError(message, hint=_HINTS.get(number, ""), exit_code=code) from error
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn an OSError while reading ``path`` into a BenchError that names the path."""
+    try:
+        yield
+    except OSError as error:
+        raise BenchError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a whole file, so that a reader (or a crash) finds the old text or the new one and nothing between."""
+    fresh = path.with_name(f".{path.name}.new")
+    with storing(path):
+        with fresh.open("w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new or renamed entry of ``folder`` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold ``folder`` for one writer; the kernel lets go when the process ends, however it ends.
+
+    Raises:
+        BenchError: another process holds it (named by PID and host), or the folder cannot be written.
+    """
+    path = folder / "lock"
+    with storing(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    try:
+        _take(descriptor, folder)
+        with storing(path):
+            if not os.path.samestat(os.fstat(descriptor), path.stat()):  # moved aside while we waited for the lock
+                raise _held(folder, "another process, which has just moved it")
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, folder: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        try:
+            holder = json.loads(os.pread(descriptor, 4096, 0))
+            who = f"process {int(holder['pid'])} on {holder['host']!s:.80}"
+        except (ValueError, KeyError, TypeError, RecursionError):
+            who = "another process"
+        raise _held(folder, who) from error
+
+
+def _held(folder: Path, who: str) -> BenchError:
+    return BenchError(
+        f"{folder} is being written by {who}.",
+        hint="Wait until it has finished or stop it; or write elsewhere with --out.",
+    )
