@@ -56,9 +56,9 @@ def targets(x: Samples, importance: Float[np.ndarray, " feature"]) -> Samples:
 
 def importance(kind: str, rate: float) -> Float[np.ndarray, " feature"]:
     """Weight I_i of feature i: ``exponential`` rate^i, ``power_law`` (i + 1)^-rate, or ``uniform`` 1."""
-    i = np.arange(N_FEATURES)
+    i = np.arange(N_FEATURES, dtype=float)
     if kind == "exponential":
-        return rate**i.astype(float)
+        return np.power(rate, i)
     if kind == "power_law":
-        return (i + 1.0) ** -rate
+        return np.power(i + 1, -rate)
     return np.ones(N_FEATURES)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from math import isfinite, nan
 
 import numpy as np
@@ -10,11 +11,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from polysem import data, metrics, network, train
+from polysem import data, draws, metrics, train
 from polysem.activation import ACTIVATIONS
+from polysem.draws import Start
 from polysem.network import Network
 from polysem.parameters import Parameters, padded
-from polysem.sae import leaky_l1
 from polysem.sae.leaky_l1 import LeakyL1
 from polysem.streams import stream
 from polysem.toy import Params
@@ -40,14 +41,13 @@ def measure(params: Sequence[Params], seeds: Sequence[int], progress: Callable[[
         yield from values
 
 
-def _measure_ensemble(
-    params: Sequence[Params], seeds: Sequence[int], report: Callable[[float], None]
-) -> list[Values]:
+def _measure_ensemble(params: Sequence[Params], seeds: Sequence[int], report: Callable[[float], None]) -> list[Values]:
     common = params[0]
     n, width = common.n_train, padded(common.n_train)
     on_step = _step_counter(common, report)
-    x, y = _data(params, seeds)
-    parameters = _trained_network(params, seeds, torch.cat([x, y], dim=1)[:, :, :width], on_step)
+    starts = [draws.start(p, seed, _shapes(common)) for p, seed in zip(params, seeds, strict=True)]
+    x, y = _data(params, starts)
+    parameters = _trained_network(params, seeds, starts, torch.cat([x, y], dim=1)[:, :, :width], on_step)
     evaluated = Network(parameters, ACTIVATIONS[common.act], x.shape[2])
     output = evaluated.forward(x)
     raw = evaluated.hidden[:, :, :width]
@@ -55,7 +55,7 @@ def _measure_ensemble(
     for member in standardised:
         member[:-1, :n] = metrics.standardise(member[:-1, :n].contiguous())
     trained_on = raw.contiguous() if common.sae_input == "raw" else standardised
-    sae_parameters = _trained_sae(params, seeds, trained_on, on_step)
+    sae_parameters = _trained_sae(params, seeds, starts, trained_on, on_step)
     sae = LeakyL1(sae_parameters, width)
     reconstruction = sae.forward(standardised)
     decoders = sae_parameters.matrices[1]
@@ -85,59 +85,54 @@ def _measure_ensemble(
 
 
 def _data(
-    params: Sequence[Params], seeds: Sequence[int]
+    params: Sequence[Params], starts: Sequence[Start]
 ) -> tuple[Float[Tensor, "member in_and_one sample"], Float[Tensor, "member out sample"]]:
     """Features with a row of ones, and targets: training samples, padding, validation samples, padding."""
     common = params[0]
-    start = padded(common.n_train)
-    x = np.zeros((len(params), data.N_FEATURES + 1, start + padded(common.n_val)), dtype=np.float32)
+    first = padded(common.n_train)
+    x = np.zeros((len(params), data.N_FEATURES + 1, first + padded(common.n_val)), dtype=np.float32)
     y = np.zeros((len(params), data.N_FEATURES, x.shape[2]), dtype=np.float32)
     x[:, -1] = 1
-    for m, (p, seed) in enumerate(zip(params, seeds, strict=True)):
-        features = data.features(
-            common.n_train + common.n_val,
-            stream(seed, "data"),
-            groups=p.groups,
-            p_active=p.p_active,
-            strength=(p.strength_low, p.strength_high),
-            p_keep=p.p_keep,
-        )
-        targets = data.targets(features, data.importance(p.importance, p.importance_rate))
-        for rows, values in ((x[m, :-1], features.T), (y[m], targets.T)):
+    for m, (p, start) in enumerate(zip(params, starts, strict=True)):
+        targets = data.targets(start.features, data.importance(p.importance, p.importance_rate))
+        for rows, values in ((x[m, :-1], start.features.T), (y[m], targets.T)):
             rows[:, : common.n_train] = values[:, : common.n_train]
-            rows[:, start : start + common.n_val] = values[:, common.n_train :]
+            rows[:, first : first + common.n_val] = values[:, common.n_train :]
     return torch.from_numpy(x), torch.from_numpy(y)
+
+
+def _shapes(common: Params) -> list[tuple[int, int]]:
+    widths = [data.N_FEATURES, *[common.hidden] * (common.layers - 1), data.N_FEATURES]
+    return [(out, fan_in + 1) for fan_in, out in pairwise(widths)]
+
+
+def _fill(parameters: Parameters, drawn: Iterable[Sequence[Float[np.ndarray, "row column"]]]) -> None:
+    for m, matrices in enumerate(drawn):
+        for matrix, values in zip(parameters.matrices, matrices, strict=True):
+            matrix[m] = torch.from_numpy(values)
 
 
 def _trained_network(
     params: Sequence[Params],
     seeds: Sequence[int],
+    starts: Sequence[Start],
     samples: Float[Tensor, "member in_and_one_and_out sample"],
     on_step: train.OnStep,
 ) -> Parameters:
     common = params[0]
-    widths = [data.N_FEATURES, *[common.hidden] * (common.layers - 1), data.N_FEATURES]
-    parameters = Parameters(len(params), [(out, fan_in + 1) for fan_in, out in zip(widths, widths[1:], strict=False)])
-    for m, (p, seed) in enumerate(zip(params, seeds, strict=True)):
-        kind = p.random_init if p.init == "random" else p.init
-        drawn = network.initial_weights(
-            kind, parameters.shapes, stream(seed, "init"), orthogonal_gain=p.orthogonal_gain
-        )
-        for matrix, weights in zip(parameters.matrices, drawn, strict=True):
-            matrix[m] = torch.from_numpy(weights)
-    names = {"bipolar": None, "positive_kurtosis": "student_t3"}
     width = padded(min(common.batch or common.n_train, common.n_train))
+    parameters = Parameters(len(params), _shapes(common))
+    _fill(parameters, (start.weights for start in starts))
     noise = train.HiddenNoise(
         seeds,
-        [names.get(p.noise, p.noise) or p.bipolar_noise for p in params],
+        [{"bipolar": p.bipolar_noise, "positive_kurtosis": "student_t3"}.get(p.noise, p.noise) for p in params],
         [p.sigma for p in params],
         (common.hidden, width),
     )
-    orders = [stream(seed, "order") for seed in seeds]
     train.fit_network(
         Network(parameters, ACTIVATIONS[common.act], width),
         parameters,
-        train.batches(samples, common.n_train, common.batch, common.epochs, orders),
+        train.batches(samples, common.n_train, common.batch, common.epochs, [stream(seed, "order") for seed in seeds]),
         noise,
         _decay(params, parameters),
         torch.tensor([[p.lr] for p in params]),
@@ -148,34 +143,34 @@ def _trained_network(
 
 def _decay(params: Sequence[Params], parameters: Parameters) -> train.Decay:
     """L1 on weights; L2 on weights as a penalty (gradient 2 lambda w), or on weights and biases as decay (lambda w)."""
-    l1_share = {"l1": 1.0, "elastic_net": None}
     l1, l2 = torch.zeros_like(parameters.flat), torch.zeros_like(parameters.flat)
     for m, p in enumerate(params):
-        if p.reg == "none":
-            continue
-        share = l1_share.get(p.reg, 0.0)
-        share = p.l1_ratio if share is None else share
-        factor = 2.0 if p.l2_form == "penalty" else 1.0
+        l1_share, l2_share = {
+            "none": (0.0, 0.0),
+            "l1": (1.0, 0.0),
+            "l2": (0.0, 1.0),
+            "elastic_net": (p.l1_ratio, 1 - p.l1_ratio),
+        }[p.reg]
         for of_l1, of_l2 in zip(parameters.views(l1), parameters.views(l2), strict=True):
-            of_l1[m, :, :-1] = share * p.reg_lambda
-            decayed = of_l2[m, :, :-1] if p.l2_form == "penalty" else of_l2[m]
-            decayed.fill_((1 - share) * p.reg_lambda * factor)
+            of_l1[m, :, :-1] = l1_share * p.reg_lambda
+            if p.l2_form == "penalty":
+                of_l2[m, :, :-1] = 2 * l2_share * p.reg_lambda
+            else:
+                of_l2[m] = l2_share * p.reg_lambda
     return train.Decay(l1, l2)
 
 
 def _trained_sae(
     params: Sequence[Params],
     seeds: Sequence[int],
+    starts: Sequence[Start],
     activations: Float[Tensor, "member hidden_and_one sample"],
     on_step: train.OnStep,
 ) -> Parameters:
     common = params[0]
     shapes = [(common.sae_width, common.hidden + 1), (common.hidden, common.sae_width)]
     parameters = Parameters(len(params), shapes)
-    for m, seed in enumerate(seeds):
-        drawn = leaky_l1.initial_weights(common.hidden, common.sae_width, stream(seed, "sae"))
-        for matrix, weights in zip(parameters.matrices, drawn, strict=True):
-            matrix[m] = torch.from_numpy(weights)
+    _fill(parameters, ((start.encoder, start.decoder) for start in starts))
     width = padded(min(common.sae_batch or common.n_train, common.n_train))
     orders = [stream(seed, "sae order") for seed in seeds]
     penalties = torch.tensor([[p.sae_lambda * (p.sae_l1 == form) for form in ("sum", "mean")] for p in params])

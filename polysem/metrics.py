@@ -33,7 +33,8 @@ def mse(output: Float[Tensor, "unit sample"], target: Float[Tensor, "unit sample
 def cosines(decoder: Float[Tensor, "hidden latent"]) -> Float[Tensor, "latent latent"]:
     """Cosines between decoder directions; the diagonal is set to exactly 0."""
     directions = decoder / (decoder.norm(dim=0) + EPSILON)
-    return (directions.T @ directions).fill_diagonal_(0)
+    cosine: Tensor = directions.T @ directions
+    return cosine.fill_diagonal_(0)
 
 
 def macs(decoder: Float[Tensor, "hidden latent"]) -> float:
@@ -57,7 +58,9 @@ def calibrated_macs(decoder: Float[Tensor, "hidden latent"], rng: np.random.Gene
     An exhibit, not a measure: a permutation of columns leaves MACS as it is, so the null has no spread and the value
     is the sigmoid of rounding noise.
     """
-    orders = torch.from_numpy(np.stack([np.arange(decoder.shape[1]), *(rng.permutation(decoder.shape[1]) for _ in range(N_NULL))]))
+    orders = torch.from_numpy(
+        np.stack([np.arange(decoder.shape[1]), *(rng.permutation(decoder.shape[1]) for _ in range(N_NULL))])
+    )
     directions = decoder[:, orders].permute(1, 0, 2)
     directions = directions / (directions.norm(dim=1, keepdim=True) + EPSILON)
     grams = torch.bmm(directions.transpose(1, 2), directions) - torch.eye(decoder.shape[1])

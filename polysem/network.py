@@ -86,7 +86,7 @@ def initial_weights(
     gaussian     N(0, 1/(3 fan_in)), the variance of ``uniform``; biases 0, as in all that follow
     xavier       U(-a, a), a = sqrt(6/(fan_in + fan_out)) (Glorot & Bengio 2010)
     kaiming      N(0, 2/fan_in) (He et al. 2015, arXiv 1502.01852)
-    orthogonal   ``orthogonal_gain`` times a Haar-distributed (semi-)orthogonal matrix (Saxe et al. 2014, arXiv 1312.6120)
+    orthogonal   ``orthogonal_gain`` times a Haar (semi-)orthogonal matrix (Saxe et al. 2014, arXiv 1312.6120)
     """
     layers = []
     for out, columns in shapes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 from jaxtyping import Float32
 
@@ -39,7 +41,7 @@ def _uniform(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     return draws
 
 
-_KINDS = {
+_KINDS: Mapping[str, Callable[[tuple[int, ...], np.random.Generator], np.ndarray]] = {
     "none": lambda shape, _rng: np.zeros(shape),
     "rademacher": _rademacher,
     "uniform": _uniform,

@@ -49,8 +49,8 @@ class Parameters:
 def product(a: Tensor, b: Tensor, out: Tensor) -> Callable[[], object]:
     """A function that writes the matrix product a b of every member into ``out``, bound once to these buffers.
 
-    It is numpy's: for matrices this small, ``torch.bmm`` spends most of its time on dispatch for each member, and copies
-    operands that are transposed or strided.
+    It is numpy's: for matrices this small, ``torch.bmm`` spends most of its time on dispatch for each member, and
+    copies operands that are transposed or strided.
     """
     return partial(np.matmul, a.numpy(), b.numpy(), out=out.numpy())
 

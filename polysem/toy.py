@@ -32,6 +32,10 @@ class Params(BaseModel):
     reg: Literal["none", "l1", "l2", "elastic_net"] = "l1"
     act: Literal["relu", "gelu", "silu", "tanh", "leaky_relu"] = "relu"
 
+    draws: Literal["post", "streams"] = "post"
+    """Where data and initial weights come from: from torch's generator in the order of the post's public code, so that
+    seeds 0 to 9 have the very data sets and initial weights behind its table, or from independent streams."""
+
     n_train: Positive = 820
     n_val: Positive = 204
     groups: tuple[tuple[Annotated[int, Field(ge=0, lt=8)], ...], ...] = ((0, 1, 2), (3, 4), (5, 6, 7))
@@ -99,6 +103,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     # What the post's text says, where its code does something else. The text gives neither the variance of the
     # Gaussian initialisation nor the gain of the orthogonal one: the former is taken as published, the latter as 1.
     "described": {
+        "draws": "streams",
         "n_train": 1024,
         "n_val": 256,
         "layers": 4,
@@ -114,17 +119,49 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 
 METRICS = (
-    Metric("macs", "MACS", better="lower", note="As published: the zero diagonal is in the mean (15/16 of the mean over pairs for 16 latents)."),
-    Metric("interference", "Interference", better="lower", note="As published: latent i takes the importance of feature i mod 8, though latents have no order."),
+    Metric(
+        "macs",
+        "MACS",
+        better="lower",
+        note="As published: the zero diagonal is in the mean (15/16 of the mean over pairs for 16 latents).",
+    ),
+    Metric(
+        "interference",
+        "Interference",
+        better="lower",
+        note="As published: latent i takes the importance of feature i mod 8, though latents have no order.",
+    ),
     Metric("l0_sparsity", "L0 sparsity", unit="fraction"),
     Metric("sparsity_w4", "Sparsity W4"),
-    Metric("sae_mse", "SAE MSE", better="lower", note="In protocol published the SAE is trained on raw and scored on standardised activations."),
+    Metric(
+        "sae_mse",
+        "SAE MSE",
+        better="lower",
+        note="In protocol published the SAE is trained on raw and scored on standardised activations.",
+    ),
     Metric("train_mse", "Train MSE", better="lower"),
     Metric("val_mse", "Validation MSE", better="lower"),
-    Metric("calibrated_macs", "Calibrated MACS", note="An exhibit: its null has no spread, so the value is the sigmoid of rounding noise and means nothing."),
+    Metric(
+        "calibrated_macs",
+        "Calibrated MACS",
+        note="An exhibit: its null has no spread, so the value is the sigmoid of rounding noise and means nothing.",
+    ),
 )
 
-SHARED_BY_A_BATCH = ("n_train", "n_val", "hidden", "layers", "act", "epochs", "batch", "sae_width", "sae_tied", "sae_epochs", "sae_batch", "sae_input")
+SHARED_BY_A_BATCH = (
+    "n_train",
+    "n_val",
+    "hidden",
+    "layers",
+    "act",
+    "epochs",
+    "batch",
+    "sae_width",
+    "sae_tied",
+    "sae_epochs",
+    "sae_batch",
+    "sae_input",
+)
 """Parameters that change shapes or code; all others, and the seed, may differ between the members of an ensemble."""
 
 

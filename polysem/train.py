@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import repeat
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,15 +37,16 @@ def reproducible() -> Iterator[None]:
     (oneDNN's element-wise kernels also cost 60 microseconds a call, whatever the size.) Overflow passes in silence: a
     member that diverges is known by its metrics, and its companions must go on.
     """
-    before = torch.get_num_threads(), torch.backends.mkldnn.enabled
+    onednn: Any = torch.backends.mkldnn
+    before = torch.get_num_threads(), onednn.enabled
     torch.set_num_threads(1)
-    torch.backends.mkldnn.enabled = False
+    onednn.enabled = False
     try:
         with torch.inference_mode(), threadpool_limits(1), np.errstate(all="ignore"):
             yield
     finally:
         torch.set_num_threads(before[0])
-        torch.backends.mkldnn.enabled = before[1]
+        onednn.enabled = before[1]
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def batches(
         for member, order, out in zip(samples, orders, shuffled, strict=True):
             index[places] = order.permutation(n_samples)
             torch.index_select(member, 1, torch.from_numpy(index), out=out)
-        for part, count, weight in zip(shuffled.split(width, dim=2), counts, weights, strict=True):
+        for part, count, weight in zip(torch.split(shuffled, width, dim=2), counts, weights, strict=True):
             yield Batch(part, count, weight)
 
 
@@ -97,9 +99,11 @@ def _weight(n_samples: int, width: int) -> Float[Tensor, " sample"]:
 
 
 class HiddenNoise:
-    """Fresh noise for the hidden layer at every step; members of one seed and kind share the draws, each by its sigma."""
+    """Fresh noise for the hidden layer at every step; members of one seed and kind share the draws, scaled by sigma."""
 
-    def __init__(self, seeds: Sequence[int], kinds: Sequence[str], sigma: Sequence[float], shape: tuple[int, int]) -> None:
+    def __init__(
+        self, seeds: Sequence[int], kinds: Sequence[str], sigma: Sequence[float], shape: tuple[int, int]
+    ) -> None:
         members = list(zip(kinds, seeds, strict=True))
         sources = sorted(set(members))
         self._sources = [(kind, stream(seed, "noise", kind)) for kind, seed in sources]

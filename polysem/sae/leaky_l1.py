@@ -30,7 +30,9 @@ class LeakyL1:
         self._decoder_gradient = product(self.output, self.latents.transpose(1, 2), parameters.gradients[1])
         self._latent_gradient = product(self.decoder.transpose(1, 2), self.output, self._grad_z)
 
-    def forward(self, activations: Float[Tensor, "member hidden_and_one sample"]) -> Float[Tensor, "member hidden sample"]:
+    def forward(
+        self, activations: Float[Tensor, "member hidden_and_one sample"]
+    ) -> Float[Tensor, "member hidden sample"]:
         """The reconstruction; ``latents`` holds f."""
         np.matmul(self._encoder, activations.numpy(), out=self._z.numpy())
         self._activation.value(self._z, self.latents)
@@ -42,8 +44,8 @@ class LeakyL1:
     ) -> None:
         """Compute the gradients of encoder and decoder for the pass just made.
 
-        The caller has overwritten ``output`` with the gradient of the loss with respect to it. ``penalty`` is the weight
-        of each sample's |f|: 0 for padding.
+        The caller has overwritten ``output`` with the gradient of the loss with respect to it. ``penalty`` is the
+        weight of each sample's |f|: 0 for padding.
         """
         self._decoder_gradient()
         self._latent_gradient()
@@ -56,7 +58,7 @@ class LeakyL1:
 def initial_weights(
     hidden: int, width: int, rng: np.random.Generator
 ) -> tuple[Float[np.ndarray, "latent hidden_and_one"], Float[np.ndarray, "hidden latent"]]:
-    """Encoder and decoder: decoder columns drawn uniform and normalised once, encoder their transpose, biases U(0, 0.1)."""
+    """Decoder columns drawn uniform and normalised once; encoder their transpose, its biases U(0, 0.1)."""
     decoder = rng.uniform(-1, 1, (hidden, width)) / sqrt(width)
     decoder /= np.linalg.norm(decoder, axis=0)
     bias = rng.uniform(0, 0.1, (width, 1))

@@ -80,16 +80,24 @@ def test_bipolar_noise_is_a_fair_sign() -> None:
 
 def test_streams_differ_by_seed_and_name() -> None:
     """The same name and seed repeat; any other name or seed is another stream."""
-    draws = {stream(seed, *names).integers(2**62) for seed in (0, 1) for names in (("data",), ("init",), ("noise", "a"))}
+    draws = {
+        stream(seed, *names).integers(2**62) for seed in (0, 1) for names in (("data",), ("init",), ("noise", "a"))
+    }
     assert len(draws) == 6
     assert stream(0, "data").integers(2**62) in draws
 
 
 @pytest.mark.parametrize(
     ("kind", "sd", "bias"),
-    [("uniform", 1 / sqrt(300), True), ("gaussian", 1 / sqrt(300), False), ("xavier", 1 / sqrt(100), False), ("kaiming", sqrt(2 / 100), False), ("orthogonal", sqrt(2) / 10, False)],
+    [
+        ("uniform", 1 / sqrt(300), True),
+        ("gaussian", 1 / sqrt(300), False),
+        ("xavier", 1 / sqrt(100), False),
+        ("kaiming", sqrt(2 / 100), False),
+        ("orthogonal", sqrt(2) / 10, False),
+    ],
 )
-def test_initial_weights_have_their_scale(kind: str, sd: float, bias: bool) -> None:  # noqa: FBT001
+def test_initial_weights_have_their_scale(kind: str, sd: float, bias: bool) -> None:
     """A 100 x 100 layer has the standard deviation of its scheme, and biases only where the scheme has them."""
     (layer,) = initial_weights(kind, [(100, 101)], np.random.default_rng(3), orthogonal_gain=sqrt(2))
     assert layer[:, :-1].std() == pytest.approx(sd, rel=0.03)

@@ -36,6 +36,7 @@ free = st.fixed_dictionaries(
         "lr": st.sampled_from([1e-3, 1e-2]),
         "p_keep": st.sampled_from([0.5, 0.9]),
         "sae_l1": st.sampled_from(["sum", "mean"]),
+        "draws": st.sampled_from(["post", "streams"]),
     }
 )
 shared = st.sampled_from(
@@ -75,6 +76,7 @@ def test_every_parameter_matters() -> None:
     }
     other: dict[str, object] = {
         "protocol": "described", "init": "orthogonal", "noise": "laplace", "reg": "none", "act": "silu", "n_train": 90,
+        "draws": "streams",
         "n_val": 30, "groups": ((0, 1), (2, 3, 4), (5, 6, 7)), "p_active": 0.3, "strength_low": 0.1,
         "strength_high": 0.6, "p_keep": 0.9, "importance": "uniform", "importance_rate": 0.5, "hidden": 6, "layers": 3,
         "random_init": "gaussian", "orthogonal_gain": 1.0, "sigma": 0.5, "bipolar_noise": "uniform", "reg_lambda": 0.1,
@@ -117,7 +119,12 @@ def test_presets_fill_what_is_not_named() -> None:
 
 @pytest.mark.parametrize(
     ("values", "field"),
-    [({"act": "rleu"}, "act"), ({"hidden": 0}, "hidden"), ({"strength_low": 0.9, "strength_high": 0.2}, "strength_low"), ({"depth": 3}, "depth")],
+    [
+        ({"act": "rleu"}, "act"),
+        ({"hidden": 0}, "hidden"),
+        ({"strength_low": 0.9, "strength_high": 0.2}, "strength_low"),
+        ({"depth": 3}, "depth"),
+    ],
 )
 def test_bad_parameters_are_named(values: dict[str, object], field: str) -> None:
     """A value that a field does not admit raises an error that names the field."""
