@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ def render(report: Report) -> str:
     return dumps({"title": report.title, "provenance": dict(report.provenance), **frames, "sections": sections})
 
 
-def dumps(content: dict[str, Any]) -> str:
+def dumps(content: Mapping[str, Any]) -> str:
     """A result of any command as JSON, headed by the schema version."""
     return (
         json.dumps({"schema_version": SCHEMA_VERSION, **content}, indent=2, allow_nan=False, ensure_ascii=False) + "\n"

@@ -12,7 +12,18 @@ from pandas import NA, DataFrame
 from bench.present import numbers
 
 Kind = Literal[
-    "text", "count", "value", "statistic", "degrees", "percent", "p", "p_marked", "interval", "mean_sd", "mean_sd_n"
+    "text",
+    "count",
+    "value",
+    "statistic",
+    "degrees",
+    "percent",
+    "marked",
+    "p",
+    "p_marked",
+    "interval",
+    "mean_sd",
+    "mean_sd_n",
 ]
 
 
@@ -26,9 +37,10 @@ def plain(value: object) -> str:
 class Column:
     """A column of a table: its heading, the columns of the frame that each cell is made of, and how.
 
-    ``interval`` reads (estimate, low, high), ``mean_sd`` (mean, SD), ``mean_sd_n`` (mean, SD, n), ``p_marked`` (p,
-    whether to mark it with a star); every other kind reads one column. ``key`` columns name the row and are repeated
-    where a table is split to fit; ``detail`` columns are the first to go where a short rendering has no room.
+    ``interval`` reads (estimate, low, high), ``mean_sd`` (mean, SD), ``mean_sd_n`` (mean, SD, n), ``p_marked`` and
+    ``marked`` (a p value or another number, whether to mark it with * or !); every other kind reads one column. ``key``
+    columns name the row and are repeated where a table is split to fit; ``detail`` columns are the first to go where a
+    short rendering has no room.
     """
 
     label: str
@@ -122,8 +134,8 @@ class Report:
         return html.fragment(self)
 
 
-def _p_marked(p: float, marked: object) -> str:
-    return f"{numbers.p_value(p)} {'*' if marked is True or marked == 1 else ' '}"
+def _mark(sign: str, marked: object) -> str:
+    return f" {sign}" if marked else "  "
 
 
 _TEXT: Mapping[Kind, Callable[..., str]] = {
@@ -131,9 +143,10 @@ _TEXT: Mapping[Kind, Callable[..., str]] = {
     "count": numbers.count,
     "value": numbers.significant,
     "statistic": lambda value: numbers.fixed(value, 2),
+    "marked": lambda value, marked: f"{numbers.fixed(value, 2)}{_mark('!', marked)}",
     "degrees": lambda value: numbers.fixed(value, 0 if float(value).is_integer() else 1),
     "p": numbers.p_value,
-    "p_marked": _p_marked,
+    "p_marked": lambda p, marked: f"{numbers.p_value(p)}{_mark('*', marked)}",
     "interval": numbers.interval,
     "mean_sd": numbers.mean_sd,
     "mean_sd_n": lambda mean, sd, n: f"{numbers.mean_sd(mean, sd)} (n={numbers.count(n)})",

@@ -70,7 +70,7 @@ def effects(contrasts: DataFrame, context: Context) -> Iterator[Table]:
                 Column("df", ("df",), "degrees", detail=True),
                 Column("p", ("p",), "p"),
                 Column("adj. p", ("p_adjusted", "survives"), "p_marked"),
-                Column("d_z", ("d_z",), "statistic"),
+                Column("d_z", ("d_z",), "statistic", detail=True),
             ),
             headline="headline",
             note=metric.note,
@@ -86,8 +86,26 @@ def means(cells: DataFrame, context: Context) -> Table:
         source = tuple(f"{name} {position}" for name in ("mean", "sd", "n"))
         frame[list(source)] = rows[["mean", "sd", "n"]].to_numpy()
         complete = bool((rows["n"] == full).all())
-        columns.append(Column(metric.label, source, "mean_sd" if complete else "mean_sd_n"))
+        columns.append(Column(metric.label, source[:2] if complete else source, "mean_sd" if complete else "mean_sd_n"))
     return Table(f"Mean ± SD of {int(full)} runs per cell", frame, columns)
+
+
+def published(frame: DataFrame, context: Context) -> Table:
+    """One row a published mean, with ours beside it."""
+    labels = {metric.name: metric.label for metric in context.metrics}
+    shown = frame.assign(
+        metric=[labels.get(name, name) for name in frame["metric"]],
+        cell=["/".join(map(str, levels)) for levels in frame[list(context.factors)].itertuples(index=False)],
+        beyond=frame["z"].notna() & ~frame["within_3_se"],
+    )
+    columns = (
+        Column("Metric", ("metric",), key=True),
+        Column("Cell", ("cell",), key=True),
+        Column("Published", ("published_mean", "published_sd"), "mean_sd"),
+        Column("Ours", ("our_mean", "our_sd"), "mean_sd"),
+        Column("z", ("z", "beyond"), "marked"),
+    )
+    return Table("Mean ± SD", shown, columns)
 
 
 def variation(cells: DataFrame, context: Context) -> Table:

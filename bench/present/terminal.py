@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich import box
 from rich.cells import cell_len
@@ -16,6 +16,7 @@ from rich.text import Text
 from bench.present.report import Report, Section, Table, plain
 
 _GAP = 2  # columns between the columns of a table: a blank of padding and one that the box draws
+_NARROWEST = 24  # a text column is not wrapped to less for the sake of its neighbours
 _PROSE = 100  # columns; longer lines are hard to read
 
 
@@ -24,24 +25,32 @@ def render(report: Report, *, width: int = 80, color: bool = False, full: bool =
 
     Without ``full``, tables show their headline rows and appendix sections are only named.
     """
+    parts: list[RenderableType] = [Text(plain(report.title), style="bold")]
+    parts += [_section(section, width, full=full) for section in report.sections if full or not section.appendix]
+    hidden = [section.title for section in report.sections if section.appendix and not full]
+    if hidden:
+        parts += ["", _prose(f"In the full report (--full, or --format md): {'; '.join(hidden)}.", width)]
+    return _drawn(parts, width, color=color)
+
+
+def render_table(table: Table, *, width: int = 80, color: bool = False) -> str:
+    """One table as text."""
+    return _drawn(_table(table, width), width, color=color)
+
+
+def _drawn(parts: Iterable[RenderableType], width: int, *, color: bool) -> str:
     console = Console(
         file=io.StringIO(), width=width, force_terminal=color, color_system="auto" if color else None, highlight=False
     )
     with console.capture() as capture:
-        console.print(Text(plain(report.title), style="bold"))
-        for section in report.sections:
-            if full or not section.appendix:
-                console.print(_section(section, width, full=full))
-        hidden = [section.title for section in report.sections if section.appendix and not full]
-        if hidden:
-            console.print()
-            console.print(_paragraph(f"In the full report (--full, or --format md): {'; '.join(hidden)}.", width))
+        for part in parts:
+            console.print(part)
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
 
 def _section(section: Section, width: int, *, full: bool) -> Group:
     parts: list[RenderableType] = ["", Rule(Text(plain(section.title), style="bold"), align="left", style="dim")]
-    parts += [_paragraph(text, width) for text in section.text]
+    parts += [_prose(text, width) for text in section.text]
     for point in section.points:
         grid = Grid.grid(padding=(0, 1, 0, 0))
         grid.add_row("•", Text(plain(point)))
@@ -51,48 +60,64 @@ def _section(section: Section, width: int, *, full: bool) -> Group:
     return Group(*parts)
 
 
-def _paragraph(text: str, width: int) -> RenderableType:
-    return Padding(Text(plain(text)), (0, max(0, width - _PROSE), 0, 0))
+def _prose(text: str, width: int, style: str = "") -> RenderableType:
+    return Padding(Text(plain(text), style=style), (0, max(0, width - _PROSE), 0, 0))
 
 
 def _shortened(table: Table, width: int) -> Table:
     brief = table.brief()
-    return brief if len(list(_split(brief, width))) == 1 else brief.without_detail()
+    return brief if sum(_natural_widths(brief)) - _GAP <= width else brief.without_detail()
 
 
 def _table(table: Table, width: int) -> Iterator[RenderableType]:
     yield Text(plain(table.caption), style="bold")
-    for position, chosen in enumerate(_split(table, width)):
+    for position, group in enumerate(_groups(table, width)):
         if position:
             yield ""
-        grid = Grid(
-            box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, _GAP - 1, 0, 0), show_edge=False, header_style="dim"
-        )
-        for index in chosen:
-            right = table.columns[index].is_number
-            grid.add_column(Text(table.header[index]), justify="right" if right else "left", overflow="fold")
-        for row in table.rows:
-            marked = any(cell.endswith("*") for cell in row)
-            grid.add_row(*(Text(row[index]) for index in chosen), style="bold" if marked else "")
-        yield grid
+        yield _grid(table, group, width)
     if table.note:
-        yield Padding(Text(plain(table.note), style="dim"), (0, max(0, width - _PROSE), 0, 0))
+        yield _prose(table.note, width, "dim")
 
 
-def _split(table: Table, width: int) -> Iterator[Sequence[int]]:
+def _grid(table: Table, group: Sequence[int], width: int) -> Grid:
+    """Some columns of a table; only text wraps, unless there is no room even so."""
+    fits = sum(_least_widths(table)[index] for index in group) - _GAP <= width
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, _GAP - 1, 0, 0), show_edge=False, header_style="dim")
+    for index in group:
+        right = table.columns[index].is_number
+        grid.add_column(
+            Text(table.header[index]), justify="right" if right else "left", overflow="fold", no_wrap=right and fits
+        )
+    for row in table.rows:
+        marked = any(cell.endswith("*") for cell in row)
+        grid.add_row(*(Text(row[index]) for index in group), style="bold" if marked else "")
+    return grid
+
+
+def _groups(table: Table, width: int) -> Iterator[Sequence[int]]:
     """Columns that fit side by side; the key columns are repeated before each further group."""
-    widths = [
-        max(cell_len(text) for text in [table.header[index], *(row[index] for row in table.rows)]) + _GAP
-        for index in range(len(table.columns))
-    ]
+    widths = _least_widths(table)
     keys = [index for index, column in enumerate(table.columns) if column.key]
-    room = width - sum(widths[index] for index in keys)
+    room = width + _GAP - sum(widths[index] for index in keys)
     group: list[int] = []
     for index in range(len(table.columns)):
         if index in keys:
             continue
-        if group and sum(widths[other] for other in [*group, index]) > room + _GAP:
+        if group and sum(widths[other] for other in [*group, index]) > room:
             yield [*keys, *group]
             group = []
         group.append(index)
     yield [*keys, *group]
+
+
+def _least_widths(table: Table) -> list[int]:
+    """Widths of the columns with their gaps, where text may wrap."""
+    natural = _natural_widths(table)
+    return [
+        width if column.is_number else min(width, _NARROWEST)
+        for width, column in zip(natural, table.columns, strict=True)
+    ]
+
+
+def _natural_widths(table: Table) -> list[int]:
+    return [max(map(cell_len, texts)) + _GAP for texts in zip(table.header, *table.rows, strict=True)]

@@ -12,6 +12,11 @@ from bench.judge.analysis import Analysis
 from bench.present import numbers
 from bench.present.tables import ALPHA, Context
 
+EFFECTS = (
+    "Each row compares two levels of a factor, averaged over all other factors, or is an interaction (×). Intervals "
+    f"are 95%; * marks an adjusted p below {ALPHA}."
+)
+
 _MOST = 3
 """Effects named in the sentence about one metric."""
 
@@ -40,23 +45,43 @@ def limits(analysis: Analysis, context: Context, seeds: int) -> Iterator[str]:
     """What a reader must not conclude."""
     hidden = analysis.estimable[~analysis.estimable["estimable"]].drop_duplicates(["effect", "alias"])
     if len(hidden):
-        aliases = [f"{context.term(row.effect)} (= {context.term(row.alias)})" for row in hidden.itertuples()]
+        aliases = [
+            _beside(context, effect, alias, "=")
+            for effect, alias in zip(hidden["effect"], hidden["alias"], strict=True)
+        ]
         yield f"These cells cannot separate {numbers.listed(aliases)}."
     biased = analysis.estimable[analysis.estimable["estimable"] & (analysis.estimable["biased_by"] != "")]
     biased = biased.drop_duplicates(["effect", "biased_by"])
     if len(biased):
-        named = [f"{context.term(row.effect)} (by {context.term(row.biased_by)})" for row in biased.itertuples()]
+        named = [
+            _beside(context, effect, by, "by") for effect, by in zip(biased["effect"], biased["biased_by"], strict=True)
+        ]
         yield f"An interaction that could not be fitted would bias {numbers.listed(named)}."
     if analysis.contrasts["p"].notna().any():
         yield (
             "An effect without a star is not shown to be absent: its interval says how large it may still be. "
-            f"With {seeds} {context.block}s only effects that are large beside their spread over {context.block}s can show."
+            f"With {seeds} {context.block}s, only effects that are large beside their spread over {context.block}s can "
+            "show."
         )
         yield (
-            f"The intervals speak of other {context.block}s of this very setup, at the levels listed here; not of other "
-            "data, sizes or settings."
+            f"The intervals speak of other {context.block}s of this very setup, at the levels listed here; not of "
+            "other data, sizes or settings."
         )
     yield from analysis.notes
+
+
+def published(frame: DataFrame) -> Iterator[str]:
+    """How many published means ours agree with."""
+    compared = frame[frame["z"].notna()]
+    inside = int(compared["within_3_se"].sum())
+    yield (
+        f"{inside} of {len(compared)} published means lie within 3 standard errors (of the published mean) of ours; z"
+        " is the distance in standard errors, and ! marks those beyond 3."
+    )
+    if (compared["se_source"] == "ours").any():
+        yield "Where no SD was published, the standard error is from our SD and the published n."
+    if len(frame) > len(compared):
+        yield f"{len(frame) - len(compared)} published means have no counterpart here."
 
 
 def methods(analysis: Analysis, context: Context) -> Iterator[str]:
@@ -66,26 +91,27 @@ def methods(analysis: Analysis, context: Context) -> Iterator[str]:
         labels = numbers.listed(_labels(rows, context))
         yield f"Effects ({labels}): {_METHODS.get(str(method), str(method)).format(block=context.block)}"
     yield (
-        "Effects are coded ±1 and doubled: a main effect is the change from the first level to the other, averaged over "
-        "all other factors; an interaction of two factors is half the difference between the effects of one at the two "
-        "levels of the other. d_z is the mean of the per-" + context.block + " contrasts over their standard deviation."
+        "Effects are coded ±1 and doubled: a main effect is the change from the first level to the other, averaged over"
+        " all other factors; an interaction of two factors is half the difference between the effects of one at the two"
+        f" levels of the other. d_z is the mean of the contrasts of the {context.block}s over their standard deviation."
     )
     for family, rows in contrasts.groupby("family", sort=False):
         size = int(rows["family_size"].iloc[0])
-        yield (
-            f"Adjusted p of effects: {family}; {size} tests. Nothing was declared in advance, so all effects are exploratory."
-        )
+        yield f"Adjusted p of effects: {family}; {size} tests. Nothing was declared in advance: all are exploratory."
     if (contrasts["scale"] == "ratio").any():
         labels = numbers.listed(_labels(contrasts[contrasts["scale"] == "ratio"], context))
         yield f"{labels}: analysed as logarithms; effects are ratios of geometric means, and 1 means no effect."
     if len(analysis.anova):
-        kinds = analysis.anova.drop_duplicates(["model", "type", "covariance"])
-        for row in kinds.itertuples():
-            blocks = f", {context.block} as block" if row.model == "block" else ""
-            yield f"ANOVA: type {'I' * int(row.type)} sums of squares{blocks}, all interactions that the cells identify."
+        for model, kind in sorted(set(zip(analysis.anova["model"], analysis.anova["type"], strict=True))):
+            blocks = f", {context.block} as block" if model == "block" else ""
+            yield f"ANOVA: type {'I' * int(kind)} sums of squares{blocks}, all interactions that the cells identify."
     for family in pairs["family"].unique():
         yield f"Cells: adjusted p over {family}. Welch's t, Cohen's d (pooled SD) with noncentral-t intervals."
-    yield "Runs that diverged, failed or are missing have no values: they are counted above and enter no mean and no test."
+    yield "Runs that diverged, failed or are missing have no values: they are counted above and enter no mean or test."
+
+
+def _beside(context: Context, effect: str, other: str, relation: str) -> str:
+    return f"{context.term(effect)} ({relation} {context.term(other)})"
 
 
 def _per_metric(tested: DataFrame) -> str:

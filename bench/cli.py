@@ -1,0 +1,287 @@
+"""The commands: each parses options, calls the Python API and prints; errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import os
+import sys
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from bench.errors import BenchError, Exit
+
+BUG = 70
+"""Exit code for a failure that is ours: EX_SOFTWARE of sysexits.h."""
+
+app = typer.Typer(
+    help=(
+        "Run experiments over factors and seeds, and report what they show.\n\n"
+        "\b\n"
+        "Examples:\n"
+        "  bench run suites/smoke.toml && bench report\n"
+        "  bench report full_factorial --format md > report.md\n"
+        "\n"
+        "\b\n"
+        "Exit codes:\n"
+        "  0    fine\n"
+        "  2    bad usage, an invalid suite, a file that cannot be read or written\n"
+        "  3    some runs failed, or the disk is full\n"
+        "  130  interrupted; the same command finishes the rest\n"
+        "  70   a bug in bench (BENCH_DEBUG=1 shows where)\n"
+    ),
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _examples(*commands: str) -> str:
+    return "\n".join(["\b", "Examples:", *(f"  {command}" for command in commands)])
+
+
+class ReportFormat(StrEnum):
+    """Formats of a report."""
+
+    TERMINAL = "terminal"
+    MD = "md"
+    JSON = "json"
+
+
+class TextFormat(StrEnum):
+    """Formats of a short result."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class TableFormat(StrEnum):
+    """Formats of an exported table."""
+
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+SuiteFile = Annotated[Path, typer.Argument(metavar="SUITE", help="A suite file (TOML).", show_default=False)]
+RunName = Annotated[
+    str | None,
+    typer.Argument(metavar="[RUN]", help="A run's name or folder; by default the newest.", show_default=False),
+]
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder that holds the folders of runs.")]
+Output = Annotated[
+    str | None, typer.Option("--output", "-o", metavar="PATH", help="Write here; - is stdout.", show_default=False)
+]
+TextOrJson = Annotated[TextFormat, typer.Option("--format", help="How to print the result.")]
+Seeds = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SEEDS", help='In place of the suite\'s: "20" (0 to 19), "5-9" or "3,5,8".', show_default=False
+    ),
+]
+REPORTS = Path("reports")
+
+
+@app.command(
+    epilog=_examples(
+        "bench run examples/digits.toml",
+        "bench run suites/full_factorial.toml --seeds 20 --workers 4",
+        "bench run suites/full_factorial.toml --dry-run",
+    )
+)
+def run(
+    suite: SuiteFile,
+    *,
+    seeds: Seeds = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Runs at the same time; by default one per CPU.", show_default=False)
+    ] = None,
+    executor: Annotated[
+        str, typer.Option(metavar="NAME", help="local, serial (in this process), or package.module:factory.")
+    ] = "local",
+    out: Out = REPORTS,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and stop.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Move earlier results aside instead of continuing.")] = False,
+    form: TextOrJson = TextFormat.TEXT,
+) -> None:
+    """Run what is missing of a suite: all of it at first, new seeds or cells later.
+
+    Every finished run is stored at once, under DIR/NAME-OF-THE-SUITE, so an interrupted command can simply be given
+    again. Exits with 3 if runs failed; a run that diverges is a result, not a failure.
+    """
+    import bench
+    from bench.present import brief
+    from bench.present.progress import ProgressDisplay
+
+    loaded = bench.check(suite, seeds=seeds)
+    if dry_run:
+        _emit_facts(brief.planned(loaded, bench.missing(loaded, out=out, fresh=fresh)), form)
+        return
+    with ProgressDisplay(loaded.name) as progress:
+        frame = bench.run(loaded, workers=workers, out=out, fresh=fresh, executor=executor, progress=progress)
+    facts = brief.outcome(loaded, frame, out / loaded.name)
+    _emit_facts(facts, form)
+    _say(f"Next: bench report {loaded.name}{'' if out == REPORTS else f' --out {out}'}")
+    if facts["failed"] or facts["lost"]:
+        raise typer.Exit(Exit.RUNS_FAILED)
+
+
+@app.command(
+    epilog=_examples(
+        "bench report",
+        "bench report full_factorial --full | less",
+        "bench report full_factorial --format md --output appendix.md",
+        "bench report full_factorial --format json | jq '.contrasts[] | select(.p < 0.05)'",
+    )
+)
+def report(
+    name: RunName = None,
+    *,
+    form: Annotated[ReportFormat, typer.Option("--format", help="How to print it.")] = ReportFormat.TERMINAL,
+    full: Annotated[bool, typer.Option("--full", help="Every table and row in the terminal too.")] = False,
+    output: Output = None,
+    out: Out = REPORTS,
+) -> None:
+    """Say what a run shows: effects with intervals, means, tests, what is missing, methods, provenance.
+
+    Markdown is printed and also kept as report.md in the run's folder; with --output it goes there only.
+    """
+    import bench
+    from bench.present import json, markdown, terminal
+
+    folder = bench.find(name, out=out)
+    found = bench.report(folder)
+    if form is ReportFormat.TERMINAL:
+        to_screen = output is None and sys.stdout.isatty()
+        text = terminal.render(found, width=_width(), color=to_screen, full=full)
+    else:
+        text = markdown.render(found) if form is ReportFormat.MD else json.render(found)
+    if form is ReportFormat.MD and output is None:
+        _write(folder / "report.md", text)
+    _emit(text, output)
+
+
+@app.command(
+    epilog=_examples(
+        "bench check suites/full_factorial.toml",
+    )
+)
+def check(suite: SuiteFile, *, seeds: Seeds = None, form: TextOrJson = TextFormat.TEXT) -> None:
+    """Read a suite and say what it would run, or everything that is wrong with it."""
+    import bench
+    from bench.present import brief
+
+    _emit_facts(brief.checked(bench.check(suite, seeds=seeds)), form)
+
+
+@app.command(
+    epilog=_examples(
+        "bench runs --out /data/reports",
+    )
+)
+def runs(*, out: Out = REPORTS, form: TextOrJson = TextFormat.TEXT) -> None:
+    """List the runs, the newest first, with how many of their jobs have which status."""
+    import bench
+    from bench.present import brief, json, terminal
+
+    table = brief.runs(bench.runs(out))
+    if form is TextFormat.JSON:
+        _emit(json.dumps({"runs": json.records(table.frame)}))
+    elif table.rows:
+        _emit(terminal.render_table(table, width=_width(), color=sys.stdout.isatty()))
+    else:
+        _say(f"There is no run under {out}. Start one: bench run SUITE.")
+
+
+@app.command(
+    epilog=_examples(
+        "bench export full_factorial --wide > runs.csv",
+        "bench export full_factorial --format parquet --output runs.parquet",
+    )
+)
+def export(
+    name: RunName = None,
+    *,
+    form: Annotated[TableFormat, typer.Option("--format", help="parquet needs pyarrow.")] = TableFormat.CSV,
+    wide: Annotated[bool, typer.Option("--wide", help="One row a run instead of one a run and metric.")] = False,
+    output: Output = None,
+    out: Out = REPORTS,
+) -> None:
+    """Write the results as a table: factors, seed, status, metric, value, or with --wide a column for each metric.
+
+    Numbers are written so that they read back exactly. A missing value is an empty field.
+    """
+    import bench
+
+    frame = bench.load(name, wide=wide, out=out)
+    if form is TableFormat.CSV:
+        _emit(frame.to_csv(index=False, lineterminator="\n"), output)
+        return
+    if importlib.util.find_spec("pyarrow") is None:
+        raise BenchError("Parquet needs pyarrow, which is not installed.", hint="pip install pyarrow, or --format csv.")
+    if output is None and sys.stdout.isatty():
+        raise BenchError("Parquet is not for a terminal.", hint="Give --output PATH, or redirect the output.")
+    _emit(frame.to_parquet(index=False), output)
+
+
+def main() -> NoReturn:
+    """Run the command line; a BenchError becomes its message and exit code, and nothing else a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    try:
+        app(prog_name="bench")
+    except BenchError as error:
+        _say(f"bench: {error}")
+        sys.exit(error.exit_code)
+    except Exception as error:
+        if os.environ.get("BENCH_DEBUG"):
+            raise
+        what = f"{type(error).__name__}: {error}".replace("\n", " ")
+        _say(f"bench: this is a bug, please report it: {what}\nBENCH_DEBUG=1 shows where it happened.")
+        sys.exit(BUG)
+    sys.exit(Exit.OK)
+
+
+def _emit_facts(facts: Mapping[str, Any], form: TextFormat) -> None:
+    from bench.present import brief, json
+
+    _emit(json.dumps(facts) if form is TextFormat.JSON else brief.lines(facts))
+
+
+def _emit(data: str | bytes, output: str | None = None) -> None:
+    """Write a result to a file, or to stdout if that is None or "-"."""
+    if output is not None and output != "-":
+        _write(Path(output), data)
+        return
+    try:
+        sys.stdout.buffer.write(data.encode(errors="replace") if isinstance(data, str) else data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        raise BenchError(f"The output cannot be written: {error.strerror}.") from error
+
+
+def _write(path: Path, data: str | bytes) -> None:
+    try:
+        path.write_bytes(data.encode() if isinstance(data, str) else data)
+    except OSError as error:
+        hint = "Name another file with --output, or - for stdout."
+        raise BenchError(f"{path} cannot be written: {error.strerror}.", hint=hint) from error
+    _say(f"Written to {path}")
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr)  # noqa: T201
+
+
+def _width() -> int:
+    import shutil
+
+    return max(40, shutil.get_terminal_size().columns)

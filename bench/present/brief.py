@@ -1,0 +1,79 @@
+"""Short results of commands become facts by name, for JSON, and the lines that a person reads."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pandas import DataFrame
+from rich.cells import cell_len
+
+from bench.execute.run import Summary
+from bench.plan.design import n_cells, n_jobs
+from bench.plan.suite import Suite
+from bench.present import numbers
+from bench.present.report import Column, Table, plain
+
+
+def checked(suite: Suite) -> dict[str, Any]:
+    """What a valid suite would run."""
+    return {
+        "suite": suite.name,
+        "file": str(suite.path),
+        "experiment": suite.reference,
+        "factors": {name: list(levels) for name, levels in suite.factors.items()},
+        "seeds": list(suite.seeds),
+        "metrics": [metric.name for metric in suite.experiment.metrics],
+        "cells": n_cells(suite),
+        "runs": n_jobs(suite),
+    }
+
+
+def planned(suite: Suite, to_run: int) -> dict[str, Any]:
+    """What a suite would run now, ``to_run`` of its jobs having no outcome yet."""
+    return {**checked(suite), "stored": n_jobs(suite) - to_run, "to_run": to_run}
+
+
+def outcome(suite: Suite, frame: DataFrame, folder: Path) -> dict[str, Any]:
+    """What a suite has come to, by the frame of its runs."""
+    counts = Counter(frame.drop_duplicates("run")["status"].astype(str))
+    names = ("ok", "diverged", "failed", "lost", "missing")
+    return {
+        "suite": suite.name,
+        "folder": str(folder),
+        "runs": counts.total(),
+        **{name: counts[name] for name in names},
+    }
+
+
+def lines(facts: Mapping[str, Any]) -> str:
+    """One line a fact, the values aligned."""
+    width = max(map(cell_len, facts))
+    return "".join(f"{plain(name):<{width}}  {plain(_text(value))}\n" for name, value in facts.items())
+
+
+def runs(summaries: Sequence[Summary]) -> Table:
+    """One row a run."""
+    names = ("ok", "diverged", "failed", "lost", "missing")
+    rows = [
+        {"name": line.name, "updated": f"{line.updated.astimezone():%Y-%m-%d %H:%M}"}
+        | {name: getattr(line, name) for name in ("planned", *names)}
+        for line in summaries
+    ]
+    frame = DataFrame(rows, columns=["name", "updated", "planned", *names])
+    counts = (Column(name, (name,), "count") for name in ("planned", *names))
+    return Table(
+        "Runs, the newest first", frame, (Column("run", ("name",), key=True), Column("updated", ("updated",)), *counts)
+    )
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name}: {_text(levels)}" for name, levels in value.items())
+    if isinstance(value, list):
+        return (
+            numbers.ranges(value) if value and all(type(item) is int for item in value) else ", ".join(map(str, value))
+        )
+    return str(value)

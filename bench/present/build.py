@@ -1,0 +1,102 @@
+"""A run becomes a report: its state first, then what was found and what cannot be told, tables, methods, provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from bench.errors import BenchError
+from bench.execute.frames import remarks, wide
+from bench.execute.run import Run
+from bench.judge.analysis import Analysis, MetricOptions, analyze
+from bench.judge.published import compare_published
+from bench.plan.design import n_cells
+from bench.plan.suite import Suite
+from bench.present import state, tables, words
+from bench.present.origin import origin
+from bench.present.report import Report, Section
+from bench.present.tables import Context
+
+
+def build(run: Run) -> Report:
+    """Everything there is to say about ``run`` as it is stored now, finished or not.
+
+    ``data`` of the report holds ``runs`` (one row a planned run), ``remarks`` and the frames of the analysis.
+    """
+    suite = run.suite
+    jobs, said = wide(run), remarks(run)
+    data: dict[str, pd.DataFrame] = {"runs": jobs, "remarks": said}
+    sections = [Section("State", [*state.overview(jobs, f"bench run {suite.path}"), *state.alarms(run.contents)])]
+    if (jobs["status"] == "ok").any():
+        context = Context(suite.factors, suite.experiment.metrics)
+        analysis = _analyze(suite, jobs)
+        data |= frames(analysis)
+        body = list(analysis_sections(analysis, context, jobs["seed"].nunique()))
+        if suite.published is not None:
+            published, data["published"] = _published(suite.published, analysis, context)
+            body.insert(_BEFORE_PUBLISHED, published)
+        sections += body
+    else:
+        sections.append(Section("What was found", ["Nothing yet: no run has a result."]))
+    if len(said):
+        sections.append(state.without_value(said, list(suite.factors)))
+    provenance = origin(run)
+    sections.append(
+        Section("Provenance", points=[f"{name}: {text}" for name, text in provenance.items()], appendix=True)
+    )
+    return Report(f"{suite.name}: {n_cells(suite)} cells × {len(suite.seeds)} seeds", provenance, sections, data)
+
+
+def analysis_sections(analysis: Analysis, context: Context, blocks: int) -> Iterator[Section]:
+    """What an analysis found, of a run or of anyone's table; ``blocks`` counts the seeds."""
+    lead, points = words.found(analysis.contrasts, context)
+    yield Section("What was found", lead, points)
+    yield Section("What this design cannot tell", points=list(words.limits(analysis, context, blocks)))
+    yield Section("Effects", [words.EFFECTS], tables=list(tables.effects(analysis.contrasts, context)))
+    yield Section("Means", tables=[tables.means(analysis.cells, context)])
+    yield Section("Variation", tables=[tables.variation(analysis.cells, context)])
+    yield Section("Analysis of variance", tables=list(tables.anova(analysis.anova, context)), appendix=True)
+    yield Section("Cells against the baseline", tables=list(tables.pairwise(analysis.pairwise, context)), appendix=True)
+    yield Section("Methods", points=list(words.methods(analysis, context)), appendix=True)
+
+
+_BEFORE_PUBLISHED = 3
+"""Sections of an analysis that come before the comparison with a published table."""
+
+
+def frames(analysis: Analysis) -> Mapping[str, pd.DataFrame]:
+    """The result frames by name."""
+    return {
+        "contrasts": analysis.contrasts,
+        "anova": analysis.anova,
+        "pairwise": analysis.pairwise,
+        "cells": analysis.cells,
+        "equivalence": analysis.equivalence,
+        "estimable": analysis.estimable,
+    }
+
+
+def _analyze(suite: Suite, jobs: pd.DataFrame) -> Analysis:
+    """The analysis of the runs that are ok; the values of all others count as missing."""
+    names = [metric.name for metric in suite.experiment.metrics]
+    values = jobs.assign(**jobs[names].where(jobs["status"] == "ok"))
+    means = values[names].mean()
+    options = []
+    for metric in suite.experiment.metrics:
+        settings = suite.metrics[metric.name]
+        log, margin = settings.scale == "log", settings.margin
+        if margin is not None and settings.relative and not log:
+            margin *= abs(float(means[metric.name]))
+        options.append(MetricOptions(metric.name, log=log, margin=margin, better=metric.better))
+    return analyze(values, list(suite.factors), "seed", options)
+
+
+def _published(path: Path, analysis: Analysis, context: Context) -> tuple[Section, pd.DataFrame]:
+    title = "Beside the published table"
+    try:
+        frame = compare_published(analysis.cells, pd.read_csv(path), list(context.factors))
+    except (BenchError, OSError, ValueError) as error:
+        return Section(title, [f"{path} cannot be compared: {error}"]), pd.DataFrame()
+    return Section(title, list(words.published(frame)), tables=[tables.published(frame, context)]), frame

@@ -1,0 +1,96 @@
+"""Runs, finished or not, become the first words of a report: what there is, and what is missing and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pandas import DataFrame
+
+from bench.execute.journal import Contents
+from bench.present import numbers
+from bench.present.report import Column, Section, Table
+
+_WORDS = {
+    "missing": "not done yet",
+    "failed": "failed",
+    "lost": "lost with their worker",
+    "diverged": "diverged",
+}
+
+
+def overview(jobs: DataFrame, next_step: str) -> Iterator[str]:
+    """Paragraphs on the state of ``jobs`` (one row a planned run, with ``seed`` and ``status``), the worst first."""
+    status = jobs["status"].astype(str)
+    total, ok, seeds = len(jobs), int((status == "ok").sum()), jobs["seed"].nunique()
+    if ok == total:
+        yield f"All {total} runs are done and none failed."
+    else:
+        parts = [f"{count} {_WORDS[name]}" for name in _WORDS if (count := int((status == name).sum()))]
+        lead = "Unfinished" if status.isin(["missing", "failed", "lost"]).any() else "Finished"
+        yield f"{lead}: of {total} runs, {ok} are ok, {numbers.listed(parts)}."
+        if lead == "Unfinished":
+            yield f"All that follows is provisional. To finish: {next_step}"
+    if seeds == 1:
+        yield "One seed only: nothing below can be tested, and a difference between two runs may be chance alone."
+    elif seeds < 6:
+        floor = numbers.significant(2 / 2**seeds, 2)
+        yield (
+            f"Only {seeds} seeds: intervals are wide, and no sign-flip test can give a p below {floor}, "
+            "so the t tests rest on their assumptions."
+        )
+
+
+def alarms(contents: Contents) -> Iterator[str]:
+    """Paragraphs on what is wrong with the stored results themselves."""
+    if contents.alarms:
+        first = contents.alarms[0].first
+        yield (
+            f"Not deterministic: {len(contents.alarms)} jobs were run twice and gave different values (the first is "
+            f"seed {first.seed} of {_cell(list(first.levels.values()))}). The earlier values are shown."
+        )
+    if contents.damaged:
+        first_line = contents.damaged[0]
+        yield (
+            f"{len(contents.damaged)} damaged lines of the journal were set aside (the first is line {first_line.line} "
+            f"of {first_line.segment}: {first_line.why}). Running the suite again replaces what they held."
+        )
+
+
+def without_value(remarks: DataFrame, factors: Sequence[str]) -> Section:
+    """Which runs failed, diverged or were lost, and which values are NaN, with the reasons."""
+    said = remarks.assign(
+        cell=[_cell(levels) for levels in remarks[list(factors)].itertuples(index=False)],
+        status=remarks["status"].astype(str),
+    )
+    rows = [
+        {
+            "cell": cell,
+            "what": str(metric) or str(status),
+            "text": text,
+            "n": len(group),
+            "seeds": _seeds(group["seed"].tolist()),
+        }
+        for (cell, status, metric, text), group in said.groupby(["cell", "status", "metric", "text"], sort=False)
+    ]
+    columns = (
+        Column("Cell", ("cell",), key=True),
+        Column("Status or metric", ("what",)),
+        Column("Runs", ("n",), "count"),
+        Column("Seeds", ("seeds",)),
+        Column("Reason", ("text",)),
+    )
+    frame = DataFrame(rows)
+    frame["headline"] = frame.index < _MOST
+    return Section("Runs and values that are missing", tables=[Table("Why", frame, columns, headline="headline")])
+
+
+_MOST = 12
+"""Rows of the table of reasons in a short rendering."""
+
+
+def _cell(levels: Sequence[object]) -> str:
+    return "/".join(map(str, levels))
+
+
+def _seeds(seeds: list[int]) -> str:
+    return numbers.listed([str(seed) for seed in sorted(seeds)], most=10)
