@@ -1,8 +1,4 @@
-"""Runs of a factorial -> the analysis of variance with its interactions, seeds as blocks or runs independent.
-
-Blocks are swept out of the response and the columns first (Frisch-Waugh-Lovell), so that thousands of them cost
-nothing, and one QR factorisation serves every term and type.
-"""
+"""Runs of a factorial -> the analysis of variance with its interactions, seeds as blocks or runs independent."""
 
 from __future__ import annotations
 
@@ -13,21 +9,22 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from bench.stats.coding import ROUNDING, Floats, Ints, Term, centred, term_columns
-from bench.stats.identify import independent_columns
+from bench.stats.coding import Bools, Floats, Ints, Term, centred
+from bench.stats.linear import Covariance, LinearModel, fit
 
 SumsOfSquares = Literal[1, 2, 3]
 
 
 @dataclass(frozen=True)
 class TermTest:
-    """One row of the table; F and p are NaN where nothing is left to test with."""
+    """One row of a table of F tests; F and p are NaN where nothing is left to test with."""
 
     term: Term | None
     """None for the blocks."""
     df: int
-    df_error: int
+    df_error: float
     sum_sq: float
+    """NaN in a robust or a mixed table, whose F is no ratio of sums of squares."""
     F: float
     p: float
 
@@ -40,57 +37,45 @@ def anova(
     block: Ints | None,
     *,
     kind: SumsOfSquares = 2,
+    covariance: Covariance = "ols",
 ) -> list[TermTest]:
-    """Sums of squares of the blocks and of each term against the residual of the model with all of them.
+    """F tests of the blocks and of each term against the residual of the model with all of them.
 
     ``values`` (runs,), ``codes`` (runs, factors), ``block`` (runs,) counted from 0. Kind 1: each term after those
-    before it, blocks first. Kind 2: after every term that does not contain it. Kind 3: after all others, in sum coding.
-    Columns that depend on earlier ones are left out, as R's ``lm`` does; agrees with R's ``anova`` and ``car::Anova``.
+    before it, blocks first. Kind 2: after every term that does not contain it. Kind 3: after all others, in sum coding;
+    NaN where terms depend on each other, since it then depends on which are left out. Agrees with R's ``anova`` and
+    ``car::Anova``.
+
+    A robust ``covariance`` gives Wald tests of the terms, of kind 2 or 3. Kind 2 then weights the cells by their
+    estimated variances and so tests something else than kind 3, even in balanced data: prefer kind 3.
     """
-    model = _Model.fit(values, codes, levels, terms, block)
+    model = fit(values, codes, levels, terms, block)
+    if covariance != "ols":
+        return _robust(model, kind, covariance)
     rows = []
     if block is not None:
         if kind == 1 or not terms:
             between = centred(values, None) - centred(values, block)
-            sum_sq = float(between @ between)
+            rows.append(_row(None, model.blocks - 1, float(between @ between), model))
         else:
-            sum_sq = _Model.fit(values, codes, levels, terms, None).residual - model.residual
-        rows.append(_row(None, int(block.max()), sum_sq, model))
+            without = fit(values, codes, levels, terms)
+            rows.append(_row(None, without.df_error - model.df_error, without.sum_sq - model.sum_sq, model))
     for position, term in enumerate(terms):
-        own = model.owner == position
-        others = np.isin(model.owner, _adjusted_for(position, terms, kind))
-        sum_sq = _sum_of_squares(model.rotated, model.R[:, own], model.R[:, others])
-        rows.append(_row(term, int(own.sum()), sum_sq, model))
+        own = model.column_owner == position
+        others = np.isin(model.column_owner, _adjusted_for(position, terms, kind))
+        along = _projected(model, own, others)
+        sum_sq = float(along @ along) if kind != 3 or model.complete else float("nan")
+        rows.append(_row(term, len(along), sum_sq, model))
     return rows
 
 
-@dataclass(frozen=True)
-class _Model:
-    R: Floats
-    rotated: Floats
-    """The response in the basis of the columns: Q'y."""
-    owner: Ints
-    """Position of the term that each column belongs to."""
-    residual: float
-    df_error: int
-    testable: bool
-
-    @classmethod
-    def fit(
-        cls, values: Floats, codes: Ints, levels: Sequence[int], terms: Sequence[Term], block: Ints | None
-    ) -> _Model:
-        y = centred(values, block)
-        columns = [centred(term_columns(codes, levels, term), block) for term in terms]
-        owner = np.repeat(np.arange(len(terms)), [column.shape[1] for column in columns])
-        X = np.hstack([np.empty((len(y), 0)), *columns])
-        kept = independent_columns(np.asarray(np.linalg.qr(X, mode="r")))
-        Q, R = np.linalg.qr(X[:, kept])
-        rotated = Q.T @ y
-        remainder = y - Q @ rotated
-        residual = float(remainder @ remainder)
-        df_error = len(y) - (1 if block is None else int(block.max()) + 1) - len(kept)
-        noise = len(y) * (ROUNDING * float(np.abs(values).max(initial=0.0))) ** 2
-        return cls(R, rotated, owner[kept], residual, df_error, testable=bool(df_error > 0 and residual > noise))
+def wald(estimates: Floats, covariance: Floats, df_error: float) -> tuple[float, float]:
+    """F and p of the hypothesis that all ``estimates`` are zero, given their covariance; NaN where it is singular."""
+    df = len(estimates)
+    if df == 0 or not np.isfinite(covariance).all() or np.linalg.matrix_rank(covariance, hermitian=True) < df:
+        return float("nan"), float("nan")
+    F = float(estimates @ np.linalg.solve(covariance, estimates)) / df
+    return F, float(special.fdtrc(df, df_error, F))
 
 
 def _adjusted_for(position: int, terms: Sequence[Term], kind: SumsOfSquares) -> list[int]:
@@ -101,17 +86,52 @@ def _adjusted_for(position: int, terms: Sequence[Term], kind: SumsOfSquares) -> 
     return [other for other in range(len(terms)) if other != position]
 
 
-def _sum_of_squares(rotated: Floats, own: Floats, others: Floats) -> float:
-    """Squared length of the response along the part of ``own`` that is orthogonal to ``others``."""
-    basis = np.linalg.qr(others)[0]
-    for _ in range(2):
-        own = own - basis @ (basis.T @ own)
-    along = np.linalg.qr(own)[0].T @ rotated
-    return float(along @ along)
+def _projected(model: LinearModel, own: Bools, others: Bools) -> Floats:
+    """The response along the part of a term that is orthogonal to the others; as long as that part has dimensions."""
+    basis, part = _basis(model.coordinates[:, others]), model.coordinates[:, own]
+    size = np.linalg.norm(part)
+    for _ in range(2):  # twice, so that rounding in the first pass is removed by the second
+        part = part - basis @ (basis.T @ part)
+    return np.asarray(_basis(part, float(size)).T @ model.rotated, float)
 
 
-def _row(term: Term | None, df: int, sum_sq: float, model: _Model) -> TermTest:
+def _basis(columns: Floats, size: float | None = None) -> Floats:
+    """Orthonormal basis of the span; directions that are rounding errors of columns of that ``size`` do not count."""
+    if 0 in columns.shape:
+        return np.empty((len(columns), 0))
+    U, lengths, _ = np.linalg.svd(columns, full_matrices=False)
+    return np.asarray(U[:, lengths > 1e-9 * (lengths[0] if size is None else size)], float)
+
+
+def _row(term: Term | None, df: int, sum_sq: float, model: LinearModel) -> TermTest:
     if df == 0 or not model.testable:
         return TermTest(term, df, model.df_error, sum_sq if df else float("nan"), float("nan"), float("nan"))
-    F = (sum_sq / df) / (model.residual / model.df_error)
+    F = (sum_sq / df) / model.mean_sq
     return TermTest(term, df, model.df_error, sum_sq, F, float(special.fdtrc(df, model.df_error, F)))
+
+
+def _robust(model: LinearModel, kind: SumsOfSquares, covariance: Covariance) -> list[TermTest]:
+    if kind == 1:
+        raise ValueError("a robust covariance has no sequential sums of squares; take kind 3")
+    V = model.covariance(covariance)
+    df_error = model.blocks - 1 if covariance == "cluster" else model.df_error
+    rows = []
+    for position, term in enumerate(model.terms):
+        hypothesis = np.eye(len(V))[model.owner == position]
+        containing = [
+            other for other, larger in enumerate(model.terms) if set(term) < set(larger) and other != position
+        ]
+        relatives = np.eye(len(V))[np.isin(model.owner, containing)]
+        if kind == 2 and len(relatives) and np.isfinite(V).all():
+            hypothesis = _orthogonal_part(np.vstack([relatives, hypothesis]), relatives, V)
+        usable = kind == 2 or model.complete
+        estimates = hypothesis @ model.coefficients
+        F, p = wald(estimates, hypothesis @ V @ hypothesis.T, df_error) if usable else (float("nan"), float("nan"))
+        rows.append(TermTest(term, len(hypothesis), df_error, float("nan"), F, p))
+    return rows
+
+
+def _orthogonal_part(space: Floats, part: Floats, metric: Floats) -> Floats:
+    """Rows that span what is left of ``space`` beside ``part``, orthogonal to it in ``metric`` (car's ConjComp)."""
+    Q = np.linalg.qr((space @ metric @ part.T), mode="complete")[0]
+    return np.asarray(Q[:, len(part) :].T @ space, float)

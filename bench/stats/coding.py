@@ -24,8 +24,9 @@ Term = tuple[int, ...]
 
 
 def terms_up_to(order: int, n_factors: int) -> list[Term]:
-    """Every main effect and interaction of at most ``order`` factors, main effects first."""
-    return [term for size in range(1, order + 1) for term in combinations(range(n_factors), size)]
+    """Every main effect and interaction of at most ``order`` factors, main effects first, in R's order of ``a*b*c``."""
+    terms = [term for size in range(1, order + 1) for term in combinations(range(n_factors), size)]
+    return sorted(terms, key=lambda term: (len(term), term[::-1]))
 
 
 def term_df(levels: Sequence[int], term: Term) -> int:
@@ -61,14 +62,20 @@ def term_levels(levels: Sequence[int], term: Term) -> list[tuple[int, ...]]:
 
 
 def centred(columns: Floats, block: Ints | None) -> Floats:
-    """Columns less their mean, or less their mean within each block (blocks counted from 0)."""
+    """Columns less their mean, or less their mean within each block (blocks counted from 0).
+
+    Twice, so that a mean much larger than the spread leaves no rounding error behind.
+    """
+    return _less_means(_less_means(columns, block), block)
+
+
+def _less_means(columns: Floats, block: Ints | None) -> Floats:
     if block is None:
-        return np.asarray(columns - columns.sum(axis=0) / max(len(columns), 1), float)
-    counts = np.bincount(block)
+        return np.asarray(columns - columns.sum(axis=0) / max(len(columns), 1))
+    counts = np.maximum(np.bincount(block), 1)
     flat = columns.reshape(len(columns), -1)
     sums = np.stack([np.bincount(block, weights=column) for column in flat.T], axis=1)
-    means = sums / np.maximum(counts, 1)[:, None]
-    return (flat - means[block]).reshape(columns.shape)
+    return (flat - (sums / counts[:, None])[block]).reshape(columns.shape)
 
 
 def _sum_coding(levels: int) -> Floats:

@@ -13,6 +13,7 @@ import numpy as np
 from scipy import special
 
 from bench.stats.coding import ROUNDING, Bools, Floats, Ints, centred
+from bench.stats.linear import leave_one_block_out
 
 
 @dataclass(frozen=True)
@@ -53,18 +54,10 @@ def within_blocks(
     """
     X, y = centred(columns, block), centred(values, block)
     blocks = int(block.max()) + 1
-    gram = np.stack([X[block == b].T @ X[block == b] for b in range(blocks)])
-    cross = np.stack([X[block == b].T @ y[block == b] for b in range(blocks)])
-    total = gram.sum(axis=0)
-    value = effects @ np.linalg.pinv(total, hermitian=True) @ cross.sum(axis=0)
-    left_out = total - gram
-    inverse = np.linalg.pinv(left_out, rcond=1e-10, hermitian=True)
-    without = np.einsum("ec,bcd,bd->be", effects, inverse, cross.sum(axis=0) - cross)
-    identified = inverse @ left_out
-    lost = (np.abs(effects @ identified - effects) > 1e-6).any(axis=(0, 2))
-    mean = without.mean(axis=0)
-    se = np.sqrt((blocks - 1) / blocks * ((without - mean) ** 2).sum(axis=0))
-    se[lost] = np.nan
+    value = effects @ np.linalg.pinv(X) @ y
+    replicates = leave_one_block_out(y, X, block)[:, None, :]
+    without = np.where(effects == 0.0, 0.0, replicates * effects).sum(axis=2)
+    se = np.sqrt((blocks - 1) / blocks * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
     magnitude = float(np.abs(values).max())
     df = np.full(value.shape, blocks - 1.0)
     return _t_estimates(value, se, df, blocks, magnitude=magnitude, confidence=confidence)

@@ -1,0 +1,144 @@
+"""Analysis of variance against R's lm, car and NIST."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.stats.anova import anova
+from bench.stats.coding import terms_up_to
+from bench.stats.effect_size import partial_epsilon_squared, partial_eta_squared, partial_omega_squared
+from bench.stats.linear import fit
+
+FOLDER = Path(__file__).parents[1] / "reference" / "stats"
+DATA = {
+    "a01_factorial_balanced": ["lm_full", "lm_full_block", "lm_twoway", "lm_twoway_block", "lm_main", "lm_main_block"],
+    "a02_factorial_lognormal": ["lm_full", "lm_full_block"],
+    "a03_factorial_unbalanced": ["lm_full", "lm_full_block", "lm_twoway", "lm_main_block"],
+    "a04_ablation_8of16": ["lm_main", "lm_main_block", "lm_2way", "lm_2way_block"],
+    "a04b_half_fraction": ["lm_main"],
+    "a05_twofactor_3x4": ["lm_full", "lm_main"],
+    "a12_npk": ["lm_full", "lm_full_block", "lm_twoway_block"],
+    "a13_warpbreaks": ["lm_full"],
+    "a14_toothgrowth": ["lm_full"],
+    "a16_within_2x3": ["lm_block"],
+}
+CASES = [(name, model) for name, models in DATA.items() for model in models]
+
+ALIASED = {
+    ("a04_ablation_8of16", "lm_2way"),
+    ("a04_ablation_8of16", "lm_2way_block"),
+    ("a12_npk", "lm_full_block"),
+}
+
+
+def coded(reference, name, model):
+    frame, results = reference(name)
+    factors = list(frame.select_dtypes("category").columns)
+    levels = [len(frame[factor].cat.categories) for factor in factors]
+    codes = np.stack([frame[factor].cat.codes for factor in factors], axis=1).astype(np.int64)
+    order = 1 if "main" in model else 2 if "2way" in model or "twoway" in model else len(factors)
+    blocks = next(column for column in ("seed", "block", "cell") if column in [*frame.columns, "cell"])
+    block = np.unique(frame[blocks], return_inverse=True)[1] if model.endswith("block") else None
+    values = frame["value"].to_numpy(float)
+    terms = [term for term in in_order_of_r(results[model], factors) if len(term) <= order]
+    return values, codes, levels, terms, block, factors, results[model]
+
+
+def in_order_of_r(answers, factors):
+    names = [row["term"].split(":") for row in answers["type1"]["rows"]]
+    terms = [tuple(sorted(factors.index(part) for part in name)) for name in names if set(name) <= set(factors)]
+    return terms + [term for term in terms_up_to(len(factors), len(factors)) if term not in terms]
+
+
+def by_factors(rows, factors):
+    return {
+        frozenset(factors[f] for f in row.term) if row.term is not None else frozenset(["(block)"]): row for row in rows
+    }
+
+
+def expected(rows, factors):
+    for row in rows:
+        if row["term"] in {"Residuals", "(Intercept)"}:
+            continue
+        names = frozenset(row["term"].split(":"))
+        yield (names if names <= set(factors) else frozenset(["(block)"])), row
+
+
+@pytest.mark.parametrize(("name", "model"), CASES)
+@pytest.mark.parametrize("kind", [1, 2, 3])
+def test_sums_of_squares_are_those_of_r(reference, name, model, kind):
+    """Degrees of freedom, sums of squares, F and p of types I, II and III agree with anova() and car::Anova()."""
+    *arguments, factors, answers = coded(reference, name, model)
+    rows = by_factors(anova(*arguments, kind=kind), factors)
+    table = answers[f"type{kind}"]
+    if "rows" not in table:
+        assert "aliased" in table["error"]
+        assert all(np.isnan(row.F) for key, row in rows.items() if key != {"(block)"})
+        return
+    for key, row in expected(table["rows"], factors):
+        if row["df"] == 0:
+            assert rows[key].df == 0
+            assert np.isnan(rows[key].F)
+            continue
+        ours = (rows[key].df, rows[key].sum_sq, rows[key].F, rows[key].p)
+        np.testing.assert_allclose(
+            ours, [row[k] for k in ("df", "ss", "F", "p")], rtol=1e-9, atol=1e-12, err_msg=str(key)
+        )
+
+
+@pytest.mark.parametrize(("name", "model"), [case for case in CASES if case not in ALIASED])
+@pytest.mark.parametrize("kind", [2, 3])
+def test_hc3_tables_are_those_of_car(reference, name, model, kind):
+    """F with HC3 agrees with car::Anova(white.adjust = 'hc3') where the model is of full rank."""
+    *arguments, factors, answers = coded(reference, name, model)
+    table = answers[f"type{kind}_hc3"]
+    rows = by_factors(anova(*arguments, kind=kind, covariance="hc3"), factors)
+    for key, row in expected(table["rows"], factors):
+        if key != {"(block)"}:
+            np.testing.assert_allclose((rows[key].F, rows[key].p), (row["F"], row["p"]), rtol=1e-8, err_msg=str(key))
+
+
+@pytest.mark.parametrize(("name", "model"), CASES)
+def test_effect_sizes_and_limits_are_those_of_r(reference, name, model):
+    """Partial eta, omega and epsilon squared and their limits agree with R to 1e-7."""
+    *arguments, factors, answers = coded(reference, name, model)
+    rows = by_factors(anova(*arguments), factors)
+    for key, row in expected(answers["effect_sizes_type2"]["rows"], factors):
+        found = rows[key]
+        for measure, label in (
+            (partial_eta_squared, "eta2_p"),
+            (lambda *a: partial_omega_squared(*a, len(arguments[0])), "omega2_p"),
+            (partial_epsilon_squared, "epsilon2_p"),
+        ):
+            interval = measure(found.F, found.df, found.df_error)
+            ours = (interval.value, interval.low, interval.high)
+            theirs = [row[label], row[f"{label}_lo95"], row[f"{label}_hi95"]]
+            np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-7, err_msg=f"{key} {label}")
+
+
+@pytest.mark.parametrize("kind", ["ols", "hc0", "hc1", "hc2", "hc3", "hc4"])
+@pytest.mark.parametrize("name", ["a01_factorial_balanced", "a03_factorial_unbalanced"])
+@pytest.mark.parametrize("model", ["lm_full", "lm_full_block"])
+def test_standard_errors_are_those_of_sandwich(reference, name, model, kind):
+    """Classical and HC0 to HC4 standard errors of the sum-coded coefficients agree with R's sandwich."""
+    values, codes, levels, terms, block, factors, answers = coded(reference, name, model)
+    errors = np.sqrt(np.diag(fit(values, codes, levels, terms, block).covariance(kind)))
+    rows = {
+        frozenset(row["coef"].replace("1", "").split(":")): row for row in answers["coefficients_sum_coding"]["rows"]
+    }
+    theirs = [rows[frozenset(factors[f] for f in term)]["se" if kind == "ols" else f"se_{kind}"] for term in terms]
+    np.testing.assert_allclose(errors, theirs, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["SiRstv", "SmLs01", "SmLs04", "SmLs07"])
+def test_certified_values_of_nist(name):
+    """F of the NIST one-way sets has at least ten digits of the certified value, or of that of the rounded data."""
+    answers = json.loads((FOLDER / "a20_nist_strd.json").read_text())["results"][name]["certified"]
+    frame = pd.read_csv(FOLDER / f"a20_nist_strd_{name}.csv")
+    group = np.unique(frame["group"], return_inverse=True)[1]
+    row = anova(frame["value"].to_numpy(), group[:, None], [group.max() + 1], [(0,)], None)[0]
+    exact = float(answers.get("F_exact_on_float64_data", answers["F"]))
+    assert abs(row.F / exact - 1.0) < 1e-10
