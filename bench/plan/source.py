@@ -129,8 +129,9 @@ def show(value: object) -> str:
 
 def did_you_mean(given: object, known: Iterable[str]) -> str:
     """`` Did you mean "l1"?`` for the likeliest of the known words, or nothing."""
-    close = difflib.get_close_matches(given[:100], list(known), n=1) if isinstance(given, str) else []
-    return f" Did you mean {show(close[0])}?" if close else ""
+    words = {word.lower(): word for word in known}
+    close = difflib.get_close_matches(given[:100].lower(), words, n=1) if isinstance(given, str) else []
+    return f" Did you mean {show(words[close[0]])}?" if close else ""
 
 
 _TOO_DEEP = f"A suite nests at most {DEEPEST} levels deep; the language needs four."

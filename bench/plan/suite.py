@@ -102,7 +102,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         return _given_seeds(int(text))
     seeds: list[int] = []
     for part in text.split(","):
-        bounds = re.fullmatch(r"\s*([0-9]{1,18})(?:-([0-9]{1,18}))?\s*", part)
+        bounds = re.fullmatch(r" *([0-9]{1,18})(?:-([0-9]{1,18}))? *", part)
         first, last = (int(bounds[1]), int(bounds[2] or bounds[1])) if bounds else (1, 0)
         if not first <= last < first + MAX_SEEDS:
             raise BenchError(f"{show(text)} does not name seeds.", hint=_SEEDS)
