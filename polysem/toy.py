@@ -123,7 +123,8 @@ METRICS = (
         "macs",
         "MACS",
         better="lower",
-        note="As published: the zero diagonal is in the mean (15/16 of the mean over pairs for 16 latents).",
+        note="Mean |cosine| between decoder directions as published: the zero diagonal is in the mean, so that it is "
+        "15/16 of the mean over pairs for 16 latents.",
     ),
     Metric(
         "interference",
@@ -131,20 +132,22 @@ METRICS = (
         better="lower",
         note="As published: latent i takes the importance of feature i mod 8, though latents have no order.",
     ),
-    Metric("l0_sparsity", "L0 sparsity", unit="fraction"),
-    Metric("sparsity_w4", "Sparsity W4"),
+    Metric("l0_sparsity", "L0 sparsity", unit="fraction of latents"),
+    Metric("sparsity_w4", "Sparsity W4", scale="log"),
     Metric(
         "sae_mse",
         "SAE MSE",
         better="lower",
-        note="In protocol published the SAE is trained on raw and scored on standardised activations.",
+        scale="log",
+        note="In the published protocol the SAE is trained on raw and scored on standardised activations, which it has "
+        "never seen: large and unstable values are an artefact of that.",
     ),
-    Metric("train_mse", "Train MSE", better="lower"),
-    Metric("val_mse", "Validation MSE", better="lower"),
+    Metric("train_mse", "Train MSE", better="lower", scale="log"),
+    Metric("val_mse", "Validation MSE", better="lower", scale="log"),
     Metric(
         "calibrated_macs",
         "Calibrated MACS",
-        note="An exhibit: its null has no spread, so the value is the sigmoid of rounding noise and means nothing.",
+        note="An exhibit, not a measure: its null has no spread, so that it is the sigmoid of rounding noise.",
     ),
 )
 
