@@ -71,7 +71,7 @@ class TableFormat(StrEnum):
 SuiteFile = Annotated[Path, typer.Argument(metavar="SUITE", help="A suite file (TOML).", show_default=False)]
 RunName = Annotated[
     str | None,
-    typer.Argument(metavar="[RUN]", help="A run's name or folder; by default the newest.", show_default=False),
+    typer.Argument(metavar="RUN", help="A run's name or folder; by default the newest.", show_default=False),
 ]
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder that holds the folders of runs.")]
 Output = Annotated[
@@ -99,7 +99,7 @@ def run(
     *,
     seeds: Seeds = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Runs at the same time; by default one per CPU.", show_default=False)
+        int | None, typer.Option(metavar="N", min=1, help="Runs at the same time; by default one per CPU.")
     ] = None,
     executor: Annotated[
         str, typer.Option(metavar="NAME", help="local, serial (in this process), or package.module:factory.")
@@ -109,10 +109,10 @@ def run(
     fresh: Annotated[bool, typer.Option("--fresh", help="Move earlier results aside instead of continuing.")] = False,
     form: TextOrJson = TextFormat.TEXT,
 ) -> None:
-    """Run what is missing of a suite: all of it at first, new seeds or cells later.
+    """Run a suite, or what is missing of it.
 
-    Every finished run is stored at once, under DIR/NAME-OF-THE-SUITE, so an interrupted command can simply be given
-    again. Exits with 3 if runs failed; a run that diverges is a result, not a failure.
+    Every run is stored when it finishes, under DIR/NAME-OF-THE-SUITE: give an interrupted command again and it goes
+    on; add seeds or levels and only these are run. Exits with 3 if runs failed; one that diverges has not failed.
     """
     import bench
     from bench.present import brief
@@ -126,8 +126,10 @@ def run(
         frame = bench.run(loaded, workers=workers, out=out, fresh=fresh, executor=executor, progress=progress)
     facts = brief.outcome(loaded, frame, out / loaded.name)
     _emit_facts(facts, form)
-    _say(f"Next: bench report {loaded.name}{'' if out == REPORTS else f' --out {out}'}")
-    if facts["failed"] or facts["lost"]:
+    lost = facts["failed"] + facts["lost"]
+    why = f"{lost} of {facts['runs']} runs have no result; the report says why. " if lost else ""
+    _say(f"{why}Next: bench report {loaded.name}{'' if out == REPORTS else f' --out {out}'}")
+    if lost:
         raise typer.Exit(Exit.RUNS_FAILED)
 
 
@@ -147,8 +149,9 @@ def report(
     output: Output = None,
     out: Out = REPORTS,
 ) -> None:
-    """Say what a run shows: effects with intervals, means, tests, what is missing, methods, provenance.
+    """Print what a run shows, as tables and words.
 
+    Effects with intervals and tests, means, what is missing, methods, provenance; of an unfinished run, what there is.
     Markdown is printed and also kept as report.md in the run's folder; with --output it goes there only.
     """
     import bench
@@ -172,7 +175,7 @@ def report(
     )
 )
 def check(suite: SuiteFile, *, seeds: Seeds = None, form: TextOrJson = TextFormat.TEXT) -> None:
-    """Read a suite and say what it would run, or everything that is wrong with it."""
+    """Check a suite: what it would run, or all its faults."""
     import bench
     from bench.present import brief
 
@@ -185,7 +188,7 @@ def check(suite: SuiteFile, *, seeds: Seeds = None, form: TextOrJson = TextForma
     )
 )
 def runs(*, out: Out = REPORTS, form: TextOrJson = TextFormat.TEXT) -> None:
-    """List the runs, the newest first, with how many of their jobs have which status."""
+    """List the runs and their state, the newest first."""
     import bench
     from bench.present import brief, json, terminal
 
@@ -212,8 +215,9 @@ def export(
     output: Output = None,
     out: Out = REPORTS,
 ) -> None:
-    """Write the results as a table: factors, seed, status, metric, value, or with --wide a column for each metric.
+    """Write the results as a table.
 
+    Columns: run, the factors, seed, status, metric, value; or with --wide one column for each metric.
     Numbers are written so that they read back exactly. A missing value is an empty field.
     """
     import bench
@@ -223,7 +227,10 @@ def export(
         _emit(frame.to_csv(index=False, lineterminator="\n"), output)
         return
     if importlib.util.find_spec("pyarrow") is None:
-        raise BenchError("Parquet needs pyarrow, which is not installed.", hint="pip install pyarrow, or --format csv.")
+        raise BenchError(
+            "Parquet needs pyarrow, which is not installed.",
+            hint='pip install "polysem-bench[parquet]", or --format csv.',
+        )
     if output is None and sys.stdout.isatty():
         raise BenchError("Parquet is not for a terminal.", hint="Give --output PATH, or redirect the output.")
     _emit(frame.to_parquet(index=False), output)

@@ -1,0 +1,92 @@
+"""What tests of several rooms share: a folder with a small experiment of a user's own, and its suite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+EXPERIMENT = """
+import random
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.experiment import Experiment, Metric, Outcome
+
+
+@dataclass(frozen=True)
+class Params:
+    dose: float = 0.0
+    diet: Literal["plain", "rich"] = "plain"
+    trouble: Literal["none", "fails", "diverges", "nan"] = "none"
+    seconds: float = 0.0
+
+
+def run(jobs, progress):
+    for job in jobs:
+        p = job.params
+        time.sleep(p.seconds)
+        if p.trouble == "fails" and job.seed == 1:
+            raise ValueError("no luck with seed 1")
+        draw = random.Random(f"{p} {job.seed}")
+        score = draw.gauss(10 + 5 * p.dose, 1)
+        if p.trouble == "nan" and job.seed == 0:
+            yield Outcome({"score": float("nan"), "loss": 1.0}, notes={"score": "all <units> dead"})
+        else:
+            diverged = "loss is 1e30" if p.trouble == "diverges" and job.seed == 2 else ""
+            yield Outcome({"score": score, "loss": draw.lognormvariate(0, 1)}, diverged=diverged)
+        progress(1.0)
+
+
+EXPERIMENT = Experiment(
+    params=Params,
+    metrics=[
+        Metric("score", "Score", unit="points", better="higher", note="Only an exhibit."),
+        Metric("loss", "Loss", better="lower", scale="log"),
+    ],
+    run=run,
+)
+"""
+
+SUITE = """
+name = "{name}"
+experiment = "lab_of_a_user:EXPERIMENT"
+seeds = {seeds}
+[params]
+seconds = {seconds}
+trouble = "{trouble}"
+[factors]
+dose = [0.0, 1.0]
+diet = ["plain", "rich"]
+"""
+
+
+class Lab:
+    """A folder with the experiment and suites of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.out = folder / "reports"
+
+    def suite(self, name: str = "diets", *, seeds: object = 4, trouble: str = "none", seconds: float = 0.0) -> Path:
+        """Write a suite of 2 doses × 2 diets and return its path."""
+        path = self.folder / f"{name}.toml"
+        path.write_text(SUITE.format(name=name, seeds=seeds, trouble=trouble, seconds=seconds))
+        return path
+
+
+@pytest.fixture(scope="session")
+def lab_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that Python imports the experiment from, one for all tests of a process."""
+    folder = tmp_path_factory.mktemp("lab")
+    (folder / "lab_of_a_user.py").write_text(EXPERIMENT)
+    return folder
+
+
+@pytest.fixture
+def lab(lab_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """A laboratory of one's own, in which the experiment can be imported."""
+    monkeypatch.syspath_prepend(str(lab_folder))
+    (tmp_path / "lab_of_a_user.py").unlink(missing_ok=True)
+    return Lab(tmp_path)

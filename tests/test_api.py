@@ -1,0 +1,82 @@
+"""The Python API: the same numbers as the commands, and an import that costs nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+
+import bench
+from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from tests.conftest import Lab
+
+
+def test_importing_bench_imports_nothing_of_weight() -> None:
+    """``import bench`` brings in no third-party package at all."""
+    code = (
+        "import sys, bench; print(sorted({'numpy', 'pandas', 'pydantic', 'rich', 'typer', 'torch'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_run_returns_what_load_returns(lab: Lab) -> None:
+    """``run`` returns the tidy frame that ``load`` reads back, with ordered factors and one row a run and metric."""
+    frame = bench.run(lab.suite(seeds=3), out=lab.out, executor="serial")
+    pd.testing.assert_frame_equal(frame, bench.load("diets", out=lab.out))
+    assert list(frame["dose"].cat.categories) == [0.0, 1.0]
+    assert frame["dose"].cat.ordered
+    assert len(frame) == 2 * 2 * 3 * 2
+
+
+def test_wide_and_long_hold_the_same_values(lab: Lab) -> None:
+    """A pivot of the long frame is the wide one."""
+    bench.run(lab.suite(seeds=3), out=lab.out, executor="serial")
+    wide = bench.load("diets", wide=True, out=lab.out).set_index("run").sort_index()
+    pivoted = bench.load("diets", out=lab.out).pivot_table("value", "run", "metric", observed=True)
+    for metric in ("score", "loss"):
+        pd.testing.assert_series_equal(wide[metric], pivoted[metric], check_names=False)
+
+
+def test_seeds_may_be_a_count_a_list_or_text(lab: Lab) -> None:
+    """A count, the seeds themselves and the command line's text name the same seeds."""
+    suite = lab.suite()
+    assert bench.check(suite, seeds=3).seeds == bench.check(suite, seeds=[0, 1, 2]).seeds == (0, 1, 2)
+    assert bench.check(suite, seeds="0-2").seeds == bench.check(suite, seeds="3").seeds == (0, 1, 2)
+
+
+def test_fresh_starts_anew(lab: Lab) -> None:
+    """``fresh`` leaves nothing stored, and the earlier results lie beside the new ones."""
+    suite = lab.suite(seeds=2)
+    bench.run(suite, out=lab.out, executor="serial")
+    assert bench.missing(suite, out=lab.out) == 0
+    assert bench.missing(suite, out=lab.out, fresh=True) == 8
+    bench.run(suite, out=lab.out, executor="serial", fresh=True)
+    assert len(bench.runs(lab.out)) == 2
+
+
+def test_report_and_analyze_agree(lab: Lab) -> None:
+    """The report's effects are those that ``analyze`` finds in the exported table."""
+    bench.run(lab.suite(seeds=5), out=lab.out, executor="serial")
+    report = bench.report("diets", out=lab.out)
+    found = bench.analyze(bench.load("diets", wide=True, out=lab.out), ["dose", "diet"], "seed", ["score"])
+    shown = report.data["contrasts"].query("metric == 'score'")["estimate"]
+    assert shown.tolist() == found.contrasts["estimate"].tolist()
+    assert report._repr_html_().startswith("<div")
+
+
+def test_progress_counts_up_to_all_jobs(lab: Lab) -> None:
+    """The last word of ``progress`` is that all jobs are stored and none has failed."""
+    said: list[tuple[float, int, int, int]] = []
+    bench.run(lab.suite(seeds=2), out=lab.out, executor="serial", progress=lambda *state: said.append(state))
+    assert said[-1] == (8.0, 8, 8, 0)
+
+
+def test_no_run_is_a_clear_error(lab: Lab) -> None:
+    """Where there is no run, the error says how to start one."""
+    with pytest.raises(BenchError, match="bench run SUITE"):
+        bench.load(out=lab.out)

@@ -1,0 +1,257 @@
+"""Every command, its output and its exit codes, as a user meets them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import bench
+from bench import cli
+
+if TYPE_CHECKING:
+    from tests.conftest import Lab
+
+
+class Commands:
+    """Runs commands in this process, as ``bench`` would."""
+
+    def __init__(self, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+        self._capture = capfdbinary
+        self._monkeypatch = monkeypatch
+
+    def __call__(self, *arguments: object) -> tuple[int, str, str]:
+        """Exit code, stdout and stderr."""
+        self._monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        out, err = self._capture.readouterr()
+        return int(stop.value.code or 0), out.decode(), err.decode()
+
+
+@pytest.fixture
+def command(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Commands:
+    monkeypatch.setenv("COLUMNS", "80")
+    return Commands(capfdbinary, monkeypatch)
+
+
+def run(command: Commands, lab: Lab, suite: Path, *arguments: object) -> tuple[int, str, str]:
+    return command("run", suite, "--executor", "serial", "--out", lab.out, *arguments)
+
+
+def test_help_answers_at_once() -> None:
+    """``bench --help`` imports neither pandas, numpy, pydantic nor torch, which keeps it within half a second."""
+    code = (
+        "import sys; from bench import cli; sys.argv = ['bench', '--help']\n"
+        "try: cli.main()\n"
+        "except SystemExit: print(sorted({'pandas', 'numpy', 'pydantic', 'torch', 'rich'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert all(f"  {name} " in done.stdout for name in ("run", "report", "check", "runs", "export"))
+
+
+@pytest.mark.parametrize("name", ["run", "report", "check", "runs", "export"])
+def test_every_command_explains_itself(command: Commands, name: str) -> None:
+    """The help of every command has an example, and every option an explanation."""
+    code, out, _ = command(name, "--help")
+    assert code == 0
+    assert f"  bench {name}" in out.partition("Example")[2]
+    options = out.partition("Options:\n")[2].partition("\n\n")[0]
+    assert all(len(line.split()) > 2 or line.startswith("   ") for line in options.splitlines())
+
+
+def test_run_report_and_export(command: Commands, lab: Lab) -> None:
+    """A suite is run, listed, reported and exported, and running it again runs nothing."""
+    suite = lab.suite(seeds=4)
+    code, out, err = run(command, lab, suite, "--format", "json")
+    assert (code, json.loads(out)["ok"]) == (0, 16)
+    assert f"Next: bench report diets --out {lab.out}" in err
+    assert json.loads(command("run", suite, "--out", lab.out, "--dry-run", "--format", "json")[1])["to_run"] == 0
+    code, out, err = command("report", "diets", "--out", lab.out)
+    assert (code, err) == (0, "")
+    assert "All 16 runs are done" in out
+    assert "Score (points), higher is better" in out
+    assert "Only an exhibit." in out
+    code, out, _ = command("runs", "--out", lab.out, "--format", "json")
+    assert (code, json.loads(out)["runs"][0]["ok"]) == (0, 16)
+    code, out, _ = command("export", "diets", "--out", lab.out)
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert (code, len(rows)) == (0, 32)
+    exact = bench.load("diets", out=lab.out)["value"]
+    assert [float(row["value"]) for row in rows] == exact.tolist()
+
+
+def test_more_seeds_run_only_the_new_ones(command: Commands, lab: Lab) -> None:
+    """With more seeds than before, the dry run announces the new ones and only they are run."""
+    suite = lab.suite(seeds=2)
+    run(command, lab, suite)
+    _, out, _ = command("run", suite, "--seeds", "5", "--out", lab.out, "--dry-run", "--format", "json")
+    assert (json.loads(out)["stored"], json.loads(out)["to_run"]) == (8, 12)
+    _, out, _ = run(command, lab, suite, "--seeds", "5", "--format", "json")
+    assert json.loads(out)["ok"] == 20
+
+
+def test_markdown_is_printed_and_kept(command: Commands, lab: Lab) -> None:
+    """``--format md`` prints the report and keeps the same text as report.md; ``--output`` writes there alone."""
+    run(command, lab, lab.suite())
+    code, out, err = command("report", "--format", "md", "--out", lab.out)
+    kept = lab.out / "diets" / "report.md"
+    assert (code, out) == (0, kept.read_text())
+    assert str(kept) in err
+    kept.unlink()
+    code, out, _ = command("report", "--format", "md", "--out", lab.out, "--output", lab.folder / "a.md")
+    assert (code, out, kept.exists()) == (0, "", False)
+    assert (lab.folder / "a.md").read_text().startswith("# diets: 4 cells × 4 seeds")
+
+
+def test_json_report_holds_the_frames(command: Commands, lab: Lab) -> None:
+    """The JSON report has a schema version and the numbers of the Python API, row by row."""
+    run(command, lab, lab.suite())
+    content = json.loads(command("report", "--format", "json", "--out", lab.out)[1])
+    assert content["schema_version"] == 1
+    expected = bench.report("diets", out=lab.out).data["contrasts"]
+    assert [row["estimate"] for row in content["contrasts"]] == expected["estimate"].tolist()
+
+
+def test_failed_runs_exit_with_3_and_are_shown(command: Commands, lab: Lab) -> None:
+    """Failed runs cost the exit code 3 and nothing else: the others are stored, and the report says why they failed."""
+    code, out, err = run(command, lab, lab.suite("sick", trouble="fails"), "--format", "json")
+    assert (code, json.loads(out)["failed"], json.loads(out)["ok"]) == (3, 4, 12)
+    assert "4 of 16 runs have no result" in err
+    _, out, _ = command("report", "sick", "--out", lab.out)
+    assert out.index("Unfinished") < out.index("What was found")
+    assert "no luck with seed 1" in " ".join(out.split())
+
+
+def test_divergence_is_a_result(command: Commands, lab: Lab) -> None:
+    """A diverged run exits with 0, is named with its reason, and its numbers enter no mean."""
+    code, _, _ = run(command, lab, lab.suite("wild", trouble="diverges"))
+    assert code == 0
+    content = json.loads(command("report", "wild", "--out", lab.out, "--format", "json")[1])
+    assert {row["n"] for row in content["cells"]} == {3}
+    assert {row["text"] for row in content["remarks"]} == {"loss is 1e30"}
+
+
+def test_a_missing_value_is_a_dash_with_its_reason(command: Commands, lab: Lab) -> None:
+    """A NaN metric counts as missing in its cell, and the reason that the experiment gave is shown."""
+    run(command, lab, lab.suite("holes", trouble="nan"))
+    _, out, _ = command("report", "holes", "--out", lab.out, "--full")
+    assert "(n=3)" in out
+    assert "all <units> dead" in " ".join(out.split())
+
+
+def test_one_seed_does_not_pretend(command: Commands, lab: Lab) -> None:
+    """A report on one seed says so first and tests nothing."""
+    run(command, lab, lab.suite("single", seeds=1))
+    _, out, _ = command("report", "single", "--out", lab.out)
+    assert out.index("One seed only") < out.index("What was found")
+    assert "*" not in out.partition("What was found")[2].partition("Effects")[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "name"),
+        ("name = 'x'\nseeds = 0\nexperiment = 'nowhere:X'\ncolour = 1\n[factors]\na = [1, 1]", "nowhere"),
+        ("\x00\x01", ":1:"),
+    ],
+)
+def test_bad_suites_exit_with_2(command: Commands, lab: Lab, text: str, said: str) -> None:
+    """A bad suite costs the exit code 2 and a message with file and line on stderr, never a traceback."""
+    path = lab.folder / "bad.toml"
+    path.write_text(text)
+    for name in ("check", "run"):
+        code, out, err = command(name, path)
+        assert (code, out) == (2, "")
+        assert "bad.toml" in err
+        assert said in err
+        assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("frobnicate",),
+        ("run",),
+        ("run", "no-such.toml"),
+        ("report", "no-such-run"),
+        ("report", "--format", "pdf"),
+        ("run", "{suite}", "--seeds", "many"),
+        ("run", "{suite}", "--workers", "0"),
+        ("run", "{suite}", "--executor", "nowhere"),
+        ("run", "{suite}", "--out", "/proc/nowhere"),
+        ("report", "--output", "/proc/nowhere/x.md", "--format", "md", "--out", "{out}"),
+    ],
+)
+def test_bad_usage_exits_with_2(command: Commands, lab: Lab, arguments: tuple[str, ...]) -> None:
+    """Bad usage costs the exit code 2 and a message, never a traceback, and prints nothing on stdout."""
+    suite = lab.suite()
+    bench.run(suite, out=lab.out, executor="serial")
+    filled = [argument.format(suite=suite, out=lab.out) for argument in arguments]
+    code, out, err = command(*filled)
+    assert (code, out) == (2, "")
+    assert err.strip()
+    assert "Traceback" not in err
+
+
+def test_a_bug_is_one_line_and_70(command: Commands, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug of ours is one line that asks for a report, unless BENCH_DEBUG asks for the traceback."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("in the\nmiddle")
+
+    monkeypatch.setattr(bench, "runs", broken)
+    monkeypatch.delenv("BENCH_DEBUG", raising=False)
+    code, out, err = command("runs", "--out", lab.out)
+    assert (code, out) == (70, "")
+    assert "ZeroDivisionError: in the middle" in err.splitlines()[0]
+    monkeypatch.setenv("BENCH_DEBUG", "1")
+    monkeypatch.setattr(sys, "argv", ["bench", "runs"])
+    with pytest.raises(ZeroDivisionError):
+        cli.main()
+
+
+def start(*arguments: object, folder: Path, experiment: Path) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(experiment)}
+    return subprocess.Popen(
+        [sys.executable, "-c", "from bench.cli import main; main()", *map(str, arguments)],
+        cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_ctrl_c_exits_with_130_and_keeps_what_is_done(lab: Lab, lab_folder: Path) -> None:
+    """An interrupted run exits with 130, without a traceback, and what it had finished is there."""
+    suite = lab.suite("slow", seeds=50, seconds=0.1)
+    with start("run", suite, "--out", lab.out, "--workers", "1", folder=lab.folder, experiment=lab_folder) as process:
+        journal = lab.out / "slow" / "journal"
+        deadline = time.monotonic() + 30
+        while not (journal.is_dir() and any(journal.iterdir())) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Interrupted" in err
+    assert "Traceback" not in err
+
+
+def test_a_closed_pipe_is_quiet(lab: Lab, lab_folder: Path) -> None:
+    """``bench export | head`` ends without a word on stderr."""
+    bench.run(lab.suite(seeds=400), out=lab.out, executor="serial")
+    with start("export", "--out", lab.out, folder=lab.folder, experiment=lab_folder) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith("run,")
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(timeout=30) == 0
