@@ -41,7 +41,7 @@ def features(
 def targets(x: Samples, importance: Float[np.ndarray, " feature"]) -> Samples:
     """The post's eight products, sums, sines and squares of the features, each times its importance."""
     x0, x1, x2, x3, x4, x5, x6, x7 = x.T
-    y: list[np.ndarray] = [
+    y = [
         x0 * x1 + 0.5 * x2,
         np.sin(x0 + x2) + x1,
         x0**2 + x1 * x2,
@@ -51,14 +51,15 @@ def targets(x: Samples, importance: Float[np.ndarray, " feature"]) -> Samples:
         x5 + 0.7 * x7,
         x6**2 + x5 * x7,
     ]
-    return np.multiply(np.stack(y, axis=1), importance)
+    weighted: Samples = np.stack(y, axis=1) * importance
+    return weighted
 
 
 def importance(kind: str, rate: float) -> Float[np.ndarray, " feature"]:
     """Weight I_i of feature i: ``exponential`` rate^i, ``power_law`` (i + 1)^-rate, or ``uniform`` 1."""
     i = np.arange(N_FEATURES)
     weights: dict[str, Float[np.ndarray, " feature"]] = {
-        "exponential": np.power(rate, i),
+        "exponential": rate ** i.astype(float),
         "power_law": (i + 1.0) ** -rate,
         "uniform": np.ones(N_FEATURES),
     }
