@@ -124,7 +124,7 @@ def resolve(reference: str) -> Experiment:
         raise BenchError(f"{reference!r} does not name an experiment.", hint=hint)
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # whatever a user's module raises on import is theirs to read, not ours to die of
+    except (Exception, SystemExit) as error:  # whatever a user's module raises is theirs to read, not ours to die of
         raise BenchError(f"{module_name!r} cannot be imported: {type(error).__name__}: {error}", hint=hint) from error
     found = getattr(module, name, None)
     if not isinstance(found, Experiment):

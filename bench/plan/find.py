@@ -23,8 +23,9 @@ def find(reference: str, suite: Path) -> Experiment:
     Raises:
         BenchError: if there is no such experiment, its parameters cannot be used, or two modules claim its name.
     """
-    top = reference.partition(":")[0].partition(".")[0]
-    if top.isidentifier():
+    module, colon, _ = reference.partition(":")
+    top = module.partition(".")[0]
+    if colon and top.isidentifier():
         _make_importable(top, suite)
     experiment = resolve(reference)
     _check_params(reference, experiment)
@@ -35,11 +36,16 @@ def _make_importable(top: str, suite: Path) -> None:
     here = suite.absolute().parent
     beside = _origin(top, here)
     if not _is_known(top):
-        folder = next((folder for folder in _folders(here) if _origin(top, folder)), None)
-        if folder is not None:
-            sys.path.append(str(folder))
-            importlib.invalidate_caches()
-    elif beside is not None and (known := _known_origin(top)) not in (None, beside):
+        folders = list(dict.fromkeys(_folders(here)))
+        folder = next((folder for folder in folders if _origin(top, folder)), None)
+        if folder is None:
+            raise BenchError(
+                f"There is no module called {top!r}.",
+                hint=f"Sought where Python looks and in {', '.join(map(str, folders))}.",
+            )
+        sys.path.append(str(folder))
+        importlib.invalidate_caches()
+    elif beside is not None and beside.is_file() and (known := _known_origin(top)) not in (None, beside):
         raise BenchError(
             f"There are two modules called {top!r}: {beside}, beside the suite, and {known}, which Python finds first.",
             hint="Rename one of them; if both belong to suites, run them in separate processes.",
@@ -77,15 +83,16 @@ def _origin(top: str, folder: Path) -> Path | None:
 
 
 def _check_params(reference: str, experiment: Experiment) -> None:
+    hint = "They must be a pydantic model or a dataclass, every field with a default."
     try:
-        unknown = set(experiment.fields) ^ set(experiment.defaults)
+        fields, defaults = experiment.fields, experiment.defaults
     except Exception as error:  # a user's class may raise anything at all; the message passes it on
+        reason = f"{type(error).__name__}: {error}"
+        raise BenchError(f"The parameters of {reference!r} cannot be used: {reason}", hint=hint) from error
+    if not isinstance(defaults, dict):
+        raise BenchError(f"The parameters of {reference!r} cannot be used: {experiment.params!r}", hint=hint)
+    if unstored := [name for name in fields if name not in defaults]:
         raise BenchError(
-            f"The parameters of {reference!r} cannot be used: {type(error).__name__}: {error}",
-            hint="They must be a pydantic model or a dataclass, every field with a default.",
-        ) from error
-    if unknown:
-        raise BenchError(
-            f"The parameters of {reference!r} go by two names: {', '.join(sorted(unknown))}.",
-            hint="Their fields must have no aliases.",
+            f"Some parameters of {reference!r} are missing from their own JSON: {', '.join(unstored)}.",
+            hint="No field may have an alias or be excluded, or runs that differ in it would be taken for one.",
         )

@@ -79,7 +79,7 @@ def test_given_seeds_take_the_place_of_the_files(good: str, write: Write) -> Non
         ('"grid"', f'"{"g" * 101}"', 1, 8, ["at most 100"]),
         ('"subject:EXPERIMENT"', '"subject"', 2, 14, ["does not name an experiment", "package.module:NAME"]),
         ('"subject:EXPERIMENT"', '"subject:Params"', 2, 14, ["no Experiment called 'Params'", "EXPERIMENT"]),
-        ('"subject:EXPERIMENT"', '"no_such_module:X"', 2, 14, ["cannot be imported", "no_such_module"]),
+        ('"subject:EXPERIMENT"', '"no_such_module:X"', 2, 14, ["no module called 'no_such_module'", "Sought"]),
         ("seeds = 3", "seeds = 0", 3, 9, ["seeds cannot be 0"]),
         ("seeds = 3", "seeds = true", 3, 9, ["seeds cannot be true"]),
         ("seeds = 3", "seeds = 3.0", 3, 9, ["seeds cannot be 3.0"]),
