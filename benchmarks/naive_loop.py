@@ -1,7 +1,7 @@
 """The published and described protocols as one would write them in a notebook: plain PyTorch, one run at a time.
 
-    python benchmarks/naive_loop.py published --runs 4              # print metrics and seconds of four runs, as CSV
-    python benchmarks/naive_loop.py described --runs 2 --epochs 50
+    python benchmarks/naive_loop.py published --seeds 1                     # metrics and seconds of 16 runs, as CSV
+    python benchmarks/naive_loop.py described --seeds 1 --cells 2 --epochs 50
 
 It shares no code with polysem, and so checks it as well: ``benchmarks/compare.py`` holds the two side by side.
 """
@@ -140,21 +140,22 @@ def run(protocol, init, noise, reg, act, seed, epochs=2000, sae_epochs=1000):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("protocol", choices=["published", "described"])
-    parser.add_argument(
-        "--runs", type=int, default=160, help="how many of the 16 cells x 10 seeds, all cells of a seed first"
-    )
+    parser.add_argument("--cells", type=int, default=16, help="how many of the 16 cells, spread evenly")
+    parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=2000, help="of the network; the SAE takes half as many")
     options = parser.parse_args()
-    cells = itertools.product(
-        ["random", "orthogonal"], ["bipolar", "positive_kurtosis"], ["l1", "l2"], ["relu", "gelu"]
-    )
-    jobs = [(cell, seed) for seed, cell in itertools.product(range(10), list(cells))][: options.runs]
-    for k, (cell, seed) in enumerate(jobs):
+    levels = ["random", "orthogonal"], ["bipolar", "positive_kurtosis"], ["l1", "l2"], ["relu", "gelu"]
+    cells = list(itertools.product(*levels))[:: 16 // options.cells]
+    first = True
+    for seed, cell in itertools.product(range(options.seeds), cells):
         start = time.perf_counter()
         values = run(options.protocol, *cell, seed, options.epochs, options.epochs // 2)
-        if k == 0:
-            print("init,noise,reg,act,seed,seconds", *values, sep=",")
-        print(*cell, seed, round(time.perf_counter() - start, 3), *values.values(), sep=",", flush=True)
+        row = dict(zip(("init", "noise", "reg", "act"), cell, strict=True))
+        row |= {"seed": seed, "seconds": time.perf_counter() - start, **values}
+        if first:
+            print(*row, sep=",")
+            first = False
+        print(*row.values(), sep=",", flush=True)
 
 
 if __name__ == "__main__":
