@@ -176,7 +176,7 @@ class Dispatch:
                 metrics=result.metrics,
                 notes=result.notes,
                 reason=result.reason,
-                seconds=done.seconds / len(results) if done else float("nan"),
+                seconds=result.seconds,
                 batch=task.number,
                 batch_size=size,
                 attempt=task.attempt,

@@ -165,8 +165,8 @@ class Journal:
             self._path = self._folder / f"{last + 1:05d}.jsonl"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
             self._descriptor = os.open(self._path, flags, 0o644)
+            self._syncer.start()
             sync_folder(self._folder)
-        self._syncer.start()
         self._write(encode("session", self._session))
 
     def _sync_until_closed(self) -> None:

@@ -29,6 +29,8 @@ class Result:
     metrics: Mapping[str, float]
     notes: Mapping[str, str]
     reason: str
+    seconds: float = float("nan")
+    """The job's share of the time of its batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,11 @@ def work(reference: str, batches: Sequence[Sequence[PlainJob]], folders: Sequenc
         def report(part: float, done: int = done, size: int = size) -> None:
             _report((done + size * part) / total)
 
-        results += run_batch(experiment, batch, report)
+        begin = time.perf_counter()
+        found = run_batch(experiment, batch, report)
+        share = (time.perf_counter() - begin) / size
+        results += [replace(result, seconds=share) for result in found]
+        report(1.0)
         if time.perf_counter() - start > limit:
             break
     return Work(results, time.perf_counter() - start, socket.gethostname(), environment().describe())

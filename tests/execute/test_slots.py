@@ -1,0 +1,134 @@
+"""Worker slots can be killed without harm to each other, and outlive nobody."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor, wait
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BenchError
+from bench.execute.provenance import THREAD_SETTINGS
+from bench.execute.slots import Slots
+
+
+@pytest.fixture(scope="module")
+def slots() -> Iterator[Slots]:
+    """Two slots for all tests of this module: what one test kills is replaced for the next."""
+    with Slots(2) as started:
+        yield started
+
+
+def test_a_killed_worker_takes_down_its_own_work_only(slots: Slots) -> None:
+    """Its future breaks, the neighbour finishes in its process, and the next submit finds a new worker."""
+    pids = {slots.submit(_slow_pid, 0.2) for _ in range(2)}
+    first, second = (future.result() for future in pids)
+    assert first != second
+    doomed, neighbour = slots.submit(_slow_pid, 30.0), slots.submit(_slow_pid, 1.0)
+    time.sleep(0.2)
+    victim = next(slot.process for slot in slots._slots if doomed in slot.futures)
+    assert victim.pid is not None
+    os.kill(victim.pid, signal.SIGKILL)
+    with pytest.raises(BrokenExecutor):
+        doomed.result(timeout=10)
+    survivor = neighbour.result(timeout=10)
+    assert {victim.pid, survivor} == {first, second}
+    again = {future.result() for future in [slots.submit(_slow_pid, 0.2) for _ in range(2)]}
+    assert survivor in again
+    assert victim.pid not in again
+
+
+def test_workers_compute_with_one_thread_and_the_parent_as_before(slots: Slots) -> None:
+    """Thread settings of numerical libraries are 1 in a worker, and untouched in the parent."""
+    before = {name: os.environ.get(name) for name in THREAD_SETTINGS}
+    theirs = slots.submit(_environment).result()
+    assert [theirs.get(name) for name in THREAD_SETTINGS] == ["1"] * len(THREAD_SETTINGS)
+    assert {name: os.environ.get(name) for name in THREAD_SETTINGS} == before
+
+
+def test_workers_ignore_interrupts(slots: Slots) -> None:
+    """Ctrl-C, which reaches every process of a terminal, ends no worker."""
+    assert slots.submit(_survive_interrupt).result(timeout=10) == "alive"
+
+
+def test_killing_all_workers_ends_their_work_at_once(slots: Slots) -> None:
+    """What was running breaks within seconds, and the slots can be used again."""
+    running = [slots.submit(_slow_pid, 60.0) for _ in range(2)]
+    slots.kill()
+    assert not wait(running, timeout=10).not_done
+    assert all(isinstance(future.exception(), BrokenExecutor) for future in running)
+    assert slots.submit(_slow_pid, 0.0).result(timeout=10)
+
+
+_PARENT = """
+import sys, time
+sys.path.insert(0, {folder!r})
+from bench.execute.slots import Slots
+from test_slots import _slow_pid
+if __name__ == "__main__":
+    slots = Slots(2)
+    pids = [slots.submit(_slow_pid, 0.3) for _ in range(2)]
+    print(*[pid.result() for pid in pids], flush=True)
+    [slots.submit(_slow_pid, 300.0) for _ in range(2)]
+    time.sleep(300)
+"""
+
+
+def test_no_orphans(tmp_path: Path) -> None:
+    """Workers of a parent that is killed end within seconds, even in the middle of work."""
+    script = tmp_path / "parent.py"
+    script.write_text(_PARENT.format(folder=str(Path(__file__).parent)))
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        pids = [int(pid) for pid in parent.stdout.readline().split()]
+        assert len(pids) == 2
+        parent.kill()
+    assert _all_gone(pids, seconds=10)
+
+
+def test_workers_that_cannot_start_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers that die before their first work are given up with advice, not retried for ever."""
+    monkeypatch.setattr("bench.execute.slots._initialize", os._exit)
+    monkeypatch.setattr("bench.execute.slots.RawValue", lambda *_: _Cell())
+    with Slots(1) as slots:
+        with pytest.raises(BenchError, match="end as soon as they are started") as raised:
+            for _ in range(3):
+                future = slots.submit(os.getpid)
+                assert isinstance(future.exception(timeout=10), BrokenExecutor)
+        assert '__name__ == "__main__"' in raised.value.hint
+
+
+class _Cell(int):
+    """Stands for the shared cell of a worker that never gets to write to it, and is its exit code."""
+
+    value = -1.0
+
+
+def _slow_pid(seconds: float) -> int:
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def _environment() -> dict[str, str]:
+    return dict(os.environ)
+
+
+def _survive_interrupt() -> str:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.1)
+    return "alive"
+
+
+def _all_gone(pids: list[int], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not any(Path(f"/proc/{pid}").exists() for pid in pids):
+            return True
+        time.sleep(0.05)
+    return False

@@ -1,0 +1,111 @@
+"""Tiny experiments that do whatever can happen to an experiment, chosen by the factor ``kind``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench.experiment import Experiment, Job, Metric, Outcome, Progress
+
+
+@dataclass(frozen=True)
+class Params:
+    """``kind`` says what happens; ``folder`` is where it leaves traces."""
+
+    kind: str = "fine"
+    size: int = 1
+    sleep: float = 0.0
+    folder: str = ""
+
+
+METRICS = (Metric("loss", "Loss", better="lower"), Metric("score", "Score", unit="%"))
+
+
+def outcome(job: Job) -> Outcome | dict[str, object]:
+    """What one job comes to, by its kind, with numbers that depend on its parameters and seed alone."""
+    kind = job.params.kind
+    rng = np.random.default_rng([job.seed, job.params.size, zlib.crc32(kind.encode())])
+    metrics: dict[str, object] = {"loss": rng.normal() * 10.0 ** rng.integers(-300, 300), "score": rng.random()}
+    time.sleep(job.params.sleep)
+    if kind == "diverges":
+        return Outcome({"loss": float("inf")}, diverged="the loss left the earth")
+    if kind == "nan":
+        return Outcome({**metrics, "score": float("nan")}, notes={"score": "nothing to score"})
+    misbehave(job)
+    return ODD[kind] if kind in ODD else metrics
+
+
+ODD: dict[str, dict[str, object]] = {
+    "infinite": {"loss": float("-inf"), "score": np.float32("inf")},
+    "text": {"loss": 1.0, "score": "1.5"},
+    "none": {"loss": 1.0, "score": None},
+    "vector": {"loss": 1.0, "score": np.ones(2)},
+    "lacks": {"loss": 1.0},
+    "adds": {"loss": 1.0, "score": 1.0, "extra": 1.0},
+}
+
+
+def misbehave(job: Job) -> None:
+    """Raise, exit or die, as the kind says; "…_once" leaves a file and does so no more."""
+    kind, _, once = job.params.kind.partition("_")
+    trace = Path(job.params.folder) / f"{kind}-{job.params.size}-{job.seed}"
+    if once and trace.exists():
+        return
+    if once:
+        trace.touch()
+    if kind == "raises":
+        raise ValueError(f"seed {job.seed} cannot be run")
+    if kind == "exits":
+        sys.exit(7)
+    if kind == "kills":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def loop(jobs: Sequence[Job], progress: Progress) -> Iterator[object]:
+    """One job after the other."""
+    for number, job in enumerate(jobs):
+        progress(number / len(jobs))
+        yield outcome(job)
+
+
+def ensemble(jobs: Sequence[Job], progress: Progress) -> Iterator[object]:
+    """All jobs together, so that one that raises spoils all."""
+    outcomes = []
+    for number, job in enumerate(jobs):
+        outcomes.append(outcome(job))
+        progress((number + 1) / len(jobs))
+    yield from outcomes
+
+
+def too_few(jobs: Sequence[Job], progress: Progress) -> Iterator[object]:
+    """One outcome short."""
+    return (outcome(job) for job in jobs[1:])
+
+
+def too_many(jobs: Sequence[Job], progress: Progress) -> Iterator[object]:
+    """No end of outcomes."""
+    while True:
+        yield outcome(jobs[0])
+
+
+def late(jobs: Sequence[Job], progress: Progress) -> Iterator[object]:
+    """Raises after its last outcome."""
+    yield from loop(jobs, progress)
+    raise OSError("cannot clean up")
+
+
+LOOP = Experiment(params=Params, metrics=METRICS, run=loop)
+ENSEMBLE = Experiment(
+    params=Params, metrics=METRICS, run=ensemble, batch_by=lambda params: params.size, batch_size=8
+)
+TOO_FEW = Experiment(params=Params, metrics=METRICS, run=too_few, batch_size=4)
+TOO_MANY = Experiment(params=Params, metrics=METRICS, run=too_many, batch_size=4)
+LATE = Experiment(params=Params, metrics=METRICS, run=late, batch_size=4)
