@@ -1,0 +1,155 @@
+"""The contract with an experiment: which jobs are the same, and what is said of one that is not found."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Literal
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from bench.errors import BenchError, Exit
+from bench.experiment import Experiment, Job, Metric, Progress, resolve
+
+
+class Act(Enum):
+    """Levels by their values."""
+
+    RELU = "relu"
+    GELU = "gelu"
+
+
+class Params(BaseModel):
+    """One field of each kind."""
+
+    reg: Literal["l1", "l2"] = "l1"
+    lr: float = 0.1
+    act: Act = Act.RELU
+    widths: tuple[int, ...] = (3,)
+
+
+class Reordered(BaseModel):
+    """The fields of Params in another order."""
+
+    widths: tuple[int, ...] = (3,)
+    act: Act = Act.RELU
+    lr: float = 0.1
+    reg: Literal["l1", "l2"] = "l1"
+
+
+class Extended(Params):
+    """Params with a parameter more, whose default is the old behaviour."""
+
+    bias: bool = False
+
+
+@dataclass(frozen=True)
+class Plain:
+    """The fields of Params in a dataclass."""
+
+    reg: Literal["l1", "l2"] = "l1"
+    lr: float = 0.1
+    act: Act = Act.RELU
+    widths: tuple[int, ...] = (3,)
+
+
+def run_nothing(jobs: Sequence[Job], progress: Progress) -> Iterator[Mapping[str, float]]:
+    return iter(())
+
+
+def experiment(params: type) -> Experiment:
+    return Experiment(params=params, metrics=[Metric("loss", "Loss")], run=run_nothing)
+
+
+def key(subject: Experiment, seed: int = 4, **values: object) -> str:
+    return subject.key(Job(subject.make({"reg": "l2", "lr": 0.5} | values), seed))
+
+
+def test_the_key_of_a_job_never_changes() -> None:
+    """A key is the same in every release: results stored under it must be found again."""
+    assert key(experiment(Params)) == "df79862a599eb04dc6ac"
+
+
+@pytest.mark.parametrize("params", [Reordered, Extended, Plain])
+def test_what_leaves_a_key_alone(params: type) -> None:
+    """The order of fields, a new field at its default and the kind of class are no part of a job's identity."""
+    assert key(experiment(params)) == key(experiment(Params))
+
+
+def test_values_that_mean_the_same_have_one_key() -> None:
+    """A value given as its default, as another type of number or as an enum's value is that value."""
+    subject = experiment(Params)
+    assert key(subject, act="relu", widths=[3]) == key(subject)
+    assert key(subject, lr=2) == key(subject, lr=2.0)
+    assert key(subject, act="gelu") == key(subject, act=Act.GELU)
+
+
+def test_what_changes_a_key() -> None:
+    """Any parameter, the seed and the version are each part of a job's identity."""
+    subject = experiment(Params)
+    keys = [
+        key(subject),
+        key(subject, reg="l1"),
+        key(subject, lr=0.5000000000000001),
+        key(subject, act="gelu"),
+        key(subject, widths=[3, 3]),
+        key(subject, seed=5),
+        key(replace(subject, version="2")),
+        key(experiment(Extended), bias=True),
+    ]
+    assert len(set(keys)) == len(keys)
+
+
+def test_fields_and_defaults() -> None:
+    """Fields come in the order of declaration; values are what JSON can hold."""
+    subject = experiment(Plain)
+    assert list(subject.fields) == ["reg", "lr", "act", "widths"]
+    assert subject.defaults == {"reg": "l1", "lr": 0.1, "act": "relu", "widths": [3]}
+
+
+def test_make_reports_every_fault() -> None:
+    """Each value that a field refuses is an entry of one error."""
+    with pytest.raises(ValidationError) as raised:
+        experiment(Params).make({"reg": "l3", "lr": "fast"})
+    assert [entry["loc"] for entry in raised.value.errors()] == [("reg",), ("lr",)]
+
+
+@pytest.fixture
+def module(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.ModuleType]:
+    """An importable module that holds one experiment and one thing that is none."""
+    module = types.ModuleType("some_experiments")
+    module.FIRST = experiment(Params)
+    module.OTHER = 3
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return module
+
+
+def test_resolve(module: types.ModuleType) -> None:
+    """An experiment is found by the name of its module and its own."""
+    assert resolve("some_experiments:FIRST") is module.FIRST
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        ("", "does not name an experiment"),
+        ("some_experiments", "does not name an experiment"),
+        (":FIRST", "does not name an experiment"),
+        ("some_experiments:", "does not name an experiment"),
+        ("some_experiments:SECOND", r"no Experiment called 'SECOND' \(it has FIRST\)"),
+        ("some_experiments:OTHER", r"no Experiment called 'OTHER' \(it has FIRST\)"),
+        ("json:FIRST", r"no Experiment called 'FIRST' \(it has none\)"),
+        ("no_such_module:FIRST", "cannot be imported: ModuleNotFoundError"),
+        ("..:FIRST", "cannot be imported: TypeError"),
+    ],
+)
+def test_resolve_refuses(module: types.ModuleType, reference: str, words: str) -> None:
+    """A name that leads to no experiment is refused with what there is, and how one is named."""
+    with pytest.raises(BenchError, match=words) as raised:
+        resolve(reference)
+    assert "package.module:NAME" in raised.value.hint
+    assert raised.value.exit_code is Exit.USAGE
