@@ -1,4 +1,4 @@
-"""Runs of two cells, independent or matched by block -> t tests and standardised differences, many pairs at once."""
+"""Runs of two cells, independent or matched by block -> tests and effect sizes, many pairs at once."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from scipy import special
 
 from bench.stats.coding import ROUNDING, Floats, Ints
 from bench.stats.effect_size import cohen_d, cohen_d_z, hedges_correction
+from bench.stats.ranks import cliffs_delta, mann_whitney, wilcoxon
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Cells:
     mean: Floats
     sd: Floats
     table: Floats | None
+    samples: tuple[Floats, ...]
+    """The values of each cell."""
     magnitude: float
 
     @classmethod
@@ -40,14 +43,18 @@ class Cells:
             with np.errstate(invalid="ignore", divide="ignore"):
                 sums = np.bincount(flat, weights=values, minlength=shape[0] * n_cells)
                 table = (sums / np.bincount(flat, minlength=shape[0] * n_cells)).reshape(shape)
-        return cls(n=n, mean=mean, sd=sd, table=table, magnitude=float(np.abs(values).max(initial=0.0)))
+        samples = tuple(np.split(values[np.argsort(cell, kind="stable")], np.cumsum(n)[:-1]))
+        magnitude = float(np.abs(values).max(initial=0.0))
+        return cls(n=n, mean=mean, sd=sd, table=table, samples=samples, magnitude=magnitude)
 
 
 def compare_pairs(cells: Cells, a: Ints, b: Ints, *, confidence: float = 0.95) -> pd.DataFrame:
     """One row per pair of cells ``a[i]``, ``b[i]``; every difference is a minus b.
 
     ``diff low high t df p_welch``: Welch (1947). ``p_student d d_low d_high g g_low g_high``: pooled SD, Hedges' exact
-    correction. ``n_pairs p_paired d_z d_z_low d_z_high``: blocks in which both were run; NaN without blocks.
+    correction. ``d_av``: over the root mean square of the two SDs. ``glass_delta``: over the SD of b. ``p_mannwhitney``
+    and ``cliffs_delta``: ranks. ``n_pairs t_paired p_paired d_z d_z_low d_z_high g_z p_wilcoxon``: blocks in which both
+    were run; NaN without blocks.
     """
     n_a, n_b = cells.n[a].astype(float), cells.n[b].astype(float)
     diff = cells.mean[a] - cells.mean[b]
@@ -57,6 +64,8 @@ def compare_pairs(cells: Cells, a: Ints, b: Ints, *, confidence: float = 0.95) -
         df = se**4 / (share_a**2 / (n_a - 1) + share_b**2 / (n_b - 1))
         pooled = ((n_a - 1) * cells.sd[a] ** 2 + (n_b - 1) * cells.sd[b] ** 2) / (n_a + n_b - 2)
         student = diff / _unless_constant(np.sqrt(pooled * (1 / n_a + 1 / n_b)), cells.magnitude)
+    average = _unless_constant(np.sqrt((cells.sd[a] ** 2 + cells.sd[b] ** 2) / 2), cells.magnitude)
+    sd_b = _unless_constant(cells.sd[b], cells.magnitude)
     margin = special.stdtrit(df, (1 + confidence) / 2) * se
     d = cohen_d(student, n_a, n_b, confidence)
     g = d.times(hedges_correction(n_a + n_b - 2))
@@ -77,6 +86,9 @@ def compare_pairs(cells: Cells, a: Ints, b: Ints, *, confidence: float = 0.95) -
             "g": g.value,
             "g_low": g.low,
             "g_high": g.high,
+            "d_av": diff / average,
+            "glass_delta": diff / sd_b,
+            **_ranked(cells, a, b),
             **_paired(cells, a, b, confidence),
         }
     )
@@ -91,7 +103,7 @@ def two_sided_t(t: ArrayLike, df: ArrayLike) -> Floats:
 def _paired(cells: Cells, a: Ints, b: Ints, confidence: float) -> dict[str, Floats | Ints]:
     if cells.table is None:
         missing = np.full(len(a), np.nan)
-        names = ("t_paired", "p_paired", "d_z", "d_z_low", "d_z_high")
+        names = ("t_paired", "p_paired", "d_z", "d_z_low", "d_z_high", "g_z", "p_wilcoxon")
         return {"n_pairs": np.zeros(len(a), np.int64)} | dict.fromkeys(names, missing)
     differences = cells.table[:, a] - cells.table[:, b]
     matched = np.isfinite(differences)
@@ -109,6 +121,18 @@ def _paired(cells: Cells, a: Ints, b: Ints, confidence: float) -> dict[str, Floa
         "d_z": d_z.value,
         "d_z_low": d_z.low,
         "d_z_high": d_z.high,
+        "g_z": d_z.value * hedges_correction(n - 1.0),
+        "p_wilcoxon": np.array(
+            [wilcoxon(column[seen]).p for column, seen in zip(differences.T, matched.T, strict=True)]
+        ),
+    }
+
+
+def _ranked(cells: Cells, a: Ints, b: Ints) -> dict[str, Floats]:
+    pairs = [(cells.samples[first], cells.samples[second]) for first, second in zip(a, b, strict=True)]
+    return {
+        "p_mannwhitney": np.array([mann_whitney(x, y).p for x, y in pairs], float),
+        "cliffs_delta": np.array([cliffs_delta(x, y) for x, y in pairs], float),
     }
 
 

@@ -1,0 +1,168 @@
+"""Several groups and families: post hoc tests, rank tests, Welch's ANOVA, repeated measures, adjusted p values."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.stats.coding import terms_up_to
+from bench.stats.multiplicity import adjust
+from bench.stats.noncentral import f_limits, noncentral_f_cdf, noncentral_t_cdf, t_limits
+from bench.stats.oneway import welch_anova
+from bench.stats.posthoc import dunnett, studentized_range_p, studentized_range_quantile, tukey
+from bench.stats.ranks import friedman, iman_davenport, kruskal
+from bench.stats.within import within_anova
+
+FOLDER = Path(__file__).parents[1] / "reference" / "stats"
+ONE_WAY = ["a08_oneway_hetero_k4", "a09_oneway_balanced_k6", "a10_plantgrowth", "a11_chickwts"]
+
+
+@pytest.mark.parametrize("name", ONE_WAY)
+def test_comparisons_with_a_control_are_dunnetts(reference, name):
+    """Dunnett's two-sided p agrees with quadrature in R to 1e-8."""
+    _, results = reference(name)
+    sizes = {row["cell"]: row["n"] for row in results["groups"]}
+    answers = results["dunnett"]
+    groups = [row["comparison"].split(" - ")[0] for row in answers["rows"]]
+    t = [row["t"] for row in answers["rows"]]
+    p = dunnett(t, [sizes[group] for group in groups], sizes[answers["control"]], answers["df"])
+    np.testing.assert_allclose(p, [row["p_quad"] for row in answers["rows"]], atol=1e-8)
+
+
+@pytest.mark.parametrize("name", ONE_WAY)
+def test_all_pairs_are_those_of_games_and_howell(reference, name):
+    """Games-Howell p and limits, from the studentized range, agree with R within its own error."""
+    _, results = reference(name)
+    groups, rows = len(results["groups"]), results["games_howell"]["rows"]
+    column = {key: np.array([row[key] for row in rows]) for key in ("t", "df", "p", "diff", "se_tukey_scale", "ci_low")}
+    np.testing.assert_allclose(tukey(column["t"], groups, column["df"]), column["p"], atol=1e-6)
+    q = studentized_range_quantile(0.05, groups, column["df"])
+    np.testing.assert_allclose(column["diff"] - q * column["se_tukey_scale"], column["ci_low"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ONE_WAY)
+def test_all_pairs_are_those_of_tukey(reference, name):
+    """Tukey's HSD agrees with R."""
+    _, results = reference(name)
+    cells = {row["cell"]: row for row in results["groups"]}
+    residual = results["anova"]["rows"][-1]
+    for row in results["tukey_hsd"]["rows"]:
+        a, b = row["comparison"].split("-")
+        se = np.sqrt(residual["ms"] * (1 / cells[a]["n"] + 1 / cells[b]["n"]))
+        np.testing.assert_allclose(tukey(row["diff"] / se, len(cells), residual["df"]), row["p"], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ONE_WAY)
+def test_welchs_anova_and_kruskal_are_those_of_r(reference, name):
+    """oneway.test and kruskal.test are reproduced, with epsilon squared."""
+    frame, results = reference(name)
+    grouped = frame.groupby("group")["value"]
+    F, df, p = welch_anova(grouped.mean().to_numpy(), grouped.var().to_numpy(), grouped.size().to_numpy())
+    expected = results["welch_anova"]
+    np.testing.assert_allclose((F, df, p), (expected["statistic"], expected["df"][1], expected["p"]), rtol=1e-9)
+    found = kruskal(frame["value"].to_numpy(float), np.unique(frame["group"], return_inverse=True)[1])
+    expected = results["kruskal"]
+    np.testing.assert_allclose((found.statistic, found.df, found.p), [expected[k] for k in ("statistic", "df", "p")])
+    np.testing.assert_allclose(found.effect, results["kruskal_epsilon2"], rtol=1e-10)
+
+
+def test_studentized_range_is_right_in_the_tail():
+    """The studentized range agrees with high-precision values to 1e-12."""
+    grid = json.loads((FOLDER / "a19_distributions.json").read_text())["results"]["ptukey_upper"]["rows"]
+    exact = json.loads((FOLDER / "a19_distributions_mpmath.json").read_text())["ptukey_upper"]
+    p = [studentized_range_p(row["q"], row["k"], row["df"]) for row in grid]
+    np.testing.assert_allclose(p, exact, atol=1e-12)
+
+
+def test_noncentral_distributions_and_their_limits():
+    """Noncentral t and F agree with 20-digit values, and the limits of noncentrality with root finding in R."""
+    rows = json.loads((FOLDER / "a19_distributions.json").read_text())["results"]
+    exact = json.loads((FOLDER / "a19_distributions_mpmath.json").read_text())
+    t = [noncentral_t_cdf(row["ncp"], row["t"], row["df"]) for row in rows["pt_noncentral"]["rows"]]
+    np.testing.assert_allclose(t, exact["pt_noncentral"], atol=1e-10)
+    F = [noncentral_f_cdf(row["ncp"], row["F"], row["df1"], row["df2"]) for row in rows["pf_noncentral"]["rows"]]
+    np.testing.assert_allclose(F, exact["pf_noncentral"], atol=1e-10)
+    for row in rows["ncp_limits_t"]["rows"]:
+        np.testing.assert_allclose(t_limits(row["t"], row["df"]), (row["low"], row["high"]), rtol=1e-8, atol=1e-7)
+    for row in rows["ncp_limits_F"]["rows"]:
+        found = f_limits(row["F"], row["df1"], row["df2"], 0.9)
+        np.testing.assert_allclose(found, (row["low"], row["high"]), rtol=1e-8, atol=1e-7)
+
+
+def test_noncentral_t_has_no_holes():
+    """Where the library's series gives NaN the quadrature steps in, and agrees with it elsewhere."""
+    from bench.stats.noncentral import _t_cdf_by_quadrature
+
+    assert noncentral_t_cdf(8.0, -4.2, 11.0) == pytest.approx(0.0, abs=1e-15)
+    rng = np.random.default_rng(0)
+    df, t = np.exp(rng.uniform(0.7, 5, 500)), rng.normal(size=500) * 10
+    shift = t + rng.normal(size=500) * 3
+    np.testing.assert_allclose(_t_cdf_by_quadrature(shift, t, df), noncentral_t_cdf(shift, t, df), atol=3e-9)
+
+
+def test_limits_of_enormous_statistics_are_finite():
+    """A contrast a million times its error still has limits, and quickly."""
+    low, high = t_limits(np.array([1e7]), np.array([9.0]))
+    np.testing.assert_allclose((low / 1e7, high / 1e7), t_limits(np.array([1e4]), 9.0) / np.array([[1e4]]), rtol=1e-5)
+    assert np.isfinite(f_limits(1e14, 3, 9)).all()
+
+
+@pytest.mark.parametrize("name", ["a15_within_4configs", "a16_within_2x3", "a01_factorial_balanced"])
+def test_repeated_measures_are_those_of_afex(reference, name):
+    """F, p, generalized eta squared, both epsilons and Mauchly's test agree with afex."""
+    frame, results = reference(name)
+    factors = list(frame.select_dtypes("category").columns)
+    levels = [len(frame[factor].cat.categories) for factor in factors]
+    wide = frame.pivot_table(index="seed", columns=factors, values="value", observed=True)
+    keys = [key if isinstance(key, tuple) else (key,) for key in wide.columns]
+    codes = np.array([[frame[f].cat.categories.get_loc(v) for f, v in zip(factors, key, strict=True)] for key in keys])
+    answers = results["rm_anova"]
+    found = {
+        frozenset(factors[f] for f in row.term): row
+        for row in within_anova(wide.to_numpy(), codes, levels, terms_up_to(len(factors), len(factors)))
+    }
+    for row in answers["rows"]:
+        ours = found[frozenset(row["term"].split(":"))]
+        theirs = [row[key] for key in ("df", "df_den", "F", "p", "ges")]
+        np.testing.assert_allclose((ours.df, ours.df_error, ours.F, ours.p, ours.generalized_eta_sq), theirs, rtol=1e-9)
+    for row in answers.get("corrections", []):
+        ours = found[frozenset(row["term"].split(":"))]
+        theirs = [row[key] for key in ("gg_eps", "hf_eps", "p_gg", "p_hf")]
+        np.testing.assert_allclose((ours.epsilon_gg, ours.epsilon_hf, ours.p_gg, ours.p_hf), theirs, rtol=1e-8)
+    for row in answers.get("mauchly", []):
+        ours = found[frozenset(row["term"].split(":"))]
+        np.testing.assert_allclose((ours.mauchly_w, ours.mauchly_p), (row["W"], row["p"]), rtol=1e-8)
+
+
+def test_friedman_is_that_of_r(reference):
+    """Chi-squared, p, Kendall's W and the F form agree with R."""
+    frame, results = reference("a15_within_4configs")
+    table = frame.pivot_table(index="seed", columns="config", values="value", observed=True).to_numpy()
+    found, expected = friedman(table), results["friedman"]
+    ours = (found.statistic, found.df, found.p, found.effect, iman_davenport(found, len(table))[0])
+    theirs = [expected[key] for key in ("statistic", "df", "p", "kendalls_w", "iman_davenport_F")]
+    np.testing.assert_allclose(ours, theirs, rtol=1e-10)
+
+
+@pytest.mark.parametrize("method", ["bonferroni", "holm", "hochberg", "hommel", "bh", "by"])
+def test_adjusted_p_values_are_those_of_r(method):
+    """Every family, those with missing values included, is adjusted as p.adjust does."""
+    families = json.loads((FOLDER / "a17_padjust.json").read_text())["results"]
+    for name, family in families.items():
+        key = {"bh": "BH", "by": "BY"}.get(method, method)
+        p, expected = (np.array([np.nan if v is None else v for v in family[k]], float) for k in ("p", key))
+        np.testing.assert_allclose(adjust(p, method), expected, rtol=1e-12, err_msg=name)
+
+
+def test_sidak_does_not_cancel():
+    """Tiny p values keep their digits under Sidak's correction."""
+    np.testing.assert_allclose(adjust([1e-20, 0.5], "sidak"), [2e-20, 0.75], rtol=1e-12)
+
+
+def test_what_cannot_be_adjusted_is_refused():
+    """Unknown methods and impossible p values are errors."""
+    with pytest.raises(ValueError, match="holm"):
+        adjust([0.1], "hs")
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        adjust([1.1], "holm")
