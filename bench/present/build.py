@@ -14,7 +14,7 @@ from bench.judge.analysis import Analysis, MetricOptions, analyze
 from bench.judge.published import compare_published
 from bench.plan.design import n_cells
 from bench.plan.suite import Suite
-from bench.present import state, tables, words
+from bench.present import methods, state, tables, words
 from bench.present.origin import origin
 from bench.present.report import Report, Section
 from bench.present.tables import Context
@@ -51,7 +51,7 @@ def build(run: Run) -> Report:
 
 def analysis_sections(analysis: Analysis, context: Context, blocks: int) -> Iterator[Section]:
     """What an analysis found, of a run or of anyone's table; ``blocks`` counts the seeds."""
-    lead, points = words.found(analysis.contrasts, context)
+    lead, points = words.found(analysis, context)
     yield Section("What was found", lead, points)
     yield Section("What this design cannot tell", points=list(words.limits(analysis, context, blocks)))
     yield Section("Effects", [words.EFFECTS], tables=list(tables.effects(analysis.contrasts, context)))
@@ -59,7 +59,7 @@ def analysis_sections(analysis: Analysis, context: Context, blocks: int) -> Iter
     yield Section("Variation", tables=[tables.variation(analysis.cells, context)])
     yield Section("Analysis of variance", tables=list(tables.anova(analysis.anova, context)), appendix=True)
     yield Section("Cells against the baseline", tables=list(tables.pairwise(analysis.pairwise, context)), appendix=True)
-    yield Section("Methods", points=list(words.methods(analysis, context)), appendix=True)
+    yield Section("Methods", points=list(methods.methods(analysis, context)), appendix=True)
 
 
 _BEFORE_PUBLISHED = 3
@@ -99,4 +99,4 @@ def _published(path: Path, analysis: Analysis, context: Context) -> tuple[Sectio
         frame = compare_published(analysis.cells, pd.read_csv(path), list(context.factors))
     except (BenchError, OSError, ValueError) as error:
         return Section(title, [f"{path} cannot be compared: {error}"]), pd.DataFrame()
-    return Section(title, list(words.published(frame)), tables=[tables.published(frame, context)]), frame
+    return Section(title, list(words.published(frame)), tables=list(tables.published(frame, context))), frame

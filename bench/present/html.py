@@ -36,8 +36,7 @@ def _table(table: Table) -> Iterator[str]:
     for row in table.rows:
         yield f"<tr>{''.join(f'<td{style}>{_text(cell)}</td>' for cell, style in zip(row, align, strict=True))}</tr>"
     yield "</tbody></table>"
-    if table.note:
-        yield f"<p>{_text(table.note)}</p>"
+    yield from (f"<p>{_text(note)}</p>" for note in table.notes)
 
 
 def _text(text: str) -> str:

@@ -28,7 +28,7 @@ def render(report: Report) -> str:
             "text": list(section.text),
             "points": list(section.points),
             "tables": [
-                {"caption": table.caption, "header": table.header, "rows": table.rows, "note": table.note}
+                {"caption": table.caption, "header": table.header, "rows": table.rows, "notes": list(table.notes)}
                 for table in section.tables
             ],
         }

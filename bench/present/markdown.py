@@ -54,8 +54,8 @@ def _section(section: Section) -> Iterator[str]:
     for table in section.tables:
         yield from ("", f"**{escape(table.caption)}**", "")
         yield from _table(table)
-        if table.note:
-            yield from ("", escape(table.note))
+        for note in table.notes:
+            yield from ("", escape(note))
 
 
 def _table(table: Table) -> Iterator[str]:

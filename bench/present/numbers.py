@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 MISSING = "–"
 """What stands for NaN in text; data keep the NaN."""
@@ -38,23 +38,37 @@ def significant(value: float, digits: int = 4) -> str:
     return f"{mantissa}e{int(exponent)}".replace("-", "−")
 
 
-def with_spread(value: float, spread: float) -> str:
-    """``value`` to the digits that its spread (a standard deviation, half an interval) leaves meaningful."""
-    decimals = decimals_for(spread)
-    return significant(value) if decimals is None or decimals > 7 else fixed(value, decimals)
+def shared_decimals(spreads: Iterable[float]) -> int | None:
+    """Decimals that suit a whole column of numbers with these spreads: those of the median."""
+    known = sorted(abs(spread) for spread in spreads if math.isfinite(spread) and spread)
+    return decimals_for(known[len(known) // 2]) if known else None
 
 
-def interval(value: float, low: float, high: float) -> str:
+def with_spread(value: float, spread: float, shared: int | None = None) -> str:
+    """``value`` to the digits that its spread (a standard deviation, half an interval) leaves meaningful.
+
+    ``shared`` decimals, of the column that the number stands in, are used unless they would hide its size.
+    """
+    own = decimals_for(spread)
+    if own is None or own > 7:
+        return significant(value)
+    return fixed(value, own if shared is None or own > shared + 1 else shared)
+
+
+def interval(value: float, low: float, high: float, shared: int | None = None) -> str:
     """An estimate with its interval: ``−0.66 [−1.02, −0.30]``."""
     if math.isnan(low) and math.isnan(high):
         return significant(value)
     half = (high - low) / 2
-    return f"{with_spread(value, half)} [{with_spread(low, half)}, {with_spread(high, half)}]"
+    texts = [with_spread(number, half, shared) for number in (value, low, high)]
+    return f"{texts[0]} [{texts[1]}, {texts[2]}]"
 
 
-def mean_sd(mean: float, sd: float) -> str:
-    """A mean with its standard deviation: ``8.70 ± 1.45``."""
-    return significant(mean) if math.isnan(sd) else f"{with_spread(mean, sd)} ± {with_spread(sd, sd)}"
+def mean_sd(mean: float, sd: float, shared: int | None = None) -> str:
+    """A mean with its standard deviation, ``8.70 ± 1.45``; alone, as short as four digits allow, if it has none."""
+    if math.isnan(sd):
+        return MISSING if math.isnan(mean) else f"{mean:.4g}".replace("-", "−")
+    return f"{with_spread(mean, sd, shared)} ± {with_spread(sd, sd, shared)}"
 
 
 def p_value(p: float) -> str:

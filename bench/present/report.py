@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 from pandas import NA, DataFrame
 
@@ -54,9 +54,16 @@ class Column:
         """Whether cells are set flush right."""
         return self.kind != "text"
 
-    def cell(self, *values: Any) -> str:
-        """The text of one cell."""
-        return _TEXT[self.kind](*values)
+    def cells(self, frame: DataFrame) -> list[str]:
+        """The text of every cell; numbers of one column have the same decimals where that hides nothing."""
+        values = list(zip(*(frame[name] for name in self.source), strict=True))
+        if self.kind == "interval":
+            shared = numbers.shared_decimals((high - low) / 2 for _, low, high in values)
+        elif self.kind in ("mean_sd", "mean_sd_n"):
+            shared = numbers.shared_decimals(sd for _, sd, *_ in values)
+        else:
+            return [_TEXT[self.kind](*row) for row in values]
+        return [_SPREAD_TEXT[self.kind](shared, *row) for row in values]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +78,7 @@ class Table:
     frame: DataFrame
     columns: Sequence[Column]
     headline: str = ""
-    note: str = ""
+    notes: Sequence[str] = ()
 
     @property
     def header(self) -> list[str]:
@@ -81,11 +88,7 @@ class Table:
     @cached_property
     def rows(self) -> list[list[str]]:
         """The text of every cell, row by row."""
-        by_column = [
-            [column.cell(*values) for values in zip(*(self.frame[name] for name in column.source), strict=True)]
-            for column in self.columns
-        ]
-        return [list(row) for row in zip(*by_column, strict=True)]
+        return [list(row) for row in zip(*(column.cells(self.frame) for column in self.columns), strict=True)]
 
     def brief(self) -> Table:
         """The headline rows only."""
@@ -94,8 +97,7 @@ class Table:
         chosen = self.frame[self.frame[self.headline]]
         left_out = len(self.frame) - len(chosen)
         more = f"({left_out} more {'row' if left_out == 1 else 'rows'} in the full report.)"
-        note = f"{self.note} {more}".strip()
-        return replace(self, frame=chosen, headline="", note=note)
+        return replace(self, frame=chosen, headline="", notes=[more, *self.notes])
 
     def without_detail(self) -> Table:
         """The table without its detail columns."""
@@ -147,8 +149,10 @@ _TEXT: Mapping[Kind, Callable[..., str]] = {
     "degrees": lambda value: numbers.fixed(value, 0 if float(value).is_integer() else 1),
     "p": numbers.p_value,
     "p_marked": lambda p, marked: f"{numbers.p_value(p)}{_mark('*', marked)}",
-    "interval": numbers.interval,
-    "mean_sd": numbers.mean_sd,
-    "mean_sd_n": lambda mean, sd, n: f"{numbers.mean_sd(mean, sd)} (n={numbers.count(n)})",
     "percent": numbers.percent,
+}
+_SPREAD_TEXT: Mapping[Kind, Callable[..., str]] = {
+    "interval": lambda shared, value, low, high: numbers.interval(value, low, high, shared),
+    "mean_sd": lambda shared, mean, sd: numbers.mean_sd(mean, sd, shared),
+    "mean_sd_n": lambda shared, mean, sd, n: f"{numbers.mean_sd(mean, sd, shared)} (n={numbers.count(n)})",
 }

@@ -73,7 +73,7 @@ def effects(contrasts: DataFrame, context: Context) -> Iterator[Table]:
                 Column("d_z", ("d_z",), "statistic", detail=True),
             ),
             headline="headline",
-            note=metric.note,
+            notes=[metric.note] if metric.note else [],
         )
 
 
@@ -90,22 +90,18 @@ def means(cells: DataFrame, context: Context) -> Table:
     return Table(f"Mean ± SD of {int(full)} runs per cell", frame, columns)
 
 
-def published(frame: DataFrame, context: Context) -> Table:
-    """One row a published mean, with ours beside it."""
-    labels = {metric.name: metric.label for metric in context.metrics}
-    shown = frame.assign(
-        metric=[labels.get(name, name) for name in frame["metric"]],
-        cell=["/".join(map(str, levels)) for levels in frame[list(context.factors)].itertuples(index=False)],
-        beyond=frame["z"].notna() & ~frame["within_3_se"],
-    )
-    columns = (
-        Column("Metric", ("metric",), key=True),
-        Column("Cell", ("cell",), key=True),
-        Column("Published", ("published_mean", "published_sd"), "mean_sd"),
-        Column("Ours", ("our_mean", "our_sd"), "mean_sd"),
-        Column("z", ("z", "beyond"), "marked"),
-    )
-    return Table("Mean ± SD", shown, columns)
+def published(frame: DataFrame, context: Context) -> Iterator[Table]:
+    """One table a metric: the published means with ours beside them."""
+    cell = ["/".join(map(str, levels)) for levels in frame[list(context.factors)].itertuples(index=False)]
+    beyond = frame["z"].notna() & ~frame["within_3_se"].astype(bool)
+    for metric, rows in _by_metric(frame.assign(cell=cell, beyond=beyond), context):
+        columns = (
+            Column("Cell", ("cell",), key=True),
+            Column("Published", ("published_mean", "published_sd"), "mean_sd"),
+            Column("Ours", ("our_mean", "our_sd"), "mean_sd"),
+            Column("z", ("z", "beyond"), "marked"),
+        )
+        yield Table(metric.label, rows, columns)
 
 
 def variation(cells: DataFrame, context: Context) -> Table:

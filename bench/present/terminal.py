@@ -75,8 +75,7 @@ def _table(table: Table, width: int) -> Iterator[RenderableType]:
         if position:
             yield ""
         yield _grid(table, group, width)
-    if table.note:
-        yield _prose(table.note, width, "dim")
+    yield from (_prose(note, width, "dim") for note in table.notes)
 
 
 def _grid(table: Table, group: Sequence[int], width: int) -> Grid:

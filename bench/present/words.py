@@ -1,8 +1,8 @@
-"""Result frames become sentences: what was found, what this design cannot tell, and how it was computed."""
+"""Result frames become sentences: what was found, what this design cannot tell, and how it compares with others."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pandas import DataFrame
@@ -21,51 +21,47 @@ _MOST = 3
 """Effects named in the sentence about one metric."""
 
 
-def found(contrasts: DataFrame, context: Context) -> tuple[list[str], list[str]]:
-    """A paragraph on how many effects survive the adjustment, and one point a metric with the largest of them."""
-    tested = contrasts[contrasts["p"].notna()]
+def found(analysis: Analysis, context: Context) -> tuple[list[str], list[str]]:
+    """A paragraph on how many effects survive the adjustment, and points on the largest, the silent and the small."""
+    tested = analysis.contrasts[analysis.contrasts["p"].notna()]
     if tested.empty:
         return ["Nothing can be tested here; the tables describe the runs."], []
     survivors = tested[tested["p_adjusted"] < ALPHA]
-    names = {metric.name: metric for metric in context.metrics}
-    points = {
-        name: (-rows["d_z"].abs().max(), _metric_point(names[str(name)], rows, context))
-        for name, rows in survivors.groupby("metric", sort=False)
-    }
-    lead = (
-        f"Of {len(tested)} effects tested ({_per_metric(tested)}), {len(survivors)} survive the adjustment for"
-        f" multiple tests{'; the largest in each metric:' if points else '.'}"
-    )
-    silent = [metric.label for metric in context.metrics if metric.name in set(tested["metric"]) - set(points)]
+    lead = f"Of {len(tested)} effects tested ({_per_metric(tested)}), {len(survivors) or 'none'} survive"
+    lead += "s" if len(survivors) < 2 else ""
+    margins = dict(zip(analysis.equivalence["metric"], analysis.equivalence["margin"], strict=True))
+    points, silent = [], []
+    for metric in context.metrics:
+        rows = survivors[survivors["metric"] == metric.name]
+        if len(rows):
+            points.append(_largest(metric, rows, context, margins.get(metric.name)))
+        elif (tested["metric"] == metric.name).any():
+            silent.append(metric.label)
     closing = [f"No effect survives in {numbers.listed(silent)}."] if silent and points else []
-    return [lead], [text for _, text in sorted(points.values())] + closing
+    lead += f" the adjustment for multiple tests{'; the largest in each metric:' if points else '.'}"
+    return [lead], [*points, *closing, *_too_small(analysis.equivalence, context)]
 
 
-def limits(analysis: Analysis, context: Context, seeds: int) -> Iterator[str]:
+def limits(analysis: Analysis, context: Context, blocks: int) -> Iterator[str]:
     """What a reader must not conclude."""
-    hidden = analysis.estimable[~analysis.estimable["estimable"]].drop_duplicates(["effect", "alias"])
-    if len(hidden):
-        aliases = [
-            _beside(context, effect, alias, "=")
-            for effect, alias in zip(hidden["effect"], hidden["alias"], strict=True)
-        ]
-        yield f"These cells cannot separate {numbers.listed(aliases)}."
-    biased = analysis.estimable[analysis.estimable["estimable"] & (analysis.estimable["biased_by"] != "")]
-    biased = biased.drop_duplicates(["effect", "biased_by"])
+    unseen = analysis.estimable[~analysis.estimable["estimable"].astype(bool)]
+    if len(unseen):
+        yield f"These cells cannot separate {_pairs(unseen, 'alias', '=', context)}."
+    biased = analysis.estimable[analysis.estimable["biased_by"].ne("") & analysis.estimable["estimable"].astype(bool)]
     if len(biased):
-        named = [
-            _beside(context, effect, by, "by") for effect, by in zip(biased["effect"], biased["biased_by"], strict=True)
-        ]
-        yield f"An interaction that could not be fitted would bias {numbers.listed(named)}."
-    if analysis.contrasts["p"].notna().any():
+        yield f"An interaction that could not be fitted would bias {_pairs(biased, 'biased_by', 'by', context)}."
+    tested = analysis.contrasts[analysis.contrasts["p"].notna()]
+    if len(tested):
+        survivors = tested[tested["p_adjusted"] < ALPHA]
+        weakest = f"; the weakest that survives here has |d_z| {numbers.fixed(survivors['d_z'].abs().min(), 1)}"
         yield (
-            "An effect without a star is not shown to be absent: its interval says how large it may still be. "
-            f"With {seeds} {context.block}s, only effects that are large beside their spread over {context.block}s can "
-            "show."
+            "An effect without a star is not shown to be absent: its interval says how large it may still be. With "
+            f"{blocks} {context.block}s, only effects that are large beside their own spread over {context.block}s can "
+            f"show{weakest if len(survivors) else ''}."
         )
         yield (
-            f"The intervals speak of other {context.block}s of this very setup, at the levels listed here; not of "
-            "other data, sizes or settings."
+            f"The intervals speak of other {context.block}s of this very setup at the levels listed here; not of other "
+            "data, sizes or settings."
         )
     yield from analysis.notes
 
@@ -84,74 +80,49 @@ def published(frame: DataFrame) -> Iterator[str]:
         yield f"{len(frame) - len(compared)} published means have no counterpart here."
 
 
-def methods(analysis: Analysis, context: Context) -> Iterator[str]:
-    """Which tests, families and corrections the tables hold."""
-    contrasts, pairs = analysis.contrasts, analysis.pairwise
-    for method, rows in contrasts.groupby("method", sort=False):
-        labels = numbers.listed(_labels(rows, context))
-        yield f"Effects ({labels}): {_METHODS.get(str(method), str(method)).format(block=context.block)}"
-    yield (
-        "Effects are coded ±1 and doubled: a main effect is the change from the first level to the other, averaged over"
-        " all other factors; an interaction of two factors is half the difference between the effects of one at the two"
-        f" levels of the other. d_z is the mean of the contrasts of the {context.block}s over their standard deviation."
-    )
-    for family, rows in contrasts.groupby("family", sort=False):
-        size = int(rows["family_size"].iloc[0])
-        yield f"Adjusted p of effects: {family}; {size} tests. Nothing was declared in advance: all are exploratory."
-    if (contrasts["scale"] == "ratio").any():
-        labels = numbers.listed(_labels(contrasts[contrasts["scale"] == "ratio"], context))
-        yield f"{labels}: analysed as logarithms; effects are ratios of geometric means, and 1 means no effect."
-    if len(analysis.anova):
-        for model, kind in sorted(set(zip(analysis.anova["model"], analysis.anova["type"], strict=True))):
-            blocks = f", {context.block} as block" if model == "block" else ""
-            yield f"ANOVA: type {'I' * int(kind)} sums of squares{blocks}, all interactions that the cells identify."
-    for family in pairs["family"].unique():
-        yield f"Cells: adjusted p over {family}. Welch's t, Cohen's d (pooled SD) with noncentral-t intervals."
-    yield "Runs that diverged, failed or are missing have no values: they are counted above and enter no mean or test."
-
-
-def _beside(context: Context, effect: str, other: str, relation: str) -> str:
-    return f"{context.term(effect)} ({relation} {context.term(other)})"
-
-
 def _per_metric(tested: DataFrame) -> str:
     sizes = tested.groupby("metric", sort=False).size()
-    each = f"{sizes.iloc[0]} in each of {len(sizes)} metrics" if sizes.nunique() == 1 else f"{len(sizes)} metrics"
-    return each if len(sizes) > 1 else "one metric"
+    if len(sizes) == 1:
+        return "one metric"
+    return f"{sizes.iloc[0]} in each of {len(sizes)} metrics" if sizes.nunique() == 1 else f"{len(sizes)} metrics"
 
 
-def _metric_point(metric: Metric, survivors: DataFrame, context: Context) -> str:
+def _largest(metric: Metric, survivors: DataFrame, context: Context, margin: float | None) -> str:
     ordered = survivors.reindex(survivors["d_z"].abs().sort_values(ascending=False).index)
-    phrases = [_phrase(metric, row, context) for row in ordered.head(_MOST).itertuples()]
+    phrases = [_phrase(metric, row, context, margin) for row in ordered.head(_MOST).itertuples()]
     more = len(ordered) - len(phrases)
-    rest = f"; and {more} more" if more else ""
-    return f"{metric.label}: {'; '.join(phrases)}{rest}."
+    return f"{metric.label}: {'; '.join(phrases)}{f'; and {more} more' if more else ''}."
 
 
-def _phrase(metric: Metric, row: Any, context: Context) -> str:
-    change = numbers.interval(row.estimate, row.low, row.high)
-    change = f"× {change}" if row.scale == "ratio" else change
-    numbers_said = f"({change}, adj. p {numbers.p_value(row.p_adjusted)})"
+def _phrase(metric: Metric, row: Any, context: Context, margin: float | None) -> str:
+    ratio = row.scale == "ratio"
+    change = f"{'× ' if ratio else ''}{numbers.interval(row.estimate, row.low, row.high)}"
+    bound = None if margin is None else (1 + margin if ratio else margin)
+    if bound is not None and (row.low > bound or row.high < (1 / bound if ratio else -bound)):
+        change += ", beyond the margin"
+    said = f"({change}, adj. p {numbers.p_value(row.p_adjusted)})"
     if row.effect not in context.contrasts:
-        return f"interaction {context.effect(row.effect)} {numbers_said}"
-    rises = row.estimate > (1 if row.scale == "ratio" else 0)
+        return f"interaction {context.effect(row.effect)} {said}"
+    rises = row.estimate > (1 if ratio else 0)
     if metric.better == "neither":
-        verdict = "higher" if rises else "lower"
-    else:
-        verdict = "better" if rises == (metric.better == "higher") else "worse"
-    return f"{verdict} with {context.effect(row.effect)} {numbers_said}"
+        return f"{'higher' if rises else 'lower'} with {context.effect(row.effect)} {said}"
+    return f"{'better' if rises == (metric.better == 'higher') else 'worse'} with {context.effect(row.effect)} {said}"
 
 
-def _labels(rows: DataFrame, context: Context) -> list[str]:
-    present = set(rows["metric"])
-    return [metric.label for metric in context.metrics if metric.name in present]
+def _too_small(equivalence: DataFrame, context: Context) -> Iterator[str]:
+    """Main effects that are shown not to matter, of the metrics that declare a margin."""
+    shown = equivalence[equivalence["equivalent"].astype(bool) & equivalence["effect"].isin(list(context.contrasts))]
+    for metric in context.metrics:
+        rows = shown[shown["metric"] == metric.name]
+        if len(rows):
+            named = numbers.listed([context.effect(name) for name in rows["effect"]])
+            margin = numbers.significant(rows["margin"].iloc[0], 2)
+            yield f"{metric.label}: shown to be smaller than the margin of {margin} (at 5%, unadjusted): {named}."
 
 
-_METHODS = {
-    "contrast per block": "one contrast per {block}, one-sample t on these with {block}s − 1 degrees of freedom.",
-    "regression within blocks, jackknife": (
-        "regression within {block}s (the blocks are incomplete), standard errors by the jackknife over {block}s."
-    ),
-    "independent runs, Welch": "runs taken as independent, unequal variances (Welch).",
-    "none": "described, not tested.",
-}
+def _pairs(rows: DataFrame, other: str, relation: str, context: Context) -> str:
+    pairs: Mapping[str, None] = dict.fromkeys(
+        f"{context.term(effect)} ({relation} {context.term(beside)})"
+        for effect, beside in zip(rows["effect"], rows[other], strict=True)
+    )
+    return numbers.listed(list(pairs))

@@ -52,7 +52,9 @@ COLUMNS = (
 
 def toy_report() -> Report:
     """A small report that has everything a report can have."""
-    table = Table("Interference (lower is better)", EFFECTS, COLUMNS, headline="survives", note="* adjusted p < 0.05")
+    table = Table(
+        "Interference (lower is better)", EFFECTS, COLUMNS, headline="survives", notes=["* adjusted p < 0.05"]
+    )
     return Report(
         "toy: 4 cells × 10 seeds",
         {"Commit": "0123abc", "Platform": "x86_64"},
@@ -73,7 +75,7 @@ NASTY = st.one_of(
 
 def report_of(text: str) -> Report:
     """A report that shows ``text`` in every place that can hold a user's string."""
-    table = Table(text, DataFrame({"a": [text]}), [Column(text, ("a",), key=True)], note=text)
+    table = Table(text, DataFrame({"a": [text]}), [Column(text, ("a",), key=True)], notes=[text])
     return Report(text, {text: text}, [Section(text, [text], [text], [table])])
 
 

@@ -1,0 +1,52 @@
+"""An analysis becomes its methods in words: which test, which family, which correction, and what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pandas import DataFrame
+
+from bench.judge.analysis import Analysis
+from bench.present import numbers
+from bench.present.tables import Context
+
+
+def methods(analysis: Analysis, context: Context) -> Iterator[str]:
+    """Which tests, families and corrections the tables hold."""
+    contrasts, pairs = analysis.contrasts, analysis.pairwise
+    for method, rows in contrasts.groupby("method", sort=False):
+        labels = numbers.listed(_labels(rows, context))
+        yield f"Effects ({labels}): {_METHODS.get(str(method), str(method)).format(block=context.block)}"
+    yield (
+        "Effects are coded ±1 and doubled: a main effect is the change from the first level to the other, averaged over"
+        " all other factors; an interaction of two factors is half the difference between the effects of one at the two"
+        f" levels of the other. d_z is the mean of the contrasts of the {context.block}s over their standard deviation."
+    )
+    for family, rows in contrasts.groupby("family", sort=False):
+        size = int(rows["family_size"].iloc[0])
+        yield f"Adjusted p of effects: {family}; {size} tests. Nothing was declared in advance: all are exploratory."
+    if (contrasts["scale"] == "ratio").any():
+        labels = numbers.listed(_labels(contrasts[contrasts["scale"] == "ratio"], context))
+        yield f"{labels}: analysed as logarithms; effects are ratios of geometric means, and 1 means no effect."
+    if len(analysis.anova):
+        for model, kind in sorted(set(zip(analysis.anova["model"], analysis.anova["type"], strict=True))):
+            blocks = f", {context.block} as block" if model == "block" else ""
+            yield f"ANOVA: type {'I' * int(kind)} sums of squares{blocks}, all interactions that the cells identify."
+    for family in pairs["family"].unique():
+        yield f"Cells: adjusted p over {family}. Welch's t, Cohen's d (pooled SD) with noncentral-t intervals."
+    yield "Runs that diverged, failed or are missing have no values: they are counted above and enter no mean or test."
+
+
+def _labels(rows: DataFrame, context: Context) -> list[str]:
+    present = set(rows["metric"])
+    return [metric.label for metric in context.metrics if metric.name in present]
+
+
+_METHODS = {
+    "contrast per block": "one contrast per {block}, one-sample t on these with {block}s − 1 degrees of freedom.",
+    "regression within blocks, jackknife": (
+        "regression within {block}s (the blocks are incomplete), standard errors by the jackknife over {block}s."
+    ),
+    "independent runs, Welch": "runs taken as independent, unequal variances (Welch).",
+    "none": "described, not tested.",
+}
