@@ -28,7 +28,7 @@ class Start:
     """What a run starts from; every matrix of the network has its biases as last column, and so has the encoder."""
 
     features: Float[np.ndarray, "sample feature"]
-    weights: Sequence[Float[np.ndarray, "out in_and_one"]]
+    weights: Sequence[Float[np.ndarray, "_ _"]]
     encoder: Float[np.ndarray, "latent hidden_and_one"]
     decoder: Float[np.ndarray, "hidden latent"]
 
@@ -52,7 +52,7 @@ def _streams(params: Params, seed: int, shapes: Shapes) -> Start:
     return Start(features, _weights(params, seed, shapes), encoder, decoder)
 
 
-def _weights(params: Params, seed: int, shapes: Shapes) -> list[Float[np.ndarray, "out in_and_one"]]:
+def _weights(params: Params, seed: int, shapes: Shapes) -> list[Float[np.ndarray, "_ _"]]:
     kind = params.random_init if params.init == "random" else params.init
     return network.initial_weights(kind, shapes, stream(seed, "init"), orthogonal_gain=params.orthogonal_gain)
 

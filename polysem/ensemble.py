@@ -106,7 +106,7 @@ def _shapes(common: Params) -> list[tuple[int, int]]:
     return [(out, fan_in + 1) for fan_in, out in pairwise(widths)]
 
 
-def _fill(parameters: Parameters, drawn: Iterable[Sequence[Float[np.ndarray, "row column"]]]) -> None:
+def _fill(parameters: Parameters, drawn: Iterable[Sequence[Float[np.ndarray, "_ _"]]]) -> None:
     for m, matrices in enumerate(drawn):
         for matrix, values in zip(parameters.matrices, matrices, strict=True):
             matrix[m] = torch.from_numpy(values)

@@ -74,6 +74,6 @@ def l0_sparsity(latents: Float[Tensor, "latent sample"]) -> float:
     return float((latents > 0).double().mean())
 
 
-def sparsity_w4(weights: list[Float[Tensor, "row column"]]) -> float:
+def sparsity_w4(weights: list[Float[Tensor, "_ _"]]) -> float:
     """Mean of w^4 over the entries of all weight matrices, biases left out."""
     return float(torch.cat([w.reshape(-1) for w in weights]).double().pow(4).mean())

@@ -79,7 +79,7 @@ class Network:
 
 def initial_weights(
     kind: str, shapes: Sequence[tuple[int, int]], rng: np.random.Generator, *, orthogonal_gain: float
-) -> list[Float[np.ndarray, "out in_and_one"]]:
+) -> list[Float[np.ndarray, "_ _"]]:
     """Weights and biases (last column) of every layer, drawn as ``kind`` says.
 
     uniform      weights and biases U(-1/sqrt(fan_in), 1/sqrt(fan_in)), the default of ``torch.nn.Linear``

@@ -37,7 +37,7 @@ class Parameters:
         self.gradient = torch.zeros_like(self.flat)
         self.matrices, self.gradients = self.views(self.flat), self.views(self.gradient)
 
-    def views(self, flat: Float[Tensor, "member parameter"]) -> list[Float[Tensor, "member row column"]]:
+    def views(self, flat: Float[Tensor, "member parameter"]) -> list[Float[Tensor, "member _ _"]]:
         """The matrices that lie in a buffer of the same layout as ``flat``."""
         members, size = flat.shape
         return [
