@@ -45,7 +45,6 @@ def within_anova(table: Floats, codes: Ints, levels: Sequence[int], terms: Seque
         raise ValueError("repeated measures need every cell of every block")
     if len(codes) != np.prod([max(level, 1) for level in levels]):
         raise ValueError("repeated measures need the full factorial")
-    blocks = len(table)
     scores = {term: table @ _orthonormal(codes, levels, term) for term in terms}
     between = float(((table.mean(axis=1) - table.mean()) ** 2).sum() * table.shape[1])
     errors = {term: float(((score - score.mean(axis=0)) ** 2).sum()) for term, score in scores.items()}
