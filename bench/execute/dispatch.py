@@ -22,7 +22,7 @@ TARGET = 0.5
 LIMIT = 2.0
 """Seconds after which a worker starts no other batch of those it was given."""
 ATTEMPTS = 3
-"""So often may a task kill its worker before each of its jobs is tried alone."""
+"""So often a task may kill its worker."""
 GROWTH = 8
 """A task has at most so many times the jobs of the one that its length was judged by."""
 TICK = 0.1
@@ -36,7 +36,7 @@ class _Task:
     batches: Sequence[Sequence[Pending]]
     attempt: int = 1
     suspect: bool = False
-    """Whether it killed workers in company and is now alone."""
+    """Whether it is a job whose batch killed its worker each time."""
     number: int = 0
     """In the order of submission."""
 
@@ -153,14 +153,14 @@ class Dispatch:
                 self._again.append(_Task(unfinished, task.attempt, task.suspect))
 
     def _retry(self, task: _Task) -> None:
-        jobs = task.jobs
-        if not task.suspect and task.attempt < ATTEMPTS:
-            self._again.append(_Task(task.batches, task.attempt + 1))
-        elif not task.suspect and len(jobs) > 1:
-            self._suspects.extend(_Task([[job]], task.attempt + 1, suspect=True) for job in jobs)
+        """A task that killed its worker is tried again; then its jobs, each alone; what still kills one is lost."""
+        if task.attempt < ATTEMPTS:
+            (self._suspects if task.suspect else self._again).append(replace(task, attempt=task.attempt + 1))
+        elif len(task.jobs) > 1:
+            self._suspects.extend(_Task([[job]], suspect=True) for job in task.jobs)
         else:
-            reason = "its worker process was killed each time (out of memory is the usual cause)"
-            self._store(task, [Result("lost", {}, {}, reason)] * len(jobs), None)
+            reason = f"its worker process was killed {ATTEMPTS} times (out of memory is the usual cause)"
+            self._store(task, [Result("lost", {}, {}, reason)], None)
 
     def _store(self, task: _Task, results: Sequence[Result], done: Work | None) -> None:
         if done is not None and done.environment["id"] not in self._environments:

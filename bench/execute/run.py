@@ -12,14 +12,14 @@ import socket
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.errors import BenchError
 from bench.execute.journal import Contents, read
@@ -120,14 +120,13 @@ def create(suite: Suite, out: Path = REPORTS, *, fresh: bool = False) -> Run:
     return Run(folder, suite, _now())
 
 
-def store(run: Run) -> int:
-    """Write down what ``run`` plans, its folder being locked; returns the number of cells."""
-    suite, plan, n_cells = run.suite, uuid.uuid4().hex, 0
+def store(run: Run) -> None:
+    """Write down what ``run`` plans, its folder being locked."""
+    suite, plan = run.suite, uuid.uuid4().hex
     lines = [json.dumps({"plan": plan})]
     for cell in cells(suite):
         levels = [cell.levels[name] for name in suite.factors]
         lines.append(json.dumps([levels, suite.experiment.changed(cell.params)]))
-        n_cells += 1
     manifest = _Manifest(
         schema_version=1,
         plan=plan,
@@ -140,8 +139,9 @@ def store(run: Run) -> int:
         params=dict(suite.params),
         factors={name: list(settings.items()) for name, settings in suite.settings.items()},
         listed=suite.listed is not None,
-        metrics=[asdict(metric) for metric in suite.experiment.metrics],
-        metric_settings={name: asdict(settings) for name, settings in suite.metrics.items()},
+        n_cells=len(lines) - 1,
+        metrics=tuple(suite.experiment.metrics),
+        metric_settings=dict(suite.metrics),
         published=suite.published is not None,
         host=socket.gethostname(),
         updated=run.updated,
@@ -151,8 +151,7 @@ def store(run: Run) -> int:
         with storing(run.folder / "published.csv"):
             shutil.copyfile(suite.published, run.folder / "published.csv")
     replace(run.folder / "cells.jsonl", "\n".join([*lines, ""]))
-    replace(run.folder / "run.json", json.dumps(manifest.model_dump(mode="python"), default=str, indent=1))
-    return n_cells
+    replace(run.folder / "run.json", json.dumps(manifest.model_dump(), default=str, indent=1))
 
 
 def load(folder: Path) -> Run:
@@ -164,19 +163,18 @@ def load(folder: Path) -> Run:
     stored = _manifest(folder)
     with reading(folder / "suite.toml"):
         text = (folder / "suite.toml").read_text(encoding="utf-8", errors="replace")
-    metrics = tuple(Metric(**entry) for entry in stored.metrics)
     listed = None
     if stored.listed:
         listed = tuple(dict(zip(stored.factors, cell.levels, strict=True)) for cell in _stored_cells(folder, stored))
     suite = Suite(
         name=stored.name,
         reference=stored.reference,
-        experiment=Experiment(params=dict, metrics=metrics, run=_cannot_run, version=stored.version),
+        experiment=Experiment(params=dict, metrics=stored.metrics, run=_cannot_run, version=stored.version),
         seeds=tuple(stored.seeds),
         params=stored.params,
         factors={name: tuple(level for level, _ in pairs) for name, pairs in stored.factors.items()},
         listed=listed,
-        metrics={name: MetricSettings(**settings) for name, settings in stored.metric_settings.items()},
+        metrics=stored.metric_settings,
         published=folder / "published.csv" if stored.published else None,
         path=Path(stored.path),
         text=text,
@@ -247,12 +245,13 @@ class _Manifest(BaseModel):
     digest: str
     reference: str
     version: str
-    seeds: list[int]
+    seeds: list[Annotated[int, Field(ge=0, lt=2**63)]]
     params: dict[str, Any]
     factors: dict[str, list[tuple[str | int | float | bool, Any]]]
     listed: bool
-    metrics: list[dict[str, Any]]
-    metric_settings: dict[str, dict[str, Any]]
+    n_cells: int
+    metrics: tuple[Metric, ...]
+    metric_settings: dict[str, MetricSettings]
     published: bool
     host: str
     updated: datetime
@@ -278,13 +277,18 @@ def _manifest(folder: Path) -> _Manifest:
 
 def _stored_cells(folder: Path, manifest: _Manifest) -> Iterator[_StoredCell]:
     path = folder / "cells.jsonl"
+    known = [{(type(level), level) for level, _ in pairs} for pairs in manifest.factors.values()]
+    n_cells = 0
     try:
         with reading(path), path.open(encoding="utf-8", errors="replace") as file:
             _check(json.loads(file.readline())["plan"] == manifest.plan, "it belongs to another run.json")
             for line in file:
                 levels, changed = json.loads(line)
-                _check(len(levels) == len(manifest.factors), "its cells do not have the factors of run.json")
+                fits = all((type(level), level) in there for level, there in zip(levels, known, strict=True))
+                _check(fits and isinstance(changed, dict), "its cells are not those of run.json")
+                n_cells += 1
                 yield _StoredCell(levels, changed)
+            _check(n_cells == manifest.n_cells, "cells are missing")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _damaged(path, error) from error
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import sys
 from pathlib import Path
 
 import pytest
 
 from bench.errors import BenchError
 from bench.execute.worker import Result, reporting, work
-from bench.plan.suite import Suite
 from tests.execute.conftest import MakeSuite
 
 

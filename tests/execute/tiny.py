@@ -8,7 +8,9 @@ import sys
 import time
 import zlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +42,7 @@ def outcome(job: Job) -> Outcome | dict[str, object]:
     if kind == "nan":
         return Outcome({**metrics, "score": float("nan")}, notes={"score": "nothing to score"})
     misbehave(job)
-    return ODD[kind] if kind in ODD else metrics
+    return ODD.get(kind, metrics)
 
 
 ODD: dict[str, dict[str, object]] = {
@@ -103,9 +105,21 @@ def late(jobs: Sequence[Job], progress: Progress) -> Iterator[object]:
 
 
 LOOP = Experiment(params=Params, metrics=METRICS, run=loop)
-ENSEMBLE = Experiment(
-    params=Params, metrics=METRICS, run=ensemble, batch_by=lambda params: params.size, batch_size=8
-)
+ENSEMBLE = Experiment(params=Params, metrics=METRICS, run=ensemble, batch_by=lambda params: params.size, batch_size=8)
 TOO_FEW = Experiment(params=Params, metrics=METRICS, run=too_few, batch_size=4)
 TOO_MANY = Experiment(params=Params, metrics=METRICS, run=too_many, batch_size=4)
 LATE = Experiment(params=Params, metrics=METRICS, run=late, batch_size=4)
+
+
+def quick(jobs: Sequence[Job], progress: Progress) -> Iterator[object]:
+    """Next to nothing."""
+    for job in jobs:
+        yield {"loss": float(job.seed), "score": 0.5}
+
+
+QUICK = Experiment(params=Params, metrics=METRICS, run=quick)
+
+
+def shared_pool(workers: int) -> ProcessPoolExecutor:
+    """A pool whose workers fall together when one is killed."""
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))

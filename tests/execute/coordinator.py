@@ -1,0 +1,30 @@
+"""A coordinator to be killed: ``python coordinator.py SUITE OUT`` runs a suite on two workers and says how it goes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from bench.errors import BenchError
+from bench.execute.coordinate import execute
+from bench.execute.run import create
+from bench.plan.suite import load
+
+
+def main() -> int:
+    sys.path.insert(0, str(Path(__file__).parent))
+    suite = load(sys.argv[1])
+    try:
+        execute(suite, create(suite, Path(sys.argv[2])), workers=2, on_progress=_say)
+    except BenchError as error:
+        print(error.message, flush=True)  # noqa: T201  a command of its own
+        return error.exit_code
+    return 0
+
+
+def _say(done: float, stored: int, total: int, failed: int) -> None:
+    print(stored, flush=True)  # noqa: T201  a command of its own
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,286 @@
+"""Whatever happens on the way, a suite ends in the same table."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BenchError, Exit
+from bench.execute.coordinate import Tally, execute
+from bench.execute.frames import wide
+from bench.execute.journal import read
+from bench.execute.run import Run, create, load
+from bench.execute.slots import Slots
+from bench.execute.storage import locked
+from bench.plan.suite import Suite
+from tests.execute.conftest import MakeSuite
+
+COORDINATOR = Path(__file__).parent / "coordinator.py"
+
+
+def finished(suite: Suite, out: Path, **options: object) -> tuple[Run, Tally]:
+    run = create(suite, out)
+    return run, execute(suite, run, **options)
+
+
+def table(run: Run) -> str:
+    """The table of results as bytes would be: every digit, NaN and status."""
+    return wide(load(run.folder)).to_csv(float_format=float.hex)
+
+
+def statuses(run: Run) -> dict[str, str]:
+    """Kind -> status, where all runs of a kind have the same."""
+    found = (
+        wide(load(run.folder))
+        .groupby("kind", observed=True)["status"]
+        .agg(lambda status: "/".join(sorted(set(status))))
+    )
+    return dict(found)
+
+
+def test_the_table_depends_on_no_executor_or_number_of_workers(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """Serial, slots, threads and a shared pool, one to five workers, give the same table to the byte."""
+    kinds = ["fine", "nan", "infinite", "diverges", "raises", "lacks"]
+    suite = make_suite("ENSEMBLE", {"kind": kinds, "size": [1, 2, 3]}, seeds=4)
+    ways = [("serial", 1), ("local", 1), ("local", 3), ("concurrent.futures:ThreadPoolExecutor", 5)]
+    tables = []
+    for number, (executor, workers) in enumerate(ways):
+        run, tally = finished(suite, tmp_path / str(number), executor=executor, workers=workers)
+        assert (tally.planned, tally.ok, tally.diverged, tally.failed, tally.lost) == (72, 36, 12, 24, 0)
+        tables.append(table(run))
+    assert tables == tables[:1] * len(ways)
+
+
+def test_only_what_is_missing_is_run(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """A failed job is run again and superseded by its success; a diverged one is an outcome; then nothing is left."""
+    suite = make_suite("LOOP", {"kind": ["fine", "diverges", "raises_once"]}, seeds=2)
+    run, first = finished(suite, tmp_path / "out", executor="serial")
+    assert (first.stored_before, first.ok, first.diverged, first.failed) == (0, 2, 2, 2)
+    _, second = finished(suite, tmp_path / "out", executor="serial")
+    assert (second.stored_before, second.ok, second.diverged, second.failed) == (4, 2, 0, 0)
+    assert statuses(run) == {"fine": "ok", "diverges": "diverged", "raises_once": "ok"}
+    segments = sorted(run.journal.iterdir())
+    _, third = finished(suite, tmp_path / "out", executor="nowhere:to_be_started")
+    assert third.stored_before == third.planned == 6
+    assert sorted(run.journal.iterdir()) == segments
+
+
+def test_a_coordinator_killed_anywhere_loses_nothing(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """SIGKILL at random moments, resumed until done: the table is that of an uninterrupted run, no job stored twice."""
+    suite = make_suite("LOOP", {"kind": ["fine", "nan", "raises"], "size": [1, 2]}, seeds=15, sleep=0.02)
+    whole, _ = finished(suite, tmp_path / "whole", executor="serial")
+    choose = random.Random(1)
+    kills = 0
+    for _ in range(20):
+        command = [sys.executable, COORDINATOR, suite.path, tmp_path / "killed"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as coordinator:
+            assert coordinator.stdout is not None
+            coordinator.stdout.readline()
+            time.sleep(choose.uniform(0, 1.5))
+            if coordinator.poll() is None and kills < 3:
+                coordinator.kill()
+                kills += 1
+            coordinator.communicate(timeout=60)
+        if coordinator.returncode == 0:
+            break
+    assert kills >= 2
+    killed = create(suite, tmp_path / "killed")
+    assert table(killed) == table(whole)
+    keys = Counter(
+        record.split(b'"key":"')[1][:20]
+        for segment in killed.journal.iterdir()
+        for record in segment.read_bytes().splitlines()
+        if b'"status":"ok"' in record
+    )
+    assert set(keys.values()) == {1}
+
+
+def test_a_killed_worker_costs_nobody_else(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """Jobs that always kill their worker are lost, one that does so once is retried, all others have their numbers."""
+    suite = make_suite("ENSEMBLE", {"kind": ["fine", "kills", "kills_once"]}, seeds=1)
+    fine = make_suite("ENSEMBLE", {"kind": ["fine"]}, seeds=1, name="calm")
+    run, tally = finished(suite, tmp_path / "out", workers=2)
+    assert statuses(run) == {"fine": "ok", "kills": "lost", "kills_once": "ok"}
+    assert tally.lost == 1
+    calm, _ = finished(fine, tmp_path / "out", executor="serial")
+    values = wide(run).query("kind == 'fine'")["loss"].tolist()
+    assert values == wide(calm)["loss"].tolist()
+    lost = [record for record in read(run.journal).records.values() if record.status == "lost"]
+    assert [(record.batch_size, record.attempt) for record in lost] == [(1, 3)]
+    assert "worker process was killed" in lost[0].reason
+
+
+def test_a_shared_pool_that_breaks_is_started_anew(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """In a pool whose workers fall together, a job that kills is lost and its companions are not."""
+    suite = make_suite("LOOP", {"kind": ["kills", "fine", "nan"]}, seeds=2)
+    run, _ = finished(suite, tmp_path / "out", workers=2, executor="tiny:shared_pool")
+    assert statuses(run) == {"kills": "lost", "fine": "ok", "nan": "ok"}
+
+
+def test_ctrl_c_keeps_what_is_done(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """Ctrl-C on the whole terminal: exit code 130, what was finished is stored, no process is left, no traceback."""
+    suite = make_suite("LOOP", {"kind": ["fine"], "size": [1, 2]}, seeds=200, sleep=0.05)
+    command = [sys.executable, COORDINATOR, suite.path, tmp_path / "out"]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, start_new_session=True, **streams) as coordinator:
+        assert coordinator.stdout is not None
+        while coordinator.stdout.readline() in ("0\n", "1\n", "2\n"):
+            pass
+        os.killpg(coordinator.pid, signal.SIGINT)
+        output, errors = coordinator.communicate(timeout=20)
+    assert coordinator.returncode == Exit.INTERRUPTED
+    assert not errors
+    stored = sum(wide(load(tmp_path / "out" / "tiny"))["status"] == "ok")
+    assert 3 <= stored < 400
+    assert f"Interrupted: {stored} of 400 runs are stored" in output.splitlines()[-1]
+    assert _group_is_gone(coordinator.pid, seconds=10)
+
+
+def test_ctrl_c_in_a_serial_run(make_suite: MakeSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one process too, the jobs before the interrupted one are stored."""
+    suite = make_suite("LOOP", {"kind": ["fine"]}, seeds=9)
+    run = create(suite, tmp_path / "out")
+
+    def interrupt(done: float, stored: int, total: int, failed: int) -> None:
+        if stored >= 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(BenchError) as raised:
+        execute(suite, run, executor="serial", on_progress=interrupt)
+    assert raised.value.exit_code is Exit.INTERRUPTED
+    stored = sum(wide(load(run.folder))["status"] == "ok")
+    assert f"{stored} of 9 runs are stored" in raised.value.message
+    assert finished(suite, tmp_path / "out", executor="serial")[1].stored_before == stored >= 4
+
+
+def test_a_full_disk_stops_the_run_and_loses_nothing(
+    make_suite: MakeSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the journal can grow no more, the command says so; what was stored is read, and the rest is run later."""
+    suite = make_suite("LOOP", {"kind": ["fine"], "size": [1, 2]}, seeds=10, sleep=0.02)
+    real, room = os.write, [4000]
+
+    def write_until_full(descriptor: int, data: bytes) -> int:
+        if Path(f"/proc/self/fd/{descriptor}").readlink().suffix != ".jsonl":
+            return real(descriptor, data)
+        if not room[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        n = real(descriptor, data[: room[0]])
+        room[0] -= n
+        return n
+
+    run = create(suite, tmp_path / "out")
+    with monkeypatch.context() as patch:
+        patch.setattr("bench.execute.journal.os.write", write_until_full)
+        with pytest.raises(BenchError, match="No space left") as raised:
+            execute(suite, run, executor="serial")
+    assert raised.value.exit_code is Exit.RUNS_FAILED
+    stored = sum(wide(load(run.folder))["status"] == "ok")
+    assert 0 < stored < 20
+    _, tally = finished(suite, tmp_path / "out", executor="serial")
+    assert (tally.stored_before, tally.ok, tally.damaged) == (stored, 20 - stored, [])
+
+
+def test_damage_is_said_and_its_jobs_are_run_again(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """A torn tail and a flipped byte cost their own records, which the next run replaces."""
+    suite = make_suite("LOOP", {"kind": ["fine"]}, seeds=6)
+    run, _ = finished(suite, tmp_path / "out", executor="serial")
+    before = table(run)
+    (segment,) = run.journal.iterdir()
+    data = bytearray(segment.read_bytes()[:-20])
+    data[data.index(b'"seed":2') + 7] ^= 1
+    segment.write_bytes(data)
+    _, tally = finished(suite, tmp_path / "out", executor="serial")
+    assert (tally.stored_before, tally.ok) == (4, 2)
+    assert [damage.why.split(":")[0] for damage in tally.damaged] == ["torn", "the checksum does not fit"]
+    assert table(run) == before
+
+
+def test_a_second_coordinator_is_refused(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """While one coordinator writes, another is refused and changes nothing, not even the stored suite."""
+    suite = make_suite("LOOP", {"kind": ["fine"]})
+    run, _ = finished(suite, tmp_path / "out", executor="serial")
+    before = {path: path.read_bytes() for path in run.folder.iterdir() if path.is_file()}
+    changed = make_suite("LOOP", {"kind": ["fine", "nan"]})
+    with locked(run.folder), pytest.raises(BenchError, match=f"process {os.getpid()}"):
+        finished(changed, tmp_path / "out")
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_progress_counts_up_to_everything(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """From what was stored to all jobs, never back; running jobs count by fractions, failures as they come."""
+    finished(make_suite("ENSEMBLE", {"kind": ["fine"]}, seeds=2, sleep=0.05), tmp_path / "out", executor="serial")
+    suite = make_suite("ENSEMBLE", {"kind": ["fine", "raises"]}, seeds=8, sleep=0.05)
+    heard: list[tuple[float, int, int, int]] = []
+    finished(suite, tmp_path / "out", workers=2, on_progress=lambda *now: heard.append(now))
+    assert heard[0] == (2, 2, 16, 0)
+    assert heard[-1] == (16, 16, 16, 8)
+    assert [now[1] for now in heard] == sorted(now[1] for now in heard)
+    assert any(done > stored for done, stored, _, _ in heard)
+
+
+def test_a_started_executor_is_used_and_left_running(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """The caller's executor serves several suites and is the caller's to end."""
+    with ThreadPoolExecutor(2) as pool:
+        for name in ("one", "two"):
+            suite = make_suite("LOOP", {"kind": ["fine"]}, name=name)
+            assert finished(suite, tmp_path / "out", executor=pool)[1].ok == 3
+        assert pool.submit(int).result() == 0
+
+
+def test_slots_started_before_the_suite_is_known(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """Workers that were started before the experiment could be found still find it."""
+    with Slots(1, preload="tiny:LOOP") as slots:
+        suite = make_suite("LOOP", {"kind": ["fine"]})
+        assert finished(suite, tmp_path / "out", executor=slots)[1].ok == 3
+
+
+@pytest.mark.parametrize(
+    ("executor", "message"),
+    [
+        ("nonsense", "'nonsense' is not an executor"),
+        ("nowhere:factory", "cannot be started: ModuleNotFoundError"),
+        ("builtins:int", "returned 2, which is not an executor"),
+    ],
+)
+def test_wrong_executors_are_said(make_suite: MakeSuite, tmp_path: Path, executor: str, message: str) -> None:
+    """An executor that does not exist, cannot be started or is none is an error with what is allowed."""
+    with pytest.raises(BenchError, match=message) as raised:
+        finished(make_suite("LOOP", {"kind": ["fine"]}), tmp_path / "out", executor=executor, workers=2)
+    assert "ThreadPoolExecutor" in raised.value.hint
+
+
+def test_no_workers_is_said(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """Zero workers are refused."""
+    with pytest.raises(BenchError, match="0 workers"):
+        finished(make_suite("LOOP", {"kind": ["fine"]}), tmp_path / "out", workers=0)
+
+
+def test_quick_jobs_cost_less_than_a_millisecond(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """10,000 trivial jobs, each a call of its own, take less than a millisecond each with start-up (4 when busy)."""
+    suite = make_suite("QUICK", {"size": [1, 2]}, seeds=5000)
+    start = time.monotonic()
+    _, tally = finished(suite, tmp_path / "out", workers=2)
+    assert tally.ok == 10_000
+    assert time.monotonic() - start < 4 * 10.0
+
+
+def _group_is_gone(group: int, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False

@@ -1,0 +1,240 @@
+"""The folder of a run holds what was planned, and tables tell all of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.errors import BenchError
+from bench.execute.coordinate import execute
+from bench.execute.frames import frame, remarks, wide
+from bench.execute.run import Run, create, find, load, runs, store, summarize
+from bench.execute.storage import locked
+from bench.plan.design import jobs
+from bench.plan.suite import Suite
+from bench.plan.suite import load as load_suite
+from tests.execute.conftest import MakeSuite
+
+
+def finished(suite: Suite, out: Path, **options: object) -> Run:
+    run = create(suite, out)
+    execute(suite, run, executor="serial", **options)
+    return run
+
+
+def test_a_stored_run_needs_no_experiment(
+    make_suite: MakeSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Suite, plan and results are read back equal after the experiment has gone; running it is refused in words."""
+    suite = make_suite("ENSEMBLE", {"kind": ["fine", "nan"], "sleep": [0, 0.5e-3], "size": [3, 1]}, seeds=[7, 2])
+    run = finished(suite, tmp_path / "out")
+    table = wide(run)
+    monkeypatch.delitem(sys.modules, "tiny")
+    monkeypatch.setattr(sys, "path", [])
+    stored = load(run.folder)
+    pd.testing.assert_frame_equal(wide(stored), table)
+    for name in ("name", "reference", "seeds", "params", "factors", "listed", "metrics", "text", "digest", "settings"):
+        assert getattr(stored.suite, name) == getattr(suite, name)
+    assert stored.suite.path == suite.path.absolute()
+    assert stored.suite.experiment.metrics == suite.experiment.metrics
+    assert "tiny" not in sys.modules
+    with pytest.raises(BenchError, match="cannot be run"):
+        stored.suite.experiment.run([], lambda _: None)
+
+
+def test_keys_of_a_stored_plan_are_those_of_the_experiment(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """The plan on disk gives every job the key that the experiment gives it, in the order of the design."""
+    suite = make_suite("LOOP", {"size": [1, 2], "kind": ["fine", "ünïcode"], "sleep": [0.1 + 0.2, 1e-300]}, seeds=2)
+    run = create(suite, tmp_path)
+    with locked(run.folder):
+        store(run)
+    planned = list(load(run.folder).planned())
+    assert [job.key for job in planned] == [suite.experiment.key(job) for _, job in jobs(suite)]
+    assert [job.levels for job in planned] == [list(cell.levels.values()) for cell, _ in jobs(suite)]
+
+
+def test_tables_hold_every_planned_run(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """Failed, diverged and missing runs have their rows; factors keep the suite's order and types; no value is NaN."""
+    kinds = ["fine", "raises", "diverges", "nan"]
+    suite = make_suite("LOOP", {"kind": kinds, "size": [10, 9], "sleep": [0, 0.001]}, seeds=2)
+    run = finished(suite, tmp_path / "out")
+    more = make_suite("LOOP", {"kind": kinds, "size": [10, 9], "sleep": [0, 0.001]}, seeds=3)
+    with locked(run.folder):
+        store(create(more, tmp_path / "out"))
+    table, tidy = wide(load(run.folder)), frame(load(run.folder))
+    assert list(table.columns) == ["run", "kind", "size", "sleep", "seed", "status", "loss", "score"]
+    assert len(table) == 4 * 2 * 2 * 3
+    assert list(table["kind"].cat.categories) == kinds
+    assert list(table["size"].cat.categories) == [10, 9]
+    assert table["size"].cat.ordered
+    assert table["sleep"].cat.categories.tolist() == [0.0, 0.001]
+    assert table.groupby("seed")["status"].apply(lambda status: status.value_counts().to_dict())[2, "missing"] == 16
+    first = table[table["seed"] == 0].groupby("kind", observed=True)["status"].unique()
+    assert [list(first[kind]) for kind in kinds] == [["ok"], ["failed"], ["diverged"], ["ok"]]
+    assert table.loc[table["status"].isin(["failed", "missing"]), ["loss", "score"]].isna().all(axis=None)
+    assert (table.loc[table["status"] == "diverged", "loss"] == math.inf).all()
+
+    assert list(tidy.columns) == ["run", "kind", "size", "sleep", "seed", "status", "metric", "value"]
+    assert len(tidy) == 2 * len(table)
+    for metric in ("loss", "score"):
+        part = tidy[tidy["metric"] == metric].reset_index(drop=True)
+        np.testing.assert_array_equal(part["value"], table[metric])
+        pd.testing.assert_frame_equal(part[list(table.columns[:6])], table[list(table.columns[:6])])
+
+    said = remarks(load(run.folder))
+    assert said.groupby(["kind", "metric"], observed=True)["text"].first().to_dict() == {
+        ("raises", ""): said["text"][said["kind"] == "raises"].iloc[0],
+        ("diverges", ""): "the loss left the earth",
+        ("nan", "score"): "nothing to score",
+    }
+
+
+def test_listed_cells_and_odd_levels(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """Listed cells come back as listed."""
+    path = tmp_path / "listed.toml"
+    cells = '[[cells]]\nkind = "fine"\nsize = 3\n[[cells]]\nkind = "nan"\nsize = 1\n'
+    make_suite("LOOP", {"size": [1]})
+    path.write_text(f'name = "listed"\nexperiment = "tiny:LOOP"\nseeds = 2\n{cells}')
+    run = finished(load_suite(path), tmp_path / "out")
+    table = wide(load(run.folder))
+    assert list(zip(table["kind"], table["size"], table["seed"], strict=True)) == [
+        ("fine", 3, 0), ("nan", 1, 0), ("fine", 3, 1), ("nan", 1, 1),
+    ]  # fmt: skip
+    assert load(run.folder).suite.listed == ({"kind": "fine", "size": 3}, {"kind": "nan", "size": 1})
+
+
+def test_a_changed_suite_adds_and_reinterprets_nothing(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """Only new levels and seeds are run, dropped ones stay in the journal, and other parameters make other runs."""
+    out = tmp_path / "out"
+    run = finished(make_suite("LOOP", {"kind": ["fine", "nan"], "size": [1, 2]}, seeds=2), out)
+    before = wide(run).set_index("run")["loss"]
+    wider = make_suite("LOOP", {"kind": ["fine", "infinite"], "size": [2, 1]}, seeds=3)
+    assert execute(wider, create(wider, out), executor="serial").ok == 12 - 4
+    after = wide(load(run.folder)).set_index("run")["loss"]
+    both = before.index.intersection(after.index)
+    assert len(both) == 4
+    pd.testing.assert_series_equal(before[both], after[both])
+    assert summarize(load(run.folder)).outside == 4
+    other = make_suite("LOOP", {"kind": ["fine"], "size": [2, 1]}, seeds=3, sleep=0.001)
+    assert execute(other, create(other, out), executor="serial").stored_before == 0
+    again = make_suite("LOOP", {"kind": ["fine", "nan"], "size": [1, 2]}, seeds=2)
+    assert execute(again, create(again, out), executor="serial").stored_before == 8
+    pd.testing.assert_series_equal(wide(load(run.folder)).set_index("run")["loss"], before)
+
+
+def test_fresh_moves_the_old_run_aside(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """``fresh`` deletes nothing: the old folder keeps its results under a dated name, and the new one starts empty."""
+    suite = make_suite("LOOP", {"kind": ["fine"]})
+    old = finished(suite, tmp_path / "out")
+    before = wide(old)
+    new = create(suite, tmp_path / "out", fresh=True)
+    assert execute(suite, new, executor="serial").stored_before == 0
+    (aside,) = [line for line in runs(tmp_path / "out") if line.folder != new.folder]
+    assert aside.folder.name.startswith("tiny.20")
+    assert aside.ok == 3
+    pd.testing.assert_frame_equal(wide(load(aside.folder)), before)
+    with locked(new.folder), pytest.raises(BenchError, match="is being written by process"):
+        create(suite, tmp_path / "out", fresh=True)
+
+
+def test_finding_runs(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """A run is found by name, by folder, or as the newest; a wrong name is told what there is."""
+    out = tmp_path / "out"
+    with pytest.raises(BenchError, match="There is no run under"):
+        find(None, out)
+    first = finished(make_suite("LOOP", {"kind": ["fine"]}, name="first"), out)
+    second = finished(make_suite("LOOP", {"kind": ["fine", "raises"]}, name="second"), out)
+    assert find(None, out).folder == second.folder
+    assert find("first", out).folder == first.folder
+    assert find(first.folder, tmp_path / "elsewhere").folder == first.folder
+    with pytest.raises(BenchError, match="no run 'frist'") as raised:
+        find("frist", out)
+    assert raised.value.hint == "Did you mean first? Runs there: first, second."
+    lines = runs(out)
+    assert [(line.name, line.planned, line.ok, line.failed, line.missing) for line in lines] == [
+        ("second", 6, 3, 3, 0), ("first", 3, 3, 0, 0),
+    ]  # fmt: skip
+
+
+def test_folders_that_are_not_ours_are_left_alone(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """A folder of other files, a file in its place, another experiment's run: each is refused by name, untouched."""
+    suite = make_suite("LOOP", {"kind": ["fine"]})
+    (tmp_path / "a" / "tiny").mkdir(parents=True)
+    (tmp_path / "a" / "tiny" / "thesis.tex").touch()
+    with pytest.raises(BenchError, match=r"not the folder of a run: it holds thesis\.tex"):
+        create(suite, tmp_path / "a")
+    assert [path.name for path in (tmp_path / "a" / "tiny").iterdir()] == ["thesis.tex"]
+    (tmp_path / "b").touch()
+    with pytest.raises(BenchError, match="cannot be written"):
+        create(suite, tmp_path / "b")
+    finished(suite, tmp_path / "c")
+    with pytest.raises(BenchError, match=r"holds runs of tiny:LOOP, and .* is of tiny:ENSEMBLE"):
+        create(make_suite("ENSEMBLE", {"kind": ["fine"]}), tmp_path / "c")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not bind root")
+def test_a_read_only_folder_is_said(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """A folder that may not be written is named, with a way out."""
+    (tmp_path / "out").mkdir(mode=0o500)
+    with pytest.raises(BenchError, match="Permission denied"):
+        create(make_suite("LOOP", {"kind": ["fine"]}), tmp_path / "out")
+
+
+def test_a_name_that_tables_need_is_refused(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """A metric or factor cannot take the name of a column that every table has."""
+    suite = make_suite("LOOP", {"kind": ["fine"]})
+    taken = dataclasses.replace(suite, factors={"seed": (1, 2)})
+    with pytest.raises(BenchError, match="cannot be called 'seed'"):
+        create(taken, tmp_path)
+
+
+@pytest.mark.parametrize("file", ["run.json", "cells.jsonl"])
+def test_damaged_files_are_said_and_mended_by_running_again(make_suite: MakeSuite, tmp_path: Path, file: str) -> None:
+    """Whatever stands in a run's files, it is an error that says what to do; doing it brings every result back."""
+    suite = make_suite("LOOP", {"kind": ["fine", "nan"]}, seeds=1)
+    run = finished(suite, tmp_path / "out")
+    path = run.folder / file
+    good = path.read_text()
+    wrong = ["", "{", "[1]", '{"plan": 1}', '{"schema_version": 2}', "[" * 100_000, "\0\xff", good[: len(good) // 2]]
+    changes = (
+        ("nan", "x"),
+        ('"nan"', "[]"),
+        ("{}", "3"),
+        ("1,", '"1",'),
+        ('"seeds": [\n  0', '"seeds": [\n  -1'),
+        ("label", "x"),
+    )
+    wrong += [good.replace(old, new) for old, new in changes]
+    for text in {*wrong, good.rpartition("\n[")[0] + "\n"} - {good}:
+        path.write_text(text)
+        with pytest.raises(BenchError) as raised:
+            wide(load(run.folder))
+        assert "Delete it and run the suite again" in raised.value.hint
+    path.unlink()
+    with pytest.raises(BenchError, match=file):
+        wide(load(run.folder))
+    assert execute(suite, create(suite, tmp_path / "out"), executor="serial").stored_before == 2
+    assert (wide(load(run.folder))["status"] == "ok").all()
+
+
+def test_published_table_travels_with_the_run(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """The published table is copied, so that a stored run refers to nothing outside its folder."""
+    suite = make_suite("LOOP", {"kind": ["fine"]})
+    (tmp_path / "table.csv").write_text("kind,metric,mean,std,n\nfine,loss,1,1,3\n")
+    path = tmp_path / "tiny.toml"
+    path.write_text('published = "table.csv"\n' + path.read_text())
+    suite = load_suite(path)
+    run = finished(suite, tmp_path / "out")
+    (tmp_path / "table.csv").unlink()
+    stored = load(run.folder).suite.published
+    assert stored == run.folder / "published.csv"
+    assert stored.read_text().startswith("kind,metric")
+    assert json.loads((run.folder / "run.json").read_text())["published"] is True
