@@ -59,6 +59,8 @@ def analysis_sections(analysis: Analysis, context: Context, blocks: int) -> Iter
     yield Section("Variation", tables=[tables.variation(analysis.cells, context)])
     yield Section("Analysis of variance", tables=list(tables.anova(analysis.anova, context)), appendix=True)
     yield Section("Cells against the baseline", tables=list(tables.pairwise(analysis.pairwise, context)), appendix=True)
+    if not analysis.estimable["estimable"].all():
+        yield Section(words.ESTIMABLE, tables=[tables.estimable(analysis.estimable, context)], appendix=True)
     yield Section("Methods", points=list(methods.methods(analysis, context)), appendix=True)
 
 

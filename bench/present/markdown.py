@@ -16,22 +16,32 @@ def render(report: Report) -> str:
 
 
 def escape(text: str) -> str:
-    """Plain text as Markdown that renders as just this text, with no more backslashes than that takes."""
-    return _START.sub(r"\1\\\2", _MARKUP.sub(r"\\\g<0>", plain(text)))
+    """Plain text as a paragraph that renders as just this text, with no more backslashes than that takes."""
+    return _START.sub(r"\1\\\2", _inline(text))
 
 
 _MARKUP = re.compile(
     r"""
-    [\\`|~]                         # escapes, code, cells, strikethrough
+    [\\`~$]                         # escapes, code, strikethrough, formulas
     | \*(?=\S) | (?<=\S)\*          # emphasis; a star that stands alone is a star
     | (?<![^\W_])_ | _(?![^\W_])    # an underscore that could open or close emphasis, not one inside a word
     | <(?=[A-Za-z/!?])              # tags
     | \](?=[(\[:])                  # links and their definitions
     | &(?=[#\w])                    # entities
+    | \#(?=\#*$)                    # the end of a heading
     """,
     re.VERBOSE,
 )
-_START = re.compile(r"^(\d*)([#>+*=-]|\[(?=[ xX]\])|(?<=\d)[.)])")
+_START = re.compile(r"^(\d*)([#>+*=|-]|\[(?=[ xX]\])|(?<=\d)[.)](?=\s|$))")
+"""What would make a line something else than a paragraph."""
+
+
+def _inline(text: str) -> str:
+    return _MARKUP.sub(r"\\\g<0>", plain(text))
+
+
+def _cell(text: str) -> str:
+    return _inline(text).replace("|", "\\|")
 
 
 def _lines(report: Report) -> Iterator[str]:
@@ -52,7 +62,7 @@ def _section(section: Section) -> Iterator[str]:
         yield ""
         yield from (f"- {escape(point)}" for point in section.points)
     for table in section.tables:
-        yield from ("", f"**{escape(table.caption)}**", "")
+        yield from ("", f"### {escape(table.caption)}", "")
         yield from _table(table)
         for note in table.notes:
             yield from ("", escape(note))
@@ -60,7 +70,7 @@ def _section(section: Section) -> Iterator[str]:
 
 def _table(table: Table) -> Iterator[str]:
     right = [column.is_number for column in table.columns]
-    header, *rows = ([escape(cell) for cell in row] for row in [table.header, *table.rows])
+    header, *rows = ([_cell(cell) for cell in row] for row in [table.header, *table.rows])
     widths = [max(3, *(cell_len(row[index]) for row in [header, *rows])) for index in range(len(header))]
     yield _row(header, widths, right)
     yield _row(

@@ -28,6 +28,11 @@ def fixed(value: float, decimals: int) -> str:
     return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
 
 
+def statistic(value: float) -> str:
+    """A t, F, d or z: two decimals."""
+    return fixed(value, 2)
+
+
 def significant(value: float, digits: int = 4) -> str:
     """``value`` to so many significant digits; powers of ten only where plain decimals would be long."""
     if not math.isfinite(value) or value == 0:

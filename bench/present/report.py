@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from pandas import NA, DataFrame
 
@@ -61,6 +61,8 @@ class Column:
             shared = numbers.shared_decimals((high - low) / 2 for _, low, high in values)
         elif self.kind in ("mean_sd", "mean_sd_n"):
             shared = numbers.shared_decimals(sd for _, sd, *_ in values)
+        elif self.kind in ("marked", "p_marked"):
+            return _marked(values, *_MARKED[self.kind])
         else:
             return [_TEXT[self.kind](*row) for row in values]
         return [_SPREAD_TEXT[self.kind](shared, *row) for row in values]
@@ -136,23 +138,28 @@ class Report:
         return html.fragment(self)
 
 
-def _mark(sign: str, marked: object) -> str:
-    return f" {sign}" if marked else "  "
+def _marked(values: Sequence[tuple[Any, Any]], text: Callable[[float], str], sign: str) -> list[str]:
+    """Numbers with a sign behind the marked ones, and a blank in its place behind the others."""
+    if not any(mark for _, mark in values):
+        return [text(value) for value, _ in values]
+    return [f"{text(value)} {sign if mark else ' '}" for value, mark in values]
 
 
 _TEXT: Mapping[Kind, Callable[..., str]] = {
     "text": plain,
     "count": numbers.count,
     "value": numbers.significant,
-    "statistic": lambda value: numbers.fixed(value, 2),
-    "marked": lambda value, marked: f"{numbers.fixed(value, 2)}{_mark('!', marked)}",
+    "statistic": numbers.statistic,
     "degrees": lambda value: numbers.fixed(value, 0 if float(value).is_integer() else 1),
     "p": numbers.p_value,
-    "p_marked": lambda p, marked: f"{numbers.p_value(p)}{_mark('*', marked)}",
     "percent": numbers.percent,
 }
 _SPREAD_TEXT: Mapping[Kind, Callable[..., str]] = {
     "interval": lambda shared, value, low, high: numbers.interval(value, low, high, shared),
     "mean_sd": lambda shared, mean, sd: numbers.mean_sd(mean, sd, shared),
     "mean_sd_n": lambda shared, mean, sd, n: f"{numbers.mean_sd(mean, sd, shared)} (n={numbers.count(n)})",
+}
+_MARKED: Mapping[Kind, tuple[Callable[[float], str], str]] = {
+    "marked": (numbers.statistic, "!"),
+    "p_marked": (numbers.p_value, "*"),
 }

@@ -153,6 +153,26 @@ def anova(frame: DataFrame, context: Context) -> Iterator[Table]:
         )
 
 
+def estimable(frame: DataFrame, context: Context) -> Table:
+    """One row a term: what it is mixed with."""
+    rows = frame.drop_duplicates(["effect", "estimable", "alias", "biased_by"])
+    mixed = [
+        f"is {context.term(alias)}" if alias else f"biased by {context.term(bias)}" if bias else ""
+        for alias, bias in zip(rows["alias"], rows["biased_by"], strict=True)
+    ]
+    shown = rows.assign(
+        effect=[context.term(name) for name in rows["effect"]],
+        estimable=["yes" if estimated else "no" for estimated in rows["estimable"]],
+        mixed=mixed,
+    )
+    columns = (
+        Column("Effect", ("effect",), key=True),
+        Column("Estimable", ("estimable",)),
+        Column("With the interactions left out", ("mixed",)),
+    )
+    return Table("Every effect of the full factorial", shown, columns)
+
+
 def pairwise(frame: DataFrame, context: Context) -> Iterator[Table]:
     """One table a metric: each cell against the baseline cell."""
     for metric, rows in _by_metric(frame, context):

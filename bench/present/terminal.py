@@ -49,19 +49,24 @@ def _drawn(parts: Iterable[RenderableType], width: int, *, color: bool) -> str:
 
 
 def _section(section: Section, width: int, *, full: bool) -> Group:
-    parts: list[RenderableType] = ["", Rule(Text(plain(section.title), style="bold"), align="left", style="dim")]
+    rule = Rule(Text(plain(section.title), style="bold"), align="left", style="dim")
+    parts: list[RenderableType] = ["", _narrow(rule, width)]
     parts += [_prose(text, width) for text in section.text]
     for point in section.points:
         grid = Grid.grid(padding=(0, 1, 0, 0))
         grid.add_row("•", Text(plain(point)))
-        parts.append(Padding(grid, (0, max(0, width - _PROSE), 0, 0)))
+        parts.append(_narrow(grid, width))
     for table in section.tables:
         parts += ["", *_table(table if full else _shortened(table, width), width)]
     return Group(*parts)
 
 
 def _prose(text: str, width: int, style: str = "") -> RenderableType:
-    return Padding(Text(plain(text), style=style), (0, max(0, width - _PROSE), 0, 0))
+    return _narrow(Text(plain(text), style=style), width)
+
+
+def _narrow(part: RenderableType, width: int) -> RenderableType:
+    return Padding(part, (0, max(0, width - _PROSE), 0, 0))
 
 
 def _shortened(table: Table, width: int) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from pandas import DataFrame
@@ -16,6 +16,9 @@ EFFECTS = (
     "Each row compares two levels of a factor, averaged over all other factors, or is an interaction (×). Intervals "
     f"are 95%; * marks an adjusted p below {ALPHA}."
 )
+
+ESTIMABLE = "What the cells identify"
+"""Title of the section that holds the table of aliases."""
 
 _MOST = 3
 """Effects named in the sentence about one metric."""
@@ -44,12 +47,16 @@ def found(analysis: Analysis, context: Context) -> tuple[list[str], list[str]]:
 
 def limits(analysis: Analysis, context: Context, blocks: int) -> Iterator[str]:
     """What a reader must not conclude."""
-    unseen = analysis.estimable[~analysis.estimable["estimable"].astype(bool)]
-    if len(unseen):
-        yield f"These cells cannot separate {_pairs(unseen, 'alias', '=', context)}."
-    biased = analysis.estimable[analysis.estimable["biased_by"].ne("") & analysis.estimable["estimable"].astype(bool)]
-    if len(biased):
-        yield f"An interaction that could not be fitted would bias {_pairs(biased, 'biased_by', 'by', context)}."
+    estimable = analysis.estimable["estimable"].astype(bool)
+    unseen = _terms(analysis.estimable[~estimable], context)
+    if unseen:
+        yield (
+            f"{numbers.listed(unseen)} cannot be estimated: in these cells each is a mixture of other effects (see "
+            f"{ESTIMABLE})."
+        )
+        biased = _terms(analysis.estimable[estimable & analysis.estimable["biased_by"].ne("")], context)
+        if biased:
+            yield f"Should these interactions exist, they would be taken for effects of {numbers.listed(biased)}."
     tested = analysis.contrasts[analysis.contrasts["p"].notna()]
     if len(tested):
         survivors = tested[tested["p_adjusted"] < ALPHA]
@@ -120,9 +127,5 @@ def _too_small(equivalence: DataFrame, context: Context) -> Iterator[str]:
             yield f"{metric.label}: shown to be smaller than the margin of {margin} (at 5%, unadjusted): {named}."
 
 
-def _pairs(rows: DataFrame, other: str, relation: str, context: Context) -> str:
-    pairs: Mapping[str, None] = dict.fromkeys(
-        f"{context.term(effect)} ({relation} {context.term(beside)})"
-        for effect, beside in zip(rows["effect"], rows[other], strict=True)
-    )
-    return numbers.listed(list(pairs))
+def _terms(rows: DataFrame, context: Context) -> list[str]:
+    return [context.term(name) for name in dict.fromkeys(rows["effect"])]

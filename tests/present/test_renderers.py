@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from pandas import DataFrame
@@ -97,6 +97,7 @@ def test_snapshot(name: str, rendered: Callable[[], str]) -> None:
     assert rendered() == path.read_text(encoding="utf-8")
 
 
+@settings(max_examples=500, deadline=None)
 @given(NASTY)
 def test_markdown_shows_any_string_as_it_is(text: str) -> None:
     """A Markdown parser reads back the very string from heading, paragraph, point, caption, header, cell and note."""
@@ -104,7 +105,7 @@ def test_markdown_shows_any_string_as_it_is(text: str) -> None:
     source = markdown.render(report_of(text))
     inline = [token for token in parser.parse(source) if token.type == "inline"]
     kinds = {child.type for token in inline for child in token.children or []}
-    assert kinds <= {"text", "text_special", "strong_open", "strong_close"}
+    assert kinds <= {"text", "text_special"}
     shown = ["".join(child.content for child in token.children or []) for token in inline]
     wanted = [plain(text)] * len(shown)
     assert shown == wanted
