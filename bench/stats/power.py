@@ -1,0 +1,101 @@
+"""A true effect, a number of runs and a level -> power; or the runs, or the effect, that reach a power.
+
+Powers are exact under normality (noncentral t and F), rejections in the wrong direction included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import integrate, optimize, special
+
+from bench.stats.coding import Floats
+from bench.stats.noncentral import noncentral_f_cdf, noncentral_t_cdf
+
+Alternative = Literal["two.sided", "one.sided"]
+
+
+def t_power(shift: ArrayLike, df: ArrayLike, alpha: float = 0.05, alternative: Alternative = "two.sided") -> Floats:
+    """Power of a t test whose noncentrality is ``shift``: d_z sqrt(n) paired, d sqrt(n m / (n + m)) independent."""
+    df = np.asarray(df, float)
+    sides = 2 if alternative == "two.sided" else 1
+    critical = special.stdtrit(df, 1 - alpha / sides)
+    upper = 1.0 - noncentral_t_cdf(shift, critical, df)
+    return upper + noncentral_t_cdf(shift, -critical, df) if sides == 2 else upper
+
+
+def paired_power(d_z: ArrayLike, n: ArrayLike, alpha: float = 0.05, alternative: Alternative = "two.sided") -> Floats:
+    """Power of the one-sample or paired t with ``n`` seeds, d_z being the mean difference over its SD."""
+    n = np.asarray(n, float)
+    return t_power(np.asarray(d_z, float) * np.sqrt(n), n - 1, alpha, alternative)
+
+
+def independent_power(
+    d: ArrayLike, n: ArrayLike, m: ArrayLike, alpha: float = 0.05, alternative: Alternative = "two.sided"
+) -> Floats:
+    """Power of Student's t of two groups of ``n`` and ``m`` runs, d being the difference over the common SD."""
+    n, m = np.asarray(n, float), np.asarray(m, float)
+    return t_power(np.asarray(d, float) * np.sqrt(n * m / (n + m)), n + m - 2, alpha, alternative)
+
+
+def f_power(noncentrality: ArrayLike, df: ArrayLike, df_error: ArrayLike, alpha: float = 0.05) -> Floats:
+    """Power of an F test: noncentrality is f^2 times the number of runs, or S 2^k effect^2 / 4 for a 2^k effect."""
+    critical = special.fdtri(df, df_error, 1 - alpha)
+    return 1.0 - noncentral_f_cdf(noncentrality, critical, df, df_error)
+
+
+def tost_power(margin: float, true: float, sd: float, n: int, alpha: float = 0.05) -> float:
+    """Power to show |difference| < ``margin`` with ``n`` seeds when it is ``true`` and its SD over seeds is ``sd``.
+
+    By integration over the distribution of the observed SD (Phillips 1990).
+    """
+    if n < 2 or margin <= 0 or sd <= 0:
+        raise ValueError(f"needs n >= 2 and a positive margin and SD, not n = {n}, margin {margin}, SD {sd}")
+    df, se = n - 1, sd / np.sqrt(n)
+    critical = float(special.stdtrit(df, 1 - alpha))
+    most = margin / (critical * se)
+
+    def integrand(s: float) -> float:
+        reach = margin - critical * se * s
+        inside = special.ndtr((reach - true) / se) - special.ndtr((-reach - true) / se)
+        constant = np.log(2) + df / 2 * np.log(df / 2) - special.gammaln(df / 2)
+        log_density = constant + (df - 1) * np.log(s) - df * s * s / 2
+        return float(inside * np.exp(log_density))
+
+    middle = [s for s in (0.5, 1.0, 1.5, 2.0) if s < most]
+    return float(integrate.quad(integrand, 0.0, min(most, 10.0), points=middle, epsabs=1e-12, limit=200)[0])
+
+
+def smallest_effect(n: int, tests: int = 1, power: float = 0.8, alpha: float = 0.05) -> float:
+    """Smallest d_z that ``n`` seeds detect with that power in a family of ``tests``, each judged at alpha / tests.
+
+    That is Bonferroni's level, at which Holm's procedure rejects the first of the family. NaN for one seed.
+    """
+    if n < 2:
+        return float("nan")
+    return _root(lambda d: float(paired_power(d, n, alpha / tests)) - power, 1e-9, 1.0)
+
+
+def seeds_for(d_z: float, tests: int = 1, power: float = 0.8, alpha: float = 0.05) -> float:
+    """Number of seeds, not rounded, for a paired effect of ``d_z`` in a family of ``tests``; infinite for no effect."""
+    if d_z == 0:
+        return float("inf")
+    return runs_for(lambda n: float(paired_power(abs(d_z), n, alpha / tests)), power)
+
+
+def runs_for(power_at: Callable[[float], float], power: float = 0.8, least: float = 2.0) -> float:
+    """The n, not rounded, at which ``power_at`` (increasing) reaches ``power``; ``least`` where it already does."""
+    if power_at(least) >= power:
+        return least
+    return _root(lambda n: power_at(n) - power, least, 2 * least)
+
+
+def _root(excess: Callable[[float], float], low: float, high: float) -> float:
+    while excess(high) < 0:
+        low, high = high, 2 * high
+        if high > 1e12:
+            return float("inf")
+    return float(optimize.brentq(excess, low, high, xtol=1e-12, rtol=1e-13))

@@ -1,0 +1,80 @@
+"""Power and sample size against R's power.t.test, pwr and simulation."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.stats.power import (
+    f_power,
+    independent_power,
+    paired_power,
+    runs_for,
+    seeds_for,
+    smallest_effect,
+    tost_power,
+)
+
+ANSWERS = json.loads((Path(__file__).parents[1] / "reference/stats/a18_power.json").read_text())["results"]
+
+
+def rows(key):
+    found = ANSWERS[key]
+    return found["rows"] if isinstance(found, dict) else found
+
+
+def power_of(row, n):
+    if row["type"] == "two.sample":
+        return independent_power(row["d"], n, n, row["alpha"], row["alternative"])
+    return paired_power(row["d"], n, row["alpha"], row["alternative"])
+
+
+def test_power_of_t_is_that_of_r():
+    """Power of paired, one-sample and two-sample t agrees with power.t.test(strict = TRUE)."""
+    found = [power_of(row, row["n"]) for row in rows("t_power")]
+    np.testing.assert_allclose(found, [row["power_strict_true"] for row in rows("t_power")], atol=1e-8)
+    unequal = [independent_power(row["d"], row["n1"], row["n2"], row["alpha"]) for row in rows("t2n")]
+    np.testing.assert_allclose(unequal, [row["power"] for row in rows("t2n")], atol=1e-8)
+
+
+def test_sample_sizes_are_those_of_r():
+    """The n that reaches a power, and the effect that n detects, agree with R's root finding."""
+    for row in rows("t_n"):
+        n = runs_for(lambda n, row=row: float(power_of(row, n)), row["power"])
+        np.testing.assert_allclose(n, row["n_exact"], rtol=1e-6)
+    for row in rows("t_n"):
+        if row["type"] != "two.sample" and row["alternative"] == "two.sided":
+            np.testing.assert_allclose(seeds_for(row["d"], power=row["power"]), row["n_exact"], rtol=1e-6)
+
+
+def test_power_of_f_is_that_of_r():
+    """Power of one-way ANOVA, of regression terms and of a 2^k effect agree with R."""
+    for row in rows("anova_power"):
+        n = row["k"] * row["n_per_group"]
+        found = f_power(row["cohen_f"] ** 2 * n, row["k"] - 1, n - row["k"], row["alpha"])
+        np.testing.assert_allclose(found, row["power"], atol=1e-8)
+    for row in rows("f2"):
+        np.testing.assert_allclose(f_power(row["lambda"], row["u"], row["v"], row["alpha"]), row["power"], atol=1e-8)
+    for row in rows("factorial_2k"):
+        np.testing.assert_allclose(f_power(row["ncp"], 1, row["df_error"], row["alpha"]), row["power"], atol=1e-8)
+
+
+@pytest.mark.parametrize(("tests", "d_z"), [(1, 1.00), (15, 1.58), (120, 2.10)])
+def test_smallest_detectable_effect_of_ten_seeds(tests, d_z):
+    """Ten seeds detect 1.00, 1.58 and 2.10 SDs with power 0.8 in families of 1, 15 and 120."""
+    assert smallest_effect(10, tests) == pytest.approx(d_z, abs=0.01)
+    assert seeds_for(smallest_effect(10, tests), tests) == pytest.approx(10.0, rel=1e-6)
+
+
+@pytest.mark.parametrize("true", [0.0, 0.5])
+def test_power_of_equivalence_is_the_simulated_one(true):
+    """Power of two one-sided tests lies within the binomial error of 40,000 simulated experiments."""
+    from scipy import stats
+
+    rng = np.random.default_rng(8)
+    L = rng.normal(true, 1.0, size=(40_000, 10))
+    half = stats.t.ppf(0.95, 9) * L.std(axis=1, ddof=1) / np.sqrt(10)
+    inside = (np.abs(L.mean(axis=1)) + half < 1.0).mean()
+    expected = tost_power(1.0, true, 1.0, 10)
+    assert abs(inside - expected) < 4 * np.sqrt(expected * (1 - expected) / 40_000)
