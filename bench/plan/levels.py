@@ -37,16 +37,20 @@ class Trial:
 
 def attempt(experiment: Experiment, values: Mapping[str, Any]) -> Trial:
     """Make the experiment's parameters; whatever goes wrong in it comes back as a refusal."""
+    refusals = {
+        name: Refusal(_refused(values, name), why)
+        for name, value in values.items()
+        if (why := _misread(value, experiment.fields.get(name, {})))
+    }
     try:
         params = experiment.make(values)
         as_json = experiment.values(params)
     except ValidationError as error:
-        return Trial(refusals=_refusals(error, values))
+        return Trial(refusals={**refusals, **_refusals(error, values)})
     except Exception as error:  # noqa: BLE001 - a user's validator may raise anything; it is reported, not swallowed
         raised = f"The experiment's parameters raised {type(error).__name__}: {error}."
-        return Trial(refusals={"": Refusal(_refused(values, ""), raised)})
-    misread = {name: Refusal(_refused(values, name), why) for name, why in _misread(values, as_json).items()}
-    return Trial(refusals=misread) if misread else Trial(params, as_json)
+        return Trial(refusals={**refusals, "": Refusal(_refused(values, ""), raised)})
+    return Trial(refusals=refusals) if refusals else Trial(params, as_json)
 
 
 def label(given: Any, as_json: Any) -> Level:
@@ -86,26 +90,25 @@ def _allowed(message: str) -> str:
     return message if message.endswith(".") else f"{message}."
 
 
-def _misread(values: Mapping[str, Any], as_json: Mapping[str, Any]) -> dict[str, str]:
-    """Values that pydantic would take, though not as they are meant, with what to write instead."""
-    found = {}
-    for name, given in values.items():
-        taken = as_json.get(name)
-        if isinstance(given, float) and math.isnan(given):
-            found[name] = "NaN equals nothing, itself included, so that no run can be found by it."
-        elif isinstance(taken, bool) and not isinstance(given, bool):
-            found[name] = "Allowed: true or false, without quotes."
-        elif isinstance(taken, int | float) and not isinstance(taken, bool) and _is_number_in_disguise(given):
-            found[name] = "Allowed: a number, without quotes."
-    return found
+def _misread(value: object, schema: Mapping[str, Any]) -> str:
+    """Why a value that pydantic may convert is not taken as meant; empty for any other."""
+    kinds = {part["type"] for part in (schema, *schema.get("anyOf", ())) if "type" in part}
+    is_numeric = not kinds.isdisjoint({"number", "integer"})
+    if isinstance(value, float) and math.isnan(value):
+        return "NaN equals nothing, itself included, so that no run can be found by it."
+    if isinstance(value, bool):
+        return "Allowed: a number." if is_numeric and "boolean" not in kinds else ""
+    if kinds in ({"boolean"}, {"boolean", "null"}):
+        return "Allowed: true or false, without quotes."
+    if isinstance(value, str) and is_numeric and "string" not in kinds and _reads_as_number(value):
+        return "Allowed: a number, without quotes."
+    return ""
 
 
-def _is_number_in_disguise(given: object) -> bool:
-    """Whether a boolean or quoted number was given; other words may stand for numbers if the experiment says so."""
-    if not isinstance(given, str):
-        return isinstance(given, bool)
+def _reads_as_number(text: str) -> bool:
+    """Whether it is a number in quotes; other words may stand for numbers if the experiment says so."""
     try:
-        float(given)
+        float(text)
     except ValueError:
         return False
     return True

@@ -21,7 +21,7 @@ class Act(Enum):
 class Params(BaseModel):
     """Fields with choices, bounds, words for numbers and a list."""
 
-    reg: Literal["l1", "l2", "none"] = "l1"
+    reg: Literal["l1", "l2", "none"] = "none"
     act: Act = Act.RELU
     lr: float = Field(0.1, gt=0)
     steps: int = Field(10, ge=1, le=1000)
@@ -47,7 +47,7 @@ class Params(BaseModel):
     @model_validator(mode="after")
     def tied_needs_l1(self) -> Params:
         """Two levels that do not go together."""
-        if self.tied and self.reg == "l2":
+        if self.tied and self.reg != "l1":
             raise ValueError("tied weights need reg = l1")
         return self
 

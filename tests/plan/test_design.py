@@ -47,8 +47,9 @@ def test_listed_cells_are_taken_as_they_are(write: Write) -> None:
 
 def test_a_million_jobs_are_not_made_at_once(good: str, write: Write) -> None:
     """The first of a million jobs comes at once, and the jobs do not pile up."""
-    lr = str([round(0.01 * (i + 1), 2) for i in range(100)])
-    suite = load(write(good.replace("[0.1, 1]", lr).replace("seeds = 3", "seeds = 5000")))
+    lr, steps = list(range(1, 1001)), list(range(1, 501))
+    grid = good.replace("[0.1, 1]", f"{lr}\nsteps = {steps}").replace("steps = 20\n", "")
+    suite = load(write(grid), seeds=[3])
     assert n_jobs(suite) == 1_000_000
     tracemalloc.start()
     started = time.perf_counter()
@@ -59,7 +60,7 @@ def test_a_million_jobs_are_not_made_at_once(good: str, write: Write) -> None:
         next(made)
     assert tracemalloc.get_traced_memory()[1] < 1_000_000
     tracemalloc.stop()
-    assert (first_cell.levels, first_job.seed) == ({"reg": "l1", "lr": 0.01}, 0)
+    assert (first_cell.levels, first_job.seed) == ({"reg": "l1", "lr": 1.0, "steps": 1}, 3)
 
 
 def test_a_refused_cell_of_a_huge_grid_is_said_when_it_is_made(good: str, write: Write) -> None:

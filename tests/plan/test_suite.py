@@ -38,12 +38,19 @@ def test_listed_cells(good: str, write: Write) -> None:
 
 def test_levels_that_are_no_plain_values(good: str, write: Write) -> None:
     """A level is called by its JSON value, or by its JSON text if that is a list; words may stand for numbers."""
-    factors = 'widths = [[8, 8], [16]]\nact = ["gelu"]\ntied = [true, false]\nclip = ["off", 2]\n'
+    factors = 'reg = ["l1"]\nwidths = [[8, 8], [16]]\nact = ["gelu"]\ntied = [true, false]\nclip = ["off", 2]\n'
     suite = load(write(good.replace('reg = ["l1", "l2"]\n', factors)))
     expected = {"widths": ("[8, 8]", "[16]"), "act": ("gelu",), "tied": (True, False), "clip": (math.inf, 2.0)}
     assert {name: suite.factors[name] for name in expected} == expected
     levels = next(iter(suite.combinations()))
     assert suite.values(levels)["widths"] == [8, 8]
+
+
+def test_shared_parameters_that_a_factor_completes(good: str, write: Write) -> None:
+    """Parameters that the experiment refuses by themselves are fine if every cell makes them whole."""
+    suite = load(write(good.replace("steps = 20", "tied = true").replace('["l1", "l2"]', '["l1"]')))
+    assert suite.factors == {"reg": ("l1",), "lr": (0.1, 1.0)}
+    assert [type(level) for level in suite.factors["lr"]] == [float, float]
 
 
 def test_digest(good: str, write: Write) -> None:
