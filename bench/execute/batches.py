@@ -8,6 +8,8 @@ from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bench.errors import BenchError
+from bench.experiment import Job
 from bench.plan.design import jobs
 from bench.plan.suite import Suite
 
@@ -29,13 +31,16 @@ class Pending:
 
 
 def missing(suite: Suite, settled: Collection[str]) -> Iterator[Pending]:
-    """Every job that is not settled, in the order of the design; one at a time."""
+    """Every job that is not settled, in the order of the design; one at a time.
+
+    Raises:
+        BenchError: the experiment's ``batch_by`` fails.
+    """
     experiment = suite.experiment
     for cell, job in jobs(suite):
         key = experiment.key(job)
         if key not in settled:
-            values, group = experiment.values(job.params), experiment.batch_by(job.params)
-            yield Pending(key, cell.levels, job.seed, values, group)
+            yield Pending(key, cell.levels, job.seed, experiment.values(job.params), _group(suite, job))
 
 
 def even_size(n_jobs: int, workers: int, largest: int) -> int:
@@ -60,3 +65,13 @@ def batches(pending: Iterable[Pending], size: int, *, most_held: int = MOST_HELD
             held -= len(groups[fullest])
             yield groups.pop(fullest)
     yield from sorted(groups.values(), key=len, reverse=True)
+
+
+def _group(suite: Suite, job: Job) -> Hashable:
+    try:
+        group = suite.experiment.batch_by(job.params)
+        hash(group)
+    except Exception as error:  # a user's function may raise anything; it is theirs to read
+        message = f"batch_by of {suite.reference} failed for {job.params!r:.200}: {type(error).__name__}: {error}"
+        raise BenchError(message, hint="It takes the parameters of a job and returns a hashable value.") from error
+    return group

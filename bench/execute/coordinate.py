@@ -126,5 +126,7 @@ def _session(suite: Suite) -> Mapping[str, Any]:
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "suite": suite.digest,
+        "experiment": suite.reference,
+        "version": suite.experiment.version,
         "code": [asdict(code(module)) for module in modules],
     }

@@ -6,8 +6,8 @@ import socket
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from dataclasses import dataclass, field, replace
 
 from bench.errors import BenchError
@@ -84,16 +84,12 @@ class Dispatch:
             self._submit(crew)
             if not self._running:
                 return
-            for future in wait(self._running, TICK, FIRST_COMPLETED).done:
-                self._finish(self._running.pop(future), future)
+            self._collect(wait(self._running, TICK, FIRST_COMPLETED).done)
             self._tell(sum(len(task.jobs) * crew.fraction(future) for future, task in self._running.items()))
 
     def salvage(self, seconds: float) -> None:
         """Store what finishes within ``seconds``, submitting nothing."""
-        for future in wait(self._running, seconds).done:
-            task = self._running.pop(future)
-            if not future.cancelled() and future.exception() is None:
-                self._finish(task, future)
+        self._collect(wait(self._running, seconds).done)
 
     def hear(self, fraction: float) -> None:
         """Note the progress of a task that runs in this process."""
@@ -136,21 +132,26 @@ class Dispatch:
         self._issued += n_taken
         return _Task(taken) if taken else None
 
+    def _collect(self, futures: Iterable[Future[Work]]) -> None:
+        for future in futures:
+            self._finish(self._running[future], future)
+            del self._running[future]  # only now: an interrupt must not lose it
+
     def _finish(self, task: _Task, future: Future[Work]) -> None:
-        try:
+        error = CancelledError() if future.cancelled() else future.exception()
+        if error is None:
             done = future.result()
-        except BrokenExecutor:
-            self._retry(task)
-        except BenchError:
-            raise
-        except Exception as error:  # noqa: BLE001  whatever an executor raises of its own
-            reason = f"the executor failed: {type(error).__name__}: {error}"
-            self._store(task, [Result("failed", {}, {}, reason)] * len(task.jobs), None)
-        else:
             self._store(task, done.results, done)
             self._usual = len(done.results), done.seconds / max(1, len(done.results))
             if unfinished := task.after(len(done.results)):
                 self._again.append(_Task(unfinished, task.attempt, task.suspect))
+        elif isinstance(error, BrokenExecutor | CancelledError):
+            self._retry(task)
+        elif isinstance(error, BenchError):
+            raise error
+        else:
+            reason = f"the executor failed: {type(error).__name__}: {error}"
+            self._store(task, [Result("failed", {}, {}, reason)] * len(task.jobs), None)
 
     def _retry(self, task: _Task) -> None:
         """A task that killed its worker is tried again; then its jobs, each alone; what still kills one is lost."""

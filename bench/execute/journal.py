@@ -111,7 +111,6 @@ class Journal:
         self._sync_every = sync_every
         self._path = folder
         self._descriptor = -1
-        self._end = 0
         self._dirty = threading.Event()
         self._closing = threading.Event()
         self._syncer = threading.Thread(target=self._sync_until_closed, name="journal-fsync", daemon=True)
@@ -150,12 +149,12 @@ class Journal:
             self._open()
         with storing(self._path):
             self._raise_sync_error()
+            end = os.fstat(self._descriptor).st_size
             try:
                 _write_all(self._descriptor, data)
             except BaseException:  # an interrupt too: half a line must not be glued to the next one
-                os.ftruncate(self._descriptor, self._end)
+                os.ftruncate(self._descriptor, end)
                 raise
-        self._end += len(data)
         self._dirty.set()
 
     def _open(self) -> None:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -29,6 +29,8 @@ from bench.plan.design import cells
 from bench.plan.suite import MetricSettings, Suite
 
 REPORTS = Path("reports")
+SCHEMA = 1
+"""Version of what ``run.json`` and ``cells.jsonl`` hold."""
 RESERVED = ("run", "seed", "status", "metric", "value")
 """Columns of every table of runs; no factor or metric may be called so."""
 
@@ -128,7 +130,7 @@ def store(run: Run) -> None:
         levels = [cell.levels[name] for name in suite.factors]
         lines.append(json.dumps([levels, suite.experiment.changed(cell.params)]))
     manifest = _Manifest(
-        schema_version=1,
+        schema_version=SCHEMA,
         plan=plan,
         name=suite.name,
         path=str(suite.path.absolute()),
@@ -237,7 +239,7 @@ class _Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[1]
+    schema_version: int
     plan: str
     """The same in ``cells.jsonl``, which belongs to it."""
     name: str
@@ -270,9 +272,18 @@ def _manifest(folder: Path) -> _Manifest:
     with reading(path):
         text = path.read_text(encoding="utf-8", errors="replace")
     try:
-        return _Manifest.model_validate(json.loads(text))
+        stored = json.loads(text)
+        if isinstance(stored, dict) and isinstance(stored.get("schema_version"), int):
+            _refuse_newer(folder, stored["schema_version"])
+        return _Manifest.model_validate(stored)
     except (ValidationError, ValueError, RecursionError) as error:
         raise _damaged(path, error) from error
+
+
+def _refuse_newer(folder: Path, schema_version: int) -> None:
+    if schema_version > SCHEMA:
+        message = f"{folder} was written by a newer bench (schema version {schema_version}; this one reads {SCHEMA})."
+        raise BenchError(message, hint="Update bench, or run the suite with another --out.")
 
 
 def _stored_cells(folder: Path, manifest: _Manifest) -> Iterator[_StoredCell]:

@@ -123,7 +123,8 @@ def _initialize(progress: Any) -> None:
     global _progress  # noqa: PLW0603  a worker process has one slot for life
     _progress = progress
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    if sys.stdout is not None and sys.stderr is not None:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
     progress.value = 0.0
 
