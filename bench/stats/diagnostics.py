@@ -1,0 +1,171 @@
+"""Runs and fitted models -> what to doubt, such as bistable cells and odd seeds; never used to choose a test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import special, stats
+
+from bench.stats.coding import Floats
+from bench.stats.linear import LinearModel
+
+Variation = Literal["stable", "moderate", "variable", "unstable", ""]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A diagnostic's statistic and p; NaN where it cannot be computed."""
+
+    statistic: float
+    p: float
+
+
+_NOTHING = Check(float("nan"), float("nan"))
+
+
+def shapiro(values: Floats) -> Check:
+    """Normality (Shapiro & Wilk 1965) of three to 5000 values that vary."""
+    if not 3 <= len(values) <= 5000 or np.ptp(values) == 0:
+        return _NOTHING
+    found = stats.shapiro(values - values.mean())
+    return Check(float(found.statistic), float(found.pvalue))
+
+
+def levene(samples: Sequence[Floats], centre: Literal["mean", "median"] = "median") -> Check:
+    """Equal spread: Brown & Forsythe (1974) about medians, or Levene (1960) about means."""
+    usable = [sample for sample in samples if len(sample) > 1]
+    if len(usable) < 2 or all(np.ptp(sample) == 0 for sample in usable):
+        return _NOTHING
+    found = stats.levene(*usable, center=centre)
+    return Check(float(found.statistic), float(found.pvalue))
+
+
+def bartlett(samples: Sequence[Floats]) -> Check:
+    """Equal variances of normal samples (Bartlett 1937); NaN where one has none."""
+    usable = [sample.astype(float) for sample in samples if len(sample) > 1]
+    if len(usable) < 2 or any(np.ptp(sample) == 0 for sample in usable):
+        return _NOTHING
+    found = stats.bartlett(*usable)
+    return Check(float(found.statistic), float(found.pvalue))
+
+
+def fligner(samples: Sequence[Floats]) -> Check:
+    """Equal spread by ranks (Fligner & Killeen 1976)."""
+    usable = [sample for sample in samples if len(sample) > 1]
+    if len(usable) < 2 or all(np.ptp(sample) == 0 for sample in usable):
+        return _NOTHING
+    found = stats.fligner(*usable)
+    return Check(float(found.statistic), float(found.pvalue))
+
+
+def variation_class(cv: float) -> Variation:
+    """Words for a coefficient of variation: under 10 % stable, 30 % moderate, 100 % variable, else unstable."""
+    if not np.isfinite(cv):
+        return ""
+    return "stable" if cv < 0.1 else "moderate" if cv < 0.3 else "variable" if cv < 1.0 else "unstable"
+
+
+@dataclass(frozen=True)
+class Split:
+    """The best division of a sample in two, low and high."""
+
+    threshold: float
+    n_low: int
+    separation: float
+    """Distance of the two means over their pooled SD (Ashman's D up to sqrt 2); infinite for two constants."""
+    p: float
+    """Chance that normal values divide as well, by simulation."""
+
+
+def bimodality(values: Floats, rng: np.random.Generator, *, draws: int = 2_000) -> Split:
+    """Whether a sample falls into two groups, as a metric does whose runs sometimes collapse.
+
+    The split minimises the squared distances within the halves (Jenks); its share of the total, which depends neither
+    on location nor scale, is compared with that of normal samples of the same size. NaN below five values.
+    """
+    x = np.sort(values)
+    n = len(x)
+    if n < 5 or np.ptp(x) == 0:
+        return Split(float("nan"), 0, float("nan"), float("nan"))
+    share, cut = (float(found[0]) for found in _best_split(x[None]))
+    simulated = _best_split(np.sort(rng.normal(size=(draws, n)), axis=1))[0]
+    low, high = x[: int(cut)], x[int(cut) :]
+    within = (((low - low.mean()) ** 2).sum() + ((high - high.mean()) ** 2).sum()) / n
+    with np.errstate(divide="ignore"):
+        separation = float(np.float64(high.mean() - low.mean()) / np.sqrt(within))
+    p = (1 + int((simulated <= share + 1e-12).sum())) / (draws + 1)
+    return Split(float((low[-1] + high[0]) / 2), len(low), separation, p)
+
+
+def _best_split(ordered: Floats) -> tuple[Floats, Floats]:
+    """Smallest share of the sum of squares left within two consecutive groups, and the size of the lower group."""
+    n = ordered.shape[1]
+    centred = ordered - ordered.mean(axis=1, keepdims=True)
+    sums = np.cumsum(centred, axis=1)[:, :-1]
+    size = np.arange(1, n)
+    between = sums**2 * n / (size * (n - size))
+    best = between.argmax(axis=1)
+    return 1 - between[np.arange(len(ordered)), best] / (centred**2).sum(axis=1), best + 1.0
+
+
+def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Limits of a share, such as that of collapsed runs (Wilson 1927)."""
+    if n == 0:
+        return float("nan"), float("nan")
+    interval = stats.binomtest(successes, n).proportion_ci(confidence, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def odd_seeds(table: Floats) -> Floats:
+    """How far each seed's mean lies from the median of seeds, in robust SDs (1.4826 MAD); NaN where they all agree.
+
+    ``table`` (seeds, cells), less each cell's mean, so that missing cells do not matter. Beyond 3.5 is worth a look
+    (Iglewicz & Hoaglin 1993).
+    """
+    deviations = table - np.nanmean(table, axis=0, keepdims=True) if np.isfinite(table).any() else table
+    present = np.isfinite(deviations)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = np.where(present, deviations, 0.0).sum(axis=1) / present.sum(axis=1)
+        distance = means - np.nanmedian(means) if np.isfinite(means).any() else means
+        spread = np.nanmedian(np.abs(distance)) if np.isfinite(means).any() else np.nan
+    return np.asarray(distance / (1.4826 * spread)) if spread > 0 else np.full(len(table), np.nan)
+
+
+def seed_autocorrelation(seed_means: Floats) -> Check:
+    """Lag-1 correlation of seed means in the order of the seeds, and its two-sided p (von Neumann's ratio, normal)."""
+    x = seed_means[np.isfinite(seed_means)]
+    n = len(x)
+    if n < 4 or np.ptp(x) == 0:
+        return _NOTHING
+    centred = x - x.mean()
+    r = float((centred[1:] * centred[:-1]).sum() / (centred**2).sum())
+    ratio = float((np.diff(x) ** 2).sum() / (centred**2).sum())
+    z = (ratio - 2) / np.sqrt(4 * (n - 2) / (n * n - 1))
+    return Check(r, float(2 * special.ndtr(-abs(z))))
+
+
+@dataclass(frozen=True)
+class Influence:
+    """What each run does to a fitted model; arrays of shape (runs,)."""
+
+    fitted: Floats
+    residual: Floats
+    studentized: Floats
+    """Residual over its standard error, that run left out."""
+    leverage: Floats
+    cook: Floats
+
+
+def influence(model: LinearModel) -> Influence:
+    """Residuals, leverages and Cook's (1977) distances, for plots; ``fitted`` is less the mean or the block means."""
+    h, e = model.leverage, model.residuals
+    fitted = model.blocks + model.regressors.shape[1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        internal = e / np.sqrt(model.mean_sq * (1 - h))
+        external = internal * np.sqrt((model.df_error - 1) / (model.df_error - internal**2))
+        cook = internal**2 * h / (1 - h) / fitted
+    lost = h >= 1 - 1e-9
+    return Influence(model.y - e, e, np.where(lost, np.nan, external), h, np.where(lost, np.nan, cook))

@@ -1,0 +1,173 @@
+"""Diagnostics, Bayes factors, screening and ratios: against R, scipy, statsmodels, pingouin and textbooks."""
+
+import numpy as np
+import pingouin
+import pytest
+import statsmodels.api as sm
+from scipy import stats
+
+from bench.stats.bayes import jzs_bayes_factor, posterior_in_region
+from bench.stats.coding import term_columns, terms_up_to
+from bench.stats.diagnostics import (
+    bartlett,
+    bimodality,
+    fligner,
+    influence,
+    levene,
+    odd_seeds,
+    seed_autocorrelation,
+    shapiro,
+    variation_class,
+    wilson,
+)
+from bench.stats.linear import fit
+from bench.stats.ratio import ratio_of_means
+from bench.stats.screening import half_normal_scores, lenth
+
+RNG = np.random.default_rng
+
+
+@pytest.mark.parametrize("name", ["a08_oneway_hetero_k4", "a09_oneway_balanced_k6", "a10_plantgrowth", "a11_chickwts"])
+def test_homogeneity_tests_are_those_of_r(reference, name):
+    """Levene, Brown-Forsythe, Bartlett, Fligner and Shapiro agree with R."""
+    frame, results = reference(name)
+    samples = [group.to_numpy() for _, group in frame.groupby("group")["value"]]
+    for found, key in (
+        (levene(samples, "mean"), "levene_mean"),
+        (levene(samples), "levene_median"),
+        (bartlett(samples), "bartlett"),
+        (fligner(samples), "fligner"),
+    ):
+        np.testing.assert_allclose(
+            (found.statistic, found.p), (results[key]["statistic"], results[key]["p"]), rtol=1e-9
+        )
+    residuals = (frame["value"] - frame.groupby("group")["value"].transform("mean")).to_numpy()
+    expected = results["shapiro_residuals"]
+    found = shapiro(residuals)
+    np.testing.assert_allclose((found.statistic, found.p), (expected["statistic"], expected["p"]), rtol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "check", [shapiro, lambda x: levene([x, x]), lambda x: bartlett([x, x]), lambda x: fligner([x, x])]
+)
+@pytest.mark.parametrize("values", [np.full(6, 2.0), np.array([1.0]), np.array([])])
+def test_nothing_to_diagnose_is_nan(check, values):
+    """Constant, single or absent values give NaN without a warning."""
+    assert np.isnan(check(values).p)
+
+
+def test_influence_is_that_of_statsmodels():
+    """Leverage, externally studentised residuals and Cook's distance agree with OLS with block dummies."""
+    rng = RNG(0)
+    codes = np.array([(a, b) for _ in range(5) for a in range(2) for b in range(3)])
+    block = np.repeat(np.arange(5), 6)
+    values = rng.normal(size=30)
+    kept = rng.random(30) > 0.15
+    codes, block, values = codes[kept], block[kept], values[kept]
+    terms = terms_up_to(2, 2)
+    found = influence(fit(values, codes, [2, 3], terms, block))
+    X = np.hstack([np.eye(5)[block], *(term_columns(codes, [2, 3], term) for term in terms)])
+    expected = sm.OLS(values, X).fit().get_influence()
+    np.testing.assert_allclose(found.leverage, expected.hat_matrix_diag, rtol=1e-9)
+    np.testing.assert_allclose(found.studentized, expected.resid_studentized_external, rtol=1e-9)
+    np.testing.assert_allclose(found.cook, expected.cooks_distance[0], rtol=1e-9)
+
+
+def test_collapsed_runs_are_found():
+    """A sample in two clumps is called bimodal where it splits; a normal one is not."""
+    rng = RNG(1)
+    clumps = np.concatenate([rng.normal(0, 0.1, 3), rng.normal(4, 0.3, 7)])
+    found = bimodality(clumps, rng)
+    assert found.p < 0.01
+    assert found.n_low == 3
+    assert 0.5 < found.threshold < 3.0
+    assert bimodality(stats.norm.ppf((np.arange(10) + 0.5) / 10), rng).p > 0.3
+    two_constants = bimodality(np.array([0.0, 0.0, 0.0, 1.0, 1.0, 1.0]), rng)
+    assert two_constants.separation == np.inf
+
+
+def test_bimodality_alarms_at_its_level():
+    """Among normal samples the alarm rate at 0.1 is within binomial error of 0.1."""
+    rng = RNG(2)
+    alarms = sum(bimodality(rng.normal(size=10), rng, draws=199).p <= 0.1 for _ in range(300))
+    assert stats.binomtest(alarms, 300, 0.1).pvalue > 0.001
+
+
+def test_an_odd_seed_stands_out():
+    """A seed whose every cell is shifted is far from the median of seeds, also with cells missing."""
+    table = RNG(3).normal(size=(9, 6)) * 0.1
+    table[4] += 3.0
+    table[2, :3] = np.nan
+    distance = odd_seeds(table)
+    assert np.abs(distance).argmax() == 4
+    assert distance[4] > 3.5
+    assert np.isnan(odd_seeds(np.ones((4, 2)))).all()
+    assert np.isnan(odd_seeds(np.full((3, 2), np.nan))).all()
+
+
+def test_drift_over_seeds_is_found():
+    """A trend over the seeds gives a positive autocorrelation with a small p; white noise does not on average."""
+    assert seed_autocorrelation(np.arange(20.0)).p < 1e-4
+    rng = RNG(4)
+    rejected = sum(seed_autocorrelation(rng.normal(size=20)).p < 0.05 for _ in range(400))
+    assert stats.binomtest(rejected, 400, 0.05).pvalue > 0.001
+
+
+def test_classes_of_variation_and_shares():
+    """Words follow the coefficient of variation; Wilson's limits are the textbook ones."""
+    assert [variation_class(cv) for cv in (0.05, 0.2, 0.5, 2.0, np.nan)] == [
+        "stable",
+        "moderate",
+        "variable",
+        "unstable",
+        "",
+    ]
+    np.testing.assert_allclose(wilson(2, 10), (0.0566822, 0.5098375), rtol=1e-5)
+    assert np.isnan(wilson(0, 0)).all()
+
+
+def test_bayes_factor_is_that_of_pingouin():
+    """BF10 of paired and independent t agrees with pingouin's, and a null result favours the null."""
+    for t, n, m in ((2.3, 10, None), (-4.1, 25, None), (0.2, 12, 15), (3.0, 8, 20)):
+        expected = pingouin.bayesfactor_ttest(t, n, m, paired=m is None, r=np.sqrt(0.5))
+        assert jzs_bayes_factor(t, n, m) == pytest.approx(float(expected), rel=1e-6)
+    assert jzs_bayes_factor(0.0, 30) < 1 / 3
+    assert np.isnan(jzs_bayes_factor(np.nan, 10))
+
+
+def test_region_of_practical_equivalence():
+    """The posterior share within the margin is the t distribution's."""
+    assert posterior_in_region(0.5, 1.0, 9, 2.0) == pytest.approx(stats.t.cdf(1.5, 9) - stats.t.cdf(-2.5, 9))
+    assert np.isnan(posterior_in_region(0.5, 0.0, 9, 2.0))
+
+
+def test_lenths_margins_of_the_filtration_experiment():
+    """Montgomery's 2^4 has PSE 2.625, ME 6.748 and SME 13.699, and its five active effects exceed the first."""
+    effects = np.array(
+        [21.625, 3.125, 9.875, 14.625, 0.125, -18.125, 16.625, 2.375, -0.375, -1.125, 1.875, 4.125, -1.625]
+    )
+    effects = np.append(effects, [-2.625, 1.375])
+    found = lenth(effects)
+    np.testing.assert_allclose(
+        (found.pseudo_se, found.margin, found.simultaneous_margin), (2.625, 6.7478, 13.699), rtol=1e-4
+    )
+    assert (np.abs(effects) > found.margin).sum() == 5
+    scores = half_normal_scores(effects)
+    assert scores.argmax() == 0
+    np.testing.assert_allclose(np.sort(scores), stats.halfnorm.ppf((np.arange(1, 16) - 0.5) / 15), rtol=1e-12)
+    assert np.isnan(lenth(np.array([1.0])).pseudo_se)
+
+
+def test_fiellers_interval_is_that_of_the_paired_t():
+    """A ratio is a limit exactly where the paired t of x - ratio * y is at its critical value."""
+    rng = RNG(5)
+    y = rng.normal(10, 1, 9)
+    x = 1.3 * y + rng.normal(0, 0.5, 9)
+    ratio, low, high = ratio_of_means(x, y, paired=True)
+    assert low < ratio == x.mean() / y.mean() < high
+    for limit in (low, high):
+        assert stats.ttest_1samp(x - limit * y, 0.0).pvalue == pytest.approx(0.05, rel=1e-9)
+    near_zero = rng.normal(0, 1, 9)
+    assert np.isnan(ratio_of_means(x, near_zero - near_zero.mean() + 0.01, paired=True)[1:]).all()
+    independent = ratio_of_means(x, y, paired=False)
+    assert independent[2] - independent[1] > high - low
