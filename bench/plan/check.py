@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.experiment import Experiment
 from bench.plan.levels import Level, attempt, describe, label
+from bench.plan.positions import KeyPath
 from bench.plan.shape import MAX_LEVELS
 from bench.plan.source import Fault, Source, did_you_mean, show
 
@@ -102,7 +103,7 @@ class _Reader:
                 self.settings.setdefault(name, {}).setdefault(level, value)
         return called
 
-    def level(self, path: tuple[str | int, ...], name: str, value: Any) -> Level | None:
+    def level(self, path: KeyPath, name: str, value: Any) -> Level | None:
         """What the value at ``path`` is called; None where the experiment refuses it, which is reported."""
         trial = attempt(self.experiment, {**self.source.table("params"), name: value})
         if trial.refusals:  # by the shared parameters, perhaps, or because of another factor
@@ -113,20 +114,18 @@ class _Reader:
         self.report(path, refusal.message, refusal.allowed)
         return None
 
-    def check_names(self, table: tuple[str | int, ...], names: Collection[str]) -> None:
+    def check_names(self, table: KeyPath, names: Collection[str]) -> None:
         self.faults.extend(_unknown(self.source, table, names, self.experiment))
         for name in names:
             if name in self.source.table("params"):
                 message, hint = f"{name} is a factor and is in [params] too", "Give it in one of the two places."
                 self.faults.append(self.source.fault((*table, name), message, hint, key=True))
 
-    def report(self, path: tuple[str | int, ...], message: str, hint: str) -> None:
+    def report(self, path: KeyPath, message: str, hint: str) -> None:
         self.faults.append(self.source.fault(path, message, hint))
 
 
-def _unknown(
-    source: Source, table: tuple[str | int, ...], names: Collection[str], experiment: Experiment
-) -> Iterator[Fault]:
+def _unknown(source: Source, table: KeyPath, names: Collection[str], experiment: Experiment) -> Iterator[Fault]:
     for name in names:
         if name not in experiment.fields:
             hint = f"Its parameters: {', '.join(experiment.fields)}.{did_you_mean(name, experiment.fields)}"

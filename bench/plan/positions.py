@@ -6,7 +6,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 """Keys and indices from the top of a document down to a value, e.g. ``("factors", "reg", 1)``."""
 
 DEEPEST = 32
@@ -25,8 +25,8 @@ class Span:
 class Places:
     """Path -> where its key stands (for an element of an array of tables: its header), and where its value does."""
 
-    keys: dict[Path, Span]
-    values: dict[Path, Span]
+    keys: dict[KeyPath, Span]
+    values: dict[KeyPath, Span]
 
 
 def locate(text: str) -> Places:
@@ -54,24 +54,24 @@ class _Scanner:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
-        self.keys: dict[Path, Span] = {}
-        self.values: dict[Path, Span] = {}
-        self.newest: dict[Path, int] = {}  # array of tables -> index of its latest element
+        self.keys: dict[KeyPath, Span] = {}
+        self.values: dict[KeyPath, Span] = {}
+        self.newest: dict[KeyPath, int] = {}  # array of tables -> index of its latest element
 
     def document(self) -> None:
-        table: Path = ()
+        table: KeyPath = ()
         while (character := self.skip_blank()) != "":
             if character == "[":
                 table = self.header()
             else:
                 self.pair(table)
 
-    def header(self) -> Path:
+    def header(self) -> KeyPath:
         is_element = self.text.startswith("[[", self.at)
         self.at += 2 if is_element else 1
         *parents, (name, span) = self.key()
         self.at = self.text.index("]", self.at) + (2 if is_element else 1)
-        path: Path = ()
+        path: KeyPath = ()
         for parent, place in parents:
             path = self.enter(path, parent, place)
         if not is_element:
@@ -83,7 +83,7 @@ class _Scanner:
         self.record(self.values, path, span)
         return path
 
-    def pair(self, table: Path) -> None:
+    def pair(self, table: KeyPath) -> None:
         *parents, (name, span) = self.key()
         path = table
         for parent, place in parents:
@@ -93,7 +93,7 @@ class _Scanner:
         self.at = self.text.index("=", self.at) + 1
         self.value(path)
 
-    def enter(self, path: Path, name: str, span: Span) -> Path:
+    def enter(self, path: KeyPath, name: str, span: Span) -> KeyPath:
         """The table ``name`` of ``path``, in an array of tables its latest element; a first mention is its place."""
         path = (*path, name)
         self.record(self.keys, path, span)
@@ -113,7 +113,7 @@ class _Scanner:
                 return parts
             self.at += 1
 
-    def value(self, path: Path) -> None:
+    def value(self, path: KeyPath) -> None:
         opening = self.skip_blank()
         start = self.at
         if opening == "[":
@@ -149,6 +149,6 @@ class _Scanner:
         return match[0]
 
     @staticmethod
-    def record(places: dict[Path, Span], path: Path, span: Span) -> None:
+    def record(places: dict[KeyPath, Span], path: KeyPath, span: Span) -> None:
         if len(path) <= DEEPEST:
             places.setdefault(path, span)

@@ -7,11 +7,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
+from bench.plan.positions import KeyPath
 from bench.plan.source import Fault, Source, did_you_mean, show
 
 MAX_SEEDS = 100_000
 MAX_LEVELS = 1_000
-_PERCENT = r"^(\d+(\.\d*)?|\.\d+)%$"
+_PERCENT = r"^\d{1,6}(\.\d{1,12})?%$"
 
 
 def shape_faults(source: Source) -> Iterator[Fault]:
@@ -79,7 +80,7 @@ class SuiteFile(_Strict):
     )
 
 
-def _fault(source: Source, kind: str, location: Sequence[str | int], path: tuple[str | int, ...]) -> Fault:
+def _fault(source: Source, kind: str, location: Sequence[str | int], path: KeyPath) -> Fault:
     table = MetricTable if location[0] == "metrics" and len(location) > 2 else SuiteFile
     key = location[2 if table is MetricTable else 0]
     if kind == "extra_forbidden":
@@ -95,7 +96,7 @@ def _fault(source: Source, kind: str, location: Sequence[str | int], path: tuple
     return source.fault(path, f"{'.'.join(map(str, path))} cannot be {show(value)}", allowed)
 
 
-def _path(data: Any, location: Sequence[str | int]) -> tuple[str | int, ...]:
+def _path(data: Any, location: Sequence[str | int]) -> KeyPath:
     """The part of an error's location that is in the file: pydantic's names for members of unions are not."""
     path: list[str | int] = []
     for part in location:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
-from bench.plan.positions import DEEPEST, Places, Span, locate
+from bench.plan.positions import DEEPEST, KeyPath, Places, Span, locate
 
 MAX_BYTES = 2**20
 MAX_FAULTS = 20
@@ -86,7 +86,7 @@ class Source:
         newlines = [match.end() for match in re.finditer("\n", self.text)]
         return [0, *newlines, len(self.text) + 1]
 
-    def _span(self, path: tuple[str | int, ...], *, key: bool) -> Span:
+    def _span(self, path: KeyPath, *, key: bool) -> Span:
         if key and path in self._places.keys:
             return self._places.keys[path]
         while path:
@@ -191,7 +191,7 @@ def _syntax_fault(text: str, error: ValueError) -> Fault:
     return Fault(line, column, "an integer beyond 64 bits", "TOML's integers go from -2^63 to 2^63 - 1.")
 
 
-def _excesses(source: Source, value: Any, path: tuple[str | int, ...]) -> Iterator[Fault]:
+def _excesses(source: Source, value: Any, path: KeyPath) -> Iterator[Fault]:
     """Integers beyond TOML's range, and nesting that no later step need be ready for."""
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         yield source.fault(path, "an integer beyond 64 bits", "TOML's integers go from -2^63 to 2^63 - 1.")

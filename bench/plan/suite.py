@@ -16,6 +16,7 @@ from bench.experiment import Experiment, Metric
 from bench.plan.check import Levels, levels, metric_faults, params_faults
 from bench.plan.find import find
 from bench.plan.levels import Level, attempt, describe
+from bench.plan.positions import KeyPath
 from bench.plan.shape import MAX_SEEDS, shape_faults
 from bench.plan.source import Fault, Source, SuiteError, read, show
 
@@ -192,6 +193,6 @@ def _metric_settings(metric: Metric, table: Mapping[str, Any]) -> MetricSettings
 def _refused_cells(source: Source, suite: Suite) -> Iterator[Fault]:
     for index, combination in enumerate(itertools.islice(suite.combinations(), MAX_TRIED)):
         for refusal in attempt(suite.experiment, suite.values(combination)).refusals.values():
-            place: tuple[str | int, ...] = ("factors",) if suite.listed is None else ("cells", index)
+            place: KeyPath = ("factors",) if suite.listed is None else ("cells", index)
             fault = f"the experiment refuses the cell {describe(combination)}"
             yield source.fault(place, fault, refusal.allowed, key=True)
