@@ -56,17 +56,24 @@ def lines(facts: Mapping[str, Any]) -> str:
 
 def runs(summaries: Sequence[Summary]) -> Table:
     """One row a run."""
-    names = ("ok", "diverged", "failed", "lost", "missing")
+    counts = ("planned", "ok", "diverged", "failed", "lost", "missing")
     rows = [
         {"name": line.name, "updated": f"{line.updated.astimezone():%Y-%m-%d %H:%M}"}
-        | {name: getattr(line, name) for name in ("planned", *names)}
+        | {name: getattr(line, name) for name in counts}
         for line in summaries
     ]
-    frame = DataFrame(rows, columns=["name", "updated", "planned", *names])
-    counts = (Column(name, (name,), "count") for name in ("planned", *names))
-    return Table(
-        "Runs, the newest first", frame, (Column("run", ("name",), key=True), Column("updated", ("updated",)), *counts)
+    frame = DataFrame(rows, columns=["name", "updated", *counts])
+    columns = (
+        Column("Run", ("name",), key=True),
+        Column("Updated", ("updated",)),
+        Column("Jobs", ("planned",), "count"),
+        Column("Ok", ("ok",), "count"),
+        Column("Diverged", ("diverged",), "count"),
+        Column("Failed", ("failed",), "count"),
+        Column("Lost", ("lost",), "count"),
+        Column("Missing", ("missing",), "count"),
     )
+    return Table("Runs, the newest first", frame, columns)
 
 
 def _text(value: Any) -> str:

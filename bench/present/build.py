@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -9,12 +11,12 @@ import pandas as pd
 
 from bench.errors import BenchError
 from bench.execute.frames import remarks, wide
-from bench.execute.run import Run
+from bench.execute.run import REPORTS, Run
 from bench.judge.analysis import Analysis, MetricOptions, analyze
 from bench.judge.published import compare_published
 from bench.plan.design import n_cells
 from bench.plan.suite import Suite
-from bench.present import methods, state, tables, words
+from bench.present import methods, numbers, state, tables, words
 from bench.present.origin import origin
 from bench.present.report import Report, Section
 from bench.present.tables import Context
@@ -28,7 +30,7 @@ def build(run: Run) -> Report:
     suite = run.suite
     jobs, said = wide(run), remarks(run)
     data: dict[str, pd.DataFrame] = {"runs": jobs, "remarks": said}
-    sections = [Section("State", [*state.overview(jobs, f"bench run {suite.path}"), *state.alarms(run.contents)])]
+    sections = [Section("State", [*state.overview(jobs, _command(run)), *state.alarms(run.contents)])]
     if (jobs["status"] == "ok").any():
         context = Context(suite.factors, suite.experiment.metrics)
         analysis = _analyze(suite, jobs)
@@ -46,7 +48,8 @@ def build(run: Run) -> Report:
     sections.append(
         Section("Provenance", points=[f"{name}: {text}" for name, text in provenance.items()], appendix=True)
     )
-    return Report(f"{suite.name}: {n_cells(suite)} cells × {len(suite.seeds)} seeds", provenance, sections, data)
+    cells, seeds = numbers.counted(n_cells(suite), "cell"), numbers.counted(len(suite.seeds), "seed")
+    return Report(f"{suite.name}: {cells} × {seeds}", provenance, sections, data)
 
 
 def analysis_sections(analysis: Analysis, context: Context, blocks: int) -> Iterator[Section]:
@@ -78,6 +81,17 @@ def frames(analysis: Analysis) -> Mapping[str, pd.DataFrame]:
         "equivalence": analysis.equivalence,
         "estimable": analysis.estimable,
     }
+
+
+def _command(run: Run) -> str:
+    """What finishes the run, with the options that it was started with."""
+    command = ["bench", "run", str(run.suite.path)]
+    declared = tomllib.loads(run.suite.text)["seeds"]
+    if run.suite.seeds != tuple(range(declared) if isinstance(declared, int) else declared):
+        command += ["--seeds", numbers.ranges(run.suite.seeds, to="-", between=",")]
+    if run.folder.parent != REPORTS:
+        command += ["--out", str(run.folder.parent)]
+    return shlex.join(command)
 
 
 def _analyze(suite: Suite, jobs: pd.DataFrame) -> Analysis:

@@ -35,6 +35,7 @@ def methods(analysis: Analysis, context: Context) -> Iterator[str]:
     for family in pairs["family"].unique():
         yield f"Cells: adjusted p over {family}. Welch's t, Cohen's d (pooled SD) with noncentral-t intervals."
     yield "Runs that diverged, failed or are missing have no values: they are counted above and enter no mean or test."
+    yield from analysis.notes
 
 
 def _labels(rows: DataFrame, context: Context) -> list[str]:

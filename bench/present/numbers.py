@@ -98,13 +98,18 @@ def count(value: float) -> str:
     return MISSING if math.isnan(value) else str(int(value))
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 seed``, ``2 seeds``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def listed(items: Sequence[str], *, most: int = 6) -> str:
     """``a, b and c``; more than ``most`` items end in "and 4 more"."""
     shown = items if len(items) <= most else [*items[: most - 1], f"{len(items) - most + 1} more"]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else ""
 
 
-def ranges(integers: Sequence[int]) -> str:
+def ranges(integers: Sequence[int], *, to: str = " to ", between: str = ", ") -> str:
     """``0 to 9``, or ``3, 5, 8``."""
     consecutive = len(integers) > 2 and list(integers) == list(range(integers[0], integers[0] + len(integers)))
-    return f"{integers[0]} to {integers[-1]}" if consecutive else ", ".join(map(str, integers))
+    return f"{integers[0]}{to}{integers[-1]}" if consecutive else between.join(map(str, integers))

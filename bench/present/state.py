@@ -23,7 +23,7 @@ def overview(jobs: DataFrame, next_step: str) -> Iterator[str]:
     status = jobs["status"].astype(str)
     total, ok, seeds = len(jobs), int((status == "ok").sum()), jobs["seed"].nunique()
     if ok == total:
-        yield f"All {total} runs are done and none failed."
+        yield "The one run is done." if total == 1 else f"All {total} runs are done and none failed."
     else:
         parts = [f"{count} {_WORDS[name]}" for name in _WORDS if (count := int((status == name).sum()))]
         lead = "Unfinished" if status.isin(["missing", "failed", "lost"]).any() else "Finished"
@@ -59,25 +59,20 @@ def alarms(contents: Contents) -> Iterator[str]:
 def without_value(remarks: DataFrame, factors: Sequence[str]) -> Section:
     """Which runs failed, diverged or were lost, and which values are NaN, with the reasons."""
     said = remarks.assign(
+        what=[
+            metric or status for metric, status in zip(remarks["metric"], remarks["status"].astype(str), strict=True)
+        ],
         cell=[_cell(levels) for levels in remarks[list(factors)].itertuples(index=False)],
-        status=remarks["status"].astype(str),
     )
     rows = [
-        {
-            "cell": cell,
-            "what": str(metric) or str(status),
-            "text": text,
-            "n": len(group),
-            "seeds": _seeds(group["seed"].tolist()),
-        }
-        for (cell, status, metric, text), group in said.groupby(["cell", "status", "metric", "text"], sort=False)
+        {"what": what, "n": len(group), "text": text, "where": _where(group)}
+        for (what, text), group in said.groupby(["what", "text"], sort=False)
     ]
     columns = (
-        Column("Cell", ("cell",), key=True),
-        Column("Status or metric", ("what",)),
+        Column("Status or metric", ("what",), key=True),
         Column("Runs", ("n",), "count"),
-        Column("Seeds", ("seeds",)),
         Column("Reason", ("text",)),
+        Column("Cells (seeds)", ("where",)),
     )
     frame = DataFrame(rows)
     frame["headline"] = frame.index < _MOST
@@ -88,9 +83,13 @@ _MOST = 12
 """Rows of the table of reasons in a short rendering."""
 
 
+def _where(said: DataFrame) -> str:
+    cells = [
+        f"{cell} ({numbers.listed([str(seed) for seed in sorted(group['seed'])])})"
+        for cell, group in said.groupby("cell", sort=False)
+    ]
+    return numbers.listed(cells)
+
+
 def _cell(levels: Sequence[object]) -> str:
     return "/".join(map(str, levels))
-
-
-def _seeds(seeds: list[int]) -> str:
-    return numbers.listed([str(seed) for seed in sorted(seeds)], most=10)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pandas import DataFrame
 
 from bench.experiment import Metric
+from bench.present import numbers
 from bench.present.report import Column, Table
 
 ALPHA = 0.05
@@ -87,7 +88,7 @@ def means(cells: DataFrame, context: Context) -> Table:
         frame[list(source)] = rows[["mean", "sd", "n"]].to_numpy()
         complete = bool((rows["n"] == full).all())
         columns.append(Column(metric.label, source[:2] if complete else source, "mean_sd" if complete else "mean_sd_n"))
-    return Table(f"Mean ± SD of {int(full)} runs per cell", frame, columns)
+    return Table(f"Mean ± SD of {numbers.counted(int(full), 'run')} per cell", frame, columns)
 
 
 def published(frame: DataFrame, context: Context) -> Iterator[Table]:

@@ -16,7 +16,7 @@ from rich.text import Text
 from bench.present.report import Report, Section, Table, plain
 
 _GAP = 2  # columns between the columns of a table: a blank of padding and one that the box draws
-_NARROWEST = 24  # a text column is not wrapped to less for the sake of its neighbours
+_NARROWEST = 20  # a text column is not wrapped to less for the sake of its neighbours
 _PROSE = 100  # columns; longer lines are hard to read
 
 

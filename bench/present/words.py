@@ -9,6 +9,7 @@ from pandas import DataFrame
 
 from bench.experiment import Metric
 from bench.judge.analysis import Analysis
+from bench.judge.sensitivity import sensitivity
 from bench.present import numbers
 from bench.present.tables import ALPHA, Context
 
@@ -22,6 +23,9 @@ ESTIMABLE = "What the cells identify"
 
 _MOST = 3
 """Effects named in the sentence about one metric."""
+
+_MOST_NOTES = 4
+"""Remarks of the analysis that are shown at once."""
 
 
 def found(analysis: Analysis, context: Context) -> tuple[list[str], list[str]]:
@@ -41,7 +45,8 @@ def found(analysis: Analysis, context: Context) -> tuple[list[str], list[str]]:
         elif (tested["metric"] == metric.name).any():
             silent.append(metric.label)
     closing = [f"No effect survives in {numbers.listed(silent)}."] if silent and points else []
-    lead += f" the adjustment for multiple tests{'; the largest in each metric:' if points else '.'}"
+    largest = "; the largest in each metric:" if tested["metric"].nunique() > 1 else "; the largest:"
+    lead += f" the adjustment for multiple tests{largest if points else '.'}"
     return [lead], [*points, *closing, *_too_small(analysis.equivalence, context)]
 
 
@@ -59,18 +64,21 @@ def limits(analysis: Analysis, context: Context, blocks: int) -> Iterator[str]:
             yield f"Should these interactions exist, they would be taken for effects of {numbers.listed(biased)}."
     tested = analysis.contrasts[analysis.contrasts["p"].notna()]
     if len(tested):
-        survivors = tested[tested["p_adjusted"] < ALPHA]
-        weakest = f"; the weakest that survives here has |d_z| {numbers.fixed(survivors['d_z'].abs().min(), 1)}"
+        smallest = sensitivity(blocks, len(tested))
         yield (
             "An effect without a star is not shown to be absent: its interval says how large it may still be. With "
-            f"{blocks} {context.block}s, only effects that are large beside their own spread over {context.block}s can "
-            f"show{weakest if len(survivors) else ''}."
+            f"{numbers.counted(blocks, context.block)}, a single test finds an effect of |d_z| "
+            f"{numbers.fixed(smallest.alone, 1)} (its mean over its spread across {context.block}s) with a probability "
+            f"of {smallest.power:.0%}; among {numbers.counted(len(tested), 'test')} it takes "
+            f"{numbers.fixed(smallest.in_family, 1)}."
         )
         yield (
             f"The intervals speak of other {context.block}s of this very setup at the levels listed here; not of other "
             "data, sizes or settings."
         )
-    yield from analysis.notes
+    yield from analysis.notes[:_MOST_NOTES]
+    if len(analysis.notes) > _MOST_NOTES:
+        yield f"{len(analysis.notes) - _MOST_NOTES} more remarks of this kind stand under Methods."
 
 
 def published(frame: DataFrame) -> Iterator[str]:
