@@ -12,7 +12,7 @@ from bench.plan.source import Fault, Source, did_you_mean, show
 
 MAX_SEEDS = 100_000
 MAX_LEVELS = 1_000
-_PERCENT = r"^\d{1,6}(\.\d{1,12})?%$"
+_PERCENT = r"^[0-9]{1,6}([.][0-9]{1,12})?%$"
 
 
 def shape_faults(source: Source) -> Iterator[Fault]:
