@@ -60,7 +60,8 @@ def analysis_sections(analysis: Analysis, context: Context, blocks: int) -> Iter
     yield Section("Effects", [words.EFFECTS], tables=list(tables.effects(analysis.contrasts, context)))
     yield Section("Means", tables=[tables.means(analysis.cells, context)])
     yield Section("Variation", tables=[tables.variation(analysis.cells, context)])
-    yield Section("Analysis of variance", tables=list(tables.anova(analysis.anova, context)), appendix=True)
+    said = list(words.disagreements(analysis, context))
+    yield Section("Analysis of variance", said, tables=list(tables.anova(analysis.anova, context)), appendix=True)
     yield Section("Cells against the baseline", tables=list(tables.pairwise(analysis.pairwise, context)), appendix=True)
     if not analysis.estimable["estimable"].all():
         yield Section(words.ESTIMABLE, tables=[tables.estimable(analysis.estimable, context)], appendix=True)

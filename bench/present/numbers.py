@@ -55,8 +55,11 @@ def with_spread(value: float, spread: float, shared: int | None = None) -> str:
     ``shared`` decimals, of the column that the number stands in, are used unless they would hide its size.
     """
     own = decimals_for(spread)
-    if own is None or own > 7:
+    if own is None:
         return significant(value)
+    if own > 7:
+        before = math.floor(math.log10(abs(value))) if value and math.isfinite(value) else 0
+        return significant(value, min(15, max(2, own + 1 + before)))
     return fixed(value, own if shared is None or own > shared + 1 else shared)
 
 

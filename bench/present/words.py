@@ -15,7 +15,7 @@ from bench.present.tables import ALPHA, Context
 
 EFFECTS = (
     "Each row compares two levels of a factor, averaged over all other factors, or is an interaction (×). Intervals "
-    f"are 95%; * marks an adjusted p below {ALPHA}."
+    f"are 95%; d_z is the effect over its spread across the blocks; * marks an adjusted p below {ALPHA}."
 )
 
 ESTIMABLE = "What the cells identify"
@@ -81,6 +81,25 @@ def limits(analysis: Analysis, context: Context, blocks: int) -> Iterator[str]:
         yield f"{len(analysis.notes) - _MOST_NOTES} more remarks of this kind stand under Methods."
 
 
+def disagreements(analysis: Analysis, context: Context) -> Iterator[str]:
+    """On which effects the contrasts and the analysis of variance fall on different sides of 5%, unadjusted."""
+    both = analysis.contrasts.merge(analysis.anova, left_on=["metric", "effect"], right_on=["metric", "term"])
+    labels = {metric.name: metric.label for metric in context.metrics}
+    contrast, block = both["p_x"] < ALPHA, both["p_y"] < ALPHA
+    for only, text in ((block & ~contrast, "The analysis of variance"), (contrast & ~block, "The contrasts")):
+        named = [
+            f"{context.term(effect)} in {labels[metric]}"
+            for effect, metric in zip(both.loc[only, "effect"], both.loc[only, "metric"], strict=True)
+        ]
+        if named:
+            yield f"{text} alone would call these significant, unadjusted: {numbers.listed(named)}."
+    if (contrast != block).any():
+        yield (
+            f"Where they disagree, trust the contrasts: they let an effect vary between {context.block}s, which the "
+            "analysis of variance pools with the residual."
+        )
+
+
 def published(frame: DataFrame) -> Iterator[str]:
     """How many published means ours agree with."""
     compared = frame[frame["z"].notna()]
@@ -89,6 +108,7 @@ def published(frame: DataFrame) -> Iterator[str]:
         f"{inside} of {len(compared)} published means lie within 3 standard errors (of the published mean) of ours; z"
         " is the distance in standard errors, and ! marks those beyond 3."
     )
+    yield "Published SDs divide by n, ours by n − 1."
     if (compared["se_source"] == "ours").any():
         yield "Where no SD was published, the standard error is from our SD and the published n."
     if len(frame) > len(compared):

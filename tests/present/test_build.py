@@ -1,0 +1,160 @@
+"""What the report of a run says, and in which order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bench
+from bench.experiment import Metric
+from bench.judge.analysis import Analysis, MetricOptions, analyze
+from bench.present import build, tables, terminal, words
+from bench.present.report import Report, Section
+from bench.present.tables import Context
+
+if TYPE_CHECKING:
+    from tests.conftest import Lab
+
+
+def report_of(lab: Lab, **settings: object) -> Report:
+    bench.run(lab.suite(**settings), out=lab.out, executor="serial")  # type: ignore[arg-type]
+    return bench.report(out=lab.out)
+
+
+def section(report: Report, title: str) -> Section:
+    return next(found for found in report.sections if found.title == title)
+
+
+def simulated(
+    effect: float, *, cells: list[tuple[str, str]] | None = None, log: bool = False
+) -> tuple[Analysis, Context]:
+    """Two factors with two levels, 12 seeds, and an effect of ``reg`` in units of the noise."""
+    rng = np.random.default_rng(5)
+    rows = [
+        {"reg": reg, "act": act, "seed": seed, "loss": np.exp(effect * (reg == "l2") + rng.normal())}
+        for seed in range(12)
+        for reg, act in cells or [("l1", "relu"), ("l1", "gelu"), ("l2", "relu"), ("l2", "gelu")]
+    ]
+    frame = pd.DataFrame(rows)
+    if not log:
+        frame["loss"] = np.log(frame["loss"])
+    context = Context({"reg": ["l1", "l2"], "act": ["relu", "gelu"]}, [Metric("loss", "Loss", better="lower")])
+    options = [MetricOptions("loss", log=log, margin=0.6, better="lower")]
+    return analyze(frame, ["reg", "act"], "seed", options), context
+
+
+def test_the_state_comes_first_and_provenance_last(lab: Lab) -> None:
+    """A reader meets the state of the run, then what was found and what cannot be told; provenance closes."""
+    titles = [found.title for found in report_of(lab).sections]
+    assert titles[:3] == ["State", "What was found", "What this design cannot tell"]
+    assert titles[-1] == "Provenance"
+
+
+def test_notes_of_metrics_stand_under_their_first_table(lab: Lab) -> None:
+    """A metric's note is shown with its effects."""
+    effects = section(report_of(lab), "Effects").tables
+    assert [list(table.notes) for table in effects] == [["Only an exhibit."], []]
+
+
+def test_an_unfinished_run_says_how_to_finish_it(lab: Lab) -> None:
+    """The report of a run that lacks jobs counts them by name and gives the command with its options."""
+    report = report_of(lab, name="ill", trouble="fails", seeds=3)
+    bench.run(lab.folder / "ill.toml", seeds=4, out=lab.out, executor="serial")
+    state = section(bench.report("ill", out=lab.out), "State").text
+    assert state[0] == "Unfinished: of 16 runs, 12 are ok, 4 failed."
+    assert state[1].endswith(f"bench run {lab.folder}/ill.toml --seeds 0-3 --out {lab.out}")
+    assert section(report, "State").text[1].endswith(f"bench run {lab.folder}/ill.toml --out {lab.out}")
+
+
+def test_reasons_are_grouped(lab: Lab) -> None:
+    """Runs that failed for one reason are one row, with its cells and seeds."""
+    table = section(report_of(lab, trouble="fails"), "Runs and values that are missing").tables[0]
+    assert len(table.rows) == 1
+    status, count, reason, where = table.rows[0]
+    assert (status, count) == ("failed", "4")
+    assert "no luck with seed 1" in reason
+    assert "0.0/plain (1)" in where
+
+
+def test_a_strong_effect_is_said_with_its_direction() -> None:
+    """A survivor is called worse or better by the metric's direction, with interval, adjusted p and the margin."""
+    lead, points = words.found(*simulated(2.0))
+    assert lead[0].startswith("Of 3 effects tested (one metric), 1 survives")
+    assert points[0].startswith("Loss: worse with reg: l1 → l2 (")
+    assert "beyond the margin, adj. p <0.001" in points[0]
+    assert words.found(*simulated(-2.0))[1][0].startswith("Loss: better with reg")
+
+
+def test_ratios_are_called_ratios() -> None:
+    """On a log scale effects are multiplied, in the summary and in the heading."""
+    analysis, context = simulated(2.0, log=True)
+    assert "(× " in words.found(analysis, context)[1][0]
+    assert next(tables.effects(analysis.contrasts, context)).header[1] == "Ratio [95% CI]"
+
+
+def test_no_effect_is_not_called_one() -> None:
+    """Where nothing survives the summary says so, and names what is shown to be smaller than the margin."""
+    analysis, context = simulated(0.0)
+    lead, points = words.found(analysis, context)
+    assert "none survives" in lead[0]
+    small = analysis.equivalence.query("equivalent and effect in ['reg', 'act']")["effect"]
+    assert len(small) == sum(point.count("→") for point in points)
+
+
+def test_aliases_are_named() -> None:
+    """An interaction that the cells do not identify is said to be unknowable, and listed with what it is mixed with."""
+    analysis, context = simulated(1.0, cells=[("l1", "relu"), ("l2", "relu"), ("l1", "gelu")])
+    assert next(words.limits(analysis, context, 12)).startswith("reg × act cannot be estimated")
+    shown = next(part for part in build.analysis_sections(analysis, context, 12) if part.title == words.ESTIMABLE)
+    assert shown.appendix
+    assert [row[:2] for row in shown.tables[0].rows if row[1] == "no"] == [["reg × act", "no"]]
+
+
+def test_short_tables_show_main_effects_and_survivors() -> None:
+    """A short rendering keeps main effects and whatever survives, and counts the rest."""
+    table = next(tables.effects(simulated(2.0)[0].contrasts, simulated(2.0)[1]))
+    assert [row[0] for row in table.brief().rows] == ["reg: l1 → l2", "act: relu → gelu"]
+    assert table.brief().notes == ["(1 more row in the full report.)"]
+
+
+@pytest.mark.parametrize(
+    ("cv", "name"), [(0.1, "robust"), (0.15, "moderate"), (0.3, "high"), (0.6, "volatile"), (np.nan, "")]
+)
+def test_classes_of_variation(cv: float, name: str) -> None:
+    """The classes are the published ones, and what lies between moderate and volatile is high."""
+    assert tables.cv_class(cv) == name
+
+
+def test_published_means_beyond_3_standard_errors_are_marked(lab: Lab) -> None:
+    """A published mean far from ours is marked with !, one near is not, and the count is said."""
+    suite = lab.suite("compared", seeds=5)
+    bench.run(suite, out=lab.out, executor="serial")
+    mean = bench.report("compared", out=lab.out).data["cells"].query("metric == 'score'")["mean"]
+    rows = [f"0.0,plain,score,{mean.iloc[0]},1.0,10", f"0.0,rich,score,{mean.iloc[1] + 10},1.0,10"]
+    (lab.folder / "post.csv").write_text("\n".join(["dose,diet,metric,mean,std,n", *rows]))
+    suite.write_text(suite.read_text().replace("[params]", 'published = "post.csv"\n[params]'))
+    bench.run(suite, out=lab.out, executor="serial")
+    found = section(bench.report("compared", out=lab.out), "Beside the published table")
+    assert found.text[0].startswith("1 of 2 published means")
+    assert [row[-1].endswith("!") for row in found.tables[0].rows] == [False, True]
+
+
+def test_a_published_table_that_does_not_fit_costs_only_itself(lab: Lab) -> None:
+    """A table of other factors is refused in words, and the rest of the report stands."""
+    suite = lab.suite("misfit", seeds=2)
+    (lab.folder / "post.csv").write_text("colour,metric,mean\nred,score,1")
+    suite.write_text(suite.read_text().replace("[params]", 'published = "post.csv"\n[params]'))
+    bench.run(suite, out=lab.out, executor="serial")
+    report = bench.report("misfit", out=lab.out)
+    assert "cannot be compared" in section(report, "Beside the published table").text[0]
+    assert "Effects" in terminal.render(report)
+
+
+def test_a_run_without_results_is_reported(lab: Lab) -> None:
+    """Where every run failed the report still says so and why."""
+    report = report_of(lab, name="dead", trouble="fails", seeds="[1]")
+    assert section(report, "What was found").text == ["Nothing yet: no run has a result."]
+    assert section(report, "Runs and values that are missing").tables[0].rows
