@@ -10,9 +10,12 @@ import numpy as np
 import pandas as pd
 
 from bench.errors import BenchError
+from bench.judge.cell_pairs import pair_frame
 from bench.judge.coded import CodedRuns, code_runs
+from bench.judge.doubts import diagnostic_frame, residual_frame
 from bench.judge.effects import estimate_effects
-from bench.judge.frames import anova_frame, cell_frame, contrast_frame, equivalence_frame, estimable_frame, pair_frame
+from bench.judge.frames import cell_frame, contrast_frame, equivalence_frame, estimable_frame
+from bench.judge.variance import anova_frame
 from bench.stats.coding import Floats
 from bench.stats.identify import identify
 
@@ -38,6 +41,8 @@ class Analysis:
     anova: pd.DataFrame
     pairwise: pd.DataFrame
     equivalence: pd.DataFrame
+    diagnostics: pd.DataFrame
+    residuals: pd.DataFrame
     estimable: pd.DataFrame
     notes: tuple[str, ...]
 
@@ -51,11 +56,13 @@ def analyze(
     reference: Mapping[str, Hashable] | None = None,
     confidence: float = 0.95,
     rng: np.random.Generator | None = None,
+    thorough: bool = False,
 ) -> Analysis:
     """Analyse one row per run: a column per factor, the block (the seed; None for independent runs), and the metrics.
 
     Levels are in the order of a Categorical, else of first appearance; the first is the reference unless ``reference``
-    (factor -> level) says otherwise. ``rng`` serves sign flips of more than 14 blocks (default: a fixed seed).
+    (factor -> level) says otherwise. ``rng`` serves sign flips of more than 14 blocks and the check for bimodal cells
+    (default: a fixed seed). ``thorough`` adds every type, covariance and model of ANOVA, and all pairs of cells.
     Raises BenchError for columns that are missing, not numeric, or levels that are unknown.
     """
     if not 0.0 < confidence < 1.0:
@@ -70,13 +77,15 @@ def analyze(
         values, said = _analysable(runs.values[option.name], option)
         effects.append(estimate_effects(runs, planned, option.name, values, log=option.log, confidence=confidence))
         notes += said + list(effects[-1].notes)
-    margins = {option.name: option.margin for option in options if option.margin is not None}
+    margins = {option.name: (option.margin, option.better) for option in options if option.margin is not None}
     return Analysis(
         cells=cell_frame(runs),
         contrasts=contrast_frame(runs, effects, rng),
-        anova=anova_frame(runs, effects, confidence),
-        pairwise=pair_frame(runs, effects, confidence),
+        anova=anova_frame(runs, effects, confidence, thorough=thorough),
+        pairwise=pair_frame(runs, effects, confidence, thorough=thorough),
         equivalence=equivalence_frame(effects, runs, margins, confidence),
+        diagnostics=diagnostic_frame(runs, effects, rng),
+        residuals=residual_frame(runs, effects),
         estimable=estimable_frame(runs, effects),
         notes=tuple(dict.fromkeys(notes)),
     )

@@ -36,6 +36,7 @@ class CodedRuns:
     """Codes of the cells that were run, shape (cells, factors), in the order of the levels."""
     block: Ints | None
     block_name: str
+    block_labels: tuple[str, ...]
     values: Mapping[str, Floats]
 
     @property
@@ -77,13 +78,15 @@ def code_runs(
     coded = [_code_factor(frame[name], (reference or {}).get(name)) for name in factors]
     codes = np.stack([codes for _, codes in coded], axis=1)
     cells, cell = np.unique(codes, axis=0, return_inverse=True)
+    block_codes, block_labels = (None, ()) if block is None else _code_block(frame[block])
     return CodedRuns(
         factors=tuple(factor for factor, _ in coded),
         codes=codes,
         cell=cell.reshape(-1),
         cells=cells,
-        block=None if block is None else _code_block(frame[block]),
+        block=block_codes,
         block_name=block or "",
+        block_labels=block_labels,
         values={name: _numbers(frame[name]) for name in metrics},
     )
 
@@ -131,13 +134,15 @@ def _code_factor(column: pd.Series, reference: Hashable) -> tuple[Factor, Ints]:
     return Factor(name, tuple(levels)), np.asarray(column.map(position), dtype=np.int64)
 
 
-def _code_block(column: pd.Series) -> Ints:
+def _code_block(column: pd.Series) -> tuple[Ints, tuple[str, ...]]:
+    """Codes in the order of the values, so that the order of the seeds means something whatever that of the rows."""
     if column.isna().any():
         raise BenchError(
             f"Block {column.name!r} is missing in {int(column.isna().sum())} rows.",
             hint="Give each run its block (its seed), or analyse the runs as independent.",
         )
-    return pd.factorize(column)[0].astype(np.int64)
+    codes, values = pd.factorize(column, sort=True)
+    return codes.astype(np.int64), tuple(str(value) for value in values)
 
 
 def _numbers(column: pd.Series) -> Floats:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from bench.judge.coded import CodedRuns
-from bench.stats.coding import Floats, Ints, Term, term_columns, term_df, term_effects, term_levels, terms_up_to
+from bench.stats.coding import Bools, Floats, Ints, Term, term_columns, term_df, term_effects, term_levels, terms_up_to
 from bench.stats.contrast import Estimates, independent, one_sample, within_blocks
 from bench.stats.identify import Design, identify
 from bench.stats.pairs import Cells
@@ -128,7 +128,7 @@ def _cell_weights(design: Design) -> Floats:
     return np.vstack(weights)
 
 
-def _incomplete_blocks(cells: Cells, observed: np.ndarray) -> int:
+def _incomplete_blocks(cells: Cells, observed: Bools) -> int:
     """Number of blocks that have runs, but not of every cell."""
     if cells.table is None:
         return 0
@@ -160,7 +160,7 @@ def _blocks(runs: CodedRuns) -> Ints:
     return runs.block
 
 
-def _notes(runs: CodedRuns, metric: str, observed: np.ndarray, lacking: int) -> Iterator[str]:
+def _notes(runs: CodedRuns, metric: str, observed: Bools, lacking: int) -> Iterator[str]:
     for label, seen in zip(runs.cell_labels, observed, strict=True):
         if not seen:
             yield f"{metric}: cell {label} has no run with a value; effects are those of the remaining cells."

@@ -73,8 +73,8 @@ def _less_means(columns: Floats, block: Ints | None) -> Floats:
     if block is None:
         return np.asarray(columns - columns.sum(axis=0) / max(len(columns), 1))
     counts = np.maximum(np.bincount(block), 1)
-    flat = columns.reshape(len(columns), -1)
-    sums = np.stack([np.bincount(block, weights=column) for column in flat.T], axis=1)
+    flat = columns[:, None] if columns.ndim == 1 else columns
+    sums = np.stack([np.bincount(block, weights=column) for column in flat.T] or [counts], axis=1)[:, : flat.shape[1]]
     return (flat - (sums / counts[:, None])[block]).reshape(columns.shape)
 
 

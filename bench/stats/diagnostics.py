@@ -80,24 +80,30 @@ class Split:
     """Chance that normal values divide as well, by simulation."""
 
 
-def bimodality(values: Floats, rng: np.random.Generator, *, draws: int = 2_000) -> Split:
+def bimodality(values: Floats, normal_shares: Floats) -> Split:
     """Whether a sample falls into two groups, as a metric does whose runs sometimes collapse.
 
     The split minimises the squared distances within the halves (Jenks); its share of the total, which depends neither
-    on location nor scale, is compared with that of normal samples of the same size. NaN below five values.
+    on location nor scale, is compared with ``normal_shares`` of as many normal values. NaN below five values.
     """
     x = np.sort(values)
     n = len(x)
     if n < 5 or np.ptp(x) == 0:
         return Split(float("nan"), 0, float("nan"), float("nan"))
     share, cut = (float(found[0]) for found in _best_split(x[None]))
-    simulated = _best_split(np.sort(rng.normal(size=(draws, n)), axis=1))[0]
     low, high = x[: int(cut)], x[int(cut) :]
     within = (((low - low.mean()) ** 2).sum() + ((high - high.mean()) ** 2).sum()) / n
     with np.errstate(divide="ignore"):
         separation = float(np.float64(high.mean() - low.mean()) / np.sqrt(within))
-    p = (1 + int((simulated <= share + 1e-12).sum())) / (draws + 1)
+    p = (1 + int((normal_shares <= share + 1e-12).sum())) / (len(normal_shares) + 1)
     return Split(float((low[-1] + high[0]) / 2), len(low), separation, p)
+
+
+def normal_shares(n: int, rng: np.random.Generator, draws: int = 2_000) -> Floats:
+    """What the best split of ``n`` normal values leaves of their sum of squares, in ``draws`` samples."""
+    if n < 5:
+        return np.empty(0)
+    return _best_split(np.sort(rng.normal(size=(draws, n)), axis=1))[0]
 
 
 def _best_split(ordered: Floats) -> tuple[Floats, Floats]:

@@ -6,7 +6,7 @@ model of that kind that has full rank: what is estimated then assumes that the t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -52,7 +52,8 @@ class Design:
 
     levels: tuple[int, ...]
     codes: Ints
-    block: Ints | None
+    columns: Mapping[Term, Floats]
+    """Columns of each term, less their (block) means, turned so that there are no more rows than needed."""
     order: int
     """Largest number of factors for which the model of all terms up to it has full rank; 0 if there is none."""
     identified: tuple[Identified, ...]
@@ -62,14 +63,10 @@ class Design:
         """Terms of the analysis of variance: up to ``order``, and those of the next order if they share no alias."""
         lower = [entry for entry in self.identified if len(entry.term) <= self.order]
         following = [entry for entry in self.identified if len(entry.term) == self.order + 1 and entry.df > 0]
-        gained = _rank(self.columns(self.order + 1)) - _rank(self.columns(self.order))
+        gained = _rank(_up_to(self.columns, self.order + 1)) - _rank(_up_to(self.columns, self.order))
         if sum(entry.df for entry in following) == gained:
             lower += following
         return tuple(entry.term for entry in lower)
-
-    def columns(self, order: int) -> Floats:
-        """Centred columns of every term up to ``order``, shape (rows, df of the model)."""
-        return _stack(self.codes, self.levels, terms_up_to(min(order, len(self.levels)), len(self.levels)), self.block)
 
 
 def identify(codes: Ints, levels: Sequence[int], block: Ints | None = None, *, order: int | None = None) -> Design:
@@ -80,14 +77,11 @@ def identify(codes: Ints, levels: Sequence[int], block: Ints | None = None, *, o
     """
     levels = tuple(levels)
     order = len(levels) if order is None else min(order, len(levels))
-    columns = {
-        term: centred(term_columns(codes, levels, term), block)
-        for term in terms_up_to(order, len(levels))
-        if term_df(levels, term) > 0
-    }
+    terms = [term for term in terms_up_to(order, len(levels)) if term_df(levels, term) > 0]
+    columns = _turned({term: centred(term_columns(codes, levels, term), block) for term in terms}, len(codes))
     base = _full_rank_order(columns, order)
     identified = tuple(_identify_term(term, columns, max(base, len(term))) for term in columns)
-    return Design(levels=levels, codes=codes, block=block, order=base, identified=identified)
+    return Design(levels=levels, codes=codes, columns=columns, order=base, identified=identified)
 
 
 def independent_columns(columns: Floats) -> list[int]:
@@ -106,15 +100,32 @@ def independent_columns(columns: Floats) -> list[int]:
     return kept
 
 
-def _full_rank_order(columns: dict[Term, Floats], order: int) -> int:
+def _full_rank_order(columns: Mapping[Term, Floats], order: int) -> int:
     for candidate in range(order, 0, -1):
-        model = [block for term, block in columns.items() if len(term) <= candidate]
-        if model and _rank(np.hstack(model)) == sum(block.shape[1] for block in model):
+        model = _up_to(columns, candidate)
+        if model.size and _rank(model) == model.shape[1]:
             return candidate
     return 0
 
 
-def _identify_term(term: Term, columns: dict[Term, Floats], order: int) -> Identified:
+def _turned(columns: dict[Term, Floats], rows: int) -> dict[Term, Floats]:
+    """The columns in an orthonormal basis of their span, which keeps ranks and combinations."""
+    if not columns:
+        return columns
+    width = sum(column.shape[1] for column in columns.values())
+    if rows <= width:
+        return columns
+    R = np.asarray(np.linalg.qr(np.hstack(list(columns.values())), mode="r"), float)
+    starts = np.cumsum([column.shape[1] for column in columns.values()])[:-1]
+    return dict(zip(columns, np.split(R, starts, axis=1), strict=True))
+
+
+def _up_to(columns: Mapping[Term, Floats], order: int) -> Floats:
+    rows = len(next(iter(columns.values()))) if columns else 0
+    return np.hstack([np.empty((rows, 0)), *(column for term, column in columns.items() if len(term) <= order)])
+
+
+def _identify_term(term: Term, columns: Mapping[Term, Floats], order: int) -> Identified:
     others = [other for other in columns if len(other) <= order and other != term]
     own = columns[term]
     rest = np.hstack([np.empty((len(own), 0)), *(columns[other] for other in others)])
@@ -130,7 +141,7 @@ def _identify_term(term: Term, columns: dict[Term, Floats], order: int) -> Ident
     )
 
 
-def _combination(own: Floats, rest: Floats, others: list[Term], columns: dict[Term, Floats]) -> Alias:
+def _combination(own: Floats, rest: Floats, others: list[Term], columns: Mapping[Term, Floats]) -> Alias:
     owner = [other for other in others for _ in range(columns[other].shape[1])]
     kept = independent_columns(rest)
     solution = np.linalg.lstsq(rest[:, kept], own, rcond=None)[0]
@@ -142,24 +153,13 @@ def _combination(own: Floats, rest: Floats, others: list[Term], columns: dict[Te
     return Alias(tuple(strongest), tuple(strongest.values()))
 
 
-def _biases(term: Term, columns: dict[Term, Floats], others: list[Term], order: int) -> tuple[Term, ...]:
+def _biases(term: Term, columns: Mapping[Term, Floats], others: list[Term], order: int) -> tuple[Term, ...]:
     omitted = [other for other in columns if len(other) > order]
     if not omitted:
         return ()
     rest = np.hstack([np.empty((len(columns[term]), 0)), *(columns[other] for other in others)])
     coefficients = np.linalg.pinv(np.hstack([columns[term], rest]))[: columns[term].shape[1]]
     return tuple(other for other in omitted if np.max(np.abs(coefficients @ columns[other])) > 1e-6)
-
-
-def _stack(codes: Ints, levels: tuple[int, ...], terms: list[Term], block: Ints | None) -> Floats:
-    width = sum(term_df(levels, term) for term in terms)
-    stacked = np.empty((len(codes), width))
-    start = 0
-    for term in terms:
-        stop = start + term_df(levels, term)
-        stacked[:, start:stop] = centred(term_columns(codes, levels, term), block)
-        start = stop
-    return stacked
 
 
 def _rank(columns: Floats) -> int:

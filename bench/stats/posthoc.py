@@ -64,13 +64,14 @@ def dunnett(t: ArrayLike, n: ArrayLike, n_control: int, df: float) -> Floats:
     usable = np.isfinite(t) & (n > 0)
     p = np.full(t.shape, np.nan)
     if df > 0 and usable.any():
-        load = np.sqrt(n[usable] / (n[usable] + n_control))
+        sizes, times = np.unique(n[usable], return_counts=True)
+        load = np.sqrt(sizes / (sizes + n_control))
         s, density = _scale(np.array([df]))
         centre, spread = load[:, None, None] * _Z, np.sqrt(1 - load**2)[:, None, None]
         for index, bound in zip(np.flatnonzero(usable), np.abs(t[usable]), strict=True):
             reach = bound * s[0][:, None]
             inside = special.ndtr((centre + reach) / spread) - special.ndtr((centre - reach) / spread)
-            p[index] = 1.0 - float((inside.prod(axis=0) @ _NORMAL) @ density[0])
+            p[index] = 1.0 - float(((inside ** times[:, None, None]).prod(axis=0) @ _NORMAL) @ density[0])
         single = 2 * special.stdtr(df, -np.abs(t[usable]))
         p[usable] = np.clip(p[usable], single, np.minimum(usable.sum() * single, 1.0))
     return p

@@ -7,6 +7,7 @@ the observed arrangement among the drawn ones, so it is never zero (Phipson & Sm
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from itertools import permutations as permutations_of
@@ -45,24 +46,25 @@ def sign_flip(contrasts: Floats, rng: np.random.Generator, *, flips: int = 10_00
         raise ValueError(f"contrasts have two axes, seeds and effects, not {contrasts.ndim}")
     seeds = len(contrasts)
     exact = seeds <= MOST_EXACT_SEEDS
-    signs = _all_signs(seeds) if exact else rng.choice((-1.0, 1.0), size=(flips, seeds))
     present = ~np.isnan(contrasts)
     values = np.where(present, contrasts, 0.0)
     size = np.sqrt((values**2).sum(axis=0))
     usable = (size > 0) & (present.sum(axis=0) > 1)
     standard = values[:, usable] / size[usable]
     observed = np.abs(standard.sum(axis=0))
-    flipped = np.abs(signs @ standard)
     counts = present.sum(axis=0)[usable]
-    reached = flipped >= observed * (1.0 - _TIE) - _TIE
-    t_flipped, t_observed = _as_t(flipped, counts), _as_t(observed, counts)
-    largest = t_flipped.max(axis=1, initial=0.0)
-    reached_max = largest[:, None] >= t_observed * (1.0 - _TIE) - _TIE
-    extra = 0 if exact else 1
+    t_observed = _as_t(observed, counts)
+    total = 2 ** max(seeds - 1, 0) if exact else flips + 1  # one more: the observed signs are among the drawn ones
+    reached = np.full(len(observed), 0 if exact else 1)
+    reached_max = reached.copy()
+    for signs in [_all_signs(seeds)] if exact else _drawn_signs(seeds, flips, rng):
+        flipped = np.abs(signs @ standard)
+        reached += (flipped >= observed * (1.0 - _TIE) - _TIE).sum(axis=0)
+        largest = np.sort(_as_t(flipped, counts).max(axis=1, initial=0.0))
+        reached_max += len(signs) - np.searchsorted(largest, t_observed * (1.0 - _TIE) - _TIE)
     p, p_max = np.full(len(size), np.nan), np.full(len(size), np.nan)
-    p[usable] = (reached.sum(axis=0) + extra) / (len(signs) + extra)
-    p_max[usable] = (reached_max.sum(axis=0) + extra) / (len(signs) + extra)
-    return SignFlip(p=p, p_max=p_max, exact=exact, floor=1 / (len(signs) + extra))
+    p[usable], p_max[usable] = reached / total, reached_max / total
+    return SignFlip(p=p, p_max=p_max, exact=exact, floor=1 / total)
 
 
 def permute_within_blocks(table: Floats, rng: np.random.Generator, *, permutations: int = 10_000) -> float:
@@ -121,6 +123,11 @@ def _all_signs(seeds: int) -> Floats:
     """Every assignment of signs up to a global change of sign, which leaves |sum| as it is."""
     patterns = np.arange(2 ** max(seeds - 1, 0))[:, None] >> np.arange(seeds)[None, :] & 1
     return np.where(patterns == 1, -1.0, 1.0)
+
+
+def _drawn_signs(seeds: int, flips: int, rng: np.random.Generator) -> Iterator[Floats]:
+    for start in range(0, flips, _CHUNK):
+        yield np.asarray(rng.integers(2, size=(min(_CHUNK, flips - start), seeds)) * 2.0 - 1.0, float)
 
 
 def _as_t(standard: Floats, counts: Floats) -> Floats:

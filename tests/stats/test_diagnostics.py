@@ -14,6 +14,7 @@ from bench.stats.diagnostics import (
     fligner,
     influence,
     levene,
+    normal_shares,
     odd_seeds,
     seed_autocorrelation,
     shapiro,
@@ -77,19 +78,20 @@ def test_collapsed_runs_are_found():
     """A sample in two clumps is called bimodal where it splits; a normal one is not."""
     rng = RNG(1)
     clumps = np.concatenate([rng.normal(0, 0.1, 3), rng.normal(4, 0.3, 7)])
-    found = bimodality(clumps, rng)
+    found = bimodality(clumps, normal_shares(10, rng))
     assert found.p < 0.01
     assert found.n_low == 3
     assert 0.5 < found.threshold < 3.0
-    assert bimodality(stats.norm.ppf((np.arange(10) + 0.5) / 10), rng).p > 0.3
-    two_constants = bimodality(np.array([0.0, 0.0, 0.0, 1.0, 1.0, 1.0]), rng)
+    assert bimodality(stats.norm.ppf((np.arange(10) + 0.5) / 10), normal_shares(10, rng)).p > 0.3
+    two_constants = bimodality(np.array([0.0, 0.0, 0.0, 1.0, 1.0, 1.0]), normal_shares(6, rng))
     assert two_constants.separation == np.inf
 
 
 def test_bimodality_alarms_at_its_level():
     """Among normal samples the alarm rate at 0.1 is within binomial error of 0.1."""
     rng = RNG(2)
-    alarms = sum(bimodality(rng.normal(size=10), rng, draws=199).p <= 0.1 for _ in range(300))
+    shares = normal_shares(10, rng, draws=999)
+    alarms = sum(bimodality(rng.normal(size=10), shares).p <= 0.1 for _ in range(300))
     assert stats.binomtest(alarms, 300, 0.1).pvalue > 0.001
 
 

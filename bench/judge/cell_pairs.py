@@ -1,0 +1,84 @@
+"""Estimates of every metric -> the flat frame of pairs of cells: each against the reference cell, or all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from bench.judge.coded import CodedRuns
+from bench.judge.effects import MetricEffects
+from bench.judge.names import reported, scale_name
+from bench.stats.coding import Floats, Ints
+from bench.stats.multiplicity import adjust
+from bench.stats.pairs import Cells, compare_pairs
+from bench.stats.posthoc import dunnett, tukey
+from bench.stats.ratio import ratio_of_means
+
+
+def pair_frame(
+    runs: CodedRuns, metrics: Sequence[MetricEffects], confidence: float, *, thorough: bool = False
+) -> pd.DataFrame:
+    """Cells (``a``) against the reference cell (``b``), and if ``thorough`` every other pair; differences a minus b.
+
+    The reference is the cell of all reference levels, or the first cell where that one was not run. ``p_adjusted`` is
+    Holm's over the cells compared with the reference, of the paired t where there are blocks and else of Welch's, and
+    NaN for other pairs. ``p_dunnett``: the same comparisons with a pooled SD. ``p_games_howell`` and ``p_tukey``: among
+    all pairs of cells. ``ratio``: of the means as measured, with Fieller's interval, for percent change.
+    """
+    everything = list(combinations(range(len(runs.cells)), 2))
+    chosen = [(late, early) for early, late in everything if thorough or early == 0]
+    a, b = (np.array([pair[side] for pair in chosen], dtype=np.int64) for side in (0, 1))
+    labels = np.array(runs.cell_labels, dtype=object)
+    frames = []
+    for entry in metrics:
+        pairs = compare_pairs(entry.cells, a, b, confidence=confidence)
+        judged = (pairs["p_welch"] if runs.block is None else pairs["p_paired"]).where(b == 0)
+        pairs["p_adjusted"] = adjust(judged, "holm")
+        for name, p in _among_all(entry.cells, pairs, a, b).items():
+            pairs[name] = p
+        for name, column in _ratios(runs, entry, a, b, confidence).items():
+            pairs[name] = column
+        for name in ("diff", "low", "high"):
+            pairs[name] = reported(pairs[name].to_numpy(), entry)
+        pairs["family"] = f"cells against {labels[0]} (Holm): {'Welch' if runs.block is None else 'paired t'}"
+        pairs["family_size"] = int(judged.notna().sum())
+        names = pd.DataFrame({"metric": entry.metric, "a": labels[a], "b": labels[b], "scale": scale_name(entry)})
+        frames.append(pd.concat([names, pairs], axis=1))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _among_all(cells: Cells, pairs: pd.DataFrame, a: Ints, b: Ints) -> dict[str, Floats]:
+    """P values among all cells of two runs or more: Games-Howell, Tukey and, against the reference, Dunnett."""
+    usable = cells.n > 1
+    groups, df = int(usable.sum()), int((cells.n[usable] - 1).sum())
+    pooled = float((cells.sd[usable] ** 2 * (cells.n[usable] - 1)).sum() / df) if df else float("nan")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        se = np.sqrt(pooled * (1 / cells.n[a] + 1 / cells.n[b]))
+        t = np.where(np.isfinite(pairs["t"]) & usable[a] & usable[b], (cells.mean[a] - cells.mean[b]) / se, np.nan)
+    against = np.flatnonzero(b == 0)
+    p_dunnett = np.full(len(a), np.nan)
+    if len(against) and usable[0]:
+        p_dunnett[against] = dunnett(t[against], cells.n[a[against]], int(cells.n[0]), df)
+    return {
+        "p_games_howell": tukey(pairs["t"].to_numpy(), groups, pairs["df"].to_numpy()),
+        "p_tukey": tukey(t, groups, float(df) if df else float("nan")),
+        "p_dunnett": p_dunnett,
+    }
+
+
+def _ratios(runs: CodedRuns, entry: MetricEffects, a: Ints, b: Ints, confidence: float) -> dict[str, Floats]:
+    measured = np.exp(entry.values) if entry.log else entry.values
+    cells = Cells.of(measured, runs.cell, runs.block, len(runs.cells))
+    found = np.array([_ratio(cells, int(first), int(second), confidence) for first, second in zip(a, b, strict=True)])
+    found = found.reshape(len(a), 3)
+    return {"ratio": found[:, 0], "ratio_low": found[:, 1], "ratio_high": found[:, 2]}
+
+
+def _ratio(cells: Cells, a: int, b: int, confidence: float) -> tuple[float, float, float]:
+    if cells.table is None:
+        return ratio_of_means(cells.samples[a], cells.samples[b], paired=False, confidence=confidence)
+    both = np.isfinite(cells.table[:, a]) & np.isfinite(cells.table[:, b])
+    return ratio_of_means(cells.table[both, a], cells.table[both, b], paired=True, confidence=confidence)

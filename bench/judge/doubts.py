@@ -1,0 +1,112 @@
+"""Estimates of every metric -> the flat frames of diagnostics and of residuals: what to doubt, never what to test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from bench.judge.coded import CodedRuns
+from bench.judge.effects import MetricEffects
+from bench.judge.variance import present_runs
+from bench.stats.coding import Floats
+from bench.stats.diagnostics import (
+    bimodality,
+    influence,
+    levene,
+    normal_shares,
+    odd_seeds,
+    seed_autocorrelation,
+    shapiro,
+    variation_class,
+)
+from bench.stats.linear import fit
+
+_COLUMNS = ["metric", "check", "subject", "statistic", "p", "reading"]
+_RESIDUALS = ["metric", "run", "cell", "value", "fitted", "residual", "studentized", "leverage", "cook"]
+_ODD = 3.5
+_BIMODAL = 0.01
+_Row = tuple[str, str, float, float, str]
+
+
+def diagnostic_frame(runs: CodedRuns, metrics: Sequence[MetricEffects], rng: np.random.Generator) -> pd.DataFrame:
+    """One row per metric, check and subject (a cell, a seed, or the residuals), with a word where it is alarming.
+
+    ``shapiro`` of the residuals, ``brown_forsythe`` of equal spread over cells, ``cv`` with its class and
+    ``bimodality`` (a metric that collapses in some runs) of each cell, ``odd_seed`` in robust SDs, ``autocorrelation``
+    in the order of the seeds.
+    """
+    shares: dict[int, Floats] = {}
+    rows = [(entry.metric, *row) for entry in metrics for row in _checks(runs, entry, shares, rng)]
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def residual_frame(runs: CodedRuns, metrics: Sequence[MetricEffects]) -> pd.DataFrame:
+    """One row per metric and run with a value: what the model of the ANOVA leaves, and the weight of the run in it."""
+    frames = [pd.DataFrame(columns=_RESIDUALS)]
+    for entry in metrics:
+        if not entry.cells.n.any():
+            continue
+        values, codes, block = present_runs(runs, entry)
+        found = influence(fit(values, codes, runs.n_levels, entry.design.model, block))
+        frames.append(
+            pd.DataFrame(
+                {
+                    "metric": entry.metric,
+                    "run": np.flatnonzero(np.isfinite(entry.values)),
+                    "cell": np.array(runs.cell_labels, dtype=object)[runs.cell[np.isfinite(entry.values)]],
+                    "value": values,
+                    "fitted": values - found.residual,
+                    "residual": found.residual,
+                    "studentized": found.studentized,
+                    "leverage": found.leverage,
+                    "cook": found.cook,
+                }
+            )
+        )
+    return pd.concat(frames[1:] or frames, ignore_index=True)
+
+
+def _checks(
+    runs: CodedRuns, entry: MetricEffects, shares: dict[int, Floats], rng: np.random.Generator
+) -> Iterator[_Row]:
+    values, codes, block = present_runs(runs, entry)
+    model = fit(values, codes, runs.n_levels, entry.design.model, block) if len(values) else None
+    if model is not None and model.testable:
+        normal = shapiro(model.residuals)
+        yield "shapiro", "residuals", normal.statistic, normal.p, ""
+    spread = levene(entry.cells.samples)
+    yield "brown_forsythe", "cells", spread.statistic, spread.p, ""
+    yield from _cell_checks(runs, entry, shares, rng)
+    if entry.cells.table is not None and runs.block is not None:
+        yield from _seed_checks(runs, entry.cells.table)
+
+
+def _cell_checks(
+    runs: CodedRuns, entry: MetricEffects, shares: dict[int, Floats], rng: np.random.Generator
+) -> Iterator[_Row]:
+    for label, sample in zip(runs.cell_labels, entry.cells.samples, strict=True):
+        measured = np.exp(sample) if entry.log else sample
+        varies = len(measured) > 1 and measured.mean() != 0
+        cv = float(measured.std(ddof=1) / abs(measured.mean())) if varies else float("nan")
+        yield "cv", label, cv, float("nan"), variation_class(cv)
+        n = len(sample)
+        if n not in shares:
+            shares[n] = normal_shares(n, rng, draws=min(2_000, max(200, 2_000_000 // max(n, 1))))
+        split = bimodality(sample, shares[n])
+        alarming = split.p <= _BIMODAL
+        reading = (
+            f"two groups: {split.n_low} of {n} below {np.exp(split.threshold) if entry.log else split.threshold:.4g}"
+        )
+        yield "bimodality", label, split.separation, split.p, reading if alarming else ""
+
+
+def _seed_checks(runs: CodedRuns, table: Floats) -> Iterator[_Row]:
+    distance = odd_seeds(table)
+    for label, value in zip(runs.block_labels, distance, strict=True):
+        yield "odd_seed", label, float(value), float("nan"), "odd" if abs(value) > _ODD else ""
+    cells = np.isfinite(table).any(axis=0)
+    complete = np.isfinite(table[:, cells]).all(axis=1)
+    drift = seed_autocorrelation(table[complete][:, cells].mean(axis=1) if cells.any() else np.empty(0))
+    yield "autocorrelation", "order of the blocks", drift.statistic, drift.p, ""

@@ -1,0 +1,42 @@
+"""Terms, effects and scales of an analysis -> the names and units that people gave them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.judge.coded import CodedRuns
+from bench.judge.effects import Effect, MetricEffects
+from bench.stats.coding import Floats, Term
+from bench.stats.identify import Alias
+
+
+def term_name(runs: CodedRuns, term: Term) -> str:
+    """Names of the term's factors joined by a colon."""
+    return ":".join(runs.factors[factor].name for factor in term)
+
+
+def effect_name(runs: CodedRuns, effect: Effect) -> str:
+    """The term's name; a factor of more than two levels says which level is compared, as in ``init[kaiming]``."""
+    parts = []
+    for factor, level in zip(effect.term, effect.levels, strict=True):
+        chosen = runs.factors[factor]
+        parts.append(chosen.name if len(chosen.levels) == 2 else f"{chosen.name}[{chosen.labels[level]}]")
+    return ":".join(parts)
+
+
+def alias_text(runs: CodedRuns, entry: MetricEffects, alias: Alias) -> str:
+    """What a term cannot be told from: other terms with their signs, the blocks, or cells that were not run."""
+    if not alias.terms:
+        return runs.block_name if entry.method == "regression within blocks, jackknife" else "(cells without runs)"
+    pairs = zip(alias.terms, alias.coefficients, strict=True)
+    return " ".join(f"{value:+.4g} {term_name(runs, term)}" for term, value in pairs)
+
+
+def scale_name(entry: MetricEffects) -> str:
+    """Whether the metric's differences are reported as such or as ratios."""
+    return "ratio" if entry.log else "difference"
+
+
+def reported(value: Floats, entry: MetricEffects) -> Floats:
+    """A difference on the scale of the analysis as it is reported: exponentiated for logarithms."""
+    return np.asarray(np.exp(value)) if entry.log else value

@@ -1,0 +1,105 @@
+"""Estimates of every metric -> the flat frame of F tests, by every model that the data allow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from bench.judge.coded import CodedRuns
+from bench.judge.effects import MetricEffects
+from bench.judge.names import term_name
+from bench.stats.anova import TermTest, anova
+from bench.stats.coding import Floats, Ints
+from bench.stats.effect_size import partial_epsilon_squared, partial_eta_squared, partial_omega_squared
+from bench.stats.mixed import fit_mixed, mixed_anova
+from bench.stats.within import within_anova
+
+_COLUMNS = ["metric", "model", "type", "covariance", "term", "df_num", "df_den", "sum_sq", "F", "p", "n"]
+_Table = tuple[str, int, str, Sequence[TermTest]]
+
+
+def anova_frame(
+    runs: CodedRuns, metrics: Sequence[MetricEffects], confidence: float, *, thorough: bool = False
+) -> pd.DataFrame:
+    """One row per metric and term: Type II against the residual, with the seeds as blocks if there are any.
+
+    ``thorough`` adds types I and III, robust covariances, each term against its own interaction with the blocks
+    (``within``), and the mixed model with Satterthwaite's degrees of freedom. Effect sizes follow from F and its
+    degrees of freedom; omega squared only where one residual serves every term.
+    """
+    rows = []
+    for entry in metrics:
+        if not entry.design.model:
+            continue
+        size = int(np.isfinite(entry.values).sum())
+        for model, kind, covariance, tests in _tables(runs, entry, thorough=thorough):
+            rows += [
+                (
+                    entry.metric,
+                    model,
+                    kind,
+                    covariance,
+                    _name(runs, test),
+                    test.df,
+                    test.df_error,
+                    test.sum_sq,
+                    test.F,
+                    test.p,
+                    size,
+                )
+                for test in tests
+            ]
+    frame = pd.DataFrame(rows, columns=_COLUMNS)
+    F, df, df_error, n = (frame[name].to_numpy(float) for name in ("F", "df_num", "df_den", "n"))
+    pooled = frame["model"].isin(["block", "independent"]).to_numpy()
+    for name, interval in (
+        ("partial_eta_sq", partial_eta_squared(F, df, df_error, confidence)),
+        ("omega_sq", partial_omega_squared(np.where(pooled, F, np.nan), df, df_error, n, confidence)),
+        ("epsilon_sq", partial_epsilon_squared(F, df, df_error, confidence)),
+    ):
+        frame[name], frame[f"{name}_low"], frame[f"{name}_high"] = interval.value, interval.low, interval.high
+    return frame
+
+
+def present_runs(runs: CodedRuns, entry: MetricEffects) -> tuple[Floats, Ints, Ints | None]:
+    """Values, codes and blocks (counted anew) of the runs that have a value."""
+    present = np.isfinite(entry.values)
+    block = None if runs.block is None else np.unique(runs.block[present], return_inverse=True)[1].reshape(-1)
+    return entry.values[present], runs.codes[present], block
+
+
+def _name(runs: CodedRuns, test: TermTest) -> str:
+    return runs.block_name if test.term is None else term_name(runs, test.term)
+
+
+def _tables(runs: CodedRuns, entry: MetricEffects, *, thorough: bool) -> Iterator[_Table]:
+    values, codes, block = present_runs(runs, entry)
+    levels, terms = runs.n_levels, entry.design.model
+    model = "independent" if block is None else "block"
+    yield model, 2, "ols", anova(values, codes, levels, terms, block)
+    if not thorough:
+        return
+    yield model, 1, "ols", anova(values, codes, levels, terms, block, kind=1)
+    yield model, 3, "ols", anova(values, codes, levels, terms, block, kind=3)
+    yield model, 2, "hc3", anova(values, codes, levels, terms, block, kind=2, covariance="hc3")
+    yield model, 3, "hc3", anova(values, codes, levels, terms, block, kind=3, covariance="hc3")
+    if block is None:
+        return
+    yield model, 3, "cluster", anova(values, codes, levels, terms, block, kind=3, covariance="cluster")
+    yield from _within(runs, entry)
+    mixed = fit_mixed(values, codes, levels, terms, block)
+    if mixed is not None:
+        yield "mixed", 3, "ols", mixed_anova(mixed)
+
+
+def _within(runs: CodedRuns, entry: MetricEffects) -> Iterator[_Table]:
+    table = entry.cells.table
+    if table is None or len(runs.cells) != np.prod(runs.n_levels):
+        return
+    complete = table[np.isfinite(table).all(axis=1)]
+    if len(complete) < 2 or np.isfinite(table).any(axis=1).sum() > len(complete):
+        return
+    tests = within_anova(complete, runs.cells, runs.n_levels, entry.design.model)
+    yield "within", 3, "ols", [TermTest(t.term, t.df, t.df_error, t.sum_sq, t.F, t.p) for t in tests]
