@@ -26,24 +26,22 @@ class Params:
 
 
 def run(jobs: Sequence[Job], progress: Progress) -> Iterator[dict[str, float]]:
-    """Train on ``train_size`` images and score on 500 others; the seed decides the split and the forest."""
+    """Train on ``train_size`` images and score on 500 others; the job's seed decides which, and seeds the forest."""
     X, y = load_digits(return_X_y=True)
     for done, job in enumerate(jobs, start=1):
-        p = job.params
         X_train, X_test, y_train, y_test = train_test_split(
-            X, y, train_size=p.train_size, test_size=500, stratify=y, random_state=job.seed
+            X, y, train_size=job.params.train_size, test_size=500, stratify=y, random_state=job.seed
         )
-        classifier = {
+        model = {
             "logistic": LogisticRegression(max_iter=2000),
             "forest": RandomForestClassifier(n_estimators=50, random_state=job.seed),
             "neighbors": KNeighborsClassifier(),
-        }[p.model]
-        model = make_pipeline(StandardScaler(), classifier) if p.scaling else classifier
+        }[job.params.model]
+        if job.params.scaling:
+            model = make_pipeline(StandardScaler(), model)
         probability = model.fit(X_train, y_train).predict_proba(X_test)
-        yield {
-            "accuracy": accuracy_score(y_test, model.classes_[probability.argmax(axis=1)]),
-            "log_loss": log_loss(y_test, probability),
-        }
+        guess = model.classes_[probability.argmax(axis=1)]
+        yield {"accuracy": accuracy_score(y_test, guess), "log_loss": log_loss(y_test, probability)}
         progress(done / len(jobs))
 
 

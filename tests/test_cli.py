@@ -255,3 +255,15 @@ def test_a_closed_pipe_is_quiet(lab: Lab, lab_folder: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait(timeout=30) == 0
+
+
+def test_the_example_runs_and_repeats_itself(command: Commands, tmp_path: Path) -> None:
+    """The example of a user's own experiment runs by the same commands, and gives the same bits twice."""
+    pytest.importorskip("sklearn")
+    suite = Path(__file__).parents[1] / "examples" / "digits.toml"
+    outputs = []
+    for out in (tmp_path / "once", tmp_path / "again"):
+        assert command("run", suite, "--seeds", "1", "--executor", "serial", "--out", out)[0] == 0
+        outputs.append(command("export", "--out", out)[1])
+    assert outputs[0] == outputs[1]
+    assert "accuracy" in outputs[0]

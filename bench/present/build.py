@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 
 import pandas as pd
@@ -74,14 +75,8 @@ _BEFORE_PUBLISHED = 3
 
 def frames(analysis: Analysis) -> Mapping[str, pd.DataFrame]:
     """The result frames by name."""
-    return {
-        "contrasts": analysis.contrasts,
-        "anova": analysis.anova,
-        "pairwise": analysis.pairwise,
-        "cells": analysis.cells,
-        "equivalence": analysis.equivalence,
-        "estimable": analysis.estimable,
-    }
+    held = {field.name: getattr(analysis, field.name) for field in fields(analysis)}
+    return {name: frame for name, frame in held.items() if isinstance(frame, pd.DataFrame)}
 
 
 def _command(run: Run) -> str:
