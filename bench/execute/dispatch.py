@@ -35,8 +35,6 @@ class _Task:
 
     batches: Sequence[Sequence[Pending]]
     attempt: int = 1
-    suspect: bool = False
-    """Whether it is a job whose batch killed its worker each time."""
     number: int = 0
     """In the order of submission."""
 
@@ -66,8 +64,10 @@ class Dispatch:
     """Told how many of these jobs are done, with the fractions of those that are running, and what came of them."""
     count: Counter[Status] = field(default_factory=Counter)
     _running: dict[Future[Work], _Task] = field(default_factory=dict, init=False)
-    _again: deque[_Task] = field(default_factory=deque, init=False)
+    _left: deque[_Task] = field(default_factory=deque, init=False)
+    """What was left when time was up."""
     _suspects: deque[_Task] = field(default_factory=deque, init=False)
+    """What was running when a worker died."""
     _environments: set[str] = field(default_factory=set, init=False)
     _issued: int = field(default=0, init=False)
     _submitted: int = field(default=0, init=False)
@@ -88,8 +88,11 @@ class Dispatch:
             self._tell(sum(len(task.jobs) * crew.fraction(future) for future, task in self._running.items()))
 
     def salvage(self, seconds: float) -> None:
-        """Store what finishes within ``seconds``, submitting nothing."""
-        self._collect(wait(self._running, seconds).done)
+        """Store what finishes within ``seconds``, and give up the rest."""
+        finished, unfinished = wait(self._running, seconds)
+        self._collect(finished)
+        for future in unfinished:
+            future.cancel()
 
     def hear(self, fraction: float) -> None:
         """Note the progress of a task that runs in this process."""
@@ -109,10 +112,10 @@ class Dispatch:
             self._running[future] = replace(task, number=self._submitted)
 
     def _next(self, crew: Crew) -> _Task | None:
-        """Interrupted work first, then new, then suspects: one at a time where a dying worker takes down the others."""
-        if self._again:
-            return self._again.popleft()
-        if self._issued < self.todo and (task := self._take(crew)):
+        """Unfinished work first, then new, then suspects: one at a time where a dying worker takes down the others."""
+        if self._left:
+            return self._left.popleft()
+        if task := self._take(crew):
             return task
         if self._suspects and (crew.isolates or not self._running):
             return self._suspects.popleft()
@@ -144,7 +147,7 @@ class Dispatch:
             self._store(task, done.results, done)
             self._usual = len(done.results), done.seconds / max(1, len(done.results))
             if unfinished := task.after(len(done.results)):
-                self._again.append(_Task(unfinished, task.attempt, task.suspect))
+                self._left.append(_Task(unfinished, task.attempt))
         elif isinstance(error, BrokenExecutor | CancelledError):
             self._retry(task)
         elif isinstance(error, BenchError):
@@ -154,11 +157,11 @@ class Dispatch:
             self._store(task, [Result("failed", {}, {}, reason)] * len(task.jobs), None)
 
     def _retry(self, task: _Task) -> None:
-        """A task that killed its worker is tried again; then its jobs, each alone; what still kills one is lost."""
+        """A task whose worker died is tried again; then its jobs, each alone; what still kills a worker is lost."""
         if task.attempt < ATTEMPTS:
-            (self._suspects if task.suspect else self._again).append(replace(task, attempt=task.attempt + 1))
+            self._suspects.append(replace(task, attempt=task.attempt + 1))
         elif len(task.jobs) > 1:
-            self._suspects.extend(_Task([[job]], suspect=True) for job in task.jobs)
+            self._suspects.extend(_Task([[job]]) for job in task.jobs)
         else:
             reason = f"its worker process was killed {ATTEMPTS} times (out of memory is the usual cause)"
             self._store(task, [Result("lost", {}, {}, reason)], None)

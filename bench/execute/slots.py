@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import wait as wait_for
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
@@ -23,6 +24,9 @@ from bench.execute.provenance import THREAD_SETTINGS
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _SPAWN = multiprocessing.get_context("spawn")
+
+PATIENCE = 5.0
+"""Seconds that a worker with nothing left to do may take to end; threads of an experiment may keep it."""
 
 
 @dataclass
@@ -83,11 +87,14 @@ class Slots(Executor):
             slot.process.kill()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Let the workers finish what was submitted, and end."""
+        """Let the workers finish what was submitted, and end; one that then does not end by itself is killed."""
         for slot in self._slots:
             slot.pool.shutdown(wait=False, cancel_futures=cancel_futures)
         if wait:
             for slot in self._slots:
+                wait_for(slot.futures)
+                slot.process.join(PATIENCE)
+                slot.process.kill()
                 slot.pool.shutdown(wait=True)
 
     def _submit_to(self, slot: _Slot, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
@@ -123,6 +130,7 @@ def _initialize(progress: Any) -> None:
     global _progress  # noqa: PLW0603  a worker process has one slot for life
     _progress = progress
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     if sys.stdout is not None and sys.stderr is not None:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()

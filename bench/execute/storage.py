@@ -78,8 +78,8 @@ def locked(folder: Path) -> Iterator[None]:
     with storing(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     try:
-        _take(descriptor, folder)
         with storing(path):
+            _take(descriptor, folder)
             if not os.path.samestat(os.fstat(descriptor), path.stat()):  # moved aside while we waited for the lock
                 raise _held(folder, "another process, which has just moved it")
             os.ftruncate(descriptor, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from bench.plan.suite import load
 
 
 def main() -> int:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell turns off for what it starts with "&"
     sys.path.insert(0, str(Path(__file__).parent))
     suite = load(sys.argv[1])
     try:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, wait
@@ -66,6 +67,16 @@ def test_killing_all_workers_ends_their_work_at_once(slots: Slots) -> None:
     assert slots.submit(_slow_pid, 0.0).result(timeout=10)
 
 
+def test_a_worker_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that an experiment leaves behind cannot keep the command waiting."""
+    monkeypatch.setattr("bench.execute.slots.PATIENCE", 0.2)
+    with Slots(1) as slots:
+        pid = slots.submit(_leave_thread).result(timeout=10)
+        start = time.monotonic()
+    assert time.monotonic() - start < 10
+    assert _all_gone([pid], seconds=10)
+
+
 _PARENT = """
 import sys, time
 sys.path.insert(0, {folder!r})
@@ -123,6 +134,11 @@ def _survive_interrupt() -> str:
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(0.1)
     return "alive"
+
+
+def _leave_thread() -> int:
+    threading.Thread(target=time.sleep, args=(60,)).start()
+    return os.getpid()
 
 
 def _all_gone(pids: list[int], seconds: float) -> bool:
