@@ -43,7 +43,7 @@ class Tally:
     lost: int
     seconds: float
     damaged: Sequence[Damage]
-    """What was found damaged in the journal; its jobs have been run again."""
+    """What was found damaged in the journal; jobs that were stored nowhere else have been run again."""
 
 
 def execute(
@@ -70,24 +70,27 @@ def execute(
     with locked(run.folder):
         cut = journal.mend(run.journal)
         settled, damaged = journal.settled(run.journal)
-        store(run)
+        store(run, suite)
         planned = n_jobs(suite)
         stored = sum(job.key in settled for job in run.planned()) if settled else 0
-        if on_progress is not None:
-            on_progress(stored, stored, planned, 0)
+
+        def tell(done: float, count: Counter[Status]) -> None:
+            if on_progress is not None:
+                on_progress(stored + done, stored + count.total(), planned, count["failed"] + count["lost"])
+
         count: Counter[Status] = Counter()
-        if stored < planned:
-            todo = planned - stored
+        tell(0, count)
+        if todo := planned - stored:
             size = even_size(todo, workers, suite.experiment.batch_size)
-
-            def tell(done: float, count: Counter[Status]) -> None:
-                if on_progress is not None:
-                    on_progress(stored + done, stored + count.total(), planned, count["failed"] + count["lost"])
-
             with Journal(run.journal, _session(suite)) as target:
                 dispatch = Dispatch(target, batches(missing(suite, settled), size), suite.reference, todo, tell, count)
                 crew = Crew(executor, min(workers, todo), preload=suite.reference, progress=dispatch.hear)
-                _work_off(dispatch, crew, run, stored, planned)
+                try:
+                    _work_off(dispatch, crew)
+                except KeyboardInterrupt:
+                    message = f"Interrupted: {stored + count.total()} of {planned} runs are stored in {run.folder}."
+                    hint = "The same command runs the rest."
+                    raise BenchError(message, hint=hint, exit_code=Exit.INTERRUPTED) from None
     return Tally(
         planned=planned,
         stored_before=stored,
@@ -104,16 +107,14 @@ GRACE = 1.0
 """Seconds that running work is given to finish after Ctrl-C."""
 
 
-def _work_off(dispatch: Dispatch, crew: Crew, run: Run, stored: int, planned: int) -> None:
+def _work_off(dispatch: Dispatch, crew: Crew) -> None:
     finished = False
     try:
         dispatch.run(crew)
         finished = True
     except KeyboardInterrupt:
         dispatch.salvage(GRACE)
-        n_stored = stored + dispatch.count.total()
-        message = f"Interrupted: {n_stored} of {planned} runs are stored in {run.folder}."
-        raise BenchError(message, hint="The same command runs the rest.", exit_code=Exit.INTERRUPTED) from None
+        raise
     finally:
         crew.dismiss(at_once=not finished)
 

@@ -57,10 +57,11 @@ class Run:
 
     def planned(self) -> Iterator[Planned]:
         """Every planned job in the order of the design, as it was stored."""
-        stored = list(_stored_cells(self.folder, _manifest(self.folder)))
-        for seed in self.suite.seeds:
-            for cell in stored:
-                yield Planned(identify(cell.changed, seed, self.suite.experiment.version), cell.levels, seed)
+        stored = _manifest(self.folder)
+        cells = list(_stored_cells(self.folder, stored))
+        for seed in stored.seeds:
+            for cell in cells:
+                yield Planned(identify(cell.changed, seed, stored.version), cell.levels, seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +123,9 @@ def create(suite: Suite, out: Path = REPORTS, *, fresh: bool = False) -> Run:
     return Run(folder, suite, _now())
 
 
-def store(run: Run) -> None:
-    """Write down what ``run`` plans, its folder being locked."""
-    suite, plan = run.suite, uuid.uuid4().hex
+def store(run: Run, suite: Suite) -> None:
+    """Write down that ``suite`` is what ``run`` plans from now on; its folder must be locked."""
+    plan = uuid.uuid4().hex
     lines = [json.dumps({"plan": plan})]
     for cell in cells(suite):
         levels = [cell.levels[name] for name in suite.factors]

@@ -55,7 +55,7 @@ def test_keys_of_a_stored_plan_are_those_of_the_experiment(make_suite: MakeSuite
     suite = make_suite("LOOP", {"size": [1, 2], "kind": ["fine", "ünïcode"], "sleep": [0.1 + 0.2, 1e-300]}, seeds=2)
     run = create(suite, tmp_path)
     with locked(run.folder):
-        store(run)
+        store(run, suite)
     planned = list(load(run.folder).planned())
     assert [job.key for job in planned] == [suite.experiment.key(job) for _, job in jobs(suite)]
     assert [job.levels for job in planned] == [list(cell.levels.values()) for cell, _ in jobs(suite)]
@@ -68,7 +68,7 @@ def test_tables_hold_every_planned_run(make_suite: MakeSuite, tmp_path: Path) ->
     run = finished(suite, tmp_path / "out")
     more = make_suite("LOOP", {"kind": kinds, "size": [10, 9], "sleep": [0, 0.001]}, seeds=3)
     with locked(run.folder):
-        store(create(more, tmp_path / "out"))
+        store(create(more, tmp_path / "out"), more)
     table, tidy = wide(load(run.folder)), frame(load(run.folder))
     assert list(table.columns) == ["run", "kind", "size", "sleep", "seed", "status", "loss", "score"]
     assert len(table) == 4 * 2 * 2 * 3
