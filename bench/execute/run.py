@@ -102,12 +102,10 @@ def create(suite: Suite, out: Path = REPORTS, *, fresh: bool = False) -> Run:
             hint = f"Tables of runs have columns {', '.join(RESERVED)} of their own; rename it in the experiment."
             raise BenchError(f"{suite.path}: a factor or metric cannot be called {name!r}.", hint=hint)
     folder = out / suite.name
-    with storing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        entries = {entry.name for entry in folder.iterdir()}
-    if "run.json" in entries and fresh:
+    entries = _entries(folder)
+    if fresh and entries & _OURS:
         _move_aside(folder)
-        return create(suite, out)
+        entries = _entries(folder)
     if "run.json" in entries:
         known = _manifest(folder)
         if known.reference != suite.reference:
@@ -120,7 +118,7 @@ def create(suite: Suite, out: Path = REPORTS, *, fresh: bool = False) -> Run:
             f"{folder} is not the folder of a run: it holds {', '.join(sorted(entries)[:3])}.",
             hint="Give the suite another name, or write elsewhere with --out.",
         )
-    return Run(folder, suite, _now())
+    return Run(folder, suite, datetime.now(UTC))
 
 
 def store(run: Run, suite: Suite) -> None:
@@ -231,8 +229,8 @@ def summarize(run: Run) -> Summary:
     )
 
 
-_OURS = {"lock", "suite.toml", "journal"}
-"""By any of these a folder is known whose run.json is lost, or was never written."""
+_OURS = {"lock", "suite.toml", "run.json", "journal"}
+"""By any of these the folder of a run is known, even if others are lost or were never written."""
 
 
 class _Manifest(BaseModel):
@@ -320,6 +318,17 @@ def _folders(out: Path) -> list[Path]:
     return sorted(path.parent for path in out.glob("*/run.json")) if out.is_dir() else []
 
 
+def _entries(folder: Path) -> set[str]:
+    """Names in the folder of a run, which is made if there is none; links could lead writing out of it."""
+    with storing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        entries = {entry.name: entry.is_symlink() for entry in folder.iterdir()}
+    if links := sorted(name for name, is_link in entries.items() if is_link):
+        hint = "bench writes only inside the folder of a run; make the folder itself a link if it must be elsewhere."
+        raise BenchError(f"{folder} holds a link: {links[0]}.", hint=hint)
+    return set(entries)
+
+
 def _move_aside(folder: Path) -> None:
     with locked(folder), storing(folder):
         stamp = datetime.now().astimezone().strftime("%Y-%m-%dT%H-%M-%S")
@@ -327,10 +336,6 @@ def _move_aside(folder: Path) -> None:
         if aside.exists():
             raise BenchError(f"{aside} exists already.", hint="Wait a second and try again.")
         folder.rename(aside)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _cannot_run(*_: object) -> NoReturn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import hashlib
 import json
 import math
 import os
@@ -89,6 +90,15 @@ def test_a_line_with_a_good_checksum_is_still_checked(field: str, value: object)
     line = encode("record", content)
     with pytest.raises(ValueError, match=field if field != "metrics" else "loss|metrics"):
         decode_record(decode(line[:-1]))
+
+
+@pytest.mark.parametrize("inside", [b"[" * 100_000, b"NaN", b"1" * 5000, b"1e999", b"{", b"\xff"])
+def test_hostile_json_is_refused(inside: bytes) -> None:
+    """JSON that is nested without end, not JSON, or has numbers beyond all bounds is a damaged line, not a crash."""
+    body = b'{"kind":"record","schema":1,"seconds":' + inside
+    checksum = hashlib.blake2b(body + b"}", digest_size=8).hexdigest()
+    with pytest.raises(ValueError, match=r".+"):
+        decode_record(decode(body + f',"checksum":"{checksum}"}}'.encode()))
 
 
 def test_other_schema_versions_are_not_read_as_this_one() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import math
 import os
@@ -143,6 +144,10 @@ def test_fresh_moves_the_old_run_aside(make_suite: MakeSuite, tmp_path: Path) ->
     pd.testing.assert_frame_equal(wide(load(aside.folder)), before)
     with locked(new.folder), pytest.raises(BenchError, match="is being written by process"):
         create(suite, tmp_path / "out", fresh=True)
+    (new.folder / "run.json").write_text("{")
+    (tmp_path / "out" / aside.folder.name).rename(tmp_path / "kept")
+    again = create(suite, tmp_path / "out", fresh=True)
+    assert execute(suite, again, executor="serial").stored_before == 0
 
 
 def test_finding_runs(make_suite: MakeSuite, tmp_path: Path) -> None:
@@ -178,6 +183,51 @@ def test_folders_that_are_not_ours_are_left_alone(make_suite: MakeSuite, tmp_pat
     finished(suite, tmp_path / "c")
     with pytest.raises(BenchError, match=r"holds runs of tiny:LOOP, and .* is of tiny:ENSEMBLE"):
         create(make_suite("ENSEMBLE", {"kind": ["fine"]}), tmp_path / "c")
+
+
+def test_links_in_the_folder_are_refused(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """A link in a run's folder cannot lead bench to write elsewhere; a folder that is a link is the user's choice."""
+    suite = make_suite("LOOP", {"kind": ["fine"]})
+    (tmp_path / "precious").write_text("thesis")
+    (tmp_path / "out" / "tiny").mkdir(parents=True)
+    link = tmp_path / "out" / "tiny" / ".run.json.new"
+    link.symlink_to(tmp_path / "precious")
+    with pytest.raises(BenchError, match=r"holds a link: \.run\.json\.new"):
+        create(suite, tmp_path / "out")
+    link.unlink()
+    (tmp_path / "linked").symlink_to(tmp_path / "out")
+    assert finished(suite, tmp_path / "linked").folder.resolve() == tmp_path / "out" / "tiny"
+    assert (tmp_path / "precious").read_text() == "thesis"
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"), [(errno.EROFS, "read-only"), (errno.EACCES, "may write"), (errno.ENOSPC, "Free")]
+)
+def test_a_folder_that_cannot_be_written_is_said(
+    make_suite: MakeSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, hint: str
+) -> None:
+    """Whichever step fails, the error names the path and the way out, and what was stored stays."""
+    suite = make_suite("LOOP", {"kind": ["fine"]})
+    run = finished(suite, tmp_path / "out")
+    before = wide(run)
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    for target in (
+        "bench.execute.storage.os.open",
+        "bench.execute.storage.os.ftruncate",
+        "bench.execute.storage.Path.open",
+        "bench.execute.storage.os.fsync",
+        "bench.execute.storage.Path.replace",
+        "bench.execute.run.Path.mkdir",
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(target, fail)
+            with pytest.raises(BenchError, match=r"out/tiny.* cannot be (written|read)") as raised:
+                finished(suite, tmp_path / "out")
+            assert hint in raised.value.hint or "cannot be read" in raised.value.message
+    pd.testing.assert_frame_equal(wide(load(run.folder)), before)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not bind root")

@@ -1,0 +1,76 @@
+"""Where numbers come from is written down truly."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.execute.coordinate import execute
+from bench.execute.journal import read
+from bench.execute.provenance import THREAD_SETTINGS, code, environment
+from bench.execute.run import create
+from tests.execute.conftest import MakeSuite
+
+
+def test_the_id_changes_with_what_may_change_numbers() -> None:
+    """Equal environments have equal ids; another version, CPU, instruction set or thread setting has another."""
+    here = environment()
+    assert dataclasses.replace(here).id == here.id
+    changes = [
+        {"python": "CPython 2.7.18"},
+        {"packages": {**here.packages, "numpy": "1.0"}},
+        {"cpu": "abacus"},
+        {"instructions": ()},
+        {"threads": dict.fromkeys(THREAD_SETTINGS, "64")},
+    ]
+    assert len({here.id, *(dataclasses.replace(here, **change).id for change in changes)}) == 1 + len(changes)
+
+
+def test_versions_are_had_without_importing_packages() -> None:
+    """Describing the environment imports no numerical package, which would take seconds."""
+    script = (
+        "import sys; from bench.execute.provenance import environment; found = environment().packages;"
+        "assert 'numpy' in found, found; assert not {'numpy', 'torch', 'scipy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_every_record_says_where_it_was_made(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """The journal describes the environment of the worker that made each record: one thread, unlike this process."""
+    suite = make_suite("LOOP", {"kind": ["fine"]})
+    run = create(suite, tmp_path / "out")
+    execute(suite, run, workers=1)
+    contents = read(run.journal)
+    (described,) = {record.environment for record in contents.records.values()}
+    assert contents.environments[described]["threads"] == dict.fromkeys(THREAD_SETTINGS, "1")
+    (session,) = contents.sessions
+    assert [entry["name"] for entry in session["code"]] == ["bench", "tiny"]
+    assert session["suite"] == suite.digest
+
+
+def test_the_commit_is_that_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tracked module has its repository's commit, and is dirty once changed; an untracked one has none."""
+
+    def git(*arguments: str) -> str:
+        identity = ["-c", "user.name=A", "-c", "user.email=a@b.c"]
+        command = ["git", "-C", str(tmp_path), *identity, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "tracked_code.py").write_text("")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "Begin")
+    (tmp_path / "untracked_code.py").write_text("")
+    __import__("tracked_code")
+    __import__("untracked_code")
+    found = code("tracked_code")
+    assert (found.commit, found.dirty) == (git("rev-parse", "HEAD"), False)
+    (tmp_path / "tracked_code.py").write_text("changed = True")
+    assert code("tracked_code").dirty
+    assert code("untracked_code").commit == ""
+    assert code("never_imported").commit == ""
