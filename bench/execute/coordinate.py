@@ -82,7 +82,7 @@ def execute(
         tell(0, count)
         if todo := planned - stored:
             size = even_size(todo, workers, suite.experiment.batch_size)
-            with Journal(run.journal, _session(suite)) as target:
+            with Journal(run.journal, _session(suite, cut)) as target:
                 dispatch = Dispatch(target, batches(missing(suite, settled), size), suite.reference, todo, tell, count)
                 crew = Crew(executor, min(workers, todo), preload=suite.reference, progress=dispatch.hear)
                 try:
@@ -119,8 +119,8 @@ def _work_off(dispatch: Dispatch, crew: Crew) -> None:
         crew.dismiss(at_once=not finished)
 
 
-def _session(suite: Suite) -> Mapping[str, Any]:
-    """What this coordinator says of itself at the head of its segment."""
+def _session(suite: Suite, cut: Sequence[Damage]) -> Mapping[str, Any]:
+    """What this coordinator says of itself, and of what it cut off, at the head of its segment."""
     modules = dict.fromkeys(("bench", suite.reference.partition(":")[0]))
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -130,4 +130,5 @@ def _session(suite: Suite) -> Mapping[str, Any]:
         "experiment": suite.reference,
         "version": suite.experiment.version,
         "code": [asdict(code(module)) for module in modules],
+        "cut": [asdict(damage) for damage in cut],
     }

@@ -204,6 +204,7 @@ def test_damage_is_said_and_its_jobs_are_run_again(make_suite: MakeSuite, tmp_pa
     assert (tally.stored_before, tally.ok) == (4, 2)
     assert [damage.why.split(":")[0] for damage in tally.damaged] == ["torn", "the checksum does not fit"]
     assert table(run) == before
+    assert [cut["segment"] for cut in read(run.journal).sessions[1]["cut"]] == [segment.name]
 
 
 def test_a_second_coordinator_is_refused(make_suite: MakeSuite, tmp_path: Path) -> None:
