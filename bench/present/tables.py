@@ -174,6 +174,36 @@ def estimable(frame: DataFrame, context: Context) -> Table:
     return Table("Every effect of the full factorial", shown, columns)
 
 
+def diagnostics(frame: DataFrame, context: Context) -> Table:
+    """One row a metric and check of its model; cells and seeds only where they alarm."""
+    labels = {metric.name: metric.label for metric in context.metrics}
+    chosen = frame[(frame["check"] != "cv") & (frame["reading"].ne("") | frame["check"].isin(list(_CHECKS)))]
+    shown = chosen.assign(
+        metric=[labels[name] for name in chosen["metric"]],
+        check=[_CHECKS.get(name, name.replace("_", " ")) for name in chosen["check"]],
+        subject=[
+            f"{subject}: {reading}" if reading else subject
+            for subject, reading in zip(chosen["subject"], chosen["reading"], strict=True)
+        ],
+    )
+    columns = (
+        Column("Metric", ("metric",), key=True),
+        Column("Check", ("check",)),
+        Column("Of", ("subject",)),
+        Column("Statistic", ("statistic",), "statistic"),
+        Column("p", ("p",), "p"),
+    )
+    return Table("What to doubt", shown, columns)
+
+
+_CHECKS = {
+    "shapiro": "normality: Shapiro–Wilk",
+    "brown_forsythe": "equal spread: Brown–Forsythe",
+    "autocorrelation": "autocorrelation",
+}
+"""Checks that concern a metric as a whole."""
+
+
 def pairwise(frame: DataFrame, context: Context) -> Iterator[Table]:
     """One table a metric: each cell against the baseline cell."""
     for metric, rows in _by_metric(frame, context):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pandas import DataFrame
@@ -18,6 +18,7 @@ EFFECTS = (
     f"are 95%; d_z is the effect over its spread across the blocks; * marks an adjusted p below {ALPHA}."
 )
 
+DIAGNOSTICS = "These never choose a test; they say what to doubt."
 ESTIMABLE = "What the cells identify"
 """Title of the section that holds the table of aliases."""
 
@@ -100,6 +101,20 @@ def disagreements(analysis: Analysis, context: Context) -> Iterator[str]:
         )
 
 
+def doubts(diagnostics: DataFrame, context: Context) -> Iterator[str]:
+    """Cells whose runs fall into two groups, and seeds that lie far from the others, by metric."""
+    alarming = diagnostics[diagnostics["reading"].ne("")]
+    for metric in context.metrics:
+        rows = alarming[alarming["metric"] == metric.name]
+        split, odd = rows[rows["check"] == "bimodality"], rows[rows["check"] == "odd_seed"]
+        if len(split):
+            named = _beside(split["subject"], split["reading"])
+            yield f"{metric.label}: the runs of a cell are not one cloud, and its mean describes none of them: {named}."
+        if len(odd):
+            named = _beside(odd["subject"], odd["statistic"].map(lambda value: numbers.fixed(value, 1)))
+            yield f"{metric.label}: far from the other {context.block}s, in robust SDs: {context.block} {named}."
+
+
 def published(frame: DataFrame) -> Iterator[str]:
     """How many published means ours agree with."""
     compared = frame[frame["z"].notna()]
@@ -113,6 +128,10 @@ def published(frame: DataFrame) -> Iterator[str]:
         yield "Where no SD was published, the standard error is from our SD and the published n."
     if len(frame) > len(compared):
         yield f"{len(frame) - len(compared)} published means have no counterpart here."
+
+
+def _beside(names: Iterable[str], remarks: Iterable[str]) -> str:
+    return numbers.listed([f"{name} ({remark})" for name, remark in zip(names, remarks, strict=True)])
 
 
 def _per_metric(tested: DataFrame) -> str:

@@ -113,6 +113,27 @@ def test_aliases_are_named() -> None:
     assert [row[:2] for row in shown.tables[0].rows if row[1] == "no"] == [["reg × act", "no"]]
 
 
+def test_collapses_and_odd_seeds_are_doubted() -> None:
+    """A cell whose runs fall into two groups is named, and so is a seed far from the others."""
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame(
+        {
+            "act": act,
+            "seed": seed,
+            "split": rng.normal() + 100 * (act == "gelu" and seed % 2),
+            "odd": rng.normal() + 100 * (seed == 3),
+        }
+        for act in ("relu", "gelu")
+        for seed in range(20)
+    )
+    context = Context({"act": ["relu", "gelu"]}, [Metric("split", "Split"), Metric("odd", "Odd")])
+    analysis = analyze(frame, ["act"], "seed", ["split", "odd"])
+    split, _, odd = words.doubts(analysis.diagnostics, context)
+    assert split.startswith("Split: the runs of a cell are not one cloud")
+    assert ": gelu (two groups: " in split
+    assert odd.startswith("Odd: far from the other seeds, in robust SDs: seed 3 (")
+
+
 def test_short_tables_show_main_effects_and_survivors() -> None:
     """A short rendering keeps main effects and whatever survives, and counts the rest."""
     table = next(tables.effects(simulated(2.0)[0].contrasts, simulated(2.0)[1]))
