@@ -193,7 +193,7 @@ def find(run: str | Path | None = None, out: Path = REPORTS) -> Run:
     """
     if run is None:
         if found := _folders(out):
-            return max(map(load, found), key=lambda run: run.updated)
+            return load(max(found, key=lambda folder: (folder / "run.json").stat().st_mtime_ns))
         raise BenchError(f"There is no run under {out}.", hint="Start one: bench run SUITE.")
     for folder in (out / run, Path(run)):
         if (folder / "run.json").is_file():

@@ -104,7 +104,7 @@ class Slots(Executor):
 
     def _replacement(self, dead: _Slot) -> _Slot:
         self._stillborn = self._stillborn + 1 if dead.progress.value < 0 else 0
-        if self._stillborn == 2:
+        if self._stillborn >= 2:
             raise BenchError(
                 "Worker processes end as soon as they are started.",
                 hint='A script that runs a suite must do so under `if __name__ == "__main__":`, because every worker '
