@@ -9,7 +9,6 @@ import pandas as pd
 
 from bench.judge.coded import CodedRuns
 from bench.judge.effects import MetricEffects
-from bench.judge.variance import present_runs
 from bench.stats.coding import Floats
 from bench.stats.diagnostics import (
     bimodality,
@@ -21,7 +20,6 @@ from bench.stats.diagnostics import (
     shapiro,
     variation_class,
 )
-from bench.stats.linear import fit
 
 _COLUMNS = ["metric", "check", "subject", "statistic", "p", "reading"]
 _RESIDUALS = ["metric", "run", "cell", "value", "fitted", "residual", "studentized", "leverage", "cook"]
@@ -48,8 +46,8 @@ def residual_frame(runs: CodedRuns, metrics: Sequence[MetricEffects]) -> pd.Data
     for entry in metrics:
         if not entry.cells.n.any():
             continue
-        values, codes, block = present_runs(runs, entry)
-        found = influence(fit(values, codes, runs.n_levels, entry.design.model, block))
+        found = influence(entry.variance.model)
+        values = entry.values[np.isfinite(entry.values)]
         frames.append(
             pd.DataFrame(
                 {
@@ -71,10 +69,8 @@ def residual_frame(runs: CodedRuns, metrics: Sequence[MetricEffects]) -> pd.Data
 def _checks(
     runs: CodedRuns, entry: MetricEffects, shares: dict[int, Floats], rng: np.random.Generator
 ) -> Iterator[_Row]:
-    values, codes, block = present_runs(runs, entry)
-    model = fit(values, codes, runs.n_levels, entry.design.model, block) if len(values) else None
-    if model is not None and model.testable:
-        normal = shapiro(model.residuals)
+    if entry.variance.model.testable:
+        normal = shapiro(entry.variance.model.residuals)
         yield "shapiro", "residuals", normal.statistic, normal.p, ""
     spread = levene(entry.cells.samples)
     yield "brown_forsythe", "cells", spread.statistic, spread.p, ""

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from bench.judge.coded import CodedRuns
+from bench.stats.anova import FittedAnova, fit_anova
 from bench.stats.coding import Bools, Floats, Ints, Term, term_columns, term_df, term_effects, term_levels, terms_up_to
 from bench.stats.contrast import Estimates, independent, one_sample, within_blocks
 from bench.stats.identify import Design, identify
@@ -36,6 +37,8 @@ class MetricEffects:
     design: Design
     effects: tuple[Effect, ...]
     estimates: Estimates
+    variance: FittedAnova
+    """The linear model of the analysis of variance, of the runs that have a value."""
     per_block: Floats | None
     """Contrasts (blocks, effects) behind the estimates, NaN in a block without runs; None unless complete."""
     method: Method
@@ -53,6 +56,7 @@ def estimate_effects(
     present = np.isfinite(values)
     cells = Cells.of(values, runs.cell, runs.block, len(runs.cells))
     observed = cells.n > 0
+    block = None if runs.block is None else np.unique(runs.block[present], return_inverse=True)[1].reshape(-1)
     lacking = _incomplete_blocks(cells, observed)
     per_block = None
     if not lacking:
@@ -70,7 +74,7 @@ def estimate_effects(
             per_block[:, estimates.constant] = np.nan
     else:
         method = "regression within blocks, jackknife"
-        block = np.unique(_blocks(runs)[present], return_inverse=True)[1].reshape(-1)
+        assert block is not None  # only blocks can lack cells
         design = identify(runs.codes[present], runs.n_levels, block)
         estimates = _concatenated(
             [
@@ -89,6 +93,7 @@ def estimate_effects(
         design=design,
         effects=effects,
         estimates=_spread(estimates, source),
+        variance=fit_anova(values[present], runs.codes[present], runs.n_levels, design.model, block),
         per_block=None if per_block is None else _with_lost(per_block, source),
         method=method,
         notes=tuple(_notes(runs, metric, observed, lacking)),
@@ -155,18 +160,13 @@ def _with_lost(values: Floats, source: Ints) -> Floats:
     return np.concatenate([values, np.full((*values.shape[:-1], 1), np.nan)], axis=-1)[..., source]
 
 
-def _blocks(runs: CodedRuns) -> Ints:
-    assert runs.block is not None
-    return runs.block
-
-
 def _notes(runs: CodedRuns, metric: str, observed: Bools, lacking: int) -> Iterator[str]:
     for label, seen in zip(runs.cell_labels, observed, strict=True):
         if not seen:
             yield f"{metric}: cell {label} has no run with a value; effects are those of the remaining cells."
     if lacking:
         yield (
-            f"{metric}: {lacking} of {_blocks(runs).max() + 1} blocks ({runs.block_name}) lack some cells; effects are "
+            f"{metric}: {lacking} of {len(runs.block_labels)} blocks ({runs.block_name}) lack some cells; effects are "
             "estimated by regression within blocks, with standard errors from leaving out one block at a time."
         )
     if runs.block is not None:

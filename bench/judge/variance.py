@@ -10,8 +10,7 @@ import pandas as pd
 from bench.judge.coded import CodedRuns
 from bench.judge.effects import MetricEffects
 from bench.judge.names import term_name
-from bench.stats.anova import TermTest, anova
-from bench.stats.coding import Floats, Ints
+from bench.stats.anova import TermTest
 from bench.stats.effect_size import partial_epsilon_squared, partial_eta_squared, partial_omega_squared
 from bench.stats.mixed import fit_mixed, mixed_anova
 from bench.stats.within import within_anova
@@ -63,33 +62,27 @@ def anova_frame(
     return frame
 
 
-def present_runs(runs: CodedRuns, entry: MetricEffects) -> tuple[Floats, Ints, Ints | None]:
-    """Values, codes and blocks (counted anew) of the runs that have a value."""
-    present = np.isfinite(entry.values)
-    block = None if runs.block is None else np.unique(runs.block[present], return_inverse=True)[1].reshape(-1)
-    return entry.values[present], runs.codes[present], block
-
-
 def _name(runs: CodedRuns, test: TermTest) -> str:
     return runs.block_name if test.term is None else term_name(runs, test.term)
 
 
 def _tables(runs: CodedRuns, entry: MetricEffects, *, thorough: bool) -> Iterator[_Table]:
-    values, codes, block = present_runs(runs, entry)
-    levels, terms = runs.n_levels, entry.design.model
+    fitted, terms = entry.variance, entry.design.model
+    block = fitted.model.block
     model = "independent" if block is None else "block"
-    yield model, 2, "ols", anova(values, codes, levels, terms, block)
+    yield model, 2, "ols", fitted.tests()
     if not thorough:
         return
-    yield model, 1, "ols", anova(values, codes, levels, terms, block, kind=1)
-    yield model, 3, "ols", anova(values, codes, levels, terms, block, kind=3)
-    yield model, 2, "hc3", anova(values, codes, levels, terms, block, kind=2, covariance="hc3")
-    yield model, 3, "hc3", anova(values, codes, levels, terms, block, kind=3, covariance="hc3")
+    yield model, 1, "ols", fitted.tests(1)
+    yield model, 3, "ols", fitted.tests(3)
+    yield model, 2, "hc3", fitted.tests(2, "hc3")
+    yield model, 3, "hc3", fitted.tests(3, "hc3")
     if block is None:
         return
-    yield model, 3, "cluster", anova(values, codes, levels, terms, block, kind=3, covariance="cluster")
+    yield model, 3, "cluster", fitted.tests(3, "cluster")
     yield from _within(runs, entry)
-    mixed = fit_mixed(values, codes, levels, terms, block)
+    present = np.isfinite(entry.values)
+    mixed = fit_mixed(entry.values[present], runs.codes[present], runs.n_levels, terms, block)
     if mixed is not None:
         yield "mixed", 3, "ols", mixed_anova(mixed)
 

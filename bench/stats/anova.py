@@ -29,44 +29,53 @@ class TermTest:
     p: float
 
 
-def anova(
-    values: Floats,
-    codes: Ints,
-    levels: Sequence[int],
-    terms: Sequence[Term],
-    block: Ints | None,
-    *,
-    kind: SumsOfSquares = 2,
-    covariance: Covariance = "ols",
-) -> list[TermTest]:
-    """F tests of the blocks and of each term against the residual of the model with all of them.
+@dataclass(frozen=True)
+class FittedAnova:
+    """The linear models behind an analysis of variance, fitted once for all its tables."""
 
-    ``values`` (runs,), ``codes`` (runs, factors), ``block`` (runs,) counted from 0. Kind 1: each term after those
-    before it, blocks first. Kind 2: after every term that does not contain it. Kind 3: after all others, in sum coding;
-    NaN where terms depend on each other, since it then depends on which are left out. Agrees with R's ``anova`` and
-    ``car::Anova``.
+    model: LinearModel
+    without_blocks: LinearModel | None
+    """The same terms with one mean instead of one a block; None without blocks."""
+    between: float
+    """Sum of squares of the block means; 0 without blocks."""
 
-    A robust ``covariance`` gives Wald tests of the terms, of kind 2 or 3. Kind 2 then weights the cells by their
-    estimated variances and so tests something else than kind 3, even in balanced data: prefer kind 3.
-    """
+    def tests(self, kind: SumsOfSquares = 2, covariance: Covariance = "ols") -> list[TermTest]:
+        """F tests of the blocks and of each term against the residual of the model with all of them.
+
+        Kind 1: each term after those before it, blocks first. Kind 2: after every term that does not contain it.
+        Kind 3: after all others, in sum coding; NaN where terms depend on each other, since it then depends on which
+        are left out. Agrees with R's ``anova`` and ``car::Anova``.
+
+        A robust ``covariance`` gives Wald tests of the terms, of kind 2 or 3. Kind 2 then weights the cells by their
+        estimated variances and so tests something else than kind 3, even in balanced data: prefer kind 3.
+        """
+        if covariance != "ols":
+            return _robust(self.model, kind, covariance)
+        rows = [] if self.without_blocks is None else [self._blocks(self.without_blocks, kind)]
+        for position, term in enumerate(self.model.terms):
+            own = self.model.column_owner == position
+            others = np.isin(self.model.column_owner, _adjusted_for(position, self.model.terms, kind))
+            along = _projected(self.model, own, others)
+            sum_sq = float(along @ along) if kind != 3 or self.model.complete else float("nan")
+            rows.append(_row(term, len(along), sum_sq, self.model))
+        return rows
+
+    def _blocks(self, without: LinearModel, kind: SumsOfSquares) -> TermTest:
+        if kind == 1:
+            return _row(None, self.model.blocks - 1, self.between, self.model)
+        sum_sq = without.sum_sq - self.model.sum_sq
+        return _row(None, without.df_error - self.model.df_error, sum_sq, self.model)
+
+
+def fit_anova(
+    values: Floats, codes: Ints, levels: Sequence[int], terms: Sequence[Term], block: Ints | None
+) -> FittedAnova:
+    """Fit ``values`` (runs,) on ``terms`` of ``codes`` (runs, factors), with ``block`` (runs,) counted from 0."""
     model = fit(values, codes, levels, terms, block)
-    if covariance != "ols":
-        return _robust(model, kind, covariance)
-    rows = []
-    if block is not None:
-        if kind == 1 or not terms:
-            between = centred(values, None) - centred(values, block)
-            rows.append(_row(None, model.blocks - 1, float(between @ between), model))
-        else:
-            without = fit(values, codes, levels, terms)
-            rows.append(_row(None, without.df_error - model.df_error, without.sum_sq - model.sum_sq, model))
-    for position, term in enumerate(terms):
-        own = model.column_owner == position
-        others = np.isin(model.column_owner, _adjusted_for(position, terms, kind))
-        along = _projected(model, own, others)
-        sum_sq = float(along @ along) if kind != 3 or model.complete else float("nan")
-        rows.append(_row(term, len(along), sum_sq, model))
-    return rows
+    if block is None:
+        return FittedAnova(model, None, 0.0)
+    between = centred(values, None) - centred(values, block)
+    return FittedAnova(model, fit(values, codes, levels, terms), float(between @ between))
 
 
 def wald(estimates: Floats, covariance: Floats, df_error: float) -> tuple[float, float]:

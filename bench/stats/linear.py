@@ -84,7 +84,7 @@ class LinearModel:
     @property
     def blocks(self) -> int:
         """Number of blocks; 1 if there are none, for the mean."""
-        return 1 if self.block is None else int(self.block.max()) + 1
+        return 1 if self.block is None else int(self.block.max(initial=-1)) + 1
 
     @property
     def df_error(self) -> int:

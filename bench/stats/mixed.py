@@ -103,7 +103,7 @@ def _pooled_df(df: Floats) -> float:
 
 @dataclass(frozen=True)
 class _BlockSums:
-    """What the likelihood needs: products of deviations from block means, and the block means."""
+    """What the likelihood needs: block means, and deviations from them, turned by QR into a few rows."""
 
     n: int
     size: Floats
@@ -117,7 +117,8 @@ class _BlockSums:
         size = np.bincount(block).astype(float)
         mean_x = np.stack([np.bincount(block, weights=column) for column in X.T], axis=1) / size[:, None]
         mean_y = np.bincount(block, weights=y) / size
-        return cls(len(y), size, X - mean_x[block], y - mean_y[block], mean_x, mean_y)
+        within = np.asarray(np.linalg.qr(np.column_stack([X - mean_x[block], y - mean_y[block]]), mode="r"), float)
+        return cls(len(y), size, within[:, :-1], within[:, -1], mean_x, mean_y)
 
     def solve(self, ratio: float) -> tuple[Floats, Floats, Floats]:
         """X'WX, its solution for the coefficients, and the weights of block means, at error variance 1."""

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.stats.anova import anova
+from bench.stats.anova import fit_anova
 from bench.stats.coding import terms_up_to
 from bench.stats.effect_size import partial_epsilon_squared, partial_eta_squared, partial_omega_squared
 from bench.stats.linear import fit
@@ -72,7 +72,7 @@ def expected(rows, factors):
 def test_sums_of_squares_are_those_of_r(reference, name, model, kind):
     """Degrees of freedom, sums of squares, F and p of types I, II and III agree with anova() and car::Anova()."""
     *arguments, factors, answers = coded(reference, name, model)
-    rows = by_factors(anova(*arguments, kind=kind), factors)
+    rows = by_factors(fit_anova(*arguments).tests(kind), factors)
     table = answers[f"type{kind}"]
     if "rows" not in table:
         assert "aliased" in table["error"]
@@ -95,7 +95,7 @@ def test_hc3_tables_are_those_of_car(reference, name, model, kind):
     """F with HC3 agrees with car::Anova(white.adjust = 'hc3') where the model is of full rank."""
     *arguments, factors, answers = coded(reference, name, model)
     table = answers[f"type{kind}_hc3"]
-    rows = by_factors(anova(*arguments, kind=kind, covariance="hc3"), factors)
+    rows = by_factors(fit_anova(*arguments).tests(kind, "hc3"), factors)
     for key, row in expected(table["rows"], factors):
         if key != {"(block)"}:
             np.testing.assert_allclose((rows[key].F, rows[key].p), (row["F"], row["p"]), rtol=1e-8, err_msg=str(key))
@@ -105,7 +105,7 @@ def test_hc3_tables_are_those_of_car(reference, name, model, kind):
 def test_effect_sizes_and_limits_are_those_of_r(reference, name, model):
     """Partial eta, omega and epsilon squared and their limits agree with R to 1e-7."""
     *arguments, factors, answers = coded(reference, name, model)
-    rows = by_factors(anova(*arguments), factors)
+    rows = by_factors(fit_anova(*arguments).tests(), factors)
     for key, row in expected(answers["effect_sizes_type2"]["rows"], factors):
         found = rows[key]
         for measure, label in (
@@ -139,6 +139,6 @@ def test_certified_values_of_nist(name):
     answers = json.loads((FOLDER / "a20_nist_strd.json").read_text())["results"][name]["certified"]
     frame = pd.read_csv(FOLDER / f"a20_nist_strd_{name}.csv")
     group = np.unique(frame["group"], return_inverse=True)[1]
-    row = anova(frame["value"].to_numpy(), group[:, None], [group.max() + 1], [(0,)], None)[0]
+    row = fit_anova(frame["value"].to_numpy(), group[:, None], [group.max() + 1], [(0,)], None).tests()[0]
     exact = float(answers.get("F_exact_on_float64_data", answers["F"]))
     assert abs(row.F / exact - 1.0) < 1e-10
