@@ -1,36 +1,27 @@
-"""The folder of a run: a suite goes in; the same suite, what is planned and what is done come out, nothing imported.
+"""The folder of a run: a suite goes in; what is planned and what is done come out, and no experiment is imported.
 
-``reports/<name>/`` holds ``suite.toml`` (the text last run), ``run.json`` and ``cells.jsonl`` (what that text meant to
-the experiment then), ``published.csv`` (if the suite names one), ``journal/`` (the results) and ``lock``.
+``reports/<name>/`` holds the files of ``manifest`` (what was planned), ``journal/`` (the results) and ``lock``.
 """
 
 from __future__ import annotations
 
-import json
-import shutil
-import socket
-import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Any
 
 from bench.errors import BenchError
+from bench.execute import manifest
 from bench.execute.journal import Contents, read
-from bench.execute.storage import locked, reading, replace, storing
-from bench.experiment import Experiment, Metric, identify
-from bench.plan.design import cells
-from bench.plan.suite import MetricSettings, Suite
+from bench.execute.storage import locked, storing
+from bench.experiment import identify
+from bench.plan.suite import Suite
 
 REPORTS = Path("reports")
-SCHEMA = 1
-"""Version of what ``run.json`` and ``cells.jsonl`` hold."""
 RESERVED = ("run", "seed", "status", "metric", "value")
 """Columns of every table of runs; no factor or metric may be called so."""
 
@@ -57,8 +48,8 @@ class Run:
 
     def planned(self) -> Iterator[Planned]:
         """Every planned job in the order of the design, as it was stored."""
-        stored = _manifest(self.folder)
-        cells = list(_stored_cells(self.folder, stored))
+        stored = manifest.read(self.folder)
+        cells = list(manifest.read_cells(self.folder, stored))
         for seed in stored.seeds:
             for cell in cells:
                 yield Planned(identify(cell.changed, seed, stored.version), cell.levels, seed)
@@ -107,7 +98,7 @@ def create(suite: Suite, out: Path = REPORTS, *, fresh: bool = False) -> Run:
         _move_aside(folder)
         entries = _entries(folder)
     if "run.json" in entries:
-        known = _manifest(folder)
+        known = manifest.read(folder)
         if known.reference != suite.reference:
             raise BenchError(
                 f"{folder} holds runs of {known.reference}, and {suite.path} is of {suite.reference}.",
@@ -123,36 +114,7 @@ def create(suite: Suite, out: Path = REPORTS, *, fresh: bool = False) -> Run:
 
 def store(run: Run, suite: Suite) -> None:
     """Write down that ``suite`` is what ``run`` plans from now on; its folder must be locked."""
-    plan = uuid.uuid4().hex
-    lines = [json.dumps({"plan": plan})]
-    for cell in cells(suite):
-        levels = [cell.levels[name] for name in suite.factors]
-        lines.append(json.dumps([levels, suite.experiment.changed(cell.params)]))
-    manifest = _Manifest(
-        schema_version=SCHEMA,
-        plan=plan,
-        name=suite.name,
-        path=str(suite.path.absolute()),
-        digest=suite.digest,
-        reference=suite.reference,
-        version=suite.experiment.version,
-        seeds=list(suite.seeds),
-        params=dict(suite.params),
-        factors={name: list(settings.items()) for name, settings in suite.settings.items()},
-        listed=suite.listed is not None,
-        n_cells=len(lines) - 1,
-        metrics=tuple(suite.experiment.metrics),
-        metric_settings=dict(suite.metrics),
-        published=suite.published is not None,
-        host=socket.gethostname(),
-        updated=run.updated,
-    )
-    replace(run.folder / "suite.toml", suite.text)
-    if suite.published is not None:
-        with storing(run.folder / "published.csv"):
-            shutil.copyfile(suite.published, run.folder / "published.csv")
-    replace(run.folder / "cells.jsonl", "\n".join([*lines, ""]))
-    replace(run.folder / "run.json", json.dumps(manifest.model_dump(), default=str, indent=1))
+    manifest.write(run.folder, suite, run.updated)
 
 
 def load(folder: Path) -> Run:
@@ -161,28 +123,8 @@ def load(folder: Path) -> Run:
     Raises:
         BenchError: it holds none, or what it holds is damaged.
     """
-    stored = _manifest(folder)
-    with reading(folder / "suite.toml"):
-        text = (folder / "suite.toml").read_text(encoding="utf-8", errors="replace")
-    listed = None
-    if stored.listed:
-        listed = tuple(dict(zip(stored.factors, cell.levels, strict=True)) for cell in _stored_cells(folder, stored))
-    suite = Suite(
-        name=stored.name,
-        reference=stored.reference,
-        experiment=Experiment(params=dict, metrics=stored.metrics, run=_cannot_run, version=stored.version),
-        seeds=tuple(stored.seeds),
-        params=stored.params,
-        factors={name: tuple(level for level, _ in pairs) for name, pairs in stored.factors.items()},
-        listed=listed,
-        metrics=stored.metric_settings,
-        published=folder / "published.csv" if stored.published else None,
-        path=Path(stored.path),
-        text=text,
-        settings={name: dict(pairs) for name, pairs in stored.factors.items()},
-        digest=stored.digest,
-    )
-    return Run(folder, suite, stored.updated)
+    stored = manifest.read(folder)
+    return Run(folder, manifest.read_suite(folder, stored), stored.updated)
 
 
 def find(run: str | Path | None = None, out: Path = REPORTS) -> Run:
@@ -233,87 +175,6 @@ _OURS = {"lock", "suite.toml", "run.json", "journal"}
 """By any of these the folder of a run is known, even if others are lost or were never written."""
 
 
-class _Manifest(BaseModel):
-    """What ``run.json`` holds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    schema_version: int
-    plan: str
-    """The same in ``cells.jsonl``, which belongs to it."""
-    name: str
-    path: str
-    digest: str
-    reference: str
-    version: str
-    seeds: list[Annotated[int, Field(ge=0, lt=2**63)]]
-    params: dict[str, Any]
-    factors: dict[str, list[tuple[str | int | float | bool, Any]]]
-    listed: bool
-    n_cells: int
-    metrics: tuple[Metric, ...]
-    metric_settings: dict[str, MetricSettings]
-    published: bool
-    host: str
-    updated: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class _StoredCell:
-    levels: Sequence[Any]
-    changed: Mapping[str, Any]
-
-
-def _manifest(folder: Path) -> _Manifest:
-    path = folder / "run.json"
-    if not path.is_file():
-        raise BenchError(f"{folder} is not the folder of a run: it has no run.json.", hint="bench runs lists the runs.")
-    with reading(path):
-        text = path.read_text(encoding="utf-8", errors="replace")
-    try:
-        stored = json.loads(text)
-        if isinstance(stored, dict) and isinstance(stored.get("schema_version"), int):
-            _refuse_newer(folder, stored["schema_version"])
-        return _Manifest.model_validate(stored)
-    except (ValidationError, ValueError, RecursionError) as error:
-        raise _damaged(path, error) from error
-
-
-def _refuse_newer(folder: Path, schema_version: int) -> None:
-    if schema_version > SCHEMA:
-        message = f"{folder} was written by a newer bench (schema version {schema_version}; this one reads {SCHEMA})."
-        raise BenchError(message, hint="Update bench, or run the suite with another --out.")
-
-
-def _stored_cells(folder: Path, manifest: _Manifest) -> Iterator[_StoredCell]:
-    path = folder / "cells.jsonl"
-    known = [{(type(level), level) for level, _ in pairs} for pairs in manifest.factors.values()]
-    n_cells = 0
-    try:
-        with reading(path), path.open(encoding="utf-8", errors="replace") as file:
-            _check(json.loads(file.readline())["plan"] == manifest.plan, "it belongs to another run.json")
-            for line in file:
-                levels, changed = json.loads(line)
-                fits = all((type(level), level) in there for level, there in zip(levels, known, strict=True))
-                _check(fits and isinstance(changed, dict), "its cells are not those of run.json")
-                n_cells += 1
-                yield _StoredCell(levels, changed)
-            _check(n_cells == manifest.n_cells, "cells are missing")
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise _damaged(path, error) from error
-
-
-def _check(fits: bool, why: str) -> None:
-    if not fits:
-        raise ValueError(why)
-
-
-def _damaged(path: Path, error: Exception) -> BenchError:
-    why = str(error).partition("\n")[0]
-    hint = "Delete it and run the suite again: it is written anew, and every stored result stays."
-    return BenchError(f"{path} is damaged: {why}.", hint=hint)
-
-
 def _folders(out: Path) -> list[Path]:
     return sorted(path.parent for path in out.glob("*/run.json")) if out.is_dir() else []
 
@@ -336,7 +197,3 @@ def _move_aside(folder: Path) -> None:
         if aside.exists():
             raise BenchError(f"{aside} exists already.", hint="Wait a second and try again.")
         folder.rename(aside)
-
-
-def _cannot_run(*_: object) -> NoReturn:
-    raise BenchError("A stored run is a record; it cannot be run.", hint="Run its suite: bench run SUITE.")

@@ -1,0 +1,185 @@
+"""A suite -> the files that say what it meant when it was run -> the same suite, without its experiment.
+
+``suite.toml`` is its text; ``run.json`` and ``cells.jsonl`` are what that text meant to the experiment then, so that
+results can be read when the experiment has changed or gone, and without running its code; ``published.csv`` is a copy.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bench.errors import BenchError
+from bench.execute.storage import reading, replace, storing
+from bench.experiment import Experiment, Metric
+from bench.plan.design import cells
+from bench.plan.suite import MetricSettings, Suite
+
+SCHEMA = 1
+"""Version of what ``run.json`` and ``cells.jsonl`` hold."""
+
+
+class Manifest(BaseModel):
+    """What ``run.json`` holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int
+    plan: str
+    """The same in ``cells.jsonl``, which belongs to it."""
+    name: str
+    path: str
+    digest: str
+    reference: str
+    version: str
+    seeds: list[Annotated[int, Field(ge=0, lt=2**63)]]
+    params: dict[str, Any]
+    factors: dict[str, list[tuple[str | int | float | bool, Any]]]
+    listed: bool
+    n_cells: int
+    metrics: tuple[Metric, ...]
+    metric_settings: dict[str, MetricSettings]
+    published: bool
+    host: str
+    updated: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCell:
+    """A line of ``cells.jsonl``."""
+
+    levels: Sequence[Any]
+    """In the order of the factors."""
+    changed: Mapping[str, Any]
+    """Parameters that differ from their defaults (``Experiment.changed``)."""
+
+
+def write(folder: Path, suite: Suite, updated: datetime) -> None:
+    """Replace the files in ``folder`` by those of ``suite``; results that are stored there stay as they are."""
+    plan = uuid.uuid4().hex
+    lines = [json.dumps({"plan": plan})]
+    for cell in cells(suite):
+        levels = [cell.levels[name] for name in suite.factors]
+        lines.append(json.dumps([levels, suite.experiment.changed(cell.params)]))
+    manifest = Manifest(
+        schema_version=SCHEMA,
+        plan=plan,
+        name=suite.name,
+        path=str(suite.path.absolute()),
+        digest=suite.digest,
+        reference=suite.reference,
+        version=suite.experiment.version,
+        seeds=list(suite.seeds),
+        params=dict(suite.params),
+        factors={name: list(settings.items()) for name, settings in suite.settings.items()},
+        listed=suite.listed is not None,
+        n_cells=len(lines) - 1,
+        metrics=tuple(suite.experiment.metrics),
+        metric_settings=dict(suite.metrics),
+        published=suite.published is not None,
+        host=socket.gethostname(),
+        updated=updated,
+    )
+    replace(folder / "suite.toml", suite.text)
+    if suite.published is not None:
+        with storing(folder / "published.csv"):
+            shutil.copyfile(suite.published, folder / "published.csv")
+    replace(folder / "cells.jsonl", "\n".join([*lines, ""]))
+    replace(folder / "run.json", json.dumps(manifest.model_dump(), default=str, indent=1))
+
+
+def read(folder: Path) -> Manifest:
+    """What ``run.json`` holds.
+
+    Raises:
+        BenchError: there is none, it is damaged, or a newer bench wrote it.
+    """
+    path = folder / "run.json"
+    if not path.is_file():
+        raise BenchError(f"{folder} is not the folder of a run: it has no run.json.", hint="bench runs lists the runs.")
+    with reading(path):
+        text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        stored = json.loads(text)
+        if isinstance(stored, dict) and isinstance(stored.get("schema_version"), int):
+            _refuse_newer(folder, stored["schema_version"])
+        return Manifest.model_validate(stored)
+    except (ValidationError, ValueError, RecursionError) as error:
+        raise _damaged(path, error) from error
+
+
+def read_cells(folder: Path, manifest: Manifest) -> Iterator[StoredCell]:
+    """The cells in the order of the design, one at a time.
+
+    Raises:
+        BenchError: there are none, or not those of ``manifest``.
+    """
+    path = folder / "cells.jsonl"
+    known = [{(type(level), level) for level, _ in pairs} for pairs in manifest.factors.values()]
+    n_cells = 0
+    try:
+        with reading(path), path.open(encoding="utf-8", errors="replace") as file:
+            _check(json.loads(file.readline())["plan"] == manifest.plan, "it belongs to another run.json")
+            for line in file:
+                levels, changed = json.loads(line)
+                fits = all((type(level), level) in there for level, there in zip(levels, known, strict=True))
+                _check(fits and isinstance(changed, dict), "its cells are not those of run.json")
+                n_cells += 1
+                yield StoredCell(levels, changed)
+            _check(n_cells == manifest.n_cells, "cells are missing")
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise _damaged(path, error) from error
+
+
+def read_suite(folder: Path, manifest: Manifest) -> Suite:
+    """The suite as it was run; its experiment has the metrics and the version of then, and cannot be run."""
+    with reading(folder / "suite.toml"):
+        text = (folder / "suite.toml").read_text(encoding="utf-8", errors="replace")
+    listed = None
+    if manifest.listed:
+        listed = tuple(dict(zip(manifest.factors, cell.levels, strict=True)) for cell in read_cells(folder, manifest))
+    return Suite(
+        name=manifest.name,
+        reference=manifest.reference,
+        experiment=Experiment(params=dict, metrics=manifest.metrics, run=_cannot_run, version=manifest.version),
+        seeds=tuple(manifest.seeds),
+        params=manifest.params,
+        factors={name: tuple(level for level, _ in pairs) for name, pairs in manifest.factors.items()},
+        listed=listed,
+        metrics=manifest.metric_settings,
+        published=folder / "published.csv" if manifest.published else None,
+        path=Path(manifest.path),
+        text=text,
+        settings={name: dict(pairs) for name, pairs in manifest.factors.items()},
+        digest=manifest.digest,
+    )
+
+
+def _refuse_newer(folder: Path, schema_version: int) -> None:
+    if schema_version > SCHEMA:
+        message = f"{folder} was written by a newer bench (schema version {schema_version}; this one reads {SCHEMA})."
+        raise BenchError(message, hint="Update bench, or run the suite with another --out.")
+
+
+def _check(fits: bool, why: str) -> None:
+    if not fits:
+        raise ValueError(why)
+
+
+def _damaged(path: Path, error: Exception) -> BenchError:
+    why = str(error).partition("\n")[0]
+    hint = "Delete it and run the suite again: it is written anew, and every stored result stays."
+    return BenchError(f"{path} is damaged: {why}.", hint=hint)
+
+
+def _cannot_run(*_: object) -> NoReturn:
+    raise BenchError("A stored run is a record; it cannot be run.", hint="Run its suite: bench run SUITE.")
