@@ -15,14 +15,20 @@ from bench.stats.multiplicity import adjust
 from bench.stats.pairs import Cells
 from bench.stats.resample import sign_flip
 
+_CELL_COLUMNS = ("cell", "metric", "n", "n_missing", "mean", "sd", "cv", "min", "max")
 _CONSTANT = "no variation to test against"
 _TOO_FEW = "too few runs"
 _LOST = "not estimable from the runs that have a value"
 
 
+def factor_column(name: str) -> str:
+    """What a factor's column is called in the frame of cells: its name, unless the frame has a column called so."""
+    return f"{name} (factor)" if name in _CELL_COLUMNS else name
+
+
 def cell_frame(runs: CodedRuns) -> pd.DataFrame:
     """One row per metric and cell: ``n n_missing mean sd cv min max`` of the values as measured."""
-    levels = runs.cell_levels()
+    levels = runs.cell_levels().rename(columns=factor_column)
     total = np.bincount(runs.cell, minlength=len(runs.cells))
     frames = []
     for metric, raw in runs.values.items():

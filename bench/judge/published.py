@@ -10,6 +10,11 @@ import pandas as pd
 from bench.errors import BenchError
 
 _NUMBERS = ("mean", "std", "n")
+_OURS = {
+    *("metric", *_NUMBERS, "cell", "n_missing", "sd", "cv", "min", "max"),
+    *("published_mean", "published_sd", "published_n", "our_mean", "our_sd", "our_n"),
+    *("difference", "standard_error", "se_source", "z", "within_3_se"),
+}
 
 
 def compare_published(
@@ -50,6 +55,11 @@ def compare_published(
 
 
 def _read(table: pd.DataFrame, cells: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
+    if clash := sorted(_OURS & set(factors)):
+        raise BenchError(
+            f"The factor {clash[0]!r} is called like a column of the comparison with a published table.",
+            hint=f"Such a table has {', '.join(_NUMBERS)} of its own; rename the factor, or leave the table out.",
+        )
     wanted = [*factors, "metric", *_NUMBERS]
     missing = [name for name in wanted if name not in table.columns]
     if missing:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pandas import DataFrame
 
 from bench.experiment import Metric
+from bench.judge.frames import factor_column
 from bench.present import numbers
 from bench.present.report import Column, Table
 
@@ -79,16 +80,27 @@ def effects(contrasts: DataFrame, context: Context) -> Iterator[Table]:
 
 
 def means(cells: DataFrame, context: Context) -> Table:
-    """One row a cell, one column a metric."""
+    """One row a cell, one column a metric; a short rendering shows the first cells."""
     full = cells["n"].max()
-    frame = cells[list(context.factors)].drop_duplicates().reset_index(drop=True)
-    columns = [Column(name, (name,), key=True) for name in context.factors]
+    named = {name: factor_column(name) for name in context.factors}
+    if len(named) > _MOST_FACTORS:
+        named = {"Cell": "cell"}
+    frame = cells[list(named.values())].drop_duplicates().reset_index(drop=True)
+    frame.columns = [f"level {position}" for position in range(len(named))]
+    columns = [Column(name, (f"level {position}",), key=True) for position, name in enumerate(named)]
+    frame["headline"] = frame.index < _MOST_CELLS
     for position, (metric, rows) in enumerate(_by_metric(cells, context)):
         source = tuple(f"{name} {position}" for name in ("mean", "sd", "n"))
         frame[list(source)] = rows[["mean", "sd", "n"]].to_numpy()
         complete = bool((rows["n"] == full).all())
         columns.append(Column(metric.label, source[:2] if complete else source, "mean_sd" if complete else "mean_sd_n"))
-    return Table(f"Mean ± SD of {numbers.counted(int(full), 'run')} per cell", frame, columns)
+    return Table(f"Mean ± SD of {numbers.counted(int(full), 'run')} per cell", frame, columns, headline="headline")
+
+
+_MOST_FACTORS = 5
+"""More than so many factors share one column of a table of cells."""
+_MOST_CELLS = 40
+"""Rows of the table of means in a short rendering."""
 
 
 def published(frame: DataFrame, context: Context) -> Iterator[Table]:

@@ -134,6 +134,19 @@ def test_collapses_and_odd_seeds_are_doubted() -> None:
     assert odd.startswith("Odd: far from the other seeds, in robust SDs: seed 3 (")
 
 
+@pytest.mark.parametrize("name", ["n", "mean", "cell", "headline", "effect", "estimate", "a:b", "C", "level 0", "λ x"])
+def test_factors_may_be_called_anything(name: str) -> None:
+    """A factor called like a column of a result frame is shown with its levels, wherever factors are."""
+    rng = np.random.default_rng(2)
+    rows = [{name: level, "seed": seed, "loss": rng.normal()} for level in ("low", "high") for seed in range(4)]
+    context = Context({name: ["low", "high"]}, [Metric("loss", "Loss")])
+    analysis = analyze(pd.DataFrame(rows), [name], "seed", ["loss"])
+    shown = {part.title: part for part in build.analysis_sections(analysis, context, 4)}
+    assert shown["Effects"].tables[0].rows[0][0] == f"{name}: low → high"
+    assert [row[0] for row in shown["Means"].tables[0].rows] == ["low", "high"]
+    assert shown["Means"].tables[0].header[0] == name
+
+
 def test_short_tables_show_main_effects_and_survivors() -> None:
     """A short rendering keeps main effects and whatever survives, and counts the rest."""
     table = next(tables.effects(simulated(2.0)[0].contrasts, simulated(2.0)[1]))
