@@ -23,6 +23,7 @@ from bench.execute.run import Run, create, load
 from bench.execute.slots import Slots
 from bench.execute.storage import locked
 from bench.plan.suite import Suite
+from bench.plan.suite import load as load_suite
 from tests.execute.conftest import MakeSuite
 
 COORDINATOR = Path(__file__).parent / "coordinator.py"
@@ -244,6 +245,22 @@ def test_slots_started_before_the_suite_is_known(make_suite: MakeSuite, tmp_path
     with Slots(1, preload="tiny:LOOP") as slots:
         suite = make_suite("LOOP", {"kind": ["fine"]})
         assert finished(suite, tmp_path / "out", executor=slots)[1].ok == 3
+
+
+def test_workers_that_cannot_import_the_experiment_stop_the_run(
+    make_suite: MakeSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An experiment that only the coordinator has is an error of the whole run, with its advice, and no failed job."""
+    make_suite("LOOP", {"kind": ["fine"]})
+    monkeypatch.setitem(sys.modules, "phantom", __import__("tiny"))
+    path = tmp_path / "tiny.toml"
+    path.write_text(path.read_text().replace("tiny:LOOP", "phantom:LOOP"))
+    suite = load_suite(path)
+    run = create(suite, tmp_path / "out")
+    with pytest.raises(BenchError, match="'phantom' cannot be imported: ModuleNotFoundError") as raised:
+        execute(suite, run, workers=1)
+    assert "package.module:NAME" in raised.value.hint
+    assert set(wide(load(run.folder))["status"]) == {"missing"}
 
 
 @pytest.mark.parametrize(
