@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -18,6 +18,9 @@ from bench.judge.frames import cell_frame, contrast_frame, equivalence_frame, es
 from bench.judge.variance import anova_frame
 from bench.stats.coding import Floats
 from bench.stats.identify import identify
+
+_HUGE = 1e100
+"""Squares of larger values, and their sums, come too near the largest float."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +71,18 @@ def analyze(
     if not 0.0 < confidence < 1.0:
         raise BenchError(f"A confidence of {confidence} is not between 0 and 1.", hint="0.95 is usual.")
     options = [MetricOptions(metric) if isinstance(metric, str) else metric for metric in metrics]
+    _require_margins(options)
     runs = code_runs(frame, factors, block, [option.name for option in options], reference)
+    usable = {name: _in_range(name, values) for name, values in runs.values.items()}
+    runs = replace(runs, values={name: values for name, (values, _) in usable.items()})
     rng = np.random.default_rng(0) if rng is None else rng
     notes = _design_notes(runs)
     planned = identify(runs.cells, runs.n_levels)
     effects = []
     for option in options:
-        values, said = _analysable(runs.values[option.name], option)
+        values, said = _on_scale(runs.values[option.name], option)
         effects.append(estimate_effects(runs, planned, option.name, values, log=option.log, confidence=confidence))
-        notes += said + list(effects[-1].notes)
+        notes += [*usable[option.name][1], *said, *effects[-1].notes]
     margins = {option.name: (option.margin, option.better) for option in options if option.margin is not None}
     return Analysis(
         cells=cell_frame(runs),
@@ -91,20 +97,41 @@ def analyze(
     )
 
 
-def _analysable(values: Floats, option: MetricOptions) -> tuple[Floats, list[str]]:
-    """Finite values on the scale of the analysis, NaN elsewhere, and what was set aside."""
+def _require_margins(options: Sequence[MetricOptions]) -> None:
+    for option in options:
+        if option.margin is not None and not 0 < option.margin < float("inf"):
+            raise BenchError(
+                f"The margin of {option.name} is {option.margin}; it must be a positive number.",
+                hint="It is the smallest difference that matters, in the metric's unit.",
+            )
+
+
+def _in_range(name: str, values: Floats) -> tuple[Floats, list[str]]:
+    """Finite values whose squares are numbers, NaN elsewhere, and what was set aside."""
     notes = []
     missing = int((~np.isfinite(values)).sum())
     if missing:
-        notes.append(f"{option.name}: {missing} of {len(values)} runs have no finite value and are left out.")
+        notes.append(f"{name}: {missing} of {len(values)} runs have no finite value and are left out.")
     values = np.where(np.isfinite(values), values, np.nan)
-    if option.log:
-        positive = values > 0
-        lost = int((~positive & np.isfinite(values)).sum())
-        if lost:
-            notes.append(f"{option.name}: {lost} values are not positive, so have no logarithm, and are left out.")
-        values = np.log(np.where(positive, values, np.nan))
+    with np.errstate(invalid="ignore"):
+        huge = np.abs(values) > _HUGE
+    if huge.any():
+        notes.append(f"{name}: {int(huge.sum())} values beyond {_HUGE:g} are left out.")
+    values = np.where(huge, np.nan, values)
+    if 0 < np.nanmax(np.abs(values), initial=0.0) < 1 / _HUGE:
+        notes.append(f"{name}: no value reaches {1 / _HUGE:g}; all count as zero. Take a larger unit.")
+        values = values * 0.0
     return values, notes
+
+
+def _on_scale(values: Floats, option: MetricOptions) -> tuple[Floats, list[str]]:
+    """Values on the scale of the analysis, NaN for what has no logarithm, which is said."""
+    if not option.log:
+        return values, []
+    positive = values > 0
+    lost = int((~positive & np.isfinite(values)).sum())
+    said = f"{option.name}: {lost} values are not positive, so have no logarithm, and are left out."
+    return np.log(np.where(positive, values, np.nan)), [said] if lost else []
 
 
 def _design_notes(runs: CodedRuns) -> list[str]:

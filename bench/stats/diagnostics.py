@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from scipy import special, stats
 
-from bench.stats.coding import Floats
+from bench.stats.coding import ROUNDING, Floats
 from bench.stats.linear import LinearModel
 
 Variation = Literal["stable", "moderate", "variable", "unstable", ""]
@@ -131,13 +131,17 @@ def odd_seeds(table: Floats) -> Floats:
     ``table`` (seeds, cells), less each cell's mean, so that missing cells do not matter. Beyond 3.5 is worth a look
     (Iglewicz & Hoaglin 1993).
     """
-    deviations = table - np.nanmean(table, axis=0, keepdims=True) if np.isfinite(table).any() else table
-    present = np.isfinite(deviations)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means = np.where(present, deviations, 0.0).sum(axis=1) / present.sum(axis=1)
-        distance = means - np.nanmedian(means) if np.isfinite(means).any() else means
-        spread = np.nanmedian(np.abs(distance)) if np.isfinite(means).any() else np.nan
-    return np.asarray(distance / (1.4826 * spread)) if spread > 0 else np.full(len(table), np.nan)
+    present = np.isfinite(table)
+    if not present.any():
+        return np.full(len(table), np.nan)
+    filled = np.where(present, table, 0.0)
+    deviations = np.where(present, table - filled.sum(axis=0) / np.maximum(present.sum(axis=0), 1), 0.0)
+    counted = np.where(present.any(axis=1), present.sum(axis=1), np.nan)
+    means = deviations.sum(axis=1) / counted
+    distance = means - np.nanmedian(means)
+    spread = float(np.nanmedian(np.abs(distance)))
+    rounding = ROUNDING * float(np.abs(filled).max())
+    return np.asarray(distance / (1.4826 * spread)) if spread > rounding else np.full(len(table), np.nan)
 
 
 def seed_autocorrelation(seed_means: Floats) -> Check:
