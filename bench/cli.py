@@ -267,7 +267,7 @@ def _emit(data: str | bytes, output: str | None = None) -> None:
         _write(Path(output), data)
         return
     try:
-        sys.stdout.buffer.write(data.encode(errors="replace") if isinstance(data, str) else data)
+        sys.stdout.buffer.write(_bytes(data))
         sys.stdout.buffer.flush()
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -277,11 +277,15 @@ def _emit(data: str | bytes, output: str | None = None) -> None:
 
 def _write(path: Path, data: str | bytes) -> None:
     try:
-        path.write_bytes(data.encode() if isinstance(data, str) else data)
+        path.write_bytes(_bytes(data))
     except OSError as error:
         hint = "Name another file with --output, or - for stdout."
         raise BenchError(f"{path} cannot be written: {error.strerror}.", hint=hint) from error
     _say(f"Written to {path}")
+
+
+def _bytes(data: str | bytes) -> bytes:
+    return data.encode(errors="replace") if isinstance(data, str) else data
 
 
 def _say(message: str) -> None:

@@ -12,6 +12,8 @@ import pytest
 import bench
 from bench.errors import BenchError
 
+from tests.conftest import EXPERIMENT
+
 if TYPE_CHECKING:
     from tests.conftest import Lab
 
@@ -80,3 +82,14 @@ def test_no_run_is_a_clear_error(lab: Lab) -> None:
     """Where there is no run, the error says how to start one."""
     with pytest.raises(BenchError, match="bench run SUITE"):
         bench.load(out=lab.out)
+
+
+@pytest.mark.parametrize(("factor", "said"), [("loss", "two factors or metrics"), ("value", "cannot be called")])
+def test_columns_of_a_table_have_one_meaning(lab: Lab, factor: str, said: str) -> None:
+    """A factor called like a metric or like a column of every table is refused before anything is run."""
+    module = lab.folder / f"lab_with_{factor}.py"
+    module.write_text(EXPERIMENT.replace("dose: float", f"{factor}: float").replace("p.dose", f"p.{factor}"))
+    suite = lab.suite("clashing")
+    suite.write_text(suite.read_text().replace("lab_of_a_user", module.stem).replace("dose", factor))
+    with pytest.raises(BenchError, match=said):
+        bench.run(suite, out=lab.out, executor="serial")
