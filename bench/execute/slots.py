@@ -98,6 +98,8 @@ class Slots(Executor):
                 slot.pool.shutdown(wait=True)
 
     def _submit_to(self, slot: _Slot, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        if slot.progress.value > 0 and slot.n_unfinished() == 0:
+            slot.progress.value = 0.0  # which the worker does too, though only once it begins
         future = slot.pool.submit(_run, function, *args, **kwargs)
         slot.futures.add(future)
         return future

@@ -227,6 +227,7 @@ def test_progress_counts_up_to_everything(make_suite: MakeSuite, tmp_path: Path)
     finished(suite, tmp_path / "out", workers=2, on_progress=lambda *now: heard.append(now))
     assert heard[0] == (2, 2, 16, 0)
     assert heard[-1] == (16, 16, 16, 8)
+    assert [now[0] for now in heard] == sorted(now[0] for now in heard)
     assert [now[1] for now in heard] == sorted(now[1] for now in heard)
     assert any(done > stored for done, stored, _, _ in heard)
 
