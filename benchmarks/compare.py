@@ -57,22 +57,17 @@ def loop_seconds(protocol: str) -> float:
 def harness(suite: str) -> tuple[float, float]:
     """Wall-clock seconds of `bench run`, and the peak of its processes' memory in MB (shared pages counted once)."""
     with tempfile.TemporaryDirectory() as out:
-        command = [
-            sys.executable,
-            "-m",
-            "bench.cli",
-            "run",
-            str(HERE.parent / "suites" / f"{suite}.toml"),
-            "--out",
-            out,
-        ]
+        script = Path(sys.executable).with_name("bench")
+        command = [str(script), "run", str(HERE.parent / "suites" / f"{suite}.toml"), "--out", out]
         start = time.perf_counter()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         peak = [0.0]
         threading.Thread(target=_watch_memory, args=(process.pid, peak), daemon=True).start()
-        if process.wait():
+        failed = process.wait()
+        seconds = time.perf_counter() - start
+        if failed or (bench.load(suite, out=out, wide=True)["status"] != "ok").any():
             sys.exit(f"{' '.join(command)} failed")
-        return time.perf_counter() - start, peak[0]
+        return seconds, peak[0]
 
 
 def agreement(protocol: str, *, cells: int, seeds: int, epochs: int) -> pd.DataFrame:
