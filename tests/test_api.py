@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -11,8 +12,6 @@ import pytest
 
 import bench
 from bench.errors import BenchError
-
-from tests.conftest import EXPERIMENT
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -85,10 +84,11 @@ def test_no_run_is_a_clear_error(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(("factor", "said"), [("loss", "two factors or metrics"), ("value", "cannot be called")])
-def test_columns_of_a_table_have_one_meaning(lab: Lab, factor: str, said: str) -> None:
+def test_columns_of_a_table_have_one_meaning(lab: Lab, lab_folder: Path, factor: str, said: str) -> None:
     """A factor called like a metric or like a column of every table is refused before anything is run."""
     module = lab.folder / f"lab_with_{factor}.py"
-    module.write_text(EXPERIMENT.replace("dose: float", f"{factor}: float").replace("p.dose", f"p.{factor}"))
+    source = (lab_folder / "lab_of_a_user.py").read_text()
+    module.write_text(source.replace("dose: float", f"{factor}: float").replace("p.dose", f"p.{factor}"))
     suite = lab.suite("clashing")
     suite.write_text(suite.read_text().replace("lab_of_a_user", module.stem).replace("dose", factor))
     with pytest.raises(BenchError, match=said):
