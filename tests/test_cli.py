@@ -222,9 +222,11 @@ def test_a_bug_is_one_line_and_70(command: Commands, lab: Lab, monkeypatch: pyte
 
 
 def start(*arguments: object, folder: Path, experiment: Path) -> subprocess.Popen[str]:
+    """A command of its own process, which heeds Ctrl-C even where the tests run in the background."""
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from bench.cli import main; main()"
     environment = {**os.environ, "PYTHONPATH": str(experiment)}
     return subprocess.Popen(
-        [sys.executable, "-c", "from bench.cli import main; main()", *map(str, arguments)],
+        [sys.executable, "-c", code, *map(str, arguments)],
         cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
