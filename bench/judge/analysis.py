@@ -15,6 +15,7 @@ from bench.judge.coded import CodedRuns, code_runs
 from bench.judge.doubts import diagnostic_frame, residual_frame
 from bench.judge.effects import estimate_effects
 from bench.judge.frames import cell_frame, contrast_frame, equivalence_frame, estimable_frame
+from bench.judge.omnibus import omnibus_frame
 from bench.judge.variance import anova_frame
 from bench.stats.coding import Floats
 from bench.stats.identify import identify
@@ -44,6 +45,7 @@ class Analysis:
     anova: pd.DataFrame
     pairwise: pd.DataFrame
     equivalence: pd.DataFrame
+    omnibus: pd.DataFrame
     diagnostics: pd.DataFrame
     residuals: pd.DataFrame
     estimable: pd.DataFrame
@@ -90,6 +92,7 @@ def analyze(
         anova=anova_frame(runs, effects, confidence, thorough=thorough),
         pairwise=pair_frame(runs, effects, confidence, thorough=thorough),
         equivalence=equivalence_frame(effects, runs, margins, confidence),
+        omnibus=omnibus_frame(effects, rng),
         diagnostics=diagnostic_frame(runs, effects, rng),
         residuals=residual_frame(runs, effects),
         estimable=estimable_frame(runs, effects),

@@ -131,8 +131,14 @@ def friedman(table: Floats) -> ManyGroups:
 
 
 def iman_davenport(found: ManyGroups, blocks: int) -> tuple[float, float]:
-    """F form of Friedman's test and its p, less conservative than chi-squared (Iman & Davenport 1980)."""
-    F = (blocks - 1) * found.statistic / (blocks * found.df - found.statistic)
+    """F form of Friedman's test and its p, less conservative than chi-squared (Iman & Davenport 1980).
+
+    NaN where every block ranks the treatments alike, which leaves no residual.
+    """
+    left = blocks * found.df - found.statistic
+    if not left > 1e-12 * found.statistic:
+        return float("nan"), float("nan")
+    F = (blocks - 1) * found.statistic / left
     return F, float(special.fdtrc(found.df, found.df * (blocks - 1), F))
 
 

@@ -63,7 +63,7 @@ def _lost_runs(rng: np.random.Generator, repetitions: int, seeds: int, codes: In
 
 def _multiplicative(rng: np.random.Generator, repetitions: int, seeds: int, codes: Ints) -> Floats:
     """Each factor's second level multiplies the metric by 1.6: no interaction on the log scale, many on the raw one."""
-    return np.exp(np.log(1.6) * codes.sum(axis=1) + 0.3 * _independent(rng, repetitions, seeds, codes))
+    return np.asarray(np.exp(np.log(1.6) * codes.sum(axis=1) + 0.3 * _independent(rng, repetitions, seeds, codes)))
 
 
 SCENARIOS = (
