@@ -142,3 +142,49 @@ def test_certified_values_of_nist(name):
     row = fit_anova(frame["value"].to_numpy(), group[:, None], [group.max() + 1], [(0,)], None).tests()[0]
     exact = float(answers.get("F_exact_on_float64_data", answers["F"]))
     assert abs(row.F / exact - 1.0) < 1e-10
+
+
+def test_clustered_f_is_the_squared_t_of_one_contrast_per_block(reference):
+    """With complete blocks, the jackknife over blocks tests each one-df term as repeated measures do."""
+    values, codes, levels, terms, block, factors, _ = coded(reference, "a01_factorial_balanced", "lm_full_block")
+    rows = by_factors(fit_anova(values, codes, levels, terms, block).tests(3, "cluster"), factors)
+    for row in reference("a01_factorial_balanced")[1]["rm_anova"]["rows"]:
+        found = rows[frozenset(row["term"].split(":"))]
+        np.testing.assert_allclose((found.F, found.df_error, found.p), (row["F"], 9, row["p"]), rtol=1e-9)
+
+
+def test_one_residual_degree_of_freedom_suffices():
+    """Three runs of two levels are tested on one degree of freedom, as in Student's t."""
+    from scipy import stats
+
+    row = fit_anova(np.array([1.0, 2.5, 2.0]), np.array([[0], [1], [0]]), [2], [(0,)], None).tests()[0]
+    expected = stats.ttest_ind([1.0, 2.0], [2.5])
+    np.testing.assert_allclose((row.F, row.p, row.df_error), (expected.statistic**2, expected.pvalue, 1))
+
+
+def test_a_run_that_decides_its_own_fit_has_no_robust_covariance():
+    """With one run in a cell HC2 to HC4 do not exist, while HC0 does."""
+    model = fit(np.array([1.0, 2.0, 4.0, 3.0]), np.array([[0], [0], [0], [1]]), [2], [(0,)])
+    assert np.isfinite(model.covariance("hc0")).all()
+    for kind in ("hc2", "hc3", "hc4"):
+        assert np.isnan(model.covariance(kind)).all()
+    assert np.isnan(fit_anova(model.y, np.array([[0], [0], [0], [1]]), [2], [(0,)], None).tests(3, "hc3")[0].p)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda model: model.covariance("hc9"), "hc9"),
+        (lambda model: model.covariance("cluster"), "blocks"),
+    ],
+)
+def test_covariances_that_do_not_exist_are_refused(call, said):
+    """An unknown covariance, and a cluster without blocks, are errors."""
+    with pytest.raises(ValueError, match=said):
+        call(fit(np.arange(4.0), np.array([[0], [0], [1], [1]]), [2], [(0,)]))
+
+
+def test_sequential_sums_of_squares_have_no_robust_form():
+    """Type I with a robust covariance is refused instead of ignored."""
+    with pytest.raises(ValueError, match="sequential"):
+        fit_anova(np.arange(4.0), np.array([[0], [0], [1], [1]]), [2], [(0,)], None).tests(1, "hc3")

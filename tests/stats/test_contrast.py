@@ -82,3 +82,11 @@ def test_montgomerys_filtration_rates():
     printed = {(0,): 21.625, (1,): 3.125, (2,): 9.875, (3,): 14.625, (0, 2): -18.125, (0, 3): 16.625, (0, 1, 3): 4.125}
     for term, value in printed.items():
         assert effects[term] == pytest.approx(value)
+
+
+def test_two_blocks_have_one_degree_of_freedom():
+    """Two seeds suffice for a t test, and one does not."""
+    found = one_sample(np.array([[1.0], [2.0]]), magnitude=2.0)
+    assert found.t[0] == pytest.approx(3.0)
+    assert found.p[0] == pytest.approx(stats.ttest_1samp([1.0, 2.0], 0.0).pvalue)
+    assert np.isnan(one_sample(np.array([[1.0]]), magnitude=1.0).p[0])
