@@ -270,10 +270,11 @@ def test_everything_reaches_the_disk_within_a_second(tmp_path: Path, monkeypatch
 def test_a_second_writer_is_refused_and_a_killed_one_leaves_no_lock(tmp_path: Path) -> None:
     """The second writer is told the PID and host of the first; once that is killed the folder is free."""
     script = (
-        "import sys, time; from pathlib import Path; from bench.execute.storage import locked\n"
-        "with locked(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+        "import sys; from pathlib import Path; from bench.execute.storage import locked\n"
+        "with locked(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     )
-    with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE) as holder:
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
         with pytest.raises(BenchError, match=f"process {holder.pid} on {os.uname().nodename}"), locked(tmp_path):
