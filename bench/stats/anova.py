@@ -97,7 +97,8 @@ def _adjusted_for(position: int, terms: Sequence[Term], kind: SumsOfSquares) -> 
 
 def _projected(model: LinearModel, own: Bools, others: Bools) -> Floats:
     """The response along the part of a term that is orthogonal to the others; as long as that part has dimensions."""
-    basis, part = _basis(model.coordinates[:, others]), model.coordinates[:, own]
+    adjusted, part = model.coordinates[:, others], model.coordinates[:, own]
+    basis = np.linalg.qr(adjusted)[0] if model.complete else _basis(adjusted)
     size = np.linalg.norm(part)
     for _ in range(2):  # twice, so that rounding in the first pass is removed by the second
         part = part - basis @ (basis.T @ part)

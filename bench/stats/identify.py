@@ -80,7 +80,11 @@ def identify(codes: Ints, levels: Sequence[int], block: Ints | None = None, *, o
     terms = [term for term in terms_up_to(order, len(levels)) if term_df(levels, term) > 0]
     columns = _turned({term: centred(term_columns(codes, levels, term), block) for term in terms}, len(codes))
     base = _full_rank_order(columns, order)
-    identified = tuple(_identify_term(term, columns, max(base, len(term))) for term in columns)
+    if base == order:
+        whole = ((term, columns[term].shape[1]) for term in columns)
+        identified = tuple(Identified(term, base, df, df, Alias((), ()), ()) for term, df in whole)
+    else:
+        identified = tuple(_identify_term(term, columns, max(base, len(term))) for term in columns)
     return Design(levels=levels, codes=codes, columns=columns, order=base, identified=identified)
 
 
