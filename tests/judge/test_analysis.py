@@ -251,3 +251,17 @@ def test_bad_request_is_an_error_that_names_it(factorial, change, said):
     request = {"factors": ["init"], "block": "seed", "metrics": ["value"]} | change
     with pytest.raises(BenchError, match=said):
         analyze(frame, **request)
+
+
+def test_ten_thousand_flips_of_eight_metrics_take_under_five_seconds(factorial):
+    """Twenty seeds, whose flips are drawn by chance, are analysed at once too (processor time)."""
+    frame, _ = factorial
+    rng = np.random.default_rng(0)
+    longer = pd.concat([frame, frame.assign(seed=frame["seed"] + 10)], ignore_index=True)
+    metrics = [f"m{i}" for i in range(8)]
+    wide = longer.assign(**{name: longer["value"] + rng.normal(size=len(longer)) for name in metrics})
+    start = time.process_time()
+    contrasts = analyze(wide, FACTORS, "seed", metrics).contrasts
+    assert time.process_time() - start < 5.0
+    assert (contrasts["p_signflip_floor"] == 1 / 10_001).all()
+    np.testing.assert_allclose(contrasts["p_signflip"], contrasts["p"], atol=0.03)

@@ -1,5 +1,6 @@
 """Several groups and families: post hoc tests, rank tests, Welch's ANOVA, repeated measures, adjusted p values."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from bench.stats.coding import terms_up_to
+from bench.stats.effect_size import cohen_d, cohen_d_z, hedges_correction
 from bench.stats.multiplicity import adjust
 from bench.stats.noncentral import f_limits, noncentral_f_cdf, noncentral_t_cdf, t_limits
 from bench.stats.oneway import welch_anova
@@ -166,3 +168,35 @@ def test_what_cannot_be_adjusted_is_refused():
         adjust([0.1], "hs")
     with pytest.raises(ValueError, match="between 0 and 1"):
         adjust([1.1], "holm")
+
+
+def test_hommel_is_closed_testing_with_simes():
+    """For families of up to five, every hypothesis is rejected as by Simes' test of all subsets that hold it."""
+    rng = np.random.default_rng(3)
+    for _ in range(40):
+        p = rng.random(rng.integers(1, 6)) ** 2
+        closed = np.zeros(len(p))
+        for members in itertools.product((False, True), repeat=len(p)):
+            chosen = np.flatnonzero(members)
+            if len(chosen):
+                ordered = np.sort(p[chosen])
+                simes = (len(chosen) * ordered / np.arange(1, len(chosen) + 1)).min()
+                closed[chosen] = np.maximum(closed[chosen], simes)
+        np.testing.assert_allclose(adjust(p, "hommel"), closed, rtol=1e-12)
+
+
+def test_hedges_correction_is_exact():
+    """J agrees with the gamma functions from two degrees of freedom on, and does not exist for one."""
+    rows = json.loads((FOLDER / "a19_distributions.json").read_text())["results"]["hedges_J"]["rows"]
+    found = hedges_correction([row["df"] for row in rows])
+    np.testing.assert_allclose(found, [row["J"] for row in rows], rtol=1e-12)
+    assert np.isnan(hedges_correction(1.0))
+
+
+def test_a_confidence_of_95_percent_is_usual():
+    """Intervals are of 95 % unless told otherwise, and narrower at 80 %."""
+    usual, narrow = cohen_d(2.5, 8, 9), cohen_d(2.5, 8, 9, 0.8)
+    np.testing.assert_allclose((usual.low, usual.high), (cohen_d(2.5, 8, 9, 0.95).low, cohen_d(2.5, 8, 9, 0.95).high))
+    assert usual.low < narrow.low < narrow.high < usual.high
+    paired = cohen_d_z(2.5, 8)
+    np.testing.assert_allclose((paired.low, paired.high), np.array(t_limits(2.5, 7.0, 0.95)) / np.sqrt(8))
