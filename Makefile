@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test check format bench clean
+.PHONY: run test lint check format bench clean
 
 run: $(VENV)/installed
 	$(BIN)/bench run suites/full_factorial.toml
@@ -12,11 +12,12 @@ run: $(VENV)/installed
 test: $(VENV)/installed-dev
 	$(BIN)/pytest
 
-check: $(VENV)/installed-dev
+check: lint test
+
+lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .

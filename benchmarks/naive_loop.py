@@ -146,6 +146,9 @@ def main():
     options = parser.parse_args()
     levels = ["random", "orthogonal"], ["bipolar", "positive_kurtosis"], ["l1", "l2"], ["relu", "gelu"]
     cells = list(itertools.product(*levels))[:: 16 // options.cells]
+    run(
+        options.protocol, *cells[0], seed=0, epochs=1, sae_epochs=1
+    )  # not timed: torch imports its optimisers' machinery
     first = True
     for seed, cell in itertools.product(range(options.seeds), cells):
         start = time.perf_counter()

@@ -121,4 +121,6 @@ def _post_features(
             for feature in group:
                 sample[feature] = shared + (1 - s) * normal()
     kept = torch.rand(n_samples, data.N_FEATURES, generator=generator) > 1 - p_keep
-    return np.maximum(x * kept.numpy(), 0), generator.get_state()
+    features = np.maximum(x * kept.numpy(), 0)
+    features.setflags(write=False)
+    return features, generator.get_state()

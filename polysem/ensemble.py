@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from math import isfinite, nan
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from polysem import data, draws, metrics, train
 from polysem.activation import ACTIVATIONS
 from polysem.draws import Start
 from polysem.network import Network
+from polysem.noise import distribution
 from polysem.parameters import Parameters, padded
 from polysem.sae.leaky_l1 import LeakyL1
 from polysem.streams import stream
@@ -41,64 +42,70 @@ def measure(params: Sequence[Params], seeds: Sequence[int], progress: Callable[[
         yield from values
 
 
+@dataclass(frozen=True)
+class _Samples:
+    """Every member's data: features with a row of ones, and targets; ``train`` and ``validation`` are their columns.
+
+    Padding follows both, so that ``padded_train`` starts at 0 and has whole vector registers.
+    """
+
+    x: Float[Tensor, "member in_and_one sample"]
+    y: Float[Tensor, "member out sample"]
+    train: slice
+    validation: slice
+    padded_train: slice
+
+
 def _measure_ensemble(params: Sequence[Params], seeds: Sequence[int], report: Callable[[float], None]) -> list[Values]:
     common = params[0]
-    n, width = common.n_train, padded(common.n_train)
     on_step = _step_counter(common, report)
     starts = [draws.start(p, seed, _shapes(common)) for p, seed in zip(params, seeds, strict=True)]
-    x, y = _data(params, starts)
-    parameters = _trained_network(params, seeds, starts, torch.cat([x, y], dim=1)[:, :, :width], on_step)
-    evaluated = Network(parameters, ACTIVATIONS[common.act], x.shape[2])
-    output = evaluated.forward(x)
-    raw = evaluated.hidden[:, :, :width]
+    samples = _samples(params, starts)
+    parameters = _trained_network(params, seeds, starts, samples, on_step)
+    network = Network(parameters, ACTIVATIONS[common.act], samples.x.shape[2])
+    output = network.forward(samples.x)
+
+    raw = network.hidden[:, :, samples.padded_train].contiguous()
     standardised = raw.clone()
-    for member in standardised:
-        member[:-1, :n] = metrics.standardise(member[:-1, :n].contiguous())
-    trained_on = raw.contiguous() if common.sae_input == "raw" else standardised
+    for member in standardised[:, :-1, samples.train]:
+        member.copy_(metrics.standardise(member.contiguous()))
+    trained_on = raw if common.sae_input == "raw" else standardised
     sae_parameters = _trained_sae(params, seeds, starts, trained_on, on_step)
-    sae = LeakyL1(sae_parameters, width)
+    sae = LeakyL1(sae_parameters, standardised.shape[2])
     reconstruction = sae.forward(standardised)
-    decoders = sae_parameters.matrices[1]
 
-    def measured(m: int) -> Values:
-        importance = data.importance(params[m].importance, params[m].importance_rate)
-        validation = slice(width, width + common.n_val)
-        errors = {
-            "train_mse": metrics.mse(output[m, :, :n], y[m, :, :n]),
-            "val_mse": metrics.mse(output[m, :, validation], y[m, :, validation]),
-        }
-        weights = [matrix[m, :, :-1] for matrix in parameters.matrices]
-        decoder = decoders[m].clone()
-        if not (isfinite(errors["train_mse"]) and bool(decoder.isfinite().all())):
-            return {**dict.fromkeys(metrics.OF_THE_SAE, nan), "sparsity_w4": metrics.sparsity_w4(weights), **errors}
-        return {
-            "macs": metrics.macs(decoder),
-            "interference": metrics.interference(decoder, importance),
-            "l0_sparsity": metrics.l0_sparsity(sae.latents[m, :, :n]),
-            "sparsity_w4": metrics.sparsity_w4(weights),
-            "sae_mse": metrics.mse(reconstruction[m, :, :n], standardised[m, :-1, :n]),
-            **errors,
-            "calibrated_macs": metrics.calibrated_macs(decoder, stream(seeds[m], "null")),
-        }
-
-    return [measured(m) for m in range(len(params))]
+    measured = []
+    for m, (p, seed) in enumerate(zip(params, seeds, strict=True)):
+        decoder = sae.decoder[m].clone()
+        scored = standardised[m, :-1, samples.train]
+        measured.append(
+            {
+                "macs": metrics.macs(decoder),
+                "interference": metrics.interference(decoder, data.importance(p.importance, p.importance_rate)),
+                "l0_sparsity": metrics.l0_sparsity(sae.latents[m, :, samples.train]),
+                "sparsity_w4": metrics.sparsity_w4([matrix[m, :, :-1] for matrix in parameters.matrices]),
+                "sae_mse": metrics.mse(reconstruction[m, :, samples.train], scored),
+                "train_mse": metrics.mse(output[m, :, samples.train], samples.y[m, :, samples.train]),
+                "val_mse": metrics.mse(output[m, :, samples.validation], samples.y[m, :, samples.validation]),
+                "calibrated_macs": metrics.calibrated_macs(decoder, stream(seed, "null")),
+            }
+        )
+    return measured
 
 
-def _data(
-    params: Sequence[Params], starts: Sequence[Start]
-) -> tuple[Float[Tensor, "member in_and_one sample"], Float[Tensor, "member out sample"]]:
-    """Features with a row of ones, and targets: training samples, padding, validation samples, padding."""
-    common = params[0]
-    first = padded(common.n_train)
-    x = np.zeros((len(params), data.N_FEATURES + 1, first + padded(common.n_val)), dtype=np.float32)
+def _samples(params: Sequence[Params], starts: Sequence[Start]) -> _Samples:
+    n_train, n_val = params[0].n_train, params[0].n_val
+    first = padded(n_train)
+    x = np.zeros((len(params), data.N_FEATURES + 1, first + padded(n_val)), dtype=np.float32)
     y = np.zeros((len(params), data.N_FEATURES, x.shape[2]), dtype=np.float32)
     x[:, -1] = 1
     for m, (p, start) in enumerate(zip(params, starts, strict=True)):
         targets = data.targets(start.features, data.importance(p.importance, p.importance_rate))
         for rows, values in ((x[m, :-1], start.features.T), (y[m], targets.T)):
-            rows[:, : common.n_train] = values[:, : common.n_train]
-            rows[:, first : first + common.n_val] = values[:, common.n_train :]
-    return torch.from_numpy(x), torch.from_numpy(y)
+            rows[:, :n_train] = values[:, :n_train]
+            rows[:, first : first + n_val] = values[:, n_train:]
+    columns = slice(0, n_train), slice(first, first + n_val), slice(0, first)
+    return _Samples(torch.from_numpy(x), torch.from_numpy(y), *columns)
 
 
 def _shapes(common: Params) -> list[tuple[int, int]]:
@@ -116,23 +123,25 @@ def _trained_network(
     params: Sequence[Params],
     seeds: Sequence[int],
     starts: Sequence[Start],
-    samples: Float[Tensor, "member in_and_one_and_out sample"],
+    samples: _Samples,
     on_step: train.OnStep,
 ) -> Parameters:
     common = params[0]
     width = padded(min(common.batch or common.n_train, common.n_train))
     parameters = Parameters(len(params), _shapes(common))
     _fill(parameters, (start.weights for start in starts))
+    rows = torch.cat([samples.x, samples.y], dim=1)[:, :, samples.padded_train]
+    orders = [stream(seed, "order") for seed in seeds]
     noise = train.HiddenNoise(
         seeds,
-        [{"bipolar": p.bipolar_noise, "positive_kurtosis": "student_t3"}.get(p.noise, p.noise) for p in params],
+        [distribution(p.noise, p.bipolar_noise) for p in params],
         [p.sigma for p in params],
         (common.hidden, width),
     )
     train.fit_network(
         Network(parameters, ACTIVATIONS[common.act], width),
         parameters,
-        train.batches(samples, common.n_train, common.batch, common.epochs, [stream(seed, "order") for seed in seeds]),
+        train.batches(rows, common.n_train, common.batch, common.epochs, orders),
         noise,
         _decay(params, parameters),
         torch.tensor([[p.lr] for p in params]),
@@ -145,18 +154,15 @@ def _decay(params: Sequence[Params], parameters: Parameters) -> train.Decay:
     """L1 on weights; L2 on weights as a penalty (gradient 2 lambda w), or on weights and biases as decay (lambda w)."""
     l1, l2 = torch.zeros_like(parameters.flat), torch.zeros_like(parameters.flat)
     for m, p in enumerate(params):
-        l1_share, l2_share = {
-            "none": (0.0, 0.0),
-            "l1": (1.0, 0.0),
-            "l2": (0.0, 1.0),
-            "elastic_net": (p.l1_ratio, 1 - p.l1_ratio),
-        }[p.reg]
+        if p.reg == "none":
+            continue
+        l1_share = {"l1": 1.0, "l2": 0.0, "elastic_net": p.l1_ratio}[p.reg]
         for of_l1, of_l2 in zip(parameters.views(l1), parameters.views(l2), strict=True):
             of_l1[m, :, :-1] = l1_share * p.reg_lambda
             if p.l2_form == "penalty":
-                of_l2[m, :, :-1] = 2 * l2_share * p.reg_lambda
+                of_l2[m, :, :-1] = 2 * (1 - l1_share) * p.reg_lambda
             else:
-                of_l2[m] = l2_share * p.reg_lambda
+                of_l2[m] = (1 - l1_share) * p.reg_lambda
     return train.Decay(l1, l2)
 
 
@@ -198,7 +204,7 @@ def _step_counter(common: Params, report: Callable[[float], None]) -> train.OnSt
     def on_step() -> None:
         nonlocal taken
         taken += 1
-        if taken % every == 0:
+        if taken % every == 0 or taken == total:
             report(taken / total)
 
     return on_step

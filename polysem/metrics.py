@@ -16,8 +16,6 @@ N_NULL = 200
 
 EPSILON = 1e-8
 
-OF_THE_SAE = ("macs", "interference", "l0_sparsity", "sae_mse", "calibrated_macs")
-
 
 def standardise(activations: Float[Tensor, "unit sample"]) -> Float[Tensor, "unit sample"]:
     """(a - mean)/(SD + 1e-8) per unit, sample SD; a dead unit stays 0."""
@@ -70,8 +68,8 @@ def calibrated_macs(decoder: Float[Tensor, "hidden latent"], rng: np.random.Gene
 
 
 def l0_sparsity(latents: Float[Tensor, "latent sample"]) -> float:
-    """Fraction of latents above 0, over all samples."""
-    return float((latents > 0).double().mean())
+    """Fraction of latents above 0, over all samples; NaN if any latent is."""
+    return float(torch.where(latents.isnan(), latents, (latents > 0).to(latents)).double().mean())
 
 
 def sparsity_w4(weights: list[Float[Tensor, "_ _"]]) -> float:

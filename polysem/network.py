@@ -56,7 +56,7 @@ class Network:
     ) -> Float[Tensor, "member out sample"]:
         """The output, with ``noise`` added to the last hidden layer after its activation."""
         np.matmul(self._first, x.numpy(), out=self._z[0].numpy())
-        for z, h, multiply in zip(self._z, self._h, self._forward, strict=False):
+        for z, h, multiply in zip(self._z[:-1], self._h, self._forward, strict=True):
             self._activation.value(z, h[:, :-1])
             if noise is not None and h is self.hidden:
                 torch.add(h[:, :-1], noise, out=self._noisy[:, :-1])

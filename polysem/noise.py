@@ -15,6 +15,11 @@ def draw(kind: str, shape: tuple[int, ...], rng: np.random.Generator) -> Draws:
     return _KINDS[kind](shape, rng).astype(np.float32, copy=False)
 
 
+def distribution(level: str, bipolar: str) -> str:
+    """What is drawn for a level of the factor ``noise``; ``bipolar`` says what the level of that name means."""
+    return {"bipolar": bipolar, "positive_kurtosis": "student_t3"}.get(level, level)
+
+
 def _rademacher(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """-1 or +1 with equal probability, one random bit each."""
     size = int(np.prod(shape))

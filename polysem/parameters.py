@@ -42,7 +42,7 @@ class Parameters:
         members, size = flat.shape
         return [
             flat.as_strided((members, rows, columns), (size, columns, 1), start)
-            for start, (rows, columns) in zip(self._starts, self.shapes, strict=False)
+            for start, (rows, columns) in zip(self._starts[:-1], self.shapes, strict=True)
         ]
 
 

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bench.experiment import Experiment, Job, Metric, Outcome, Progress
 
-Positive = Annotated[int, Field(gt=0)]
-Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -36,8 +36,8 @@ class Params(BaseModel):
     """Where data and initial weights come from: from torch's generator in the order of the post's public code, so that
     seeds 0 to 9 have the very data sets and initial weights behind its table, or from independent streams."""
 
-    n_train: Positive = 820
-    n_val: Positive = 204
+    n_train: Annotated[int, Field(ge=2)] = 820
+    n_val: Count = 204
     groups: tuple[tuple[Annotated[int, Field(ge=0, lt=8)], ...], ...] = ((0, 1, 2), (3, 4), (5, 6, 7))
     """Features that are active together; a feature in no group is always 0."""
     p_active: Probability = 0.6
@@ -47,12 +47,13 @@ class Params(BaseModel):
     importance: Literal["exponential", "power_law", "uniform"] = "exponential"
     importance_rate: NonNegative = 0.9
 
-    hidden: Positive = 12
+    hidden: Count = 12
     layers: Annotated[int, Field(ge=2)] = 5
     """Linear layers, the output's included."""
     random_init: Literal["uniform", "gaussian"] = "uniform"
-    """What ``init = "random"`` means: torch's default for a linear layer, or Gaussian weights of the same variance."""
-    orthogonal_gain: Rate = sqrt(2)
+    """What ``init = "random"`` means: torch's default for a linear layer, or the same as ``init = "gaussian"``, weights
+    of the same variance."""
+    orthogonal_gain: Positive = sqrt(2)
 
     sigma: NonNegative = 0.1
     """Standard deviation of the noise on the last hidden layer (the bound, if ``bipolar_noise`` is uniform)."""
@@ -66,12 +67,12 @@ class Params(BaseModel):
     """``weight_decay`` adds lambda w to the gradient of weights and biases; ``penalty`` adds lambda w^2 of the weights
     to the loss."""
 
-    lr: Rate = 1e-3
-    epochs: Positive = 2000
+    lr: Positive = 1e-3
+    epochs: Count = 2000
     batch: Annotated[int, Field(ge=0)] = 0
     """Samples a step, shuffled each epoch; 0 is all of them."""
 
-    sae_width: Positive = 16
+    sae_width: Count = 16
     sae_tied: bool = False
     """One matrix for encoder and decoder, which the optimiser then moves twice a step: what the public code does on a
     CPU, and not on the GPU that made the published numbers."""
@@ -80,8 +81,8 @@ class Params(BaseModel):
     """The penalty is summed over latents, and over samples either summed or averaged (the error is always a mean)."""
     sae_input: Literal["raw", "standardised"] = "raw"
     """What the SAE is trained on. It is always scored on standardised training activations."""
-    sae_lr: Rate = 1e-3
-    sae_epochs: Positive = 1000
+    sae_lr: Positive = 1e-3
+    sae_epochs: Count = 1000
     sae_batch: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="before")
@@ -92,16 +93,20 @@ class Params(BaseModel):
         return values
 
     @model_validator(mode="after")
-    def _strengths_in_order(self) -> Params:
+    def _consistent(self) -> Params:
         if self.strength_low > self.strength_high:
             raise ValueError(f"strength_low {self.strength_low} is above strength_high {self.strength_high}")
+        grouped = [feature for group in self.groups for feature in group]
+        if len(set(grouped)) < len(grouped):
+            raise ValueError(f"groups {self.groups} name a feature twice")
         return self
 
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "published": {},
-    # What the post's text says, where its code does something else. The text gives neither the variance of the
-    # Gaussian initialisation nor the gain of the orthogonal one: the former is taken as published, the latter as 1.
+    # What the post's text says, where its code does something else. Where the text leaves it open: the Gaussian
+    # initialisation has the published variance and the orthogonal one gain 1; sigma is the SD of the t noise; the
+    # SAE's penalty is a sum over latents and a mean over samples; it is scored on the training activations.
     "described": {
         "draws": "streams",
         "n_train": 1024,
@@ -178,8 +183,9 @@ def run(jobs: Sequence[Job], progress: Progress) -> Iterator[Outcome]:
     from polysem.ensemble import measure  # noqa: PLC0415  (torch takes seconds to import)
 
     for metrics in measure([job.params for job in jobs], [job.seed for job in jobs], progress):
-        finite = isfinite(metrics["train_mse"]) and isfinite(metrics["sae_mse"])
-        yield Outcome(metrics, diverged="" if finite else "the training or reconstruction error is not finite")
+        lost = [name for name, value in metrics.items() if not isfinite(value)]
+        why = f"{', '.join(lost)} not finite after training" if lost else ""
+        yield Outcome(metrics, diverged=why, notes=dict.fromkeys(lost, "the run diverged"))
 
 
 EXPERIMENT = Experiment(params=Params, metrics=METRICS, run=run, batch_by=batch_by, batch_size=40)

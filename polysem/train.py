@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import repeat
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -30,23 +31,28 @@ NOISE_BLOCK = 98_304
 OnStep = Callable[[], None]
 
 
+_ONE_AT_A_TIME = Lock()
+
+
 @contextmanager
 def reproducible() -> Iterator[None]:
     """One thread, no oneDNN and no autograd: the setting in which results do not depend on the machine's load.
 
     (oneDNN's element-wise kernels also cost 60 microseconds a call, whatever the size.) Overflow passes in silence: a
-    member that diverges is known by its metrics, and its companions must go on.
+    member that diverges is known by its metrics, and its companions must go on. The settings are those of the whole
+    process, so that threads take turns.
     """
     onednn: Any = torch.backends.mkldnn
-    before = torch.get_num_threads(), onednn.enabled
-    torch.set_num_threads(1)
-    onednn.enabled = False
-    try:
-        with torch.inference_mode(), threadpool_limits(1), np.errstate(all="ignore"):
-            yield
-    finally:
-        torch.set_num_threads(before[0])
-        onednn.enabled = before[1]
+    with _ONE_AT_A_TIME:
+        before = torch.get_num_threads(), onednn.enabled
+        torch.set_num_threads(1)
+        onednn.enabled = False
+        try:
+            with torch.inference_mode(), threadpool_limits(1), np.errstate(all="ignore"):
+                yield
+        finally:
+            torch.set_num_threads(before[0])
+            onednn.enabled = before[1]
 
 
 @dataclass(frozen=True)
@@ -175,7 +181,7 @@ def fit_sae(
     ``tied``: encoder and decoder weights are one matrix, and the optimiser, which knows of two, moves it twice a step.
     """
     adam = Adam(parameters, rate)
-    encoder_update, decoder_update = parameters.views(adam.update)
+    encoder_update, _ = parameters.views(adam.update)
     summed, mean = penalty
     for batch in data:
         activations = batch.samples[:, :-1]
@@ -183,6 +189,6 @@ def fit_sae(
         sae.backward(batch.samples, batch.weight * (summed * batch.n + mean))
         adam.step()
         if tied:
-            sae.encoder[:, :, :-1] += decoder_update.transpose(1, 2)
             sae.decoder += encoder_update[:, :, :-1].transpose(1, 2)
+            sae.encoder[:, :, :-1] = sae.decoder.transpose(1, 2)
         on_step()

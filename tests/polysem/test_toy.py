@@ -2,15 +2,20 @@
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bench.experiment import Job, Outcome
+from polysem.parameters import Parameters
+from polysem.sae.leaky_l1 import LeakyL1
 from polysem.toy import EXPERIMENT, METRICS, PRESETS, SHARED_BY_A_BATCH, Params
+from polysem.train import batches, fit_sae, reproducible
 
 QUICK = {"epochs": 6, "sae_epochs": 4}
 
@@ -108,6 +113,30 @@ def test_divergence_is_reported_and_contained() -> None:
     assert _bits(fine) == _bits(_run([tame])[0])
 
 
+def test_threads_do_not_disturb_each_other() -> None:
+    """Jobs run from several threads of one process have the bits that they have alone."""
+    jobs = [Job(Params(act="gelu", n_train=100, **QUICK), seed) for seed in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(lambda job: _run([job])[0], jobs))
+    assert [_bits(outcome) for outcome in together] == [_bits(_run([job])[0]) for job in jobs]
+
+
+def test_a_tied_sae_has_one_matrix() -> None:
+    """After training, encoder and decoder weights are each other's transpose, to the bit."""
+    parameters = Parameters(2, [(5, 5), (4, 5)])
+    drawn = torch.from_numpy(np.random.default_rng(0).standard_normal((2, 4, 5)).astype(np.float32))
+    parameters.matrices[1].copy_(drawn)
+    parameters.matrices[0][:, :, :-1] = drawn.transpose(1, 2)
+    activations = torch.from_numpy(np.random.default_rng(1).standard_normal((2, 5, 64)).astype(np.float32))
+    with reproducible():
+        sae = LeakyL1(parameters, 64)
+        data = batches(activations, 64, 0, 30, [])
+        one = torch.full((2, 1, 1), 0.01)
+        fit_sae(sae, parameters, data, (one, one), torch.full((2, 1), 0.01), lambda: None, tied=True)
+    assert torch.equal(sae.encoder[:, :, :-1], sae.decoder.transpose(1, 2))
+    assert not torch.equal(sae.decoder, drawn)
+
+
 def test_presets_fill_what_is_not_named() -> None:
     """A protocol gives the defaults of all other fields, and a named field wins over it."""
     described = Params(protocol="described", layers=7)
@@ -124,6 +153,7 @@ def test_presets_fill_what_is_not_named() -> None:
         ({"hidden": 0}, "hidden"),
         ({"strength_low": 0.9, "strength_high": 0.2}, "strength_low"),
         ({"depth": 3}, "depth"),
+        ({"groups": [[0, 1], [1]]}, "groups"),
     ],
 )
 def test_bad_parameters_are_named(values: dict[str, object], field: str) -> None:
