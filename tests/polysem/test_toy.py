@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Thread
 
 import numpy as np
 import pytest
@@ -113,12 +113,21 @@ def test_divergence_is_reported_and_contained() -> None:
     assert _bits(fine) == _bits(_run([tame])[0])
 
 
-def test_threads_do_not_disturb_each_other() -> None:
-    """Jobs run from several threads of one process have the bits that they have alone."""
-    jobs = [Job(Params(act="gelu", n_train=100, **QUICK), seed) for seed in range(4)]
-    with ThreadPoolExecutor(4) as threads:
-        together = list(threads.map(lambda job: _run([job])[0], jobs))
-    assert [_bits(outcome) for outcome in together] == [_bits(_run([job])[0]) for job in jobs]
+def test_threads_take_turns() -> None:
+    """The settings that make bits reproducible are the process's: a thread that wants them waits for the one that has."""
+    entered = Event()
+
+    def enter() -> None:
+        with reproducible():
+            entered.set()
+
+    thread = Thread(target=enter)
+    with reproducible():
+        thread.start()
+        assert not entered.wait(0.2)
+        assert torch.get_num_threads() == 1
+    assert entered.wait(10)
+    thread.join()
 
 
 def test_a_tied_sae_has_one_matrix() -> None:
