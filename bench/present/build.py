@@ -39,7 +39,7 @@ def build(run: Run) -> Report:
         body = list(analysis_sections(analysis, context, jobs["seed"].nunique()))
         if suite.published is not None:
             published, data["published"] = _published(suite.published, analysis, context)
-            body.insert(_BEFORE_PUBLISHED, published)
+            body.insert([part.title for part in body].index("Means"), published)
         sections += body
     else:
         sections.append(Section("What was found", ["Nothing yet: no run has a result."]))
@@ -55,25 +55,25 @@ def build(run: Run) -> Report:
 
 def analysis_sections(analysis: Analysis, context: Context, blocks: int) -> Iterator[Section]:
     """What an analysis found, of a run or of anyone's table; ``blocks`` counts the seeds."""
-    lead, points = words.found(analysis, context)
-    yield Section("What was found", lead, points)
+    effects = list(tables.effects(analysis.contrasts, context))
+    caveats = [] if effects else [f"{metric.label}: {metric.note}" for metric in context.metrics if metric.note]
+    yield Section("What was found", *words.found(analysis, context))
     yield Section("What this design cannot tell", points=list(words.limits(analysis, context, blocks)))
-    yield Section("Effects", [words.EFFECTS], tables=list(tables.effects(analysis.contrasts, context)))
-    yield Section("Means", tables=[tables.means(analysis.cells, context)])
+    if effects:
+        yield Section("Effects", [words.EFFECTS], tables=effects)
+    yield Section("Means", tables=[tables.means(analysis.cells, context, caveats)])
     doubts = list(words.doubts(analysis.diagnostics, context))
     yield Section("Variation", points=doubts, tables=[tables.variation(analysis.cells, context)])
-    said = list(words.disagreements(analysis, context))
-    yield Section("Analysis of variance", said, tables=list(tables.anova(analysis.anova, context)), appendix=True)
-    yield Section("Cells against the baseline", tables=list(tables.pairwise(analysis.pairwise, context)), appendix=True)
-    table = tables.diagnostics(analysis.diagnostics, context)
-    yield Section("Diagnostics", [words.DIAGNOSTICS], tables=[table], appendix=True)
+    if effects:
+        said = list(words.disagreements(analysis, context))
+        yield Section("Analysis of variance", said, tables=list(tables.anova(analysis.anova, context)), appendix=True)
+        pairs = list(tables.pairwise(analysis.pairwise, context))
+        yield Section("Cells against the baseline", tables=pairs, appendix=True)
+    checks = tables.diagnostics(analysis.diagnostics, context)
+    yield Section("Diagnostics", [words.DIAGNOSTICS], tables=[checks], appendix=True)
     if not analysis.estimable["estimable"].all():
         yield Section(words.ESTIMABLE, tables=[tables.estimable(analysis.estimable, context)], appendix=True)
     yield Section("Methods", points=list(methods.methods(analysis, context)), appendix=True)
-
-
-_BEFORE_PUBLISHED = 3
-"""Sections of an analysis that come before the comparison with a published table."""
 
 
 def frames(analysis: Analysis) -> Mapping[str, pd.DataFrame]:

@@ -33,9 +33,8 @@ def overview(jobs: DataFrame, next_step: str) -> Iterator[str]:
     if seeds == 1:
         yield "One seed only: nothing below can be tested, and a difference between two runs may be chance alone."
     elif seeds < 6:
-        floor = numbers.significant(2 / 2**seeds, 3)
         yield (
-            f"Only {seeds} seeds: intervals are wide, and no sign-flip test can give a p below {floor}, "
+            f"Only {seeds} seeds: intervals are wide, and no sign-flip test can give a p below {2 / 2**seeds:.3g}, "
             "so the t tests rest on their assumptions."
         )
 

@@ -79,7 +79,7 @@ def effects(contrasts: DataFrame, context: Context) -> Iterator[Table]:
         )
 
 
-def means(cells: DataFrame, context: Context) -> Table:
+def means(cells: DataFrame, context: Context, notes: Sequence[str] = ()) -> Table:
     """One row a cell, one column a metric; a short rendering shows the first cells."""
     full = cells["n"].max()
     named = {name: factor_column(name) for name in context.factors}
@@ -94,7 +94,9 @@ def means(cells: DataFrame, context: Context) -> Table:
         frame[list(source)] = rows[["mean", "sd", "n"]].to_numpy()
         complete = bool((rows["n"] == full).all())
         columns.append(Column(metric.label, source[:2] if complete else source, "mean_sd" if complete else "mean_sd_n"))
-    return Table(f"Mean ± SD of {numbers.counted(int(full), 'run')} per cell", frame, columns, headline="headline")
+    return Table(
+        f"Mean ± SD of {numbers.counted(int(full), 'run')} per cell", frame, columns, headline="headline", notes=notes
+    )
 
 
 _MOST_FACTORS = 5

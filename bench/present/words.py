@@ -22,6 +22,7 @@ DIAGNOSTICS = "These never choose a test; they say what to doubt."
 ESTIMABLE = "What the cells identify"
 """Title of the section that holds the table of aliases."""
 
+_CAVEAT = "†"
 _MOST = 3
 """Effects named in the sentence about one metric."""
 
@@ -35,8 +36,8 @@ def found(analysis: Analysis, context: Context) -> tuple[list[str], list[str]]:
     if tested.empty:
         return ["Nothing can be tested here; the tables describe the runs."], []
     survivors = tested[tested["p_adjusted"] < ALPHA]
-    lead = f"Of {len(tested)} effects tested ({_per_metric(tested)}), {len(survivors) or 'none'} survive"
-    lead += "s" if len(survivors) < 2 else ""
+    n_survivors = f"{len(survivors) or 'none'} survive{'s' if len(survivors) < 2 else ''}"
+    lead = f"Of {numbers.counted(len(tested), 'effect')} tested ({_per_metric(tested)}), {n_survivors}"
     margins = dict(zip(analysis.equivalence["metric"], analysis.equivalence["margin"], strict=True))
     points, silent = [], []
     for metric in context.metrics:
@@ -44,11 +45,14 @@ def found(analysis: Analysis, context: Context) -> tuple[list[str], list[str]]:
         if len(rows):
             points.append(_largest(metric, rows, context, margins.get(metric.name)))
         elif (tested["metric"] == metric.name).any():
-            silent.append(metric.label)
+            silent.append(_named(metric))
     closing = [f"No effect survives in {numbers.listed(silent)}."] if silent and points else []
     largest = "; the largest in each metric:" if tested["metric"].nunique() > 1 else "; the largest:"
     lead += f" the adjustment for multiple tests{largest if points else '.'}"
-    return [lead], [*points, *closing, *_too_small(analysis.equivalence, context)]
+    points += [*closing, *_too_small(analysis.equivalence, context)]
+    if any(_CAVEAT in point for point in points):
+        points.append(f"{_CAVEAT} This metric has a caveat; it stands under its table of effects.")
+    return [lead], points
 
 
 def limits(analysis: Analysis, context: Context, blocks: int) -> Iterator[str]:
@@ -56,22 +60,22 @@ def limits(analysis: Analysis, context: Context, blocks: int) -> Iterator[str]:
     estimable = analysis.estimable["estimable"].astype(bool)
     unseen = _terms(analysis.estimable[~estimable], context)
     if unseen:
-        yield (
-            f"{numbers.listed(unseen)} cannot be estimated: in these cells each is a mixture of other effects (see "
-            f"{ESTIMABLE})."
-        )
+        them = "it" if len(unseen) == 1 else "them"
+        yield f"{numbers.listed(unseen)} cannot be estimated: these cells mix {them} with others (see {ESTIMABLE})."
         biased = _terms(analysis.estimable[estimable & analysis.estimable["biased_by"].ne("")], context)
         if biased:
-            yield f"Should these interactions exist, they would be taken for effects of {numbers.listed(biased)}."
+            yield f"Where such an interaction exists, it is taken for a part of {numbers.listed(biased)}."
     tested = analysis.contrasts[analysis.contrasts["p"].notna()]
     if len(tested):
         smallest = sensitivity(blocks, len(tested))
+        family = (
+            f"; among {len(tested)} tests it takes {numbers.fixed(smallest.in_family, 1)}" if len(tested) > 1 else ""
+        )
         yield (
             "An effect without a star is not shown to be absent: its interval says how large it may still be. With "
             f"{numbers.counted(blocks, context.block)}, a single test finds an effect of |d_z| "
             f"{numbers.fixed(smallest.alone, 1)} (its mean over its spread across {context.block}s) with a probability "
-            f"of {smallest.power:.0%}; among {numbers.counted(len(tested), 'test')} it takes "
-            f"{numbers.fixed(smallest.in_family, 1)}."
+            f"of {smallest.power:.0%}{family}."
         )
         yield (
             f"The intervals speak of other {context.block}s of this very setup at the levels listed here; not of other "
@@ -84,6 +88,8 @@ def limits(analysis: Analysis, context: Context, blocks: int) -> Iterator[str]:
 
 def disagreements(analysis: Analysis, context: Context) -> Iterator[str]:
     """On which effects the contrasts and the analysis of variance fall on different sides of 5%, unadjusted."""
+    if analysis.contrasts.empty:
+        return
     both = analysis.contrasts.merge(analysis.anova, left_on=["metric", "effect"], right_on=["metric", "term"])
     labels = {metric.name: metric.label for metric in context.metrics}
     contrast, block = both["p_x"] < ALPHA, both["p_y"] < ALPHA
@@ -141,11 +147,15 @@ def _per_metric(tested: DataFrame) -> str:
     return f"{sizes.iloc[0]} in each of {len(sizes)} metrics" if sizes.nunique() == 1 else f"{len(sizes)} metrics"
 
 
+def _named(metric: Metric) -> str:
+    return f"{metric.label}{_CAVEAT if metric.note else ''}"
+
+
 def _largest(metric: Metric, survivors: DataFrame, context: Context, margin: float | None) -> str:
     ordered = survivors.reindex(survivors["d_z"].abs().sort_values(ascending=False).index)
     phrases = [_phrase(metric, row, context, margin) for row in ordered.head(_MOST).itertuples()]
     more = len(ordered) - len(phrases)
-    return f"{metric.label}: {'; '.join(phrases)}{f'; and {more} more' if more else ''}."
+    return f"{_named(metric)}: {'; '.join(phrases)}{f'; and {more} more' if more else ''}."
 
 
 def _phrase(metric: Metric, row: Any, context: Context, margin: float | None) -> str:
@@ -171,7 +181,7 @@ def _too_small(equivalence: DataFrame, context: Context) -> Iterator[str]:
         if len(rows):
             named = numbers.listed([context.effect(name) for name in rows["effect"]])
             margin = numbers.significant(rows["margin"].iloc[0], 2)
-            yield f"{metric.label}: shown to be smaller than the margin of {margin} (at 5%, unadjusted): {named}."
+            yield f"{_named(metric)}: shown to be smaller than the margin of {margin} (at 5%, unadjusted): {named}."
 
 
 def _terms(rows: DataFrame, context: Context) -> list[str]:

@@ -187,6 +187,16 @@ def test_a_published_table_that_does_not_fit_costs_only_itself(lab: Lab) -> None
     assert "Effects" in terminal.render(report)
 
 
+def test_a_single_cell_is_described(lab: Lab) -> None:
+    """A suite with nothing to compare still reports its means, with the caveats of its metrics."""
+    suite = lab.suite("alone", seeds=3)
+    suite.write_text(suite.read_text().replace("[0.0, 1.0]", "[1.0]").replace('["plain", "rich"]', '["plain"]'))
+    bench.run(suite, out=lab.out, executor="serial")
+    report = bench.report("alone", out=lab.out)
+    assert section(report, "Means").tables[0].notes == ["Score: Only an exhibit."]
+    assert "Nothing can be tested" in section(report, "What was found").text[0]
+
+
 def test_a_run_without_results_is_reported(lab: Lab) -> None:
     """Where every run failed the report still says so and why."""
     report = report_of(lab, name="dead", trouble="fails", seeds="[1]")
