@@ -35,7 +35,9 @@ def main() -> None:
     """Print the ratios and the agreement."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", choices=SUITES, help="one protocol instead of both")
-    protocols = [only] if (only := parser.parse_args().only) else list(SUITES)
+    parser.add_argument("--no-agreement", action="store_true", help="the speeds only")
+    options = parser.parse_args()
+    protocols = [options.only] if options.only else list(SUITES)
     for protocol in protocols:
         print(f"\n{protocol}: 160 runs on {os.cpu_count()} cores")
         loop = loop_seconds(protocol)
@@ -44,7 +46,7 @@ def main() -> None:
         seconds, megabytes = harness(SUITES[protocol])
         print(f"  bench run       {seconds:9.1f} s  (start-up included; peak memory {megabytes:.0f} MB, all processes)")
         print(f"  ratio           {loop / seconds:9.1f}", flush=True)
-    for protocol in protocols:
+    for protocol in [] if options.no_agreement else protocols:
         print(f"\n{protocol}: agreement of the two, 4 cells x 30 seeds, 100 epochs (Welch's t, p-values)")
         print(agreement(protocol, cells=4, seeds=30, epochs=100).to_string(index=False), flush=True)
 
