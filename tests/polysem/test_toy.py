@@ -114,7 +114,7 @@ def test_divergence_is_reported_and_contained() -> None:
 
 
 def test_threads_take_turns() -> None:
-    """The settings that make bits reproducible are the whole process's: a thread waits until another is done with them."""
+    """What makes bits reproducible are settings of the whole process: a thread waits until another is done with them."""
     entered = Event()
 
     def enter() -> None:
