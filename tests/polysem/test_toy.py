@@ -114,7 +114,7 @@ def test_divergence_is_reported_and_contained() -> None:
 
 
 def test_threads_take_turns() -> None:
-    """What makes bits reproducible are settings of the whole process: a thread waits until another is done with them."""
+    """Bits depend on settings of the whole process: a thread that needs them waits until another is done with them."""
     entered = Event()
 
     def enter() -> None:
