@@ -36,12 +36,12 @@ def outcome(job: Job) -> Outcome | dict[str, object]:
     kind = job.params.kind
     rng = np.random.default_rng([job.seed, job.params.size, zlib.crc32(kind.encode())])
     metrics: dict[str, object] = {"loss": rng.normal() * 10.0 ** rng.integers(-300, 300), "score": rng.random()}
+    misbehave(job)
     time.sleep(job.params.sleep)
     if kind == "diverges":
         return Outcome({"loss": float("inf")}, diverged="the loss left the earth")
     if kind == "nan":
         return Outcome({**metrics, "score": float("nan")}, notes={"score": "nothing to score"})
-    misbehave(job)
     return ODD.get(kind, metrics)
 
 
