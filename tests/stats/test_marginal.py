@@ -50,6 +50,10 @@ def test_pairs_of_marginal_means_are_those_of_emmeans(case, covariance):
     rows = answers[f"pairs_{pair[0]}" if covariance == "ols" else f"pairs_hc3_{pair[0]}"]["rows"]
     means = marginal_means(*given, [factors.index(pair[0])], block, covariance=covariance)
     found = means.contrast(all_pairs(len(means.value))[1])
+    if len(rows) == 1:
+        limits = (rows[0]["ci_low"], rows[0]["ci_high"])
+        np.testing.assert_allclose((found.low[0], found.high[0]), limits, rtol=1e-9)
+    assert not found.constant.any()
     np.testing.assert_allclose(found.value, [row["estimate"] for row in rows], rtol=1e-9)
     np.testing.assert_allclose(found.t, [row["t"] for row in rows], rtol=1e-9)
     np.testing.assert_allclose(tukey(found.t, len(means.value), means.df), [row["p"] for row in rows], atol=1e-6)

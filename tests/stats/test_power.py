@@ -64,6 +64,7 @@ def test_power_of_f_is_that_of_r():
 def test_smallest_detectable_effect_of_ten_seeds(tests, d_z):
     """Ten seeds detect 1.00, 1.58 and 2.10 SDs with power 0.8 in families of 1, 15 and 120."""
     assert smallest_effect(10, tests) == pytest.approx(d_z, abs=0.01)
+    assert paired_power(d_z, 10) == paired_power(d_z, 10, 0.05)
     assert seeds_for(smallest_effect(10, tests), tests) == pytest.approx(10.0, rel=1e-6)
 
 

@@ -90,6 +90,7 @@ def test_large_samples_are_permuted_by_chance():
     rng = RNG(3)
     x, y = rng.normal(size=25), rng.normal(0.5, 1, 25)
     expected = stats.ttest_ind(x, y).pvalue
+    assert permute_two(x, x + 100.0, rng) == 1 / 10_001
     assert abs(permute_two(x, y, rng) - expected) < 0.1 * expected + 5 * np.sqrt(expected / 10_000)
 
 
@@ -145,6 +146,8 @@ def test_scores_of_rliable():
     rng = RNG(6)
     x, y = rng.normal(1, 1, 12), rng.normal(size=9)
     assert interquartile_mean([x[None]])[0] == pytest.approx(stats.trim_mean(x, 0.25))
+    both = np.concatenate([x, y])
+    assert interquartile_mean([x[None], y[None]])[0] == pytest.approx(stats.trim_mean(both, 0.25))
     U = stats.mannwhitneyu(x, y).statistic
     assert probability_of_improvement([x[None], y[None]])[0] == pytest.approx(U / (12 * 9))
     profile = performance_profile(np.array([1.0, 2.0, np.nan, 4.0]), np.array([0.0, 2.0, 3.0, 9.0]))
