@@ -62,15 +62,16 @@ def estimate_effects(
     if not lacking:
         design = planned if observed.all() else identify(runs.cells[observed], runs.n_levels)
         weights = _cell_weights(design)
+        magnitude = np.abs(weights) @ _cell_magnitudes(runs, values)[observed]
         if cells.table is None:
             method: Method = "independent runs, Welch"
             mean, variance, n = cells.mean[observed], cells.sd[observed] ** 2, cells.n[observed]
-            estimates = independent(mean, variance, n, weights, magnitude=cells.magnitude, confidence=confidence)
+            estimates = independent(mean, variance, n, weights, magnitude=magnitude, confidence=confidence)
         else:
             method = "contrast per block"
             per_block = cells.table[:, observed] @ weights.T
             used = per_block[np.isfinite(cells.table[:, observed]).all(axis=1) & observed.any()]
-            estimates = one_sample(used, magnitude=cells.magnitude, confidence=confidence)
+            estimates = one_sample(used, magnitude=magnitude, confidence=confidence)
             per_block[:, estimates.constant] = np.nan
     else:
         method = "regression within blocks, jackknife"
@@ -130,7 +131,18 @@ def _cell_weights(design: Design) -> Floats:
     for columns, effects in _models(design):
         with_mean = np.hstack([np.ones((len(columns), 1)), columns])
         weights.append(effects @ np.linalg.pinv(with_mean)[1:])
-    return np.vstack(weights)
+    stacked = np.vstack(weights)
+    # An effect must not see the rounding error of cells that it does not compare: they may be larger by any factor.
+    stacked[np.abs(stacked) < 1e-9 * np.abs(stacked).max(axis=1, initial=0.0, keepdims=True)] = 0.0
+    return stacked
+
+
+def _cell_magnitudes(runs: CodedRuns, values: Floats) -> Floats:
+    """Largest absolute value of each cell, 0 where there is none."""
+    magnitudes = np.zeros(len(runs.cells))
+    present = np.isfinite(values)
+    np.maximum.at(magnitudes, runs.cell[present], np.abs(values[present]))
+    return magnitudes
 
 
 def _incomplete_blocks(cells: Cells, observed: Bools) -> int:

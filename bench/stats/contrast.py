@@ -32,10 +32,10 @@ class Estimates:
     """Where the values leave no variation to test against, so that t and p are NaN."""
 
 
-def one_sample(contrasts: Floats, *, magnitude: float, confidence: float = 0.95) -> Estimates:
+def one_sample(contrasts: Floats, *, magnitude: float | Floats, confidence: float = 0.95) -> Estimates:
     """T test of the mean of each column of ``contrasts`` (blocks, effects) against zero.
 
-    ``magnitude`` is the size of the values behind the contrasts: a spread below the rounding error of such values
+    ``magnitude`` is the size of the values behind all contrasts, or behind each: a spread below the rounding error of such values
     counts as none, and gives NaN instead of p = 0.
     """
     n = len(contrasts)
@@ -65,7 +65,7 @@ def within_blocks(
 
 
 def independent(
-    mean: Floats, variance: Floats, n: Ints, weights: Floats, *, magnitude: float, confidence: float = 0.95
+    mean: Floats, variance: Floats, n: Ints, weights: Floats, *, magnitude: float | Floats, confidence: float = 0.95
 ) -> Estimates:
     """Contrasts ``weights @ mean`` of independent cells with their own variances (Satterthwaite 1946).
 
@@ -97,7 +97,9 @@ def orthogonal_weights(levels: int, kind: Literal["helmert", "polynomial"], at: 
     return np.asarray((Q * np.sign(np.diag(R)))[:, 1:].T)
 
 
-def _t_estimates(value: Floats, se: Floats, df: Floats, n: int, *, magnitude: float, confidence: float) -> Estimates:
+def _t_estimates(
+    value: Floats, se: Floats, df: Floats, n: int, *, magnitude: float | Floats, confidence: float
+) -> Estimates:
     constant = se <= ROUNDING * magnitude
     value = np.where(np.abs(value) <= ROUNDING * magnitude, 0.0, value)
     usable = np.isfinite(se) & ~constant & (df > 0)

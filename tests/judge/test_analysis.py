@@ -265,3 +265,19 @@ def test_ten_thousand_flips_of_eight_metrics_take_under_five_seconds(factorial):
     assert time.process_time() - start < 5.0
     assert (contrasts["p_signflip_floor"] == 1 / 10_001).all()
     np.testing.assert_allclose(contrasts["p_signflip"], contrasts["p"], atol=0.03)
+
+
+def test_an_effect_does_not_see_the_size_of_cells_that_it_does_not_compare():
+    """Levels that differ by 0.5 keep their estimate and test beside a third level of size 1e16."""
+    rng = np.random.default_rng(5)
+    rows = [
+        {"rate": rate, "other": other, "seed": seed, "loss": size * (1 + 0.1 * rng.standard_normal())}
+        for rate, size in (("slow", 1.0), ("fast", 1.5), ("wild", 1e16))
+        for other in ("a", "b")
+        for seed in range(8)
+    ]
+    frame = pd.DataFrame(rows)
+    with_wild = analyze(frame, ["rate", "other"], "seed", ["loss"]).contrasts.set_index("effect").loc["rate[fast]"]
+    without = analyze(frame[frame["rate"] != "wild"], ["rate", "other"], "seed", ["loss"]).contrasts.set_index("effect")
+    for column in ("estimate", "low", "high", "t", "p"):
+        assert with_wild[column] == pytest.approx(without.loc["rate", column], rel=1e-9)
