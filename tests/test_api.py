@@ -83,7 +83,9 @@ def test_no_run_is_a_clear_error(lab: Lab) -> None:
         bench.load(out=lab.out)
 
 
-@pytest.mark.parametrize(("factor", "said"), [("loss", "two factors or metrics"), ("value", "cannot be called")])
+@pytest.mark.parametrize(
+    ("factor", "said"), [("loss", "9:1: loss is the name of"), ("value", "9:1: value is the name of")]
+)
 def test_columns_of_a_table_have_one_meaning(lab: Lab, lab_folder: Path, factor: str, said: str) -> None:
     """A factor called like a metric or like a column of every table is refused before anything is run."""
     module = lab.folder / f"lab_with_{factor}.py"

@@ -16,8 +16,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import bench
-
 _NUMERIC_PACKAGES = ("numpy", "scipy", "torch", "scikit-learn", "jax", "jaxlib", "tensorflow")
 _INSTRUCTIONS = ("avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd", "sve", "sve2")
 THREAD_SETTINGS = (
@@ -85,7 +83,7 @@ def code(module_name: str) -> Code:
     path = getattr(sys.modules.get(module_name), "__file__", None)
     commit = _git(Path(path), "rev-parse", "HEAD") if path and _tracked(Path(path)) else ""
     dirty = bool(commit and path and _git(Path(path), "status", "--porcelain", "--untracked-files=no"))
-    return Code(package, _version("polysem-bench" if package == bench.__name__ else package), commit, dirty)
+    return Code(package, _version("polysem-bench" if package == "bench" else package), commit, dirty)
 
 
 def cpu_count() -> int:

@@ -22,8 +22,6 @@ from bench.experiment import identify
 from bench.plan.suite import Suite
 
 REPORTS = Path("reports")
-RESERVED = ("run", "seed", "status", "metric", "value", "text")
-"""Columns of every table of runs; no factor or metric may be called so."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +86,6 @@ def create(suite: Suite, out: Path = REPORTS, *, fresh: bool = False) -> Run:
     Raises:
         BenchError: the folder cannot be used: unwritable, not a run's, another experiment's, or held by a process.
     """
-    names = [*suite.factors, *(metric.name for metric in suite.experiment.metrics)]
-    for name in names:
-        if names.count(name) > 1:
-            hint = "They are columns of one table; rename one of them in the experiment."
-            raise BenchError(f"{suite.path}: {name!r} is the name of two factors or metrics.", hint=hint)
-        if name in RESERVED:
-            hint = f"Tables of runs have columns {', '.join(RESERVED)} of their own; rename it in the experiment."
-            raise BenchError(f"{suite.path}: a factor or metric cannot be called {name!r}.", hint=hint)
     folder = out / suite.name
     entries = _entries(folder)
     if fresh and entries & _OURS:

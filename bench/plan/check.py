@@ -23,6 +23,10 @@ class Levels:
     faults: list[Fault]
 
 
+RESERVED = ("run", "seed", "status", "metric", "value", "text")
+"""Columns of every table of runs; no factor or metric may be called so."""
+
+
 def levels(source: Source, experiment: Experiment) -> Levels:
     """The levels that the suite gives in its grid or cells, tried one at a time on the experiment."""
     reader = _Reader(source, experiment)
@@ -44,8 +48,11 @@ def params_faults(source: Source, experiment: Experiment) -> Iterator[Fault]:
 
 
 def metric_faults(source: Source, experiment: Experiment) -> Iterator[Fault]:
-    """Settings of metrics that the experiment does not have."""
+    """Metrics that no table can hold, and settings of metrics that the experiment does not have."""
     known = [metric.name for metric in experiment.metrics]
+    for name in {*RESERVED} & {*known}:
+        hint = f"Tables of runs have columns {', '.join(RESERVED)} of their own; rename it in the experiment."
+        yield source.fault(("experiment",), f"its metric {show(name)} bears the name of a column", hint)
     for name in source.table("metrics"):
         if name not in known:
             hint = f"Its metrics: {', '.join(known)}.{did_you_mean(name, known)}"
@@ -116,7 +123,12 @@ class _Reader:
 
     def check_names(self, table: KeyPath, names: Collection[str]) -> None:
         self.faults.extend(_unknown(self.source, table, names, self.experiment))
+        metrics = [metric.name for metric in self.experiment.metrics]
         for name in names:
+            if name in metrics or name in RESERVED:
+                whose = "a metric" if name in metrics else f"every table of runs ({', '.join(RESERVED)})"
+                message, hint = f"{name} is the name of a column of {whose}", "Rename the parameter in the experiment."
+                self.faults.append(self.source.fault((*table, name), message, hint, key=True))
             if name in self.source.table("params"):
                 message, hint = f"{name} is a factor and is in [params] too", "Give it in one of the two places."
                 self.faults.append(self.source.fault((*table, name), message, hint, key=True))

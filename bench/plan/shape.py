@@ -12,7 +12,7 @@ from bench.plan.source import Fault, Source, did_you_mean, show
 
 MAX_SEEDS = 100_000
 MAX_LEVELS = 1_000
-_PERCENT = r"^[0-9]{1,6}([.][0-9]{1,12})?%$"
+_PERCENT = r"^([0-9]{0,5}[1-9][0-9]{0,5}([.][0-9]{1,12})?|[0-9]{1,6}[.][0-9]{0,11}[1-9][0-9]{0,11})%$"
 
 
 def shape_faults(source: Source) -> Iterator[Fault]:
@@ -41,8 +41,8 @@ class _Strict(BaseModel):
 class MetricTable(_Strict):
     """A table ``[metrics.NAME]``."""
 
-    margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] | Annotated[str, Field(pattern=_PERCENT)] | None = Field(
-        None, description='The smallest difference that matters: a number in the metric\'s unit, 0 or more, or "5%".'
+    margin: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Annotated[str, Field(pattern=_PERCENT)] | None = Field(
+        None, description='The smallest difference that matters: a number above 0 in the metric\'s unit, or "5%".'
     )
     scale: Literal["identity", "log"] | None = Field(
         None, description='The scale on which the metric is analysed: "identity" or "log".'
@@ -62,7 +62,7 @@ class SuiteFile(_Strict):
         Annotated[int, Field(ge=1, le=MAX_SEEDS), Tag("count")]
         | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=MAX_SEEDS), Tag("list")],
         Discriminator(lambda value: "list" if isinstance(value, list) else "count"),
-    ] = Field(description=f"How many, from 0 up (seeds = 10), or a list of different integers >= 0; up to {MAX_SEEDS}.")
+    ] = Field(description=f"How many, 1 to {MAX_SEEDS} (10 means 0 to 9), or a list of different integers >= 0.")
     params: dict[str, Any] = Field({}, description="Parameters that every run shares: name = value.")
     factors: dict[str, Annotated[list[Any], Field(min_length=1, max_length=MAX_LEVELS)]] | None = Field(
         None,

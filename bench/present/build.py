@@ -31,7 +31,15 @@ def build(run: Run) -> Report:
     suite = run.suite
     jobs, said = wide(run), remarks(run)
     data: dict[str, pd.DataFrame] = {"runs": jobs, "remarks": said}
-    sections = [Section("State", [*state.overview(jobs, _command(run)), *state.alarms(run.contents)])]
+    sections = [
+        Section(
+            "State",
+            [
+                *state.overview(jobs, [metric.name for metric in suite.experiment.metrics], _command(run)),
+                *state.alarms(run.contents, set(jobs["run"])),
+            ],
+        )
+    ]
     if (jobs["status"] == "ok").any():
         context = Context(suite.factors, suite.experiment.metrics)
         analysis = _analyze(suite, jobs)
@@ -60,7 +68,7 @@ def analysis_sections(analysis: Analysis, context: Context, blocks: int) -> Iter
     yield Section("What was found", *words.found(analysis, context))
     yield Section("What this design cannot tell", points=list(words.limits(analysis, context, blocks)))
     if effects:
-        yield Section("Effects", [words.EFFECTS], tables=effects)
+        yield Section("Effects", [words.effects(analysis)], tables=effects)
     yield Section("Means", tables=[tables.means(analysis.cells, context, caveats)])
     doubts = list(words.doubts(analysis.diagnostics, context))
     yield Section("Variation", points=doubts, tables=[tables.variation(analysis.cells, context)])
@@ -103,7 +111,8 @@ def _analyze(suite: Suite, jobs: pd.DataFrame) -> Analysis:
         settings = suite.metrics[metric.name]
         log, margin = settings.scale == "log", settings.margin
         if margin is not None and settings.relative and not log:
-            margin *= abs(float(means[metric.name]))
+            scaled = margin * abs(float(means[metric.name]))
+            margin = scaled if scaled > 0 else None  # no mean, or one of 0, to take a part of
         options.append(MetricOptions(metric.name, log=log, margin=margin, better=metric.better))
     return analyze(values, list(suite.factors), "seed", options)
 

@@ -132,6 +132,11 @@ class Report:
     sections: Sequence[Section]
     data: Mapping[str, DataFrame] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        from bench.present import terminal  # noqa: PLC0415 (a renderer needs this module)
+
+        return terminal.render(self, width=100)
+
     def _repr_html_(self) -> str:
         from bench.present import html  # noqa: PLC0415 (a renderer needs this module)
 

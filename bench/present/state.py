@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
+import numpy as np
 from pandas import DataFrame
 
 from bench.execute.journal import Contents
@@ -18,8 +19,8 @@ _WORDS = {
 }
 
 
-def overview(jobs: DataFrame, next_step: str) -> Iterator[str]:
-    """Paragraphs on the state of ``jobs`` (one row a planned run, with ``seed`` and ``status``), the worst first."""
+def overview(jobs: DataFrame, metrics: Sequence[str], next_step: str) -> Iterator[str]:
+    """Paragraphs on the state of ``jobs`` (one row a planned run, with its values), the worst first."""
     status = jobs["status"].astype(str)
     total, ok, seeds = len(jobs), int((status == "ok").sum()), jobs["seed"].nunique()
     if ok == total:
@@ -30,6 +31,14 @@ def overview(jobs: DataFrame, next_step: str) -> Iterator[str]:
         yield f"{lead}: of {total} runs, {ok} are ok, {numbers.listed(parts)}."
         if lead == "Unfinished":
             yield f"All that follows is provisional. To finish: {next_step}"
+    values = jobs.loc[status == "ok", list(metrics)]
+    lacking = ~np.isfinite(values.to_numpy(float))
+    if lacking.any():
+        named = numbers.listed([name for name, some in zip(metrics, lacking.any(axis=0), strict=True) if some])
+        yield (
+            f"{lacking.any(axis=1).sum()} of the runs that are ok have a value that is no finite number ({named}); "
+            "such values are left out below."
+        )
     if seeds == 1:
         yield "One seed only: nothing below can be tested, and a difference between two runs may be chance alone."
     elif seeds < 6:
@@ -39,8 +48,10 @@ def overview(jobs: DataFrame, next_step: str) -> Iterator[str]:
         )
 
 
-def alarms(contents: Contents) -> Iterator[str]:
-    """Paragraphs on what is wrong with the stored results themselves."""
+def alarms(contents: Contents, planned: Collection[str]) -> Iterator[str]:
+    """Paragraphs on what is wrong with the stored results themselves, or not shown of them."""
+    if outside := len(contents.records.keys() - planned):
+        yield f"{outside} stored results are of other seeds or levels than the suite was last run with; not shown."
     if contents.alarms:
         first = contents.alarms[0].first
         yield (

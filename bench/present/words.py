@@ -13,11 +13,6 @@ from bench.judge.sensitivity import sensitivity
 from bench.present import numbers
 from bench.present.tables import ALPHA, Context
 
-EFFECTS = (
-    "Each row compares two levels of a factor, averaged over all other factors, or is an interaction (×). Intervals "
-    f"are 95%; d_z is the effect over its spread across the blocks; * marks an adjusted p below {ALPHA}."
-)
-
 DIAGNOSTICS = "These never choose a test; they say what to doubt."
 ESTIMABLE = "What the cells identify"
 """Title of the section that holds the table of aliases."""
@@ -53,6 +48,21 @@ def found(analysis: Analysis, context: Context) -> tuple[list[str], list[str]]:
     if any(_CAVEAT in point for point in points):
         points.append(f"{_CAVEAT} This metric has a caveat; it stands under its table of effects.")
     return [lead], points
+
+
+def effects(analysis: Analysis) -> str:
+    """How to read a table of effects; where combinations are missing, a row is not an average over the others."""
+    whole = analysis.estimable["estimable"].all()
+    how = (
+        "averaged over all other factors"
+        if whole
+        else "in a model that leaves out all interactions of more factors than the row names, since not every "
+        "combination has a value: such interactions would change it"
+    )
+    return (
+        f"Each row compares two levels of a factor, or is an interaction (×), {how}. Intervals are 95%; d_z is the "
+        f"effect over its spread across the blocks; * marks an adjusted p below {ALPHA}."
+    )
 
 
 def limits(analysis: Analysis, context: Context, blocks: int) -> Iterator[str]:

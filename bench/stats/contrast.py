@@ -35,8 +35,8 @@ class Estimates:
 def one_sample(contrasts: Floats, *, magnitude: float | Floats, confidence: float = 0.95) -> Estimates:
     """T test of the mean of each column of ``contrasts`` (blocks, effects) against zero.
 
-    ``magnitude`` is the size of the values behind all contrasts, or behind each: a spread below the rounding error of such values
-    counts as none, and gives NaN instead of p = 0.
+    ``magnitude`` is the size of the values behind all contrasts, or behind each: a spread below the rounding error of
+    such values counts as none, and gives NaN instead of p = 0.
     """
     n = len(contrasts)
     nothing = np.full(contrasts.shape[1], np.nan)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import json
 import math
@@ -236,14 +235,6 @@ def test_a_read_only_folder_is_said(make_suite: MakeSuite, tmp_path: Path) -> No
     (tmp_path / "out").mkdir(mode=0o500)
     with pytest.raises(BenchError, match="Permission denied"):
         create(make_suite("LOOP", {"kind": ["fine"]}), tmp_path / "out")
-
-
-def test_a_name_that_tables_need_is_refused(make_suite: MakeSuite, tmp_path: Path) -> None:
-    """A metric or factor cannot take the name of a column that every table has."""
-    suite = make_suite("LOOP", {"kind": ["fine"]})
-    taken = dataclasses.replace(suite, factors={"seed": (1, 2)})
-    with pytest.raises(BenchError, match="cannot be called 'seed'"):
-        create(taken, tmp_path)
 
 
 @pytest.mark.parametrize("file", ["run.json", "cells.jsonl"])

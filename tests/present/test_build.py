@@ -11,7 +11,7 @@ import pytest
 import bench
 from bench.experiment import Metric
 from bench.judge.analysis import Analysis, MetricOptions, analyze
-from bench.present import build, tables, terminal, words
+from bench.present import build, state, tables, terminal, words
 from bench.present.report import Report, Section
 from bench.present.tables import Context
 
@@ -67,6 +67,46 @@ def test_an_unfinished_run_says_how_to_finish_it(lab: Lab) -> None:
     assert state[0] == "Unfinished: of 16 runs, 12 are ok, 4 failed."
     assert state[1].endswith(f"bench run {lab.folder}/ill.toml --seeds 0-3 --out {lab.out}")
     assert section(report, "State").text[1].endswith(f"bench run {lab.folder}/ill.toml --out {lab.out}")
+
+
+def test_values_that_are_no_numbers_are_counted_in_the_state() -> None:
+    """NaN and infinity in runs that are ok are said at once, with the metrics that have them."""
+    jobs = pd.DataFrame(
+        {"status": ["ok", "ok", "failed"], "seed": [0, 1, 2], "a": [np.nan, 1, np.nan], "b": [2, np.inf, 3.0]}
+    )
+    assert "2 of the runs that are ok have a value that is no finite number (a and b)" in " ".join(
+        state.overview(jobs, ["a", "b"], "")
+    )
+    assert "no finite number" not in " ".join(state.overview(jobs.assign(a=1.0, b=1.0), ["a", "b"], ""))
+
+
+def test_stored_results_that_are_not_shown_are_counted(lab: Lab) -> None:
+    """With fewer seeds than were stored, the report says how many results it leaves out."""
+    bench.run(lab.suite("lab"), seeds=4, out=lab.out, executor="serial")
+    bench.run(lab.suite("lab"), seeds=3, out=lab.out, executor="serial")
+    text = " ".join(section(bench.report("lab", out=lab.out), "State").text)
+    assert "4 stored results are of other seeds or levels" in text
+
+
+def test_effects_of_missing_combinations_are_not_called_averages() -> None:
+    """Where cells are missing, the table says that interactions are left out of the model instead."""
+    rows = [
+        {"a": a, "b": b, "seed": s, "y": s + level}
+        for a, b, level in ((0, 0, 0.1), (0, 1, 0.5), (1, 0, 0.2))
+        for s in range(4)
+    ]
+    frame = pd.DataFrame(rows)
+    assert "leaves out all interactions" in words.effects(analyze(frame, ["a", "b"], "seed", ["y"]))
+    whole = pd.concat([frame, frame[frame["a"] == 0].assign(a=1)])
+    assert "averaged over all other factors" in words.effects(analyze(whole, ["a", "b"], "seed", ["y"]))
+
+
+def test_a_relative_margin_without_a_mean_is_none(lab: Lab) -> None:
+    """A metric that is NaN everywhere, with a margin in percent, costs nothing but its own tables."""
+    suite = lab.suite("nowhere", trouble="nan", seeds=1)
+    suite.write_text(suite.read_text() + '\n[metrics.loss]\nmargin = "5%"\n')
+    bench.run(suite, out=lab.out, executor="serial")
+    assert section(bench.report("nowhere", out=lab.out), "State").text
 
 
 def test_reasons_are_grouped(lab: Lab) -> None:

@@ -171,5 +171,17 @@ def test_fiellers_interval_is_that_of_the_paired_t():
         assert stats.ttest_1samp(x - limit * y, 0.0).pvalue == pytest.approx(0.05, rel=1e-9)
     near_zero = rng.normal(0, 1, 9)
     assert np.isnan(ratio_of_means(x, near_zero - near_zero.mean() + 0.01, paired=True)[1:]).all()
-    independent = ratio_of_means(x, y, paired=False)
-    assert independent[2] - independent[1] > high - low
+
+
+def test_fiellers_interval_of_independent_samples_is_welchs():
+    """A limit is where Welch's t of x and ratio * y is critical, with the degrees of freedom at the estimate."""
+    rng = RNG(6)
+    x, y = rng.normal(12, 3, 9), rng.normal(10, 1, 6)
+    ratio, low, high = ratio_of_means(x, y, paired=False)
+    df = stats.ttest_ind(x, ratio * y, equal_var=False).df
+    for limit in (low, high):
+        t = stats.ttest_ind(x, limit * y, equal_var=False).statistic
+        assert abs(t) == pytest.approx(stats.t.ppf(0.975, df), rel=1e-9)
+    assert np.isnan(ratio_of_means(x[:1], y, paired=False)[0])
+    with pytest.raises(ValueError, match="one length"):
+        ratio_of_means(x, y, paired=True)
