@@ -25,7 +25,7 @@ def test_the_designs_have_the_sizes_that_they_claim() -> None:
 
 
 def test_smoke_runs_to_a_report(tmp_path: Path) -> None:
-    """The README's first example trains 12 small networks on worker processes, and the report says that all went well."""
+    """Twelve small networks are trained on worker processes, and the report says that all went well."""
     frame = bench.run(ROOT / "suites" / "smoke.toml", out=tmp_path, workers=2)
     assert len(frame) == 12 * 8
     assert frame["value"].notna().all()
