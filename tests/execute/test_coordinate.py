@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import multiprocessing
 import os
 import random
 import signal
@@ -111,6 +112,7 @@ def test_a_killed_worker_costs_nobody_else(make_suite: MakeSuite, tmp_path: Path
     suite = make_suite("ENSEMBLE", {"kind": ["fine", "kills", "kills_once"]}, seeds=1)
     fine = make_suite("ENSEMBLE", {"kind": ["fine"]}, seeds=1, name="calm")
     run, tally = finished(suite, tmp_path / "out", workers=2)
+    assert not multiprocessing.active_children()
     assert statuses(run) == {"fine": "ok", "kills": "lost", "kills_once": "ok"}
     assert tally.lost == 1
     calm, _ = finished(fine, tmp_path / "out", executor="serial")
