@@ -15,9 +15,6 @@ import typer
 
 from bench.errors import BenchError, Exit
 
-BUG = 70
-"""Exit code for a failure that is ours: EX_SOFTWARE of sysexits.h."""
-
 app = typer.Typer(
     help=(
         "Run experiments over factors and seeds, and report what they show.\n\n"
@@ -251,7 +248,7 @@ def main() -> NoReturn:
             raise
         what = f"{type(error).__name__}: {error}".replace("\n", " ")
         _say(f"bench: this is a bug, please report it: {what}\nBENCH_DEBUG=1 shows where it happened.")
-        sys.exit(BUG)
+        sys.exit(Exit.BUG)
     sys.exit(Exit.OK)
 
 
