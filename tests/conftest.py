@@ -1,10 +1,17 @@
-"""What tests of several rooms share: a folder with a small experiment of a user's own, and its suite."""
+"""What tests of several rooms share: R's answers, and a folder with a small experiment of a user's own."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
+
+REFERENCE = Path(__file__).parent / "reference" / "stats"
+Reference = tuple[pd.DataFrame, Mapping[str, Any]]
 
 EXPERIMENT = """
 import random
@@ -90,3 +97,23 @@ def lab(lab_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> La
     monkeypatch.syspath_prepend(str(lab_folder))
     (tmp_path / "lab_of_a_user.py").unlink(missing_ok=True)
     return Lab(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def reference() -> Callable[[str], Reference]:
+    """Function from a data set's name to its frame and R's results."""
+
+    def load(name: str) -> Reference:
+        answers = json.loads((REFERENCE / f"{name}.json").read_text(encoding="utf-8"))
+        frame = pd.read_csv(REFERENCE / f"{name}.csv")
+        for factor, levels in answers.get("factor_levels", {}).items():
+            frame[factor] = pd.Categorical(frame[factor].astype(str), categories=[str(level) for level in levels])
+        return frame, answers["results"]
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def factorial(reference: Callable[[str], Reference]) -> Reference:
+    """The balanced 2^4 with 10 seeds, and R's results."""
+    return reference("a01_factorial_balanced")
