@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from enum import StrEnum
@@ -124,8 +125,10 @@ def run(
     facts = brief.outcome(loaded, frame, out / loaded.name)
     _emit_facts(facts, form)
     lost = facts["failed"] + facts["lost"]
-    why = f"{lost} of {facts['runs']} runs have no result; the report says why. " if lost else ""
-    _say(f"{why}Next: bench report {loaded.name}{'' if out == REPORTS else f' --out {out}'}")
+    if lost:
+        reason = brief.first_reason(out / loaded.name)
+        _say(f"{lost} of {facts['runs']} runs have no result; the report says why. The first: {reason}")
+    _say(f"Next: bench report {loaded.name}{'' if out == REPORTS else f' --out {out}'}")
     if lost:
         raise typer.Exit(Exit.RUNS_FAILED)
 
@@ -238,6 +241,7 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's end is an interruption like Ctrl-C
     try:
         app(prog_name="bench")
     except BenchError as error:

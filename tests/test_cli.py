@@ -128,6 +128,7 @@ def test_failed_runs_exit_with_3_and_are_shown(command: Commands, lab: Lab) -> N
     code, out, err = run(command, lab, lab.suite("sick", trouble="fails"), "--format", "json")
     assert (code, json.loads(out)["failed"], json.loads(out)["ok"]) == (3, 4, 12)
     assert "4 of 16 runs have no result" in err
+    assert "The first: " in err
     _, out, _ = command("report", "sick", "--out", lab.out)
     assert out.index("Unfinished") < out.index("What was found")
     assert "no luck with seed 1" in " ".join(out.split())
@@ -231,8 +232,11 @@ def start(*arguments: object, folder: Path, experiment: Path) -> subprocess.Pope
     )  # fmt: skip
 
 
-def test_ctrl_c_exits_with_130_and_keeps_what_is_done(lab: Lab, lab_folder: Path) -> None:
-    """An interrupted run exits with 130, without a traceback, and what it had finished is there."""
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_exits_with_130_and_keeps_what_is_done(
+    lab: Lab, lab_folder: Path, sent: signal.Signals
+) -> None:
+    """A run ended by Ctrl-C or by a scheduler exits with 130, without a traceback; what it had finished is there."""
     suite = lab.suite("slow", seeds=50, seconds=0.1)
     with start("run", suite, "--out", lab.out, "--workers", "1", folder=lab.folder, experiment=lab_folder) as process:
         journal = lab.out / "slow" / "journal"
@@ -240,7 +244,7 @@ def test_ctrl_c_exits_with_130_and_keeps_what_is_done(lab: Lab, lab_folder: Path
         while not (journal.is_dir() and any(journal.iterdir())) and time.monotonic() < deadline:
             time.sleep(0.05)
         time.sleep(0.5)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Interrupted" in err

@@ -10,7 +10,8 @@ from typing import Any
 from pandas import DataFrame
 from rich.cells import cell_len
 
-from bench.execute.run import Summary
+from bench.execute.frames import remarks
+from bench.execute.run import Summary, load
 from bench.plan.design import n_cells, n_jobs
 from bench.plan.suite import Suite
 from bench.present import numbers
@@ -46,6 +47,12 @@ def outcome(suite: Suite, frame: DataFrame, folder: Path) -> dict[str, Any]:
         "runs": counts.total(),
         **{name: counts[name] for name in names},
     }
+
+
+def first_reason(folder: Path) -> str:
+    """Why the first run that failed or was lost has no result, in one line."""
+    said = remarks(load(folder))
+    return plain(said.loc[said["status"].isin(["failed", "lost"]), "text"].iloc[0].partition("\n")[0])
 
 
 def lines(facts: Mapping[str, Any]) -> str:
