@@ -14,6 +14,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from bench import REPORTS
 from bench.errors import BenchError, Exit
 
 app = typer.Typer(
@@ -82,7 +83,6 @@ Seeds = Annotated[
         metavar="SEEDS", help='In place of the suite\'s: "20" (0 to 19), "5-9" or "3,5,8".', show_default=False
     ),
 ]
-REPORTS = Path("reports")
 
 
 @app.command(

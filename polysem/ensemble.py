@@ -29,8 +29,7 @@ Values = dict[str, float]
 
 def measure(params: Sequence[Params], seeds: Sequence[int], progress: Callable[[float], None]) -> Iterator[Values]:
     """The metrics of every run, in order; all ``params`` must agree in ``polysem.toy.SHARED_BY_A_BATCH``."""
-    samples = padded(min(params[0].batch or params[0].n_train, params[0].n_train))
-    size = max(1, CACHE_COLUMNS // samples)
+    size = max(1, CACHE_COLUMNS // train.batch_width(params[0].n_train, params[0].batch))
     for start in range(0, len(params), size):
         members = slice(start, min(start + size, len(params)))
 
@@ -127,7 +126,7 @@ def _trained_network(
     on_step: train.OnStep,
 ) -> Parameters:
     common = params[0]
-    width = padded(min(common.batch or common.n_train, common.n_train))
+    width = train.batch_width(common.n_train, common.batch)
     parameters = Parameters(len(params), _shapes(common))
     _fill(parameters, (start.weights for start in starts))
     rows = torch.cat([samples.x, samples.y], dim=1)[:, :, samples.padded_train]
@@ -177,7 +176,7 @@ def _trained_sae(
     shapes = [(common.sae_width, common.hidden + 1), (common.hidden, common.sae_width)]
     parameters = Parameters(len(params), shapes)
     _fill(parameters, ((start.encoder, start.decoder) for start in starts))
-    width = padded(min(common.sae_batch or common.n_train, common.n_train))
+    width = train.batch_width(common.n_train, common.sae_batch)
     orders = [stream(seed, "sae order") for seed in seeds]
     penalties = torch.tensor([[p.sae_lambda * (p.sae_l1 == form) for form in ("sum", "mean")] for p in params])
     summed, mean = penalties.T.reshape(2, -1, 1, 1)

@@ -79,7 +79,7 @@ def batches(
         yield from repeat(Batch(samples, n_samples, _weight(n_samples, samples.shape[2])), epochs)
         return
     size = min(batch_size, n_samples)
-    width = padded(size)
+    width = batch_width(n_samples, batch_size)
     counts = [min(size, n_samples - start) for start in range(0, n_samples, size)]
     weights = [_weight(count, width) for count in counts]
     places = np.concatenate([k * width + np.arange(count) for k, count in enumerate(counts)])
@@ -91,6 +91,11 @@ def batches(
             torch.index_select(member, 1, torch.from_numpy(index), out=out)
         for part, count, weight in zip(torch.split(shuffled, width, dim=2), counts, weights, strict=True):
             yield Batch(part, count, weight)
+
+
+def batch_width(n_samples: int, batch_size: int) -> int:
+    """How many columns a batch of ``batches`` has, padding included."""
+    return padded(min(batch_size or n_samples, n_samples))
 
 
 def steps_per_epoch(n_samples: int, batch_size: int) -> int:
