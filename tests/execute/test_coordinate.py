@@ -79,23 +79,20 @@ def test_only_what_is_missing_is_run(make_suite: MakeSuite, tmp_path: Path) -> N
 
 def test_a_coordinator_killed_anywhere_loses_nothing(make_suite: MakeSuite, tmp_path: Path) -> None:
     """SIGKILL at random moments, resumed until done: the table is that of an uninterrupted run, no job stored twice."""
-    suite = make_suite("LOOP", {"kind": ["fine", "nan", "raises"], "size": [1, 2]}, seeds=15, sleep=0.02)
+    suite = make_suite("LOOP", {"kind": ["fine", "nan", "raises"], "size": [1, 2]}, seeds=15, sleep=0.05)
     whole, _ = finished(suite, tmp_path / "whole", executor="serial")
     choose = random.Random(1)
-    kills = 0
-    for _ in range(20):
-        command = [sys.executable, COORDINATOR, suite.path, tmp_path / "killed"]
+    command = [sys.executable, COORDINATOR, suite.path, tmp_path / "killed"]
+    stored = 0
+    for _ in range(3):
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as coordinator:
             assert coordinator.stdout is not None
-            coordinator.stdout.readline()
-            time.sleep(choose.uniform(0, 1.5))
-            if coordinator.poll() is None and kills < 3:
-                coordinator.kill()
-                kills += 1
-            coordinator.communicate(timeout=60)
-        if coordinator.returncode == 0:
-            break
-    assert kills >= 2
+            enough = stored + choose.randint(1, 12)
+            stored = next(int(line) for line in coordinator.stdout if int(line) >= enough)
+            time.sleep(choose.uniform(0, 0.05))
+            coordinator.kill()
+        assert coordinator.returncode == -signal.SIGKILL
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=False, timeout=60)
     killed = create(suite, tmp_path / "killed")
     assert table(killed) == table(whole)
     keys = Counter(
