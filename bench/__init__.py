@@ -172,12 +172,11 @@ def analyze(
     *,
     reference: Mapping[str, Hashable] | None = None,
     confidence: float = 0.95,
-    thorough: bool = False,
 ) -> Analysis:
     """Analyse anyone's table with one row per run: effects, ANOVA, pairs of cells, and what the design identifies.
 
     ``block`` is the column of the seeds, or None for independent runs; ``reference`` maps a factor to its reference
-    level, by default the first. ``thorough`` adds every type, covariance and model of ANOVA, and all pairs of cells.
+    level, by default the first.
 
         >>> found = bench.analyze(bench.load("digits", wide=True), ["model", "scaling"], "seed", ["accuracy"])
         >>> found.contrasts[["effect", "estimate", "low", "high", "p_adjusted"]]
@@ -187,4 +186,4 @@ def analyze(
     """
     from bench.judge.analysis import analyze as analyze_frame
 
-    return analyze_frame(frame, factors, block, metrics, reference=reference, confidence=confidence, thorough=thorough)
+    return analyze_frame(frame, factors, block, metrics, reference=reference, confidence=confidence)

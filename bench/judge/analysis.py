@@ -50,6 +50,11 @@ class Analysis:
     residuals: pd.DataFrame
     estimable: pd.DataFrame
     notes: tuple[str, ...]
+    factors: Mapping[str, Sequence[Hashable]]
+    """Name -> levels, the reference first."""
+    block: str
+    """The column of the blocks, or "" where runs are independent."""
+    n_blocks: int
 
 
 def analyze(
@@ -61,14 +66,12 @@ def analyze(
     reference: Mapping[str, Hashable] | None = None,
     confidence: float = 0.95,
     rng: np.random.Generator | None = None,
-    thorough: bool = False,
 ) -> Analysis:
     """Analyse one row per run: a column per factor, the block (the seed; None for independent runs), and the metrics.
 
     Levels are in the order of a Categorical, else of first appearance; the first is the reference unless ``reference``
     (factor -> level) says otherwise. ``rng`` serves sign flips of more than 14 blocks and the check for bimodal cells
-    (default: a fixed seed). ``thorough`` adds every type, covariance and model of ANOVA, and all pairs of cells.
-    Raises BenchError for columns that are missing, not numeric, or levels that are unknown.
+    (default: a fixed seed). Raises BenchError for columns that are missing, not numeric, or levels that are unknown.
     """
     if not 0.0 < confidence < 1.0:
         raise BenchError(f"A confidence of {confidence} is not between 0 and 1.", hint="0.95 is usual.")
@@ -89,14 +92,17 @@ def analyze(
     return Analysis(
         cells=cell_frame(runs),
         contrasts=contrast_frame(runs, effects, rng),
-        anova=anova_frame(runs, effects, confidence, thorough=thorough),
-        pairwise=pair_frame(runs, effects, confidence, thorough=thorough),
+        anova=anova_frame(runs, effects, confidence),
+        pairwise=pair_frame(runs, effects, confidence),
         equivalence=equivalence_frame(effects, runs, margins, confidence),
         omnibus=omnibus_frame(effects, rng),
         diagnostics=diagnostic_frame(runs, effects, rng),
         residuals=residual_frame(runs, effects),
         estimable=estimable_frame(runs, effects),
         notes=tuple(dict.fromkeys(notes)),
+        factors={factor.name: factor.levels for factor in runs.factors},
+        block=runs.block_name,
+        n_blocks=len(runs.block_labels),
     )
 
 

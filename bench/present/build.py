@@ -17,7 +17,7 @@ from bench.judge.analysis import Analysis, MetricOptions, analyze
 from bench.judge.published import compare_published
 from bench.plan.design import n_cells
 from bench.plan.suite import Suite
-from bench.present import methods, numbers, state, tables, words
+from bench.present import anova_tables, methods, numbers, state, tables, words
 from bench.present.origin import origin
 from bench.present.report import Report, Section
 from bench.present.tables import Context
@@ -74,7 +74,11 @@ def analysis_sections(analysis: Analysis, context: Context, blocks: int) -> Iter
     yield Section("Variation", points=doubts, tables=[tables.variation(analysis.cells, context)])
     if effects:
         said = list(words.disagreements(analysis, context))
-        yield Section("Analysis of variance", said, tables=list(tables.anova(analysis.anova, context)), appendix=True)
+        yield Section(
+            "Analysis of variance", said, tables=list(anova_tables.anova(analysis.anova, context)), appendix=True
+        )
+        routes = list(anova_tables.routes(analysis.anova, context))
+        yield Section("The same by other routes", [anova_tables.ROUTES], tables=routes, appendix=True)
         pairs = list(tables.pairwise(analysis.pairwise, context))
         yield Section("Cells against the baseline", tables=pairs, appendix=True)
     checks = tables.diagnostics(analysis.diagnostics, context)
