@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bench.plan.suite import Suite
     from bench.present.report import Report
 
-__all__ = ["analyze", "check", "find", "load", "missing", "report", "run", "runs"]
+__all__ = ["analyze", "calibrate", "check", "find", "load", "missing", "report", "run", "runs"]
 
 REPORTS = Path("reports")
 Seeds: TypeAlias = int | str | Sequence[int] | None
@@ -165,7 +165,7 @@ def runs(out: str | Path = REPORTS) -> list[Summary]:
 
 
 def analyze(
-    frame: DataFrame,
+    data: DataFrame | str | Path,
     factors: Sequence[str],
     block: str | None,
     metrics: Sequence[MetricOptions | str],
@@ -175,15 +175,37 @@ def analyze(
 ) -> Analysis:
     """Analyse anyone's table with one row per run: effects, ANOVA, pairs of cells, and what the design identifies.
 
-    ``block`` is the column of the seeds, or None for independent runs; ``reference`` maps a factor to its reference
-    level, by default the first.
+    ``data`` is a frame, or a CSV or Parquet file. ``block`` is the column of the seeds, or None for independent runs;
+    ``reference`` maps a factor to its reference level, by default the first.
 
         >>> found = bench.analyze(bench.load("digits", wide=True), ["model", "scaling"], "seed", ["accuracy"])
         >>> found.contrasts[["effect", "estimate", "low", "high", "p_adjusted"]]
 
     Raises:
-        bench.errors.BenchError: for columns that are missing or not numeric, and unknown levels.
+        bench.errors.BenchError: for a file that is no table, columns that are missing or not numeric, unknown levels.
     """
     from bench.judge.analysis import analyze as analyze_frame
+    from bench.judge.table import read_table
 
-    return analyze_frame(frame, factors, block, metrics, reference=reference, confidence=confidence)
+    if isinstance(data, str | Path):
+        names = [metric if isinstance(metric, str) else metric.name for metric in metrics]
+        data = read_table(Path(data), factors, names)
+    return analyze_frame(data, factors, block, metrics, reference=reference, confidence=confidence)
+
+
+def calibrate(
+    *, factors: int = 4, seeds: int = 10, repetitions: int = 2_000, alpha: float = 0.05, random_seed: int = 0
+) -> DataFrame:
+    """How often each procedure rejects, at level ``alpha``, where simulated runs of a 2^``factors`` have no effect.
+
+    One row per kind of noise and procedure; the columns are those of ``bench.stats.calibration.calibrate``.
+
+        >>> table = bench.calibrate(seeds=5, repetitions=200)
+        >>> table[table["claims"] & ~table["holds"]]          # what promises its level and does not keep it
+    """
+    import numpy as np
+
+    from bench.stats.calibration import calibrate as calibrate_procedures
+
+    rng = np.random.default_rng(random_seed)
+    return calibrate_procedures(rng, factors=factors, seeds=seeds, repetitions=repetitions, alpha=alpha)

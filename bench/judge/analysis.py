@@ -33,6 +33,8 @@ class MetricOptions:
     """Analyse logarithms, and report effects as ratios."""
     margin: float | None = None
     """The smallest difference that matters: in the metric's unit, or for ``log`` a relative change (0.05 is 5 %)."""
+    relative: bool = False
+    """The margin is a part of the metric's mean (0.05 is 5 %)."""
     better: Literal["lower", "higher", "neither"] = "neither"
 
 
@@ -88,7 +90,11 @@ def analyze(
         values, said = _on_scale(runs.values[option.name], option)
         effects.append(estimate_effects(runs, planned, option.name, values, log=option.log, confidence=confidence))
         notes += [*usable[option.name][1], *said, *effects[-1].notes]
-    margins = {option.name: (option.margin, option.better) for option in options if option.margin is not None}
+    margins = {
+        option.name: (margin, option.better)
+        for option in options
+        if (margin := _absolute_margin(option, runs.values[option.name])) is not None
+    }
     return Analysis(
         cells=cell_frame(runs),
         contrasts=contrast_frame(runs, effects, rng),
@@ -113,6 +119,15 @@ def _require_margins(options: Sequence[MetricOptions]) -> None:
                 f"The margin of {option.name} is {option.margin}; it must be a positive number.",
                 hint="It is the smallest difference that matters, in the metric's unit.",
             )
+
+
+def _absolute_margin(option: MetricOptions, values: Floats) -> float | None:
+    """The margin as ``tost`` takes it; None where it is a part of a mean that is 0 or that nothing gives."""
+    if option.margin is None or option.log or not option.relative:
+        return option.margin
+    present = values[np.isfinite(values)]
+    mean = abs(float(present.mean())) if len(present) else 0.0
+    return option.margin * mean if mean > 0 else None
 
 
 def _in_range(name: str, values: Floats) -> tuple[Floats, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import io
 import warnings
 from collections.abc import Collection
 from pathlib import Path
@@ -47,11 +48,10 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 
 def _read_text(path: Path, factors: Collection[str]) -> pd.DataFrame:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        first = file.readline()
-        delimiter = max(_DELIMITERS, key=first.count)
-        file.seek(0)
-        header = next(csv.reader(file, delimiter=delimiter), [])
+    text = path.read_text(encoding="utf-8-sig")
+    first = text.partition("\n")[0]
+    delimiter = max(_DELIMITERS, key=first.count)
+    header = next(csv.reader(io.StringIO(text), delimiter=delimiter), [])
     if not header:
         raise ValueError("it is empty")
     if doubled := sorted({name for name in header if header.count(name) > 1}):
@@ -60,9 +60,8 @@ def _read_text(path: Path, factors: Collection[str]) -> pd.DataFrame:
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # lines of more fields than the header has
         return pd.read_csv(
-            path,
+            io.StringIO(text),
             sep=delimiter,
-            encoding="utf-8-sig",
             dtype=dict.fromkeys(levels, str),
             keep_default_na=False,
             na_values={name: [""] if name in levels else _MISSING for name in header},

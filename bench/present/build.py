@@ -109,15 +109,16 @@ def _analyze(suite: Suite, jobs: pd.DataFrame) -> Analysis:
     """The analysis of the runs that are ok; the values of all others count as missing."""
     names = [metric.name for metric in suite.experiment.metrics]
     values = jobs.assign(**jobs[names].where(jobs["status"] == "ok"))
-    means = values[names].mean()
-    options = []
-    for metric in suite.experiment.metrics:
-        settings = suite.metrics[metric.name]
-        log, margin = settings.scale == "log", settings.margin
-        if margin is not None and settings.relative and not log:
-            scaled = margin * abs(float(means[metric.name]))
-            margin = scaled if scaled > 0 else None  # no mean, or one of 0, to take a part of
-        options.append(MetricOptions(metric.name, log=log, margin=margin, better=metric.better))
+    options = [
+        MetricOptions(
+            metric.name,
+            log=suite.metrics[metric.name].scale == "log",
+            margin=suite.metrics[metric.name].margin,
+            relative=suite.metrics[metric.name].relative,
+            better=metric.better,
+        )
+        for metric in suite.experiment.metrics
+    ]
     return analyze(values, list(suite.factors), "seed", options)
 
 

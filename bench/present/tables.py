@@ -94,8 +94,13 @@ def means(cells: DataFrame, context: Context, notes: Sequence[str] = ()) -> Tabl
         frame[list(source)] = rows[["mean", "sd", "n"]].to_numpy()
         complete = bool((rows["n"] == full).all())
         columns.append(Column(metric.label, source[:2] if complete else source, "mean_sd" if complete else "mean_sd_n"))
+    up_to = "" if (cells["n"] == full).all() else "up to "
     return Table(
-        f"Mean ± SD of {numbers.counted(int(full), 'run')} per cell", frame, columns, headline="headline", notes=notes
+        f"Mean ± SD of {up_to}{numbers.counted(int(full), 'run')} per cell",
+        frame,
+        columns,
+        headline="headline",
+        notes=notes,
     )
 
 
