@@ -65,7 +65,6 @@ def _read_text(path: Path, factors: Collection[str]) -> pd.DataFrame:
             dtype=dict.fromkeys(levels, str),
             keep_default_na=False,
             na_values={name: [""] if name in levels else _MISSING for name in header},
-            float_precision="round_trip",
             index_col=False,
             low_memory=False,
         )

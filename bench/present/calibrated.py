@@ -55,4 +55,7 @@ _MEANING = (
     "One test: unadjusted, at 5%. Any of all: every effect of the design, judged by Holm, or by the joint maximum over "
     "sign flips where the procedure says so."
 )
-_KEPT = "Kept: the family-wise error is at most 5%, or above it by no more than Monte-Carlo error (99% Wilson limits)."
+_KEPT = (
+    "Kept: the family-wise error is at most 5%, or above it by no more than chance among so many simulations (exact "
+    "binomial tests, 1% for the whole table). Limits are Wilson's, 99%."
+)
