@@ -9,14 +9,12 @@ from pandas import DataFrame
 
 from bench.experiment import Metric
 from bench.judge.frames import factor_column
+from bench.judge.variation import variation as variation_of
 from bench.present import numbers
 from bench.present.report import Column, Table
 
 ALPHA = 0.05
 """An effect is said to survive when its adjusted p is below this."""
-
-CV_CLASSES = ((0.15, "robust"), (0.30, "moderate"), (0.50, "high"), (float("inf"), "volatile"))
-"""Upper bound of the coefficient of variation of each class."""
 
 
 @dataclass(frozen=True)
@@ -126,18 +124,9 @@ def published(frame: DataFrame, context: Context) -> Iterator[Table]:
 
 def variation(cells: DataFrame, context: Context) -> Table:
     """One row a metric: how much runs of one cell differ, relative to their mean."""
-    rows = []
-    for metric, chosen in by_metric(cells, context):
-        cv = chosen["cv"]
-        rows.append(
-            {
-                "metric": metric.label,
-                "low": cv.min(),
-                "median": cv.median(),
-                "high": cv.max(),
-                "class": cv_class(cv.median()),
-            }
-        )
+    labels = {metric.name: metric.label for metric in context.metrics}
+    rows = variation_of(cells)
+    rows["metric"] = [labels[name] for name in rows["metric"]]
     columns = (
         Column("Metric", ("metric",), key=True),
         Column("Lowest CV", ("low",), "percent"),
@@ -145,12 +134,7 @@ def variation(cells: DataFrame, context: Context) -> Table:
         Column("Highest CV", ("high",), "percent"),
         Column("Class of the median", ("class",)),
     )
-    return Table("Coefficient of variation within cells (SD over |mean|)", DataFrame(rows), columns)
-
-
-def cv_class(cv: float) -> str:
-    """The name that the published classes give to a coefficient of variation; none where it is missing."""
-    return next((name for bound, name in CV_CLASSES if cv < bound), "")
+    return Table("Coefficient of variation within cells (SD over |mean|)", rows, columns)
 
 
 def estimable(frame: DataFrame, context: Context) -> Table:

@@ -73,7 +73,10 @@ def limits(analysis: Analysis, context: Context, blocks: int) -> Iterator[str]:
     unseen = _terms(analysis.estimable[~estimable], context)
     if unseen:
         them = "it" if len(unseen) == 1 else "them"
-        yield f"{numbers.listed(unseen)} cannot be estimated: these cells mix {them} with others (see {ESTIMABLE})."
+        yield (
+            f"{numbers.listed(unseen)} cannot be estimated: the cells that have values mix {them} with others, or lack "
+            f"a level (see {ESTIMABLE})."
+        )
         biased = _terms(analysis.estimable[estimable & analysis.estimable["biased_by"].ne("")], context)
         if biased:
             yield f"Where such an interaction exists, it is taken for a part of {numbers.listed(biased)}."
@@ -99,9 +102,19 @@ def limits(analysis: Analysis, context: Context, blocks: int) -> Iterator[str]:
             f"The intervals speak of other {context.block}s of this very setup at the levels listed here; not of other "
             "data, sizes or settings."
         )
+    yield from _untested(analysis.contrasts, context)
     yield from analysis.notes[:_MOST_NOTES]
     if len(analysis.notes) > _MOST_NOTES:
         yield f"{len(analysis.notes) - _MOST_NOTES} more remarks of this kind stand under Methods."
+
+
+def _untested(contrasts: DataFrame, context: Context) -> Iterator[str]:
+    """Effects that have an estimate and no test, by metric, with the reason."""
+    for metric in context.metrics:
+        rows = contrasts[(contrasts["metric"] == metric.name) & contrasts["estimate"].notna() & contrasts["p"].isna()]
+        for reason, alike in rows.groupby("reason", sort=False):
+            named = numbers.listed([context.effect(name) for name in alike["effect"]])
+            yield f"{metric.label}: {reason}, so no test of {named}."
 
 
 def disagreements(analysis: Analysis, context: Context) -> Iterator[str]:
