@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Collection, Hashable
     from concurrent.futures import Executor
 
     from pandas import DataFrame
 
     from bench.execute.coordinate import OnProgress
     from bench.execute.run import Summary
-    from bench.judge.analysis import Analysis, MetricOptions
+    from bench.judge.analysis import Analysis
     from bench.plan.suite import Suite
     from bench.present.report import Report
 
@@ -168,29 +168,34 @@ def analyze(
     data: DataFrame | str | Path,
     factors: Sequence[str],
     block: str | None,
-    metrics: Sequence[MetricOptions | str],
+    metrics: Sequence[str],
     *,
     reference: Mapping[str, Hashable] | None = None,
+    log: Collection[str] = (),
+    margin: Mapping[str, float | str] | None = None,
+    better: Mapping[str, str] | None = None,
     confidence: float = 0.95,
 ) -> Analysis:
     """Analyse anyone's table with one row per run: effects, ANOVA, pairs of cells, and what the design identifies.
 
     ``data`` is a frame, or a CSV or Parquet file. ``block`` is the column of the seeds, or None for independent runs;
-    ``reference`` maps a factor to its reference level, by default the first.
+    ``reference`` maps a factor to its reference level, by default the first. ``log``: metrics whose logarithms are
+    analysed. ``margin``: metric -> the smallest difference that matters, a number or "5%" of its mean. ``better``:
+    metric -> "lower" or "higher".
 
-        >>> found = bench.analyze(bench.load("digits", wide=True), ["model", "scaling"], "seed", ["accuracy"])
+        >>> found = bench.analyze("runs.csv", ["model", "scaling"], "seed", ["accuracy"], margin={"accuracy": "1%"})
         >>> found.contrasts[["effect", "estimate", "low", "high", "p_adjusted"]]
 
     Raises:
         bench.errors.BenchError: for a file that is no table, columns that are missing or not numeric, unknown levels.
     """
     from bench.judge.analysis import analyze as analyze_frame
+    from bench.judge.options import metric_options
     from bench.judge.table import read_table
 
-    if isinstance(data, str | Path):
-        names = [metric if isinstance(metric, str) else metric.name for metric in metrics]
-        data = read_table(Path(data), factors, names)
-    return analyze_frame(data, factors, block, metrics, reference=reference, confidence=confidence)
+    options = metric_options(metrics, log, margin or {}, better or {})
+    frame = read_table(Path(data), factors, metrics) if isinstance(data, str | Path) else data
+    return analyze_frame(frame, factors, block, options, reference=reference, confidence=confidence)
 
 
 def calibrate(

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -18,7 +18,6 @@ from bench import REPORTS
 from bench.errors import BenchError, Exit
 
 if TYPE_CHECKING:
-    from bench.judge.analysis import MetricOptions
     from bench.present.report import Report
 
 app = typer.Typer(
@@ -277,10 +276,17 @@ def analyze(
     from bench.present.analyzed import analyzed
 
     names = [name for given in factors for name in given.split(",")]
-    options = _metric_options(metric, set(log or []), _pairs("margin", margin), _pairs("better", better))
-    source = Path("/dev/stdin") if str(file) == "-" else file
-    analysis = bench.analyze(source, names, block, options, reference=_pairs("reference", reference))
-    _emit_report(analyzed(analysis, options, str(file)), form, output, full=full)
+    analysis = bench.analyze(
+        Path("/dev/stdin") if str(file) == "-" else file,
+        names,
+        block,
+        metric,
+        reference=_pairs("reference", reference),
+        log=log or [],
+        margin=_pairs("margin", margin),
+        better=_pairs("better", better),
+    )
+    _emit_report(analyzed(analysis, str(file)), form, output, full=full)
 
 
 @app.command(
@@ -344,46 +350,6 @@ def _emit_report(report: Report, form: ReportFormat, output: str | None, *, full
     else:
         text = markdown.render(report) if form is ReportFormat.MD else json.render(report)
     _emit(text, output)
-
-
-def _metric_options(
-    names: list[str], log: set[str], margins: Mapping[str, str], better: Mapping[str, str]
-) -> list[MetricOptions]:
-    """One entry a metric; a setting of a metric that was not named is an error."""
-    from bench.judge.analysis import MetricOptions
-
-    for option, given in (("log", log), ("margin", margins), ("better", better)):
-        if unknown := sorted({*given} - {*names}):
-            raise BenchError(
-                f"--{option} {unknown[0]}: no metric of this name is analysed.", hint=f"Named: {', '.join(names)}."
-            )
-    return [
-        MetricOptions(
-            name,
-            log=name in log,
-            margin=_size(name, margins[name]) if name in margins else None,
-            relative=margins.get(name, "").endswith("%"),
-            better=_direction(name, better.get(name, "neither")),
-        )
-        for name in names
-    ]
-
-
-def _size(name: str, text: str) -> float:
-    try:
-        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        raise BenchError(f"--margin {name}={text} is no size.", hint="Give a number, or a percentage.") from None
-
-
-_DIRECTIONS: tuple[Literal["lower", "higher", "neither"], ...] = ("lower", "higher", "neither")
-
-
-def _direction(name: str, text: str) -> Literal["lower", "higher", "neither"]:
-    for direction in _DIRECTIONS:
-        if text == direction:
-            return direction
-    raise BenchError(f"--better {name}={text} is no direction.", hint="Give lower, higher or neither.")
 
 
 def _pairs(option: str, given: list[str] | None) -> dict[str, str]:

@@ -321,8 +321,8 @@ def test_analyze_takes_margins_directions_and_references(command: Commands, expo
     ("options", "said"),
     [
         (["--metric", "lost"], "'lost'"),
-        (["--metric", "score", "--log", "loss"], "--log loss: no metric"),
-        (["--metric", "score", "--margin", "score=wide"], "score=wide is no size"),
+        (["--metric", "score", "--log", "loss"], "log is given for 'loss'"),
+        (["--metric", "score", "--margin", "score=wide"], "'wide' of score is no size"),
         (["--metric", "score", "--better", "score=up"], "lower, higher or neither"),
         (["--metric", "score", "--reference", "diet"], "--reference diet=VALUE"),
         (["--metric", "score", "--reference", "diet=poor"], "'poor'"),

@@ -52,6 +52,7 @@ class Analysis:
     residuals: pd.DataFrame
     estimable: pd.DataFrame
     notes: tuple[str, ...]
+    metrics: tuple[MetricOptions, ...]
     factors: Mapping[str, Sequence[Hashable]]
     """Name -> levels, the reference first."""
     block: str
@@ -106,6 +107,7 @@ def analyze(
         residuals=residual_frame(runs, effects),
         estimable=estimable_frame(runs, effects),
         notes=tuple(dict.fromkeys(notes)),
+        metrics=tuple(options),
         factors={factor.name: factor.levels for factor in runs.factors},
         block=runs.block_name,
         n_blocks=len(runs.block_labels),

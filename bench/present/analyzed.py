@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from bench.experiment import Metric
-from bench.judge.analysis import Analysis, MetricOptions
+from bench.judge.analysis import Analysis
 from bench.present import numbers
 from bench.present.build import analysis_sections, frames
 from bench.present.report import Report
 from bench.present.tables import Context
 
 
-def analyzed(analysis: Analysis, options: Sequence[MetricOptions], title: str) -> Report:
-    """What ``analysis``, made with ``options``, found in the table called ``title``."""
+def analyzed(analysis: Analysis, title: str) -> Report:
+    """What ``analysis`` found in the table called ``title``."""
     metrics = [
         Metric(option.name, option.name, better=option.better, scale="log" if option.log else "identity")
-        for option in options
+        for option in analysis.metrics
     ]
     context = Context(analysis.factors, metrics, analysis.block)
     first = analysis.cells[analysis.cells["metric"] == metrics[0].name]

@@ -11,7 +11,7 @@ import pytest
 
 import bench
 from bench import cli
-from bench.judge.analysis import MetricOptions, analyze
+from bench.judge.analysis import analyze
 from tests.conftest import REFERENCE
 
 FACTORIALS = {
@@ -172,8 +172,7 @@ def test_paired_comparisons_are_those_of_r(analysed):
 def row_of(path, frame, block, margin):
     """The pair x minus y, and its equivalence, of a table that is read from a file."""
     frame.to_csv(path, index=False)
-    option = MetricOptions("value", margin=margin)
-    analysis = bench.analyze(path, ["group"], block, [option], reference={"group": "y"})
+    analysis = bench.analyze(path, ["group"], block, ["value"], reference={"group": "y"}, margin={"value": margin})
     (pair,), (equivalence,) = analysis.pairwise.to_dict("records"), analysis.equivalence.to_dict("records")
     return pair, equivalence
 
