@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -112,8 +112,14 @@ class Experiment:
 
 def identify(changed: Mapping[str, Any], seed: int, version: str) -> str:
     """The key of a job (``Experiment.key``), from what is stored of its cell: no experiment is needed to find it."""
-    identity = json.dumps([changed, seed, version], sort_keys=True)
-    return hashlib.sha256(identity.encode()).hexdigest()[:20]
+    return next(identify_all(changed, [seed], version))
+
+
+def identify_all(changed: Mapping[str, Any], seeds: Iterable[int], version: str) -> Iterator[str]:
+    """The keys of the jobs of one cell, in the order of ``seeds``."""
+    before, after = json.dumps(changed, sort_keys=True), json.dumps(version)
+    for seed in seeds:
+        yield hashlib.sha256(f"[{before}, {seed}, {after}]".encode()).hexdigest()[:20]
 
 
 def resolve(reference: str) -> Experiment:

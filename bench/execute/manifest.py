@@ -19,7 +19,7 @@ from typing import Annotated, Any, NoReturn
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.errors import BenchError
-from bench.execute.storage import reading, replace, storing
+from bench.execute.storage import reading, refuse_newer, replace, storing
 from bench.experiment import Experiment, Metric
 from bench.plan.design import cells
 from bench.plan.suite import MetricSettings, Suite
@@ -111,7 +111,7 @@ def read(folder: Path) -> Manifest:
     try:
         stored = json.loads(text)
         if isinstance(stored, dict) and isinstance(stored.get("schema_version"), int):
-            _refuse_newer(folder, stored["schema_version"])
+            refuse_newer(folder, stored["schema_version"], SCHEMA)
         return Manifest.model_validate(stored)
     except (ValidationError, ValueError, RecursionError) as error:
         raise _damaged(path, error) from error
@@ -162,12 +162,6 @@ def read_suite(folder: Path, manifest: Manifest) -> Suite:
         settings={name: dict(pairs) for name, pairs in manifest.factors.items()},
         digest=manifest.digest,
     )
-
-
-def _refuse_newer(folder: Path, schema_version: int) -> None:
-    if schema_version > SCHEMA:
-        message = f"{folder} was written by a newer bench (schema version {schema_version}; this one reads {SCHEMA})."
-        raise BenchError(message, hint="Update bench, or run the suite with another --out.")
 
 
 def _check(fits: bool, why: str) -> None:

@@ -18,7 +18,7 @@ from bench.errors import BenchError
 from bench.execute import manifest
 from bench.execute.journal import Contents, read
 from bench.execute.storage import locked, storing
-from bench.experiment import identify
+from bench.experiment import identify_all
 from bench.plan.suite import Suite
 
 REPORTS = Path("reports")
@@ -48,9 +48,10 @@ class Run:
         """Every planned job in the order of the design, as it was stored."""
         stored = manifest.read(self.folder)
         cells = list(manifest.read_cells(self.folder, stored))
+        keys = [identify_all(cell.changed, stored.seeds, stored.version) for cell in cells]
         for seed in stored.seeds:
-            for cell in cells:
-                yield Planned(identify(cell.changed, seed, stored.version), cell.levels, seed)
+            for cell, key in zip(cells, keys, strict=True):
+                yield Planned(next(key), cell.levels, seed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from bench.errors import BenchError, Exit
 
@@ -58,6 +59,31 @@ def replace(path: Path, text: str) -> None:
         sync_folder(path.parent)
 
 
+def open_own(path: Path, flags: int) -> BinaryIO:
+    """Open a file of ours for writing, made if there is none; a link in its place is an error, not a way out."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | flags, 0o644)
+    return os.fdopen(descriptor, "wb")
+
+
+def own_folder(path: Path) -> None:
+    """Make a folder of ours if there is none.
+
+    Raises:
+        BenchError: it cannot be made, or a link or a file stands in its place.
+    """
+    with storing(path):
+        if path.is_symlink():
+            raise OSError(errno.ELOOP, "it is a link, which could lead writing out of the folder of the run")
+        path.mkdir(exist_ok=True)
+
+
+def refuse_newer(path: Path, version: int, known: int) -> None:
+    """Raise a BenchError if the schema ``version`` of ``path`` is newer than the one that is ``known``."""
+    if version > known:
+        message = f"{path} was written by a newer bench (schema version {version}; this one reads up to {known})."
+        raise BenchError(message, hint="Update bench, or run the suite with another --out.")
+
+
 def sync_folder(folder: Path) -> None:
     """Make a new or renamed entry of ``folder`` survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -84,7 +110,10 @@ def locked(folder: Path) -> Iterator[None]:
                 raise _held(folder, "another process, which has just moved it")
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
-        yield
+        try:
+            yield
+        finally:
+            os.ftruncate(descriptor, 0)  # which a killed process cannot do
     finally:
         os.close(descriptor)
 
@@ -93,12 +122,16 @@ def _take(descriptor: int, folder: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        try:
-            holder = json.loads(os.pread(descriptor, 4096, 0))
-            who = f"process {int(holder['pid'])} on {holder['host']!s:.80}"
-        except (ValueError, KeyError, TypeError, RecursionError):
-            who = "another process"
-        raise _held(folder, who) from error
+        raise _held(folder, _holder(descriptor) or "another process") from error
+
+
+def _holder(descriptor: int) -> str:
+    """Who wrote itself into the lock, if that can be read."""
+    try:
+        holder = json.loads(os.pread(descriptor, 4096, 0))
+        return f"process {int(holder['pid'])} on {holder['host']!s:.80}"
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
 
 
 def _held(folder: Path, who: str) -> BenchError:
