@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from bench.execute.coordinate import OnProgress
+    from bench.execute.doctor import Checkup
     from bench.execute.run import Summary
     from bench.judge.analysis import Analysis, MetricOptions
     from bench.plan.suite import Suite
     from bench.present.report import Report
 
-__all__ = ["analyze", "check", "find", "load", "missing", "report", "run", "runs"]
+__all__ = ["analyze", "check", "doctor", "find", "load", "missing", "report", "run", "runs"]
 
 REPORTS = Path("reports")
 Seeds: TypeAlias = int | str | Sequence[int] | None
@@ -156,12 +157,29 @@ def runs(out: str | Path = REPORTS) -> list[Summary]:
 
         >>> [summary.name for summary in bench.runs() if summary.missing]
 
-    Raises:
-        bench.errors.BenchError: if the files of a run are damaged.
+    A run whose files are damaged has no counts, and says so in ``damage``.
     """
     from bench.execute.run import runs as summaries
 
     return summaries(Path(out))
+
+
+def doctor(run: str | Path | None = None, *, mend: bool = False, out: str | Path = REPORTS) -> Checkup:
+    """What is wrong with a run's folder; ``run`` and ``out`` as in ``load``, but in whatever state the run is.
+
+    With ``mend``, damaged lines and files are moved aside (none is deleted), unfinished files are deleted, and good
+    records stay as they are. Without it nothing is written.
+
+        >>> bench.doctor("digits").healthy
+        True
+
+    Raises:
+        bench.errors.BenchError: if there is no such run, or it cannot be read, or mended because it is being written.
+    """
+    from bench.execute.doctor import check_up
+    from bench.execute.run import locate
+
+    return check_up(locate(run, Path(out)), mend=mend)
 
 
 def analyze(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import tomllib
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -140,10 +141,29 @@ def read_cells(folder: Path, manifest: Manifest) -> Iterator[StoredCell]:
         raise _damaged(path, error) from error
 
 
+def read_text(folder: Path) -> str:
+    """The text of the suite.
+
+    Raises:
+        BenchError: there is none, or it is no suite.
+    """
+    path = folder / "suite.toml"
+    try:
+        with reading(path):
+            text = path.read_text(encoding="utf-8")
+        _check("seeds" in tomllib.loads(text), "it has no seeds")
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, error) from error
+    return text
+
+
 def read_suite(folder: Path, manifest: Manifest) -> Suite:
-    """The suite as it was run; its experiment has the metrics and the version of then, and cannot be run."""
-    with reading(folder / "suite.toml"):
-        text = (folder / "suite.toml").read_text(encoding="utf-8", errors="replace")
+    """The suite as it was run; its experiment has the metrics and the version of then, and cannot be run.
+
+    Raises:
+        BenchError: its text or its cells are damaged.
+    """
+    text = read_text(folder)
     listed = None
     if manifest.listed:
         listed = tuple(dict(zip(manifest.factors, cell.levels, strict=True)) for cell in read_cells(folder, manifest))

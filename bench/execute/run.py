@@ -46,12 +46,7 @@ class Run:
 
     def planned(self) -> Iterator[Planned]:
         """Every planned job in the order of the design, as it was stored."""
-        stored = manifest.read(self.folder)
-        cells = list(manifest.read_cells(self.folder, stored))
-        keys = [identify_all(cell.changed, stored.seeds, stored.version) for cell in cells]
-        for seed in stored.seeds:
-            for cell, key in zip(cells, keys, strict=True):
-                yield Planned(next(key), cell.levels, seed)
+        return planned(self.folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +61,35 @@ class Planned:
 
 @dataclass(frozen=True)
 class Summary:
-    """One line about a run."""
+    """One line about a run; of one whose files are damaged there is no count (None)."""
 
     name: str
     folder: Path
     updated: datetime
-    planned: int
-    ok: int
-    diverged: int
-    failed: int
-    lost: int
-    missing: int
-    outside: int
+    planned: int | None = None
+    ok: int | None = None
+    diverged: int | None = None
+    failed: int | None = None
+    lost: int | None = None
+    missing: int | None = None
+    outside: int | None = None
     """Stored jobs that the suite as last run does not ask for."""
+    damage: str = ""
+    """Why the run cannot be read."""
+
+
+def planned(folder: Path) -> Iterator[Planned]:
+    """Every job that the suite stored in ``folder`` asks for, in the order of the design.
+
+    Raises:
+        BenchError: the files that say so are damaged.
+    """
+    stored = manifest.read(folder)
+    cells = list(manifest.read_cells(folder, stored))
+    keys = [identify_all(cell.changed, stored.seeds, stored.version) for cell in cells]
+    for seed in stored.seeds:
+        for cell, key in zip(cells, keys, strict=True):
+            yield Planned(next(key), cell.levels, seed)
 
 
 def create(suite: Suite, out: Path = REPORTS, *, fresh: bool = False) -> Run:
@@ -126,15 +137,24 @@ def find(run: str | Path | None = None, out: Path = REPORTS) -> Run:
     """The run of that name under ``out``, or in that folder; the newest under ``out`` if none is named.
 
     Raises:
+        BenchError: there is none, or what it holds is damaged.
+    """
+    return load(locate(run, out))
+
+
+def locate(run: str | Path | None = None, out: Path = REPORTS) -> Path:
+    """The folder of the run that ``find`` would load, whatever state it is in.
+
+    Raises:
         BenchError: there is none.
     """
     if run is None:
         if found := _folders(out):
-            return load(max(found, key=lambda folder: (folder / "run.json").stat().st_mtime_ns))
+            return max(found, key=_updated)
         raise BenchError(f"There is no run under {out}.", hint="Start one: bench run SUITE.")
     for folder in (out / run, Path(run)):
-        if (folder / "run.json").is_file():
-            return load(folder)
+        if any((folder / name).exists() for name in _OURS):
+            return folder
     names = [folder.name for folder in _folders(out)]
     close = get_close_matches(str(run), names, n=1)
     hint = f"Did you mean {close[0]}? " if close else ""
@@ -143,8 +163,8 @@ def find(run: str | Path | None = None, out: Path = REPORTS) -> Run:
 
 
 def runs(out: Path = REPORTS) -> list[Summary]:
-    """Every run under ``out``, the newest first."""
-    return sorted((summarize(load(folder)) for folder in _folders(out)), key=lambda line: line.updated, reverse=True)
+    """Every run under ``out``, the newest first; one whose files are damaged says so."""
+    return sorted(map(_summary, _folders(out)), key=lambda line: line.updated, reverse=True)
 
 
 def summarize(run: Run) -> Summary:
@@ -172,6 +192,18 @@ _OURS = {"lock", "suite.toml", "run.json", "journal"}
 
 def _folders(out: Path) -> list[Path]:
     return sorted(path.parent for path in out.glob("*/run.json")) if out.is_dir() else []
+
+
+def _updated(folder: Path) -> int:
+    return (folder / "run.json").stat().st_mtime_ns
+
+
+def _summary(folder: Path) -> Summary:
+    try:
+        return summarize(load(folder))
+    except BenchError as error:
+        updated = datetime.fromtimestamp(_updated(folder) / 1e9, UTC)
+        return Summary(folder.name, folder, updated, damage=error.message)
 
 
 def _entries(folder: Path) -> set[str]:

@@ -26,6 +26,10 @@ _HINTS = {
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
+class NewerSchemaError(BenchError):
+    """A file that a later version of bench wrote: it is neither read nor mended."""
+
+
 @contextmanager
 def storing(path: Path) -> Iterator[None]:
     """Turn an OSError while writing ``path`` into a BenchError that names the path and the next step."""
@@ -78,10 +82,10 @@ def own_folder(path: Path) -> None:
 
 
 def refuse_newer(path: Path, version: int, known: int) -> None:
-    """Raise a BenchError if the schema ``version`` of ``path`` is newer than the one that is ``known``."""
+    """Raise a NewerSchemaError if the schema ``version`` of ``path`` is newer than the one that is ``known``."""
     if version > known:
         message = f"{path} was written by a newer bench (schema version {version}; this one reads up to {known})."
-        raise BenchError(message, hint="Update bench, or run the suite with another --out.")
+        raise NewerSchemaError(message, hint="Update bench, or run the suite with another --out.")
 
 
 def sync_folder(folder: Path) -> None:
@@ -114,6 +118,23 @@ def locked(folder: Path) -> Iterator[None]:
             yield
         finally:
             os.ftruncate(descriptor, 0)  # which a killed process cannot do
+    finally:
+        os.close(descriptor)
+
+
+def lock_state(folder: Path) -> tuple[bool, str]:
+    """Whether a process holds ``folder``, and which; if none does, which one was killed while it did ("" if none)."""
+    path = folder / "lock"
+    if not path.is_file() or path.is_symlink():
+        return False, ""
+    with reading(path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True, _holder(descriptor)
+    else:
+        return False, _holder(descriptor)
     finally:
         os.close(descriptor)
 

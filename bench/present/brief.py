@@ -67,9 +67,10 @@ def runs(summaries: Sequence[Summary]) -> Table:
     rows = [
         {"name": line.name, "updated": f"{line.updated.astimezone():%Y-%m-%d %H:%M}"}
         | {name: getattr(line, name) for name in counts}
+        | {"damage": line.damage}
         for line in summaries
     ]
-    frame = DataFrame(rows, columns=["name", "updated", *counts])
+    frame = DataFrame(rows, columns=["name", "updated", *counts, "damage"])
     columns = (
         Column("Run", ("name",), key=True),
         Column("Updated", ("updated",)),
