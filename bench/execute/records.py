@@ -108,13 +108,16 @@ def _read_1(content: Mapping[str, Any]) -> Record:
     except KeyError as error:
         raise ValueError(f"no {error.args[0]!r}") from error
     values = dict(zip(_TYPES, found, strict=True))
-    if tuple(map(type, found)) != tuple(_TYPES.values()):
+    if tuple(map(type, found)) != _KINDS:
         name = next(name for name, kind in _TYPES.items() if type(values[name]) is not kind)
         raise ValueError(f"{name} is {values[name]!r:.60}")
     if values["status"] not in STATUSES:
         raise ValueError(f"status is {values['status']!r:.60}")
     values["seconds"] = _number("seconds", content.get("seconds"))
-    values["metrics"] = {name: _number(name, value) for name, value in values["metrics"].items()}
+    values["metrics"] = {
+        name: value if type(value) is float and math.isfinite(value) else _number(name, value)
+        for name, value in values["metrics"].items()
+    }
     values["notes"] = {name: str(text) for name, text in values["notes"].items()}
     return Record(**values)
 
@@ -129,6 +132,7 @@ _TYPES: Mapping[str, type] = {
     **dict.fromkeys(("seed", "batch", "batch_size", "attempt"), int),
     **dict.fromkeys(("levels", "metrics", "notes"), dict),
 }
+_KINDS = tuple(_TYPES.values())
 _OF_TYPES = itemgetter(*_TYPES)
 _NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 

@@ -47,8 +47,8 @@ def corruption(folder: Path, scale: float) -> str:
         lost += len(lines) - len(contents.records)
         silent += len(contents.records) < len(lines) and not contents.damaged
     return (
-        f"{tries} corruptions cost {lost} of {tries * len(lines)} records ({silent} times nothing but whole lines, which "
-        "only the plan can miss); no wrong value was read"
+        f"{tries} corruptions cost {lost} of {tries * len(lines)} records ({silent} times whole lines "
+        "and nothing else, which only the plan can miss); no wrong value was read"
     )
 
 
