@@ -124,6 +124,8 @@ def run(
         frame = bench.run(loaded, workers=workers, out=out, fresh=fresh, executor=executor, progress=progress)
     facts = brief.outcome(loaded, frame, out / loaded.name)
     _emit_facts(facts, form)
+    for caution in brief.cautions(out / loaded.name):
+        _say(caution)
     lost = facts["failed"] + facts["lost"]
     if lost:
         reason = brief.first_reason(out / loaded.name)

@@ -14,7 +14,8 @@ from bench.execute.frames import remarks
 from bench.execute.run import Summary, load
 from bench.plan.design import n_cells, n_jobs
 from bench.plan.suite import Suite
-from bench.present import numbers
+from bench.present import numbers, state
+from bench.present.origin import mixtures
 from bench.present.report import Column, Table, plain
 
 
@@ -53,6 +54,13 @@ def first_reason(folder: Path) -> str:
     """Why the first run that failed or was lost has no result, in one line."""
     said = remarks(load(folder))
     return plain(said.loc[said["status"].isin(["failed", "lost"]), "text"].iloc[0].partition("\n")[0])
+
+
+def cautions(folder: Path) -> list[str]:
+    """What is wrong with the stored results of a run, or not shown of them, a sentence each."""
+    run = load(folder)
+    keys = {job.key for job in run.planned()}
+    return [*state.alarms(run.contents, keys), *mixtures(run.contents, keys)]
 
 
 def lines(facts: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from bench.judge.published import compare_published
 from bench.plan.design import n_cells
 from bench.plan.suite import Suite
 from bench.present import methods, numbers, state, tables, words
-from bench.present.origin import origin
+from bench.present.origin import mixtures, origin
 from bench.present.report import Report, Section
 from bench.present.tables import Context
 
@@ -37,6 +37,7 @@ def build(run: Run) -> Report:
             [
                 *state.overview(jobs, [metric.name for metric in suite.experiment.metrics], _command(run)),
                 *state.alarms(run.contents, set(jobs["run"])),
+                *mixtures(run.contents, set(jobs["run"])),
             ],
         )
     ]
