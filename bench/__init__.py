@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
     from concurrent.futures import Executor
 
+    from numpy.typing import NDArray
     from pandas import DataFrame
 
     from bench.execute.coordinate import OnProgress
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from bench.plan.suite import Suite
     from bench.present.report import Report
 
-__all__ = ["analyze", "check", "doctor", "find", "load", "missing", "report", "run", "runs"]
+__all__ = ["analyze", "arrays", "check", "doctor", "find", "load", "missing", "report", "run", "runs"]
 
 REPORTS = Path("reports")
 Seeds: TypeAlias = int | str | Sequence[int] | None
@@ -102,6 +103,25 @@ def load(run: str | Path | None = None, *, wide: bool = False, out: str | Path =
 
     found = find(run, Path(out))
     return frames.wide(found) if wide else frames.frame(found)
+
+
+def arrays(
+    run: str | Path | None = None, /, *, seed: int, out: str | Path = REPORTS, **levels: Hashable
+) -> dict[str, NDArray[Any]]:
+    """The arrays that one run stored, by name (``Outcome.arrays``); ``run`` and ``out`` as in ``load``.
+
+    ``levels`` name the run's cell; factors with one level only may be left out. Empty if it stored none.
+
+        >>> bench.arrays("digits", seed=0, model="logistic", scaling=True, train_size=100)
+
+    Raises:
+        bench.errors.BenchError: if the levels and the seed name no run or several, or what it stored cannot be read.
+    """
+    from bench.execute import artefacts
+    from bench.execute.run import find
+
+    found = find(run, Path(out))
+    return artefacts.load(found, found.key(seed, levels))
 
 
 def find(run: str | Path | None = None, *, out: str | Path = REPORTS) -> Path:

@@ -8,11 +8,14 @@ import json
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import TypeAdapter
 
 from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 Progress = Callable[[float], None]
 """Called by an experiment with the fraction of its batch that is done, from 0 to 1, as often as it likes."""
@@ -48,6 +51,8 @@ class Outcome:
     """Why the run counts as diverged; empty for a run that went well."""
     notes: Mapping[str, str] = field(default_factory=dict)
     """Metric -> why its value is NaN."""
+    arrays: Mapping[str, ArrayLike] = field(default_factory=dict)
+    """Name -> a small array of floats or integers to keep beside the metrics (``bench.arrays`` gives it back)."""
 
 
 def _all_together(_params: Any) -> Hashable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench.errors import BenchError
-from bench.execute import journal, manifest
+from bench.execute import artefacts, journal, manifest
 from bench.execute.run import planned
 from bench.execute.segments import ASIDE, Damage, segments, set_aside
 from bench.execute.storage import NewerSchemaError, lock_state, locked, own_folder, storing, sync_folder
@@ -81,10 +81,10 @@ def _findings(folder: Path) -> Iterator[Finding]:
     yield from _journal(folder)
 
 
-_OURS = re.compile(r"lock|suite\.toml|run\.json|cells\.jsonl|published\.csv|journal|report\.\w+|figures|" + ASIDE)
+_FOLDERS = {"journal", "artefacts", "figures", ASIDE}
+_OURS = re.compile("|".join([r"lock|suite\.toml|run\.json|cells\.jsonl|published\.csv|report\.\w+", *_FOLDERS]))
 _SEGMENTS = re.compile(r"\d{5,9}\.jsonl|" + ASIDE)
 _LEFTOVER = re.compile(r"\..+\.new")
-_FOLDERS = {"journal", "figures", ASIDE}
 _AGAIN = "then run the suite again, which writes it anew; every stored result stays."
 
 
@@ -164,6 +164,7 @@ def _journal(folder: Path) -> Iterator[Finding]:
         size = sum(path.stat().st_size for path in kept)
         what = f"{size} bytes of damaged lines were set aside earlier"
         yield Finding("note", f"journal/{ASIDE}", what, "They are kept to be looked at, and count for nothing.")
+    yield from _artefacts(folder / "artefacts", {record.artefact for record in contents.records.values()} - {""})
     try:
         n_outside = len(contents.records.keys() - {job.key for job in planned(folder)})
     except BenchError:
@@ -173,14 +174,34 @@ def _journal(folder: Path) -> Iterator[Finding]:
         yield Finding("note", "journal", what, "They are kept, and shown when the suite asks for them again.")
 
 
+def _artefacts(folder: Path, named: Collection[str]) -> Iterator[Finding]:
+    """Arrays that records name and that cannot be read, and arrays that none names."""
+    doubts = []
+    for digest in sorted(named):
+        try:
+            artefacts.read(folder, digest)
+        except (ValueError, BenchError) as error:
+            doubts.append(str(error))
+    if doubts:
+        what = f"the arrays of {len(doubts)} records cannot be read (the first: {doubts[0]})"
+        yield Finding("problem", "artefacts", what, "The metrics are not concerned. bench run --fresh makes all anew.")
+    stray = [path for path in sorted(folder.glob("??/*")) if path.name.removesuffix(".npz") not in named]
+    if leftovers := [path for path in stray if _LEFTOVER.fullmatch(path.name)]:
+        what = f"{len(leftovers)} files that were being written when their process was killed"
+        yield Finding("note", "artefacts", what, "Delete them.", partial(_delete, *leftovers))
+    if others := len(stray) - len(leftovers):
+        yield Finding("note", "artefacts", f"{others} files that no record in use names", "They are left alone.")
+
+
 def _lines(damaged: Sequence[Damage]) -> str:
     shown = [f"line {damage.line} ({damage.why})" for damage in damaged[:3]]
     return f"{'; '.join(shown)}{f'; and {len(damaged) - 3} more lines' if len(damaged) > 3 else ''}"
 
 
-def _delete(path: Path) -> None:
-    with storing(path):
-        path.unlink(missing_ok=True)
+def _delete(*paths: Path) -> None:
+    for path in paths:
+        with storing(path):
+            path.unlink(missing_ok=True)
 
 
 def _move_aside(path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from bench.execute import artefacts
 from bench.execute.records import OUTCOMES, Record, encode, encode_record
 from bench.execute.segments import Damage, scan, segments
 from bench.execute.storage import storing, sync_folder
@@ -107,6 +108,10 @@ class Journal:
     def append(self, records: Iterable[Record]) -> None:
         """Store finished jobs."""
         self._write(b"".join(map(encode_record, records)))
+
+    def keep(self, arrays: bytes) -> str:
+        """Store packed arrays beside the journal, ahead of the record that names their digest; none have none."""
+        return artefacts.save(self._folder.with_name("artefacts"), arrays) if arrays else ""
 
     def append_environment(self, environment: Mapping[str, Any]) -> None:
         """Store the description of an environment that records refer to by its ``id``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from operator import itemgetter
@@ -44,11 +45,13 @@ class Record:
     host: str
     environment: str
     """Id of the environment that made the numbers (``Environment.id``)."""
+    artefact: str = ""
+    """Digest of the arrays that the job stored; empty for none."""
 
     @property
     def values(self) -> str:
         """What must not differ when the same job is run twice, as text (in which NaN equals NaN)."""
-        return json.dumps([self.status, plain(self.metrics)], sort_keys=True)
+        return json.dumps([self.status, plain(self.metrics), self.artefact], sort_keys=True)
 
 
 def plain(value: Any) -> Any:
@@ -72,7 +75,8 @@ def encode(kind: str, content: Mapping[str, Any]) -> bytes:
 
 def encode_record(record: Record) -> bytes:
     """One line for ``record``."""
-    return encode("record", {name: plain(getattr(record, name)) for name in _RECORD_FIELDS})
+    names = _RECORD_FIELDS if record.artefact else _RECORD_FIELDS[:-1]
+    return encode("record", {name: plain(getattr(record, name)) for name in names})
 
 
 def decode(line: bytes) -> dict[str, Any]:
@@ -119,7 +123,10 @@ def _read_1(content: Mapping[str, Any]) -> Record:
         for name, value in values["metrics"].items()
     }
     values["notes"] = {name: str(text) for name, text in values["notes"].items()}
-    return Record(**values)
+    artefact = content.get("artefact", "")
+    if artefact and not (isinstance(artefact, str) and _DIGEST.fullmatch(artefact)):
+        raise ValueError(f"artefact is {artefact!r:.60}")
+    return Record(**values, artefact=artefact)
 
 
 READERS: dict[int, Callable[[Mapping[str, Any]], Record]] = {1: _read_1}
@@ -134,6 +141,7 @@ _TYPES: Mapping[str, type] = {
 }
 _KINDS = tuple(_TYPES.values())
 _OF_TYPES = itemgetter(*_TYPES)
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 

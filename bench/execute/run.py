@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -39,10 +39,35 @@ class Run:
         """The folder of the journal."""
         return self.folder / "journal"
 
+    @property
+    def artefacts(self) -> Path:
+        """The folder of the arrays that jobs stored."""
+        return self.folder / "artefacts"
+
     @cached_property
     def contents(self) -> Contents:
         """All that the journal holds, read once."""
         return read(self.journal)
+
+    def key(self, seed: int, levels: Mapping[str, Any]) -> str:
+        """The key of the planned job with this seed and these levels.
+
+        Raises:
+            BenchError: there is none, or more than one.
+        """
+        names = list(self.suite.factors)
+        unknown = [name for name in levels if name not in names]
+        found = [] if unknown else [
+            job.key
+            for job in self.planned()
+            if job.seed == seed and all(job.levels[names.index(name)] == level for name, level in levels.items())
+        ]  # fmt: skip
+        if len(found) == 1:
+            return found[0]
+        given = ", ".join(f"{name}={level!r}" for name, level in levels.items())
+        factors = "; ".join(f"{name}: {', '.join(map(repr, known))}" for name, known in self.suite.factors.items())
+        message = f"{len(found) or 'No'} runs of {self.folder} have seed={seed}, {given or 'any levels'}."
+        raise BenchError(message, hint=f"Give a level of each factor ({factors}) and a planned seed.")
 
     def planned(self) -> Iterator[Planned]:
         """Every planned job in the order of the design, as it was stored."""

@@ -51,12 +51,12 @@ def reading(path: Path) -> Iterator[None]:
         raise BenchError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def replace(path: Path, text: str) -> None:
-    """Write a whole file, so that a reader (or a crash) finds the old text or the new one and nothing between."""
+def replace(path: Path, content: str | bytes) -> None:
+    """Write a whole file, so that a reader (or a crash) finds the old one or the new one and nothing between."""
     fresh = path.with_name(f".{path.name}.new")
     with storing(path):
-        with fresh.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with open_own(fresh, os.O_TRUNC) as file:
+            file.write(content if isinstance(content, bytes) else content.encode())
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
