@@ -16,6 +16,7 @@ from tests.torture import damage, disk, fuzz, kills
 TORTURES: Mapping[str, Callable[[Path, float], str]] = {
     "truncation": damage.truncation,
     "corruption": damage.corruption,
+    "arrays": damage.arrays,
     "disk": disk.full_disk,
     "workers": kills.workers,
     "coordinators": kills.coordinators,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from bench.execute import segments
+import numpy as np
+
+from bench.execute import artefacts, segments
 from bench.execute.journal import read, settled
 from bench.execute.records import encode_record
 from tests.torture import subjects
@@ -50,6 +52,24 @@ def corruption(folder: Path, scale: float) -> str:
         f"{tries} corruptions cost {lost} of {tries * len(lines)} records ({silent} times whole lines "
         "and nothing else, which only the plan can miss); no wrong value was read"
     )
+
+
+def arrays(folder: Path, scale: float) -> str:
+    """Corrupt stored arrays at random; they are read exactly as they were written, or refused."""
+    given = {"decoder": np.arange(600, dtype=np.float32) / 7, "steps": np.arange(40)}
+    digest = artefacts.save(folder, artefacts.pack(given))
+    (path,) = folder.rglob("*.npz")
+    data, choose = path.read_bytes(), random.Random(13)
+    tries, refused = max(1, round(10_000 * scale)), 0
+    for _ in range(tries):
+        path.write_bytes(_corrupted(data, choose))
+        try:
+            found = artefacts.read(folder, digest)
+        except ValueError:
+            refused += 1
+        else:
+            assert all(found[name].tobytes() == array.tobytes() for name, array in given.items())
+    return f"{tries} corruptions of stored arrays, {refused} refused and {tries - refused} without effect"
 
 
 def _corrupted(data: bytes, choose: random.Random) -> bytes:
