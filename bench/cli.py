@@ -167,7 +167,7 @@ def report(
     else:
         text = markdown.render(found) if form is ReportFormat.MD else json.render(found)
     if form is ReportFormat.MD and output is None:
-        _write(folder / "report.md", text)
+        _keep(folder / "report.md", text)
     _emit(text, output)
 
 
@@ -313,6 +313,15 @@ def _emit(data: str | bytes, output: str | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         raise BenchError(f"The output cannot be written: {error.strerror}.") from error
+
+
+def _keep(path: Path, data: str | bytes) -> None:
+    """Write a file of a run's folder, and nothing outside of it."""
+    if path.is_symlink():
+        raise BenchError(
+            f"{path} is a link, which could lead out of the run's folder.", hint="Remove it, or use --output."
+        )
+    _write(path, data)
 
 
 def _write(path: Path, data: str | bytes) -> None:

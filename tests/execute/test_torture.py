@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_every_torture_of_data_runs() -> None:
-    """Truncation, corruption, damaged arrays and fuzzing run at a thousandth of their strength and print what they did."""
+    """Truncation, corruption, damaged arrays and fuzzing run at a thousandth of their strength and say so."""
     names = ["truncation", "corruption", "arrays", "fuzz"]
     command = [sys.executable, "-m", "tests.torture", *names, "--scale", "0.001"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -15,7 +15,7 @@ from tests.torture import subjects
 
 def truncation(folder: Path, scale: float) -> str:
     """Cut a journal at every byte; every record that ended before the cut is read, and the rest is set aside."""
-    subjects.journal(folder / "whole", max(2, round(100 * scale)))
+    subjects.journal(folder / "whole", max(2, round(40 * scale)))
     data = (folder / "whole" / "00001.jsonl").read_bytes()
     ends = {index + 1 for index, byte in enumerate(data) if byte == ord("\n")}
     cut = folder / "cut"
