@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from bench.execute import REPORTS
+
 if TYPE_CHECKING:
     from collections.abc import Hashable
     from concurrent.futures import Executor
@@ -28,9 +30,8 @@ if TYPE_CHECKING:
     from bench.plan.suite import Suite
     from bench.present.report import Report
 
-__all__ = ["analyze", "arrays", "check", "doctor", "find", "load", "missing", "report", "run", "runs"]
+__all__ = ["REPORTS", "analyze", "arrays", "check", "doctor", "find", "load", "missing", "report", "run", "runs"]
 
-REPORTS = Path("reports")
 Seeds: TypeAlias = int | str | Sequence[int] | None
 
 

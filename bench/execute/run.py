@@ -15,13 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
-from bench.execute import manifest
+from bench.execute import REPORTS, manifest
 from bench.execute.journal import Contents, read
 from bench.execute.storage import locked, storing
 from bench.experiment import identify_all
 from bench.plan.suite import Suite
-
-REPORTS = Path("reports")
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from pathlib import Path
 import pandas as pd
 
 from bench.errors import BenchError
+from bench.execute import REPORTS
 from bench.execute.frames import remarks, wide
-from bench.execute.run import REPORTS, Run
+from bench.execute.run import Run
 from bench.judge.analysis import Analysis, MetricOptions, analyze
 from bench.judge.published import compare_published
 from bench.plan.design import n_cells
