@@ -131,5 +131,5 @@ def _session(suite: Suite, damaged: Sequence[Damage]) -> Mapping[str, Any]:
         "experiment": suite.reference,
         "version": suite.experiment.version,
         "code": [asdict(code(module)) for module in modules],
-        "set_aside": [asdict(damage) for damage in damaged],
+        "set_aside": Counter(damage.segment for damage in damaged),
     }

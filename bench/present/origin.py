@@ -93,7 +93,7 @@ def _code(entry: Mapping[str, Any]) -> str:
 def _set_aside(contents: Contents) -> str:
     """How many damaged lines were taken out of the journal, which is the only trace of them in the results."""
     found = [session.get("set_aside") for session in contents.sessions]
-    n_lines = sum(len(lines) for lines in found if isinstance(lines, list))
+    n_lines = sum(n for counts in found if isinstance(counts, dict) for n in counts.values() if isinstance(n, int))
     return f"{numbers.counted(n_lines, 'damaged line')} of the journal; what they held was run again" if n_lines else ""
 
 

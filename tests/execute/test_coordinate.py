@@ -219,7 +219,7 @@ def test_damage_is_said_and_its_jobs_are_run_again(make_suite: MakeSuite, tmp_pa
     assert [damage.why.split(":")[0] for damage in tally.damaged] == ["the checksum does not fit", "torn"]
     assert not read(run.journal).damaged
     assert table(run) == before
-    assert [line["segment"] for line in read(run.journal).sessions[1]["set_aside"]] == [segment.name] * 2
+    assert read(run.journal).sessions[1]["set_aside"] == {segment.name: 2}
 
 
 def test_a_second_coordinator_is_refused(make_suite: MakeSuite, tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_a_malicious_journal_is_only_text(lab: Lab, odd: Any) -> None:
     folder = find("odd", lab.out).journal
     with Journal(folder, dict.fromkeys(("started", "host", "code", "set_aside"), odd)) as journal:
         journal.append_environment(dict.fromkeys(("id", "python", "packages", "threads"), odd))
-    with Journal(folder, {"code": [odd, {"digest": odd, "commit": odd}], "set_aside": [odd]}) as journal:
+    with Journal(folder, {"code": [odd, {"digest": odd, "commit": odd}], "set_aside": {"x": odd}}) as journal:
         journal.append_environment({})
     report = bench.report("odd", out=lab.out)
     for render in (terminal.render, markdown.render, html.fragment):
