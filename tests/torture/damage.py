@@ -11,11 +11,12 @@ from bench.execute import artefacts, segments
 from bench.execute.journal import read, settled
 from bench.execute.records import encode_record
 from tests.torture import subjects
+from tests.torture.strength import Strength
 
 
-def truncation(folder: Path, scale: float) -> str:
+def truncation(folder: Path, strength: Strength) -> str:
     """Cut a journal at every byte; every record that ended before the cut is read, and the rest is set aside."""
-    subjects.journal(folder / "whole", max(2, round(40 * scale)))
+    subjects.journal(folder / "whole", max(2, round(40 * strength.scale)))
     data = (folder / "whole" / "00001.jsonl").read_bytes()
     ends = {index + 1 for index, byte in enumerate(data) if byte == ord("\n")}
     cut = folder / "cut"
@@ -33,14 +34,15 @@ def truncation(folder: Path, scale: float) -> str:
     return f"cut at each of {len(data) + 1} byte offsets; every earlier record read, every cut said and mended"
 
 
-def corruption(folder: Path, scale: float) -> str:
+def corruption(folder: Path, strength: Strength) -> str:
     """Corrupt a journal at random; each record comes back exactly as it was written, or not at all."""
     lines = {key: encode_record(record) for key, record in subjects.journal(folder, 30).items()}
     segment = folder / "00001.jsonl"
     data = segment.read_bytes()
     choose = random.Random(11)
-    tries, lost, silent = max(1, round(10_000 * scale)), 0, 0
-    for _ in range(tries):
+    tries = lost = silent = 0
+    while strength.wants(tries, 10_000):
+        tries += 1
         segment.write_bytes(_corrupted(data, choose))
         contents = read(folder)
         for key, record in contents.records.items():
@@ -54,14 +56,15 @@ def corruption(folder: Path, scale: float) -> str:
     )
 
 
-def arrays(folder: Path, scale: float) -> str:
+def arrays(folder: Path, strength: Strength) -> str:
     """Corrupt stored arrays at random; they are read exactly as they were written, or refused."""
     given = {"decoder": np.arange(600, dtype=np.float32) / 7, "steps": np.arange(40)}
     digest = artefacts.save(folder, artefacts.pack(given))
     (path,) = folder.rglob("*.npz")
     data, choose = path.read_bytes(), random.Random(13)
-    tries, refused = max(1, round(10_000 * scale)), 0
-    for _ in range(tries):
+    tries = refused = 0
+    while strength.wants(tries, 10_000):
+        tries += 1
         path.write_bytes(_corrupted(data, choose))
         try:
             found = artefacts.read(folder, digest)

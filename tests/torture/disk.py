@@ -13,9 +13,10 @@ from bench.execute.coordinate import execute
 from bench.execute.journal import read
 from bench.execute.run import create
 from tests.torture import subjects
+from tests.torture.strength import Strength
 
 
-def full_disk(folder: Path, scale: float) -> str:
+def full_disk(folder: Path, strength: Strength) -> str:
     """Run suites on small tmpfs of growing sizes (root only; the tests inject ENOSPC)."""
     if os.geteuid() != 0:
         return "left out: mounting a small tmpfs needs root"
@@ -23,7 +24,7 @@ def full_disk(folder: Path, scale: float) -> str:
     execute(suite, create(suite, folder / "calm"), executor="serial")
     expected, disk = subjects.table(folder / "calm" / "tiny"), folder / "disk"
     disk.mkdir()
-    sizes = range(16, 80, max(4, round(4 / scale)))
+    sizes = range(16, 80, max(4, round(4 / strength.scale)))
     stopped, stored = 0, []
     for size in sizes:
         with ExitStack() as stack:

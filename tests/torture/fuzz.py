@@ -8,6 +8,7 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.plan.source import SuiteError
 from bench.plan.suite import load
+from tests.torture.strength import Strength
 
 ROOT = Path(__file__).parents[2]
 TOKENS = (
@@ -17,13 +18,13 @@ TOKENS = (
 )
 
 
-def suites(folder: Path, scale: float) -> str:
+def suites(folder: Path, strength: Strength) -> str:
     """Load 100,000 mutants of the suites of this repository."""
     originals = [path.read_bytes() for path in sorted([*ROOT.glob("suites/*.toml"), *ROOT.glob("suites/*/*.toml")])]
     choose, path = random.Random(17), folder / "mutant.toml"
-    tries = max(1, round(100_000 * scale))
-    valid = faults = 0
-    for _ in range(tries):
+    tries = valid = faults = 0
+    while strength.wants(tries, 100_000):
+        tries += 1
         mutant = _mutant(originals, choose)
         path.write_bytes(mutant)
         try:

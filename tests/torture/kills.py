@@ -21,15 +21,16 @@ from bench.execute.records import OUTCOMES, Record
 from bench.execute.run import create
 from bench.execute.segments import scan
 from tests.torture import subjects
+from tests.torture.strength import Strength
 
 
-def coordinators(folder: Path, scale: float) -> str:
+def coordinators(folder: Path, strength: Strength) -> str:
     """Kill the coordinator at any moment, start-up included, and resume until all is done; over many runs."""
     suite = subjects.suite(folder, seeds=30, sleep=0.01)
     execute(suite, create(suite, folder / "calm"), executor="serial")
     expected, choose = subjects.table(folder / "calm" / "tiny"), random.Random(3)
     kills = runs = torn = 0
-    while kills < 200 * scale:
+    while strength.wants(kills, 200):
         out = folder / f"run-{runs}"
         stored: dict[str, str] = {}
         while _killed(suite.path, out, choose):
@@ -44,13 +45,13 @@ def coordinators(folder: Path, scale: float) -> str:
     return f"{kills} SIGKILLs over {runs} runs, {torn} torn lines; no record lost, every table byte-equal"
 
 
-def workers(folder: Path, scale: float) -> str:
+def workers(folder: Path, strength: Strength) -> str:
     """Kill workers at any moment while they work, again and again; over many runs."""
     suite = subjects.suite(folder, seeds=25, sleep=0.05)
     execute(suite, create(suite, folder / "calm"), executor="serial")
     expected, choose = subjects.table(folder / "calm" / "tiny"), random.Random(5)
     kills = runs = lost = stopped = 0
-    while kills < 200 * scale:
+    while strength.wants(kills, 200):
         out = folder / f"run-{runs}"
         with _Killer(choose) as killer:
             try:
