@@ -14,7 +14,8 @@ from bench.execute.frames import remarks
 from bench.execute.run import Summary, load
 from bench.plan.design import n_cells, n_jobs
 from bench.plan.suite import Suite
-from bench.present import numbers
+from bench.present import numbers, state
+from bench.present.origin import mixtures
 from bench.present.report import Column, Table, plain
 
 
@@ -55,6 +56,13 @@ def first_reason(folder: Path) -> str:
     return plain(said.loc[said["status"].isin(["failed", "lost"]), "text"].iloc[0].partition("\n")[0])
 
 
+def cautions(folder: Path) -> list[str]:
+    """What is wrong with the stored results of a run, or not shown of them, a sentence each."""
+    run = load(folder)
+    keys = {job.key for job in run.planned()}
+    return [*state.alarms(run.contents, keys), *mixtures(run.contents, keys)]
+
+
 def lines(facts: Mapping[str, Any]) -> str:
     """One line a fact, the values aligned."""
     width = max(map(cell_len, facts))
@@ -67,9 +75,10 @@ def runs(summaries: Sequence[Summary]) -> Table:
     rows = [
         {"name": line.name, "updated": f"{line.updated.astimezone():%Y-%m-%d %H:%M}"}
         | {name: getattr(line, name) for name in counts}
+        | {"damage": line.damage}
         for line in summaries
     ]
-    frame = DataFrame(rows, columns=["name", "updated", *counts])
+    frame = DataFrame(rows, columns=["name", "updated", *counts, "damage"])
     columns = (
         Column("Run", ("name",), key=True),
         Column("Updated", ("updated",)),
