@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.plan.claims import Claim, Comparison, Kind, Region
+from bench.plan.claims import Claim, Comparison, Kind, Region, changed_factors
 from bench.plan.levels import Level
 from bench.plan.metrics import MetricSettings, parse_margin
 from bench.plan.positions import KeyPath
@@ -253,12 +253,6 @@ class _Contrast:
 
     def report(self, path: KeyPath, message: str, hint: str, *, key: bool = False) -> None:
         self.reader.faults.append(self.reader.source.fault((*self.place, *path), message, hint, key=key))
-
-
-def changed_factors(comparison: Comparison) -> tuple[str, ...]:
-    """The factors in which the two sides of a difference are not at the same level."""
-    first, second = comparison.regions
-    return tuple(name for name in first if first[name] != second[name])
 
 
 def _known(what: str, known: Collection[Any], given: Any) -> str:
