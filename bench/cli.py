@@ -28,6 +28,7 @@ app = typer.Typer(
         "\b\n"
         "Exit codes:\n"
         "  0    fine\n"
+        "  1    a gating claim of the suite is refuted\n"
         "  2    bad usage, an invalid suite, a file that cannot be read or written\n"
         "  3    some runs failed, or the disk is full\n"
         "  130  interrupted; the same command finishes the rest\n"
@@ -153,9 +154,10 @@ def report(
 
     Effects with intervals and tests, means, what is missing, methods, provenance; of an unfinished run, what there is.
     Markdown is printed and also kept as report.md in the run's folder; with --output it goes there only.
+    Exits with 1 if a claim of the suite that has gate = true is refuted.
     """
     import bench
-    from bench.present import json, markdown, terminal
+    from bench.present import brief, json, markdown, terminal
 
     folder = bench.find(name, out=out)
     found = bench.report(folder)
@@ -167,6 +169,9 @@ def report(
     if form is ReportFormat.MD and output is None:
         _write(folder / "report.md", text)
     _emit(text, output)
+    if refuted := brief.refuted_gates(found.data):
+        _say(f"Refuted, and gating: {', '.join(refuted)}")
+        raise typer.Exit(Exit.REGRESSION)
 
 
 @app.command(

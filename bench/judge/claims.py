@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from bench.judge.claim_cases import Case, Cases, gather
 from bench.judge.claim_evidence import Evidence, by_blocks, by_sign_flips, per_seed, weigh, weigh_split
 from bench.judge.claim_parts import level_frame, part_frame, percent_change, two_samples
 from bench.judge.names import term_name
-from bench.plan.claims import Claim
+from bench.plan.claims import Claim, changed_factors
 from bench.stats.coding import Bools, Floats
 from bench.stats.contrast import one_sample
 from bench.stats.diagnostics import wilson
@@ -158,11 +158,13 @@ def _row(cases: Cases, case: Case, confidence: float) -> Mapping[str, Any]:
         "expect": claim.expect,
         "measure": claim.measure,
         "gate": claim.gate,
+        "credited_to": claim.credited_to,
+        "changed": ", ".join(changed_factors(claim.comparisons[0]) if claim.kind == "difference" else ()),
         "assumes": ", ".join(term_name(cases.runs, term) for term in case.assumes),
         **_estimate(case, confidence),
         **percent_change(cases, case, confidence),
         **two_samples(cases, case, confidence),
-        **dict(_published(claim)),
+        **_published(claim),
     }
 
 
@@ -203,10 +205,13 @@ def _estimate(case: Case, confidence: float) -> Mapping[str, Any]:
     }
 
 
-def _published(claim: Claim) -> Iterator[tuple[str, Any]]:
-    """The published figures, the change as a fraction and all others as they were printed."""
-    change = claim.published.get("change")
-    yield "published_change", _NAN if change is None else float(change.replace("−", "-").rstrip("%")) / 100
-    for name in ("t", "p", "d", "text"):
-        figure = claim.published.get(name, "")
-        yield f"published_{name}", "–".join(map(str, figure)) if isinstance(figure, list) else str(figure)
+def _published(claim: Claim) -> Mapping[str, Any]:
+    """The published figures as they were printed, and the change as a fraction."""
+    figures = dict(claim.published)
+    change = figures.pop("change", None)
+    texts = [] if change is None else [str(change)]
+    for name, figure in figures.items():
+        text = "–".join(map(str, figure)) if isinstance(figure, list) else str(figure)
+        texts.append(text if name == "text" else f"{name} {text}")
+    fraction = _NAN if change is None else float(change.replace("−", "-").rstrip("%")) / 100
+    return {"published": ", ".join(texts), "published_change": fraction}
