@@ -10,12 +10,15 @@ import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from bench import REPORTS
 from bench.errors import BenchError, Exit
+
+if TYPE_CHECKING:
+    from bench.present.report import Report
 
 app = typer.Typer(
     help=(
@@ -157,15 +160,11 @@ def report(
     Exits with 1 if a claim of the suite that has gate = true is refuted.
     """
     import bench
-    from bench.present import brief, json, markdown, terminal
+    from bench.present import brief
 
     folder = bench.find(name, out=out)
     found = bench.report(folder)
-    if form is ReportFormat.TERMINAL:
-        to_screen = output is None and sys.stdout.isatty()
-        text = terminal.render(found, width=_width(), color=to_screen, full=full)
-    else:
-        text = markdown.render(found) if form is ReportFormat.MD else json.render(found)
+    text = _rendered(found, form, full=full, to_screen=output is None)
     if form is ReportFormat.MD and output is None:
         _write(folder / "report.md", text)
     _emit(text, output)
@@ -241,6 +240,38 @@ def export(
     _emit(frame.to_parquet(index=False), output)
 
 
+@app.command(
+    epilog=_examples(
+        "bench audit suites/audits/post.toml",
+        "bench audit figures.csv --ddof 0 --format json | jq '.figures[] | select(.verdict == \"inconsistent\")'",
+    )
+)
+def audit(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Published figures (TOML or CSV).", show_default=False)],
+    *,
+    ddof: Annotated[
+        int | None,
+        typer.Option(
+            metavar="0|1",
+            min=0,
+            max=1,
+            help="SDs are of populations (0, divided by n) or samples (1); by default as the file says.",
+            show_default=False,
+        ),
+    ] = None,
+    form: Annotated[ReportFormat, typer.Option("--format", help="How to print it.")] = ReportFormat.TERMINAL,
+    output: Output = None,
+) -> None:
+    """Recompute published figures and say which contradict each other.
+
+    From means, SDs and n: t, p, Cohen's d and changes in percent; from t: p and d. Printed digits count as all values
+    that round to them. docs/audit.md says how FILE is written.
+    """
+    import bench
+
+    _emit(_rendered(bench.audit(file, ddof=ddof), form, full=True, to_screen=output is None), output)
+
+
 def main() -> NoReturn:
     """Run the command line; a BenchError becomes its message and exit code, and nothing else a traceback."""
     for stream in (sys.stdout, sys.stderr):
@@ -259,6 +290,14 @@ def main() -> NoReturn:
         _say(f"bench: this is a bug, please report it: {what}\nBENCH_DEBUG=1 shows where it happened.")
         sys.exit(Exit.BUG)
     sys.exit(Exit.OK)
+
+
+def _rendered(report: Report, form: ReportFormat, *, full: bool, to_screen: bool) -> str:
+    from bench.present import json, markdown, terminal
+
+    if form is ReportFormat.TERMINAL:
+        return terminal.render(report, width=_width(), color=to_screen and sys.stdout.isatty(), full=full)
+    return markdown.render(report) if form is ReportFormat.MD else json.render(report)
 
 
 def _emit_facts(facts: Mapping[str, Any], form: TextFormat) -> None:
