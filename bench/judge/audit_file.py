@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from bench.errors import BenchError
 from bench.plan.shape import Tables, model_faults
@@ -106,13 +106,17 @@ class _GroupTable(_Strict):
     integers: bool = Field(default=False, description="Whether its values are whole numbers: true or false.")
 
 
+_Side = Annotated[
+    Annotated[str, Tag("row")] | Annotated[_GroupTable, Tag("sample")],
+    Discriminator(lambda given: "sample" if isinstance(given, dict) else "row"),
+]
+
+
 class _ComparisonTable(_Strict):
     id: str = Field(min_length=1, description="What the comparison is called.")
     metric: str = Field("", description="What was measured; of a table, one of its metrics.")
-    from_: str | _GroupTable = Field(
-        alias="from", description="A row of the table, or { mean, sd, n }: the earlier side."
-    )
-    to: str | _GroupTable = Field(description="A row of the table, or { mean, sd, n }: the later side.")
+    from_: _Side = Field(alias="from", description="A row of the table, or { mean, sd, n }: the earlier side.")
+    to: _Side = Field(description="A row of the table, or { mean, sd, n }: the later side.")
     test: Test = Field("student", description='"student", "welch" or "paired".')
     change: _Printed | None = Field(None, description='The change of the mean: "-17.9%".')
     t: _Printed | None = Field(None, description=f"The t statistic. {_FIGURE_HELP}")
@@ -147,8 +151,8 @@ class _AuditFile(_Strict):
 
 _TABLES: Tables = {
     ("comparisons", "*"): _ComparisonTable,
-    ("comparisons", "*", "from"): _GroupTable,
-    ("comparisons", "*", "to"): _GroupTable,
+    ("comparisons", "*", "from", "sample"): _GroupTable,
+    ("comparisons", "*", "to", "sample"): _GroupTable,
     ("orders", "*"): _OrderTable,
 }
 

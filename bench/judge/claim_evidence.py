@@ -1,8 +1,8 @@
 """What a claim compares, seed by seed -> p values for the claim and against it, by one test or another.
 
 A claim of a direction is tested on either side at half of alpha: what would support it and what would refute it are two
-verdicts, and neither may be had at a bargain. Each p of one side is therefore doubled, which makes it the usual
-two-sided p where the estimate lies on that side. Equivalence is two one-sided tests at alpha (Schuirmann 1987), and an
+verdicts, and neither may be had at a bargain. Each one-sided p is therefore doubled, which makes it the usual two-sided
+p where the estimate lies on that side. Equivalence is two one-sided tests at alpha (Schuirmann 1987), and an
 order is supported by its weakest comparison (the intersection-union test of Berger 1982).
 """
 
@@ -59,13 +59,13 @@ class Sample:
 
 
 Tail = Callable[[Sample, float, int], Floats]
-"""(sample, bound, direction) -> for each comparison the doubled p of its lying beyond the bound in that direction."""
+"""(sample, bound, direction) -> for each comparison the one-sided p of its lying beyond the bound in that direction."""
 
 
 def per_seed(sample: Sample, bound: float, direction: int) -> Floats:
     """One contrast per seed and t on it: the primary test."""
     found = one_sample(sample.contrasts - bound, magnitude=sample.magnitude)
-    return _sided(found.p, found.t, direction)
+    return _one_sided(found.p, found.t, direction)
 
 
 def by_blocks(sample: Sample, bound: float, direction: int) -> Floats:
@@ -78,14 +78,14 @@ def by_blocks(sample: Sample, bound: float, direction: int) -> Floats:
         for share, weights in zip(shares, sample.weights, strict=True)
     ]
     p, t = (np.array([getattr(entry, name)[0] for entry in found]) for name in ("p", "t"))
-    return _sided(p, t, direction)
+    return _one_sided(p, t, direction)
 
 
 def by_sign_flips(sample: Sample, bound: float, direction: int) -> Floats:
     """Signs flipped seed by seed: no assumption but symmetry."""
     shifted = sample.contrasts - bound
     flipped = sign_flip(shifted, np.random.default_rng(0))
-    return _sided(flipped.p, shifted.sum(axis=0), direction)
+    return _one_sided(flipped.p, shifted.sum(axis=0), direction)
 
 
 def weigh(claim: Claim, sample: Sample, tail: Tail = per_seed) -> Evidence:
@@ -95,17 +95,16 @@ def weigh(claim: Claim, sample: Sample, tail: Tail = per_seed) -> Evidence:
     margin = sample.margin
     if claim.expect in ("increase", "decrease"):
         sign = 1 if claim.expect == "increase" else -1
-        support = float(np.max(tail(sample, 0.0, sign)))
         enough = sign * margin if margin is not None and claim.kind != "order" else 0.0
         against = tail(sample, enough, -sign)
-        return Evidence(support, min(1.0, len(against) * float(np.min(against))))
-    some = float(np.minimum(tail(sample, 0.0, 1), tail(sample, 0.0, -1))[0])
+        return Evidence(_twice(np.max(tail(sample, 0.0, sign))), _twice(len(against) * np.min(against)))
+    some = _twice(min(tail(sample, 0.0, 1)[0], tail(sample, 0.0, -1)[0]))
     if margin is None:
         return Evidence(some)
-    inside = float(np.maximum(tail(sample, -margin, 1), tail(sample, margin, -1))[0]) / 2
+    inside = float(np.maximum(tail(sample, -margin, 1), tail(sample, margin, -1))[0])
     if claim.expect == "difference":
         return Evidence(some, inside)
-    return Evidence(inside, float(np.minimum(tail(sample, margin, 1), tail(sample, -margin, -1))[0]))
+    return Evidence(inside, _twice(min(tail(sample, margin, 1)[0], tail(sample, -margin, -1)[0])))
 
 
 def weigh_split(sample: Sample) -> tuple[Split, Evidence]:
@@ -115,6 +114,11 @@ def weigh_split(sample: Sample) -> tuple[Split, Evidence]:
     return split, Evidence(split.p)
 
 
-def _sided(p: Floats, statistic: Floats, direction: int) -> Floats:
-    """Twice the one-sided p, at most 1."""
-    return np.where(np.isnan(p), np.nan, np.where(direction * statistic > 0, p, 1.0))
+def _one_sided(p: Floats, statistic: Floats, direction: int) -> Floats:
+    """The p of one side from that of both."""
+    return np.where(direction * statistic > 0, p / 2, 1 - p / 2)
+
+
+def _twice(p: float) -> float:
+    """A p of one side, as of both; NaN stays."""
+    return float(np.minimum(1.0, 2 * p))
