@@ -50,6 +50,7 @@ def build(run: Run) -> Report:
             verdicts = claims.judge(run, _values(suite, jobs))
             data |= claims.frames(verdicts, context)
             sections[:0] = claims.sections(verdicts, context, unfinished=not (jobs["status"] == "ok").all())
+            body += claims.appendices(verdicts)
         if suite.published is not None:
             published, data["published"] = _published(suite.published, analysis, context)
             body.insert([part.title for part in body].index("Means"), published)

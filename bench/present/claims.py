@@ -62,6 +62,10 @@ def sections(verdicts: ClaimVerdicts, context: Context, *, unfinished: bool) -> 
     ]
     parts = list(_parts(verdicts.parts))
     yield Section("The claims one by one", points=points, tables=parts)
+
+
+def appendices(verdicts: ClaimVerdicts) -> Iterator[Section]:
+    """Each claim within single levels of the factors that it averages over, if there are any."""
     if len(verdicts.levels):
         yield Section("The claims level by level", tables=[_levels(verdicts.levels)], appendix=True)
 
