@@ -46,18 +46,17 @@ class Case:
             table = np.log(np.where(table > 0, table, np.nan))
         if self.claim.measure == "spread":
             table = np.abs(table - _medians(table))
-        return Sample(table, self.weights, self._margin(log=log, other_scale=other_scale))
+        return Sample(table, self.weights, self._margin(log=log))
 
-    def _margin(self, *, log: bool, other_scale: bool) -> float | None:
+    def _margin(self, *, log: bool) -> float | None:
         """The margin on a scale: a share of the mean becomes an amount, and the other way about."""
         margin, relative = self.claim.margin, self.claim.relative or self.claim.scale == "log"
         finite = self.table[np.isfinite(self.table)]
         mean = float(np.abs(finite.mean())) if len(finite) else 0.0
-        if margin is None or (mean == 0 and (log != relative or other_scale)):
+        if margin is None or (mean == 0 and log != relative):
             return None
-        share = margin if relative else margin / mean if log else None
-        if log and share is not None:
-            return float(np.log1p(share))
+        if log:
+            return float(np.log1p(margin if relative else margin / mean))
         return margin * mean if relative else margin
 
 

@@ -100,7 +100,7 @@ def weigh(claim: Claim, sample: Sample, tail: Tail = per_seed) -> Evidence:
         return Evidence(_twice(np.max(tail(sample, 0.0, sign))), _twice(len(against) * np.min(against)))
     some = _twice(min(tail(sample, 0.0, 1)[0], tail(sample, 0.0, -1)[0]))
     if margin is None:
-        return Evidence(some)
+        return Evidence(some) if claim.expect == "difference" else Evidence()
     inside = float(np.maximum(tail(sample, -margin, 1), tail(sample, margin, -1))[0])
     if claim.expect == "difference":
         return Evidence(some, inside)

@@ -34,6 +34,15 @@ def model_faults(source: Source, model: type[BaseModel], tables: Tables) -> Iter
             yield _fault(source, entry["type"], path, *_table_of(entry["loc"], model, tables))
 
 
+def fits(table: Any, model: type[BaseModel]) -> bool:
+    """Whether ``table`` has the shape of ``model``."""
+    try:
+        model.model_validate(table)
+    except ValidationError:
+        return False
+    return True
+
+
 def schema() -> dict[str, Any]:
     """JSON Schema of suites, for editors that complete and check TOML."""
     return {
