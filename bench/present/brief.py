@@ -28,6 +28,7 @@ def checked(suite: Suite) -> dict[str, Any]:
         "factors": {name: list(levels) for name, levels in suite.factors.items()},
         "seeds": list(suite.seeds),
         "metrics": [metric.name for metric in suite.experiment.metrics],
+        "claims": [claim.id for claim in suite.claims],
         "cells": n_cells(suite),
         "runs": n_jobs(suite),
     }
@@ -97,6 +98,8 @@ def _text(value: Any) -> str:
         return "; ".join(f"{name}: {_text(levels)}" for name, levels in value.items())
     if isinstance(value, list):
         return (
-            numbers.ranges(value) if value and all(type(item) is int for item in value) else ", ".join(map(str, value))
+            numbers.ranges(value)
+            if value and all(type(item) is int for item in value)
+            else ", ".join(map(str, value)) or "none"
         )
     return str(value)
