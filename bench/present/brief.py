@@ -97,9 +97,6 @@ def _text(value: Any) -> str:
     if isinstance(value, Mapping):
         return "; ".join(f"{name}: {_text(levels)}" for name, levels in value.items())
     if isinstance(value, list):
-        return (
-            numbers.ranges(value)
-            if value and all(type(item) is int for item in value)
-            else ", ".join(map(str, value)) or "none"
-        )
+        integers = bool(value) and all(type(item) is int for item in value)
+        return numbers.ranges(value) if integers else ", ".join(map(str, value)) or "none"
     return str(value)

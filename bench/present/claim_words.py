@@ -59,6 +59,8 @@ def _reason(row: Any, metric: str) -> str:
         return f"Not measured: no seed has a value of {metric} in every cell that {row.contrast} compares."
     subject = f"{metric}, {row.contrast}{' (spread over seeds)' if row.measure == 'spread' else ''}"
     found = f"{subject}: {figure(row)}, adj. p {numbers.p_value(row.p_adjusted)}"
+    if row.n < row.seeds:
+        found += f", by the {row.n} of {numbers.counted(row.seeds, 'seed')} that have every cell compared"
     if row.kind == "order":
         found += f" (the weakest comparison: {row.detail})"
     if row.verdict == REFUTED:
