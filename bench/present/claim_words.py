@@ -69,7 +69,8 @@ def _reason(row: Any, metric: str) -> str:
         return f"Inconclusive, since there are too few seeds, or nothing varies over them. {found}."
     if row.verdict == INCONCLUSIVE and row.p <= ALPHA:
         side = "for it" if row.p == row.p_support else "against it"
-        return f"Alone it would be decided (p {side} {numbers.p_value(row.p)}); among {row.family_size} not. {found}."
+        alone = f"unadjusted, p {side} is {numbers.p_value(row.p)}"
+        return f"{found}; {alone}, which among {row.family_size} claims is not enough."
     return f"{found}."
 
 
