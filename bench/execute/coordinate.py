@@ -71,7 +71,7 @@ def execute(
     with locked(run.folder):
         settled, damaged = journal.settled(run.journal)
         set_aside(run.journal, damaged)
-        store(run, suite)
+        store(run, suite, results=len(settled))
         planned = n_jobs(suite)
         stored = sum(job.key in settled for job in run.planned()) if settled else 0
 

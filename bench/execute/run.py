@@ -67,6 +67,13 @@ class Run:
         message = f"{len(found) or 'No'} runs of {self.folder} have seed={seed}, {given or 'any levels'}."
         raise BenchError(message, hint=f"Give a level of each factor ({factors}) and a planned seed.")
 
+    @cached_property
+    def declared(self) -> Mapping[str, manifest.Declaration]:
+        """Claim's id -> when it was first made as the suite makes it now."""
+        entries = manifest.read(self.folder).declared
+        said = {(claim.id, claim.digest) for claim in self.suite.claims}
+        return {entry.id: entry for entry in entries if (entry.id, entry.digest) in said}
+
     def planned(self) -> Iterator[Planned]:
         """Every planned job in the order of the design, as it was stored."""
         return planned(self.folder)
@@ -141,9 +148,12 @@ def create(suite: Suite, out: Path = REPORTS, *, fresh: bool = False) -> Run:
     return Run(folder, suite, datetime.now(UTC))
 
 
-def store(run: Run, suite: Suite) -> None:
-    """Write down that ``suite`` is what ``run`` plans from now on; its folder must be locked."""
-    manifest.write(run.folder, suite, run.updated)
+def store(run: Run, suite: Suite, *, results: int = 0) -> None:
+    """Write down that ``suite`` is what ``run`` plans from now on; its folder must be locked.
+
+    ``results``: how many are stored already, which claims that are made now can no longer precede.
+    """
+    manifest.write(run.folder, suite, run.updated, results=results)
 
 
 def load(folder: Path) -> Run:

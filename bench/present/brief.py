@@ -12,6 +12,7 @@ from rich.cells import cell_len
 
 from bench.execute.frames import remarks
 from bench.execute.run import Summary, load
+from bench.judge.claims import REFUTED
 from bench.plan.design import n_cells, n_jobs
 from bench.plan.suite import Suite
 from bench.present import numbers, state
@@ -28,6 +29,7 @@ def checked(suite: Suite) -> dict[str, Any]:
         "factors": {name: list(levels) for name, levels in suite.factors.items()},
         "seeds": list(suite.seeds),
         "metrics": [metric.name for metric in suite.experiment.metrics],
+        "claims": [claim.id for claim in suite.claims],
         "cells": n_cells(suite),
         "runs": n_jobs(suite),
     }
@@ -63,6 +65,14 @@ def cautions(folder: Path) -> list[str]:
     return [*state.alarms(run.contents, keys), *mixtures(run.contents, keys)]
 
 
+def refuted_gates(data: Mapping[str, DataFrame]) -> list[str]:
+    """Of a report's frames, the ids of the gating claims that are refuted."""
+    if "claims" not in data:
+        return []
+    claims = data["claims"]
+    return list(claims.loc[claims["gate"] & (claims["verdict"] == REFUTED), "claim"])
+
+
 def lines(facts: Mapping[str, Any]) -> str:
     """One line a fact, the values aligned."""
     width = max(map(cell_len, facts))
@@ -96,7 +106,6 @@ def _text(value: Any) -> str:
     if isinstance(value, Mapping):
         return "; ".join(f"{name}: {_text(levels)}" for name, levels in value.items())
     if isinstance(value, list):
-        return (
-            numbers.ranges(value) if value and all(type(item) is int for item in value) else ", ".join(map(str, value))
-        )
+        integers = bool(value) and all(type(item) is int for item in value)
+        return numbers.ranges(value) if integers else ", ".join(map(str, value)) or "none"
     return str(value)
