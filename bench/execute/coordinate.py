@@ -18,9 +18,11 @@ from bench.execute.batches import batches, even_size, missing
 from bench.execute.dispatch import Dispatch
 from bench.execute.executors import Crew
 from bench.execute.journal import Damage, Journal
+from bench.execute.limits import Limits
 from bench.execute.provenance import code, cpu_count
 from bench.execute.records import Status
 from bench.execute.run import Run, store
+from bench.execute.schedule import Schedule
 from bench.execute.storage import locked
 from bench.plan.design import n_jobs
 from bench.plan.suite import Suite
@@ -52,12 +54,14 @@ def execute(
     *,
     workers: int | None = None,
     executor: str | Executor = "local",
+    limits: Limits | None = None,
     on_progress: OnProgress | None = None,
 ) -> Tally:
     """Run every job of ``suite`` that ``run`` has no outcome of, and store what comes of it.
 
     ``workers``: how many run at once; by default one per CPU. ``executor``: "local", "serial",
-    "package.module:factory", or an executor that has been started, which the caller shuts down.
+    "package.module:factory", or an executor that has been started, which the caller shuts down. ``limits``: what local
+    workers may take; a job that takes more, even alone, has failed.
 
     Raises:
         BenchError: the folder is in use, the disk is full, the executor fails; with exit code 130 after Ctrl-C.
@@ -83,9 +87,11 @@ def execute(
         if todo := planned - stored:
             size = even_size(todo, workers, suite.experiment.batch_size)
             with Journal(run.journal, _session(suite, cut)) as target:
-                dispatch = Dispatch(target, batches(missing(suite, settled), size), suite.reference, todo, tell, count)
-                crew = Crew(executor, min(workers, todo), preload=suite.reference, progress=dispatch.hear)
+                workers = min(workers, todo)
+                schedule = Schedule(batches(missing(suite, settled), size), todo, workers)
+                dispatch = Dispatch(target, schedule, suite.reference, tell, count)
                 try:
+                    crew = Crew(executor, workers, preload=suite.reference, progress=dispatch.hear, limits=limits)
                     _work_off(dispatch, crew)
                 except KeyboardInterrupt:
                     message = f"Interrupted: {stored + count.total()} of {planned} runs are stored in {run.folder}."
@@ -113,7 +119,7 @@ def _work_off(dispatch: Dispatch, crew: Crew) -> None:
         dispatch.run(crew)
         finished = True
     except KeyboardInterrupt:
-        dispatch.salvage(GRACE)
+        dispatch.salvage(crew, GRACE)
         raise
     finally:
         crew.dismiss(at_once=not finished)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from typing import Any, ParamSpec, TypeVar
 
 from bench.errors import BenchError
 from bench.execute import worker
+from bench.execute.limits import Limits
 from bench.execute.slots import Slots
+from bench.execute.workers import Death, Workers
 from bench.experiment import Progress
 
 _P = ParamSpec("_P")
@@ -30,7 +32,7 @@ class Serial(Executor):
         """Run ``function`` before returning."""
         future: Future[_T] = Future()
         try:
-            with worker.reporting(self._progress):
+            with worker.reporting(lambda fraction, _began: self._progress(fraction)):
                 future.set_result(function(*args, **kwargs))
         except Exception as error:  # noqa: BLE001  a future carries it to whoever asks for the result
             future.set_exception(error)
@@ -40,18 +42,35 @@ class Serial(Executor):
 class Crew:
     """The executor called ``executor`` (or one that has been started, which is left running), with ``workers`` workers.
 
-    Workers of our own import the experiment ``preload`` meanwhile; ``progress`` hears from work done in this process.
+    Workers of our own import the experiment ``preload`` meanwhile and are held to ``limits``; ``progress`` hears from
+    work done in this process.
 
     Raises:
-        BenchError: there is no such executor, or its factory fails.
+        BenchError: there is no such executor, its factory fails, or it cannot keep limits.
     """
 
-    def __init__(self, executor: str | Executor, workers: int, *, preload: str, progress: Progress) -> None:
-        self._start = None if isinstance(executor, Executor) else lambda: _start(executor, workers, preload, progress)
-        self._executor = executor if isinstance(executor, Executor) else _start(executor, workers, preload, progress)
-        self.workers = 1 if isinstance(self._executor, Serial) else workers
-        self.isolates = isinstance(self._executor, Slots)
+    def __init__(
+        self, executor: str | Executor, workers: int, *, preload: str, progress: Progress, limits: Limits | None = None
+    ) -> None:
+        if limits and executor != "local":
+            hint = "Leave them out, or run with --executor local."
+            raise BenchError("Time and memory limits are kept by local workers only.", hint=hint)
+        self._n_workers = workers
+        self._start = (
+            None if isinstance(executor, Executor) else lambda: _start(executor, workers, preload, progress, limits)
+        )
+        self._executor = (
+            executor if isinstance(executor, Executor) else _start(executor, workers, preload, progress, limits)
+        )
+        self.isolates = isinstance(self._executor, Workers)
         """Whether a worker that dies leaves the others' work alone."""
+
+    @property
+    def size(self) -> int:
+        """How many workers there are: as much work as may be submitted at a time."""
+        if isinstance(self._executor, Workers):
+            return self._executor.size
+        return 1 if isinstance(self._executor, Serial) else self._n_workers
 
     def submit(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """Submit to the executor, or to another in its place if it has broken.
@@ -69,21 +88,35 @@ class Crew:
             self._executor = self._start()
             return self._executor.submit(function, *args, **kwargs)
 
+    def death(self, future: Future[Any]) -> Death | None:
+        """What became of the worker that ran ``future``, which has no result; None if none died."""
+        if isinstance(self._executor, Workers):
+            return self._executor.death(future)
+        if future.cancelled() or isinstance(future.exception(), BrokenExecutor | CancelledError):
+            return Death("its worker process was killed (out of memory is the usual cause)")
+        return None
+
+    def enforce_limits(self) -> None:
+        """Stop work that takes more than it may."""
+        if isinstance(self._executor, Workers):
+            self._executor.enforce_limits()
+
     def fraction(self, future: Future[Any]) -> float:
         """Which part of the work of ``future`` is done; 0 where the executor cannot know."""
-        return self._executor.fraction(future) if isinstance(self._executor, Slots) else 0.0
+        return self._executor.fraction(future) if isinstance(self._executor, Workers) else 0.0
 
     def dismiss(self, *, at_once: bool) -> None:
         """Let the workers end, ``at_once`` without finishing what they do (where that can be had)."""
-        if at_once and isinstance(self._executor, Slots):
+        if self._start is None:
+            return
+        if at_once and isinstance(self._executor, Workers):
             self._executor.kill()
-        if self._start is not None:
-            self._executor.shutdown(wait=not at_once or isinstance(self._executor, Slots), cancel_futures=True)
+        self._executor.shutdown(wait=not at_once or isinstance(self._executor, Workers), cancel_futures=True)
 
 
-def _start(name: str, workers: int, preload: str, progress: Progress) -> Executor:
+def _start(name: str, workers: int, preload: str, progress: Progress, limits: Limits | None) -> Executor:
     if name == "local":
-        return Slots(workers, preload=preload)
+        return Slots(workers, preload=preload, limits=limits)
     if name == "serial":
         return Serial(progress)
     module_name, _, attribute = name.partition(":")
