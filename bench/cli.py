@@ -102,6 +102,12 @@ def run(
     executor: Annotated[
         str, typer.Option(metavar="NAME", help="local, serial (in this process), or package.module:factory.")
     ] = "local",
+    time_limit: Annotated[
+        str | None, typer.Option(metavar="TIME", help='Stop a batch of runs that takes longer: "90s", "10m", "2h".')
+    ] = None,
+    memory_limit: Annotated[
+        str | None, typer.Option(metavar="SIZE", help='Stop a worker that takes more memory: "800MB", "2GB".')
+    ] = None,
     out: Out = REPORTS,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and stop.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Move earlier results aside instead of continuing.")] = False,
@@ -110,7 +116,8 @@ def run(
     """Run a suite, or what is missing of it.
 
     Every run is stored when it finishes, under DIR/NAME-OF-THE-SUITE: give an interrupted command again and it goes
-    on; add seeds or levels and only these are run. Exits with 3 if runs failed; one that diverges has not failed.
+    on; add seeds or levels and only these are run. Exits with 3 if runs failed; one that diverges has not failed. What
+    exceeds a limit is run again, each run alone; a run that then exceeds it has failed.
     """
     import bench
     from bench.present import brief
@@ -121,7 +128,16 @@ def run(
         _emit_facts(brief.planned(loaded, bench.missing(loaded, out=out, fresh=fresh)), form)
         return
     with ProgressDisplay(loaded.name) as progress:
-        frame = bench.run(loaded, workers=workers, out=out, fresh=fresh, executor=executor, progress=progress)
+        frame = bench.run(
+            loaded,
+            workers=workers,
+            out=out,
+            fresh=fresh,
+            executor=executor,
+            time_limit=time_limit,
+            memory_limit=memory_limit,
+            progress=progress,
+        )
     facts = brief.outcome(loaded, frame, out / loaded.name)
     _emit_facts(facts, form)
     lost = facts["failed"] + facts["lost"]

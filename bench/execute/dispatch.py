@@ -35,8 +35,8 @@ class _Task:
     attempt: int = 1
     number: int = 0
     """In the order of submission."""
-    until: float = 0.0
-    """When it is expected to end, on the monotonic clock."""
+    since: float = 0.0
+    """When it was submitted, on the monotonic clock."""
 
     @property
     def jobs(self) -> list[Pending]:
@@ -104,20 +104,22 @@ class Dispatch:
             self._submitted += 1
             self._size_here = len(task.jobs)
             batches = [[(job.values, job.seed) for job in batch] for batch in task.batches]
-            until = time.monotonic() + sum(map(self.schedule.cost, task.batches))
             future = crew.submit(work, self.reference, batches, sys.path, LIMIT)
-            self._running[future] = replace(task, number=self._submitted, until=until)
+            self._running[future] = replace(task, number=self._submitted, since=time.monotonic())
 
     def _next(self, crew: Crew) -> _Task | None:
         """Unfinished work first, then new, then suspects: one at a time where a dying worker takes down the others."""
         if self._left:
             return self._left.popleft()
-        now = time.monotonic()
-        if batches := self.schedule.take(busy=sum(max(0.0, task.until - now) for task in self._running.values())):
+        if batches := self.schedule.take(busy=sum(map(self._seconds_left, self._running.values()))):
             return _Task(batches)
         if self._suspects and (crew.isolates or not self._running):
             return self._suspects.popleft()
         return None
+
+    def _seconds_left(self, task: _Task) -> float:
+        expected = sum(map(self.schedule.cost, task.batches))
+        return max(0.0, task.since + expected - time.monotonic())
 
     def _collect(self, crew: Crew, futures: Iterable[Future[Work]]) -> None:
         for future in futures:

@@ -20,6 +20,7 @@ from bench.errors import BenchError, Exit
 from bench.execute.coordinate import Tally, execute
 from bench.execute.frames import wide
 from bench.execute.journal import read
+from bench.execute.limits import Limits
 from bench.execute.run import Run, create, load
 from bench.execute.slots import Slots
 from bench.execute.storage import locked
@@ -48,6 +49,11 @@ def statuses(run: Run) -> dict[str, str]:
         .agg(lambda status: "/".join(sorted(set(status))))
     )
     return dict(found)
+
+
+def reasons(run: Run) -> set[str]:
+    """Why runs have no outcome."""
+    return {record.reason for record in read(run.journal).records.values() if record.status in ("failed", "lost")}
 
 
 def test_the_table_depends_on_no_executor_or_number_of_workers(make_suite: MakeSuite, tmp_path: Path) -> None:
@@ -117,7 +123,38 @@ def test_a_killed_worker_costs_nobody_else(make_suite: MakeSuite, tmp_path: Path
     assert values == wide(calm)["loss"].tolist()
     lost = [record for record in read(run.journal).records.values() if record.status == "lost"]
     assert [(record.batch_size, record.attempt) for record in lost] == [(1, 3)]
-    assert "worker process was killed" in lost[0].reason
+    assert lost[0].reason == "its worker process was killed by SIGKILL (out of memory is the usual cause); 3 attempts"
+
+
+def test_a_time_limit_fails_only_what_hangs(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """A batch that takes too long is stopped and its jobs run alone: one that hangs has failed, with the reason."""
+    suite = make_suite("ENSEMBLE", {"kind": ["fine", "hangs", "nan"]}, seeds=2)
+    run, tally = finished(suite, tmp_path / "out", workers=1, limits=Limits(seconds=1.0))
+    assert statuses(run) == {"fine": "ok", "hangs": "failed", "nan": "ok"}
+    assert (tally.ok, tally.failed, tally.lost) == (4, 2, 0)
+    assert reasons(run) == {"stopped at the time limit of 1 s"}
+    assert not multiprocessing.active_children()
+
+
+def test_a_memory_limit_fails_only_what_takes_too_much(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """A worker that grows too large is stopped and its jobs run alone: the one that needs so much has failed."""
+    suite = make_suite("ENSEMBLE", {"kind": ["fine", "hoards", "nan"]}, seeds=1)
+    run, _ = finished(suite, tmp_path / "out", workers=1, limits=Limits(memory=300e6))
+    assert statuses(run) == {"fine": "ok", "hoards": "failed", "nan": "ok"}
+    assert reasons(run) == {"stopped at the memory limit of 300 MB"}
+
+
+def test_what_leaks_does_not_add_up(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """Jobs that leave memory behind are all done within a limit that they would exceed together."""
+    suite = make_suite("LOOP", {"kind": ["leaks"]}, seeds=12, sleep=0.3)  # too long for two to be handed out together
+    _, tally = finished(suite, tmp_path / "out", workers=1, limits=Limits(memory=600e6))
+    assert (tally.ok, tally.failed) == (12, 0)
+
+
+def test_limits_are_not_promised_by_who_cannot_keep_them(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """With any other executor than local workers, limits are refused."""
+    with pytest.raises(BenchError, match="local workers only"):
+        finished(make_suite("LOOP", {"kind": ["fine"]}), tmp_path / "out", executor="serial", limits=Limits(seconds=9))
 
 
 def test_a_shared_pool_that_breaks_is_started_anew(make_suite: MakeSuite, tmp_path: Path) -> None:
