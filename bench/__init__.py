@@ -59,6 +59,7 @@ def run(
     out: str | Path = REPORTS,
     fresh: bool = False,
     executor: str | Executor = "local",
+    address: str | None = None,
     time_limit: float | str | None = None,
     memory_limit: float | str | None = None,
     progress: OnProgress | None = None,
@@ -66,10 +67,11 @@ def run(
     """Run what is missing of a suite and return all its results, as ``load`` does.
 
     ``workers``: how many at once, by default one per CPU. ``fresh`` moves earlier results aside instead of continuing
-    them. ``executor``: "local", "serial" (in this process), "package.module:factory", or a started
-    ``concurrent.futures.Executor``. ``time_limit`` (seconds, or "10m") is for one batch of runs, ``memory_limit``
-    (bytes, or "2GB") for one worker: what exceeds it is run again, each run alone, and has failed if it exceeds it then
-    (local workers only). ``progress(done, stored, planned, failed)`` is called as jobs get on.
+    them. ``executor``: "local", "serial" (in this process), "dask" (the cluster whose scheduler is at ``address``, or
+    one on this machine), "package.module:factory", or a started ``concurrent.futures.Executor``. ``time_limit``
+    (seconds, or "10m") is for one batch of runs, ``memory_limit`` (bytes, or "2GB") for one local worker: what exceeds
+    it is run again, each run alone, and a run that does so alone has failed.
+    ``progress(done, stored, planned, failed)`` is called as jobs get on.
 
         >>> bench.run("examples/digits.toml", seeds=3)["value"].notna().all()
         True
@@ -86,7 +88,7 @@ def run(
     limits = Limits.of(time_limit, memory_limit)
     loaded = suite if isinstance(suite, LoadedSuite) else check(suite, seeds=seeds)
     folder = create(loaded, Path(out), fresh=fresh)
-    execute(loaded, folder, workers=workers, executor=executor, limits=limits, on_progress=progress)
+    execute(loaded, folder, workers=workers, executor=executor, address=address, limits=limits, on_progress=progress)
     return frame(folder)
 
 

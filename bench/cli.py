@@ -89,6 +89,7 @@ Seeds = Annotated[
     epilog=_examples(
         "bench run examples/digits.toml",
         "bench run suites/full_factorial.toml --seeds 20 --workers 4",
+        "bench run suites/full_factorial.toml --executor dask --address tcp://10.0.0.5:8786",
         "bench run suites/full_factorial.toml --dry-run",
     )
 )
@@ -100,8 +101,14 @@ def run(
         int | None, typer.Option(metavar="N", min=1, help="Runs at the same time; by default one per CPU.")
     ] = None,
     executor: Annotated[
-        str, typer.Option(metavar="NAME", help="local, serial (in this process), or package.module:factory.")
+        str, typer.Option(metavar="NAME", help="local, serial (in this process), dask, or package.module:factory.")
     ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="With dask: of the scheduler, tcp://HOST:PORT; else a cluster starts here."
+        ),
+    ] = None,
     time_limit: Annotated[
         str | None, typer.Option(metavar="TIME", help='Stop a batch of runs that takes longer: "90s", "10m", "2h".')
     ] = None,
@@ -134,6 +141,7 @@ def run(
             out=out,
             fresh=fresh,
             executor=executor,
+            address=address,
             time_limit=time_limit,
             memory_limit=memory_limit,
             progress=progress,

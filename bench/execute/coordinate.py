@@ -16,10 +16,10 @@ from bench.errors import BenchError, Exit
 from bench.execute import journal
 from bench.execute.batches import batches, even_size, missing
 from bench.execute.dispatch import Dispatch
-from bench.execute.executors import Crew
+from bench.execute.executors import Crew, Wanted
 from bench.execute.journal import Damage, Journal
 from bench.execute.limits import Limits
-from bench.execute.provenance import code, cpu_count
+from bench.execute.provenance import code
 from bench.execute.records import Status
 from bench.execute.run import Run, store
 from bench.execute.schedule import Schedule
@@ -54,21 +54,22 @@ def execute(
     *,
     workers: int | None = None,
     executor: str | Executor = "local",
+    address: str | None = None,
     limits: Limits | None = None,
     on_progress: OnProgress | None = None,
 ) -> Tally:
     """Run every job of ``suite`` that ``run`` has no outcome of, and store what comes of it.
 
-    ``workers``: how many run at once; by default one per CPU. ``executor``: "local", "serial",
-    "package.module:factory", or an executor that has been started, which the caller shuts down. ``limits``: what local
-    workers may take; a job that takes more, even alone, has failed.
+    ``workers``: how many run at once; by default one per CPU, or thread of a cluster. ``executor``: "local", "serial",
+    "dask", "package.module:factory", or an executor that has been started, which the caller shuts down. ``address``: of
+    the scheduler of a Dask cluster. ``limits``: what local workers may take; a job that takes more, even alone, has
+    failed.
 
     Raises:
         BenchError: the folder is in use, the disk is full, the executor fails; with exit code 130 after Ctrl-C.
             Whatever had finished by then is stored.
     """
-    workers = cpu_count() if workers is None else workers
-    if workers < 1:
+    if workers is not None and workers < 1:
         raise BenchError(f"{workers} workers cannot run anything.", hint="Give at least 1.")
     start = time.monotonic()
     with locked(run.folder):
@@ -85,14 +86,13 @@ def execute(
         count: Counter[Status] = Counter()
         tell(0, count)
         if todo := planned - stored:
-            size = even_size(todo, workers, suite.experiment.batch_size)
+            wanted = Wanted(workers=workers, address=address, limits=limits or Limits())
             with Journal(run.journal, _session(suite, cut)) as target:
-                workers = min(workers, todo)
-                schedule = Schedule(batches(missing(suite, settled), size), todo, workers)
-                dispatch = Dispatch(target, schedule, suite.reference, tell, count)
                 try:
-                    crew = Crew(executor, workers, preload=suite.reference, progress=dispatch.hear, limits=limits)
-                    _work_off(dispatch, crew)
+                    crew = Crew(executor, wanted, most=todo, preload=suite.reference)
+                    size = even_size(todo, crew.size, suite.experiment.batch_size)
+                    schedule = Schedule(batches(missing(suite, settled), size), todo, crew.size)
+                    _work_off(Dispatch(target, crew, schedule, suite.reference, tell, count))
                 except KeyboardInterrupt:
                     message = f"Interrupted: {stored + count.total()} of {planned} runs are stored in {run.folder}."
                     hint = "The same command runs the rest."
@@ -113,16 +113,17 @@ GRACE = 1.0
 """Seconds that running work is given to finish after Ctrl-C."""
 
 
-def _work_off(dispatch: Dispatch, crew: Crew) -> None:
+def _work_off(dispatch: Dispatch) -> None:
+    dispatch.crew.report_to(dispatch.hear)
     finished = False
     try:
-        dispatch.run(crew)
+        dispatch.run()
         finished = True
     except KeyboardInterrupt:
-        dispatch.salvage(crew, GRACE)
+        dispatch.salvage(GRACE)
         raise
     finally:
-        crew.dismiss(at_once=not finished)
+        dispatch.crew.dismiss(at_once=not finished)
 
 
 def _session(suite: Suite, cut: Sequence[Damage]) -> Mapping[str, Any]:

@@ -56,6 +56,7 @@ class Dispatch:
     """Runs what ``schedule`` hands out, of the experiment ``reference``, and keeps count of what came of it."""
 
     journal: Journal
+    crew: Crew
     schedule: Schedule
     reference: str
     progress: Callable[[float, Counter[Status]], None]
@@ -73,20 +74,20 @@ class Dispatch:
     _told: float = field(default=0.0, init=False)
     """When progress was last told."""
 
-    def run(self, crew: Crew) -> None:
+    def run(self) -> None:
         """Return when every job has been stored."""
         while True:
-            self._submit(crew)
+            self._submit()
             if not self._running:
                 return
-            self._collect(crew, wait(self._running, TICK, FIRST_COMPLETED).done)
-            crew.enforce_limits()
-            self._tell(sum(len(task.jobs) * crew.fraction(future) for future, task in self._running.items()))
+            self._collect(wait(self._running, TICK, FIRST_COMPLETED).done)
+            self.crew.enforce_limits()
+            self._tell(sum(len(task.jobs) * self.crew.fraction(future) for future, task in self._running.items()))
 
-    def salvage(self, crew: Crew, seconds: float) -> None:
+    def salvage(self, seconds: float) -> None:
         """Store what finishes within ``seconds``, and give up the rest."""
         finished, unfinished = wait(self._running, seconds)
-        self._collect(crew, finished)
+        self._collect(finished)
         for future in unfinished:
             future.cancel()
 
@@ -99,21 +100,21 @@ class Dispatch:
         self._told = time.monotonic()
         self.progress(self.count.total() + running, self.count)
 
-    def _submit(self, crew: Crew) -> None:
-        while len(self._running) < crew.size and (task := self._next(crew)):
+    def _submit(self) -> None:
+        while len(self._running) < self.crew.size and (task := self._next()):
             self._submitted += 1
             self._size_here = len(task.jobs)
             batches = [[(job.values, job.seed) for job in batch] for batch in task.batches]
-            future = crew.submit(work, self.reference, batches, sys.path, LIMIT)
+            future = self.crew.submit(work, self.reference, batches, sys.path, LIMIT)
             self._running[future] = replace(task, number=self._submitted, since=time.monotonic())
 
-    def _next(self, crew: Crew) -> _Task | None:
+    def _next(self) -> _Task | None:
         """Unfinished work first, then new, then suspects: one at a time where a dying worker takes down the others."""
         if self._left:
             return self._left.popleft()
         if batches := self.schedule.take(busy=sum(map(self._seconds_left, self._running.values()))):
             return _Task(batches)
-        if self._suspects and (crew.isolates or not self._running):
+        if self._suspects and (self.crew.isolates or not self._running):
             return self._suspects.popleft()
         return None
 
@@ -121,12 +122,12 @@ class Dispatch:
         expected = sum(map(self.schedule.cost, task.batches))
         return max(0.0, task.since + expected - time.monotonic())
 
-    def _collect(self, crew: Crew, futures: Iterable[Future[Work]]) -> None:
+    def _collect(self, futures: Iterable[Future[Work]]) -> None:
         for future in futures:
-            self._finish(self._running[future], future, crew)
+            self._finish(self._running[future], future)
             del self._running[future]  # only now: an interrupt must not lose it
 
-    def _finish(self, task: _Task, future: Future[Work], crew: Crew) -> None:
+    def _finish(self, task: _Task, future: Future[Work]) -> None:
         error = CancelledError() if future.cancelled() else future.exception()
         if error is None:
             done = future.result()
@@ -134,7 +135,7 @@ class Dispatch:
             self.schedule.learn(task.batches, [result.seconds for result in done.results])
             if unfinished := task.after(len(done.results)):
                 self._left.append(_Task(unfinished, task.attempt))
-        elif death := crew.death(future):
+        elif death := self.crew.death(future):
             self._retry(task, death)
         elif isinstance(error, BenchError):
             raise error
