@@ -14,7 +14,8 @@ from distributed import Client, LocalCluster
 from distributed.scheduler import KilledWorker
 
 from bench.errors import BenchError
-from bench.execute.provenance import cpu_count, environment
+from bench.execute.provenance import THREAD_SETTINGS, cpu_count, environment
+from bench.execute.slots import interrupts_held_back
 from bench.execute.workers import Death, Workers
 
 _P = ParamSpec("_P")
@@ -142,8 +143,12 @@ def _compare(ours: Mapping[str, str], theirs: Mapping[str, str], who: str) -> No
 
 
 def _local(workers: int) -> LocalCluster:
-    """A cluster of processes with one thread each, in which we count the deaths of workers ourselves."""
-    with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
+    """A cluster of processes like our slots: one thread each, deaf to Ctrl-C; and we count their deaths ourselves."""
+    settings = {
+        "distributed.scheduler.allowed-failures": 0,
+        "distributed.nanny.pre-spawn-environ": dict.fromkeys(THREAD_SETTINGS, "1"),
+    }
+    with dask.config.set(settings), interrupts_held_back():
         return LocalCluster(
             n_workers=workers,
             threads_per_worker=1,

@@ -187,7 +187,7 @@ class Slots(Workers):
     def _start(self) -> _Slot:
         progress, began = RawValue("d", -1.0), RawValue("d", 0.0)
         pool = ProcessPoolExecutor(1, mp_context=_SPAWN, initializer=_initialize, initargs=(progress, began))
-        with _one_thread_each(), _interrupts_held_back():
+        with _one_thread_each(), interrupts_held_back():
             pool.submit(worker.preload, self._preload)
         (process,) = pool._processes.values()  # noqa: SLF001  Python < 3.14 has no public way to kill a pool's worker
         return _Slot(pool, process, progress, began)
@@ -267,7 +267,7 @@ def _one_thread_each() -> Iterator[None]:
 
 
 @contextmanager
-def _interrupts_held_back() -> Iterator[None]:
+def interrupts_held_back() -> Iterator[None]:
     """Let processes started meanwhile inherit a blocked SIGINT: Ctrl-C cannot end them before they ignore it."""
     resource_tracker.ensure_running()  # it unblocks SIGINT when it starts
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
