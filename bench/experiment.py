@@ -112,8 +112,17 @@ class Experiment:
 
 def identify(changed: Mapping[str, Any], seed: int, version: str) -> str:
     """The key of a job (``Experiment.key``), from what is stored of its cell: no experiment is needed to find it."""
-    identity = json.dumps([changed, seed, version], sort_keys=True)
-    return hashlib.sha256(identity.encode()).hexdigest()[:20]
+    return identifier(changed, version)(seed)
+
+
+def identifier(changed: Mapping[str, Any], version: str) -> Callable[[int], str]:
+    """Seed -> ``identify(changed, seed, version)``, for the many jobs of one cell.
+
+    What is hashed is the JSON text of ``[changed, seed, version]`` with sorted keys.
+    """
+    head = f"[{json.dumps(changed, sort_keys=True)}, ".encode()
+    tail = f", {json.dumps(version)}]".encode()
+    return lambda seed: hashlib.sha256(b"%b%d%b" % (head, seed, tail)).hexdigest()[:20]
 
 
 def resolve(reference: str) -> Experiment:

@@ -18,7 +18,7 @@ from bench.errors import BenchError
 from bench.execute import manifest
 from bench.execute.journal import Contents, read
 from bench.execute.storage import locked, storing
-from bench.experiment import identify
+from bench.experiment import identifier
 from bench.plan.suite import Suite
 
 REPORTS = Path("reports")
@@ -47,10 +47,12 @@ class Run:
     def planned(self) -> Iterator[Planned]:
         """Every planned job in the order of the design, as it was stored."""
         stored = manifest.read(self.folder)
-        cells = list(manifest.read_cells(self.folder, stored))
+        cells = [
+            (identifier(cell.changed, stored.version), cell.levels) for cell in manifest.read_cells(self.folder, stored)
+        ]
         for seed in stored.seeds:
-            for cell in cells:
-                yield Planned(identify(cell.changed, seed, stored.version), cell.levels, seed)
+            for key_of, levels in cells:
+                yield Planned(key_of(seed), levels, seed)
 
 
 @dataclass(frozen=True, slots=True)
