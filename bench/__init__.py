@@ -21,14 +21,17 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from bench.execute.coordinate import OnProgress
+    from bench.execute.forecast import Forecast
     from bench.execute.run import Summary
     from bench.judge.analysis import Analysis, MetricOptions
     from bench.plan.suite import Suite
     from bench.present.report import Report
 
-__all__ = ["analyze", "check", "find", "load", "missing", "report", "run", "runs"]
+__all__ = ["analyze", "check", "find", "forecast", "load", "report", "run", "runs"]
 
 REPORTS = Path("reports")
+PROBE = 5.0
+"""Seconds that a probe runs jobs for."""
 Seeds: TypeAlias = int | str | Sequence[int] | None
 
 
@@ -142,21 +145,45 @@ def report(run: str | Path | None = None, *, out: str | Path = REPORTS) -> Repor
     return build(find(run, Path(out)))
 
 
-def missing(suite: str | Path | Suite, *, seeds: Seeds = None, out: str | Path = REPORTS, fresh: bool = False) -> int:
-    """How many jobs ``run`` would run now: those of the suite without a stored outcome, or with ``fresh`` all.
+def forecast(
+    suite: str | Path | Suite,
+    *,
+    seeds: Seeds = None,
+    workers: int | None = None,
+    out: str | Path = REPORTS,
+    fresh: bool = False,
+    executor: str | Executor = "local",
+    address: str | None = None,
+    probe: bool = False,
+    progress: OnProgress | None = None,
+) -> Forecast:
+    """What ``run`` with the same arguments would have to do: how many jobs, in which time, with how much disk.
 
-        >>> bench.missing("examples/digits.toml", seeds=20)
+    Time and disk are judged by what is stored of the suite, and NaN if nothing is. With ``probe``, jobs are run for
+    about five seconds first; their results are stored and count.
+
+        >>> bench.forecast("examples/digits.toml", seeds=20).to_run
 
     Raises:
-        bench.errors.BenchError: for a bad suite, or a journal that cannot be read.
+        bench.errors.BenchError: for a bad suite, a journal that cannot be read, or a fresh probe.
     """
-    from bench.execute.batches import missing as missing_jobs
-    from bench.execute.journal import settled
+    from bench.errors import BenchError
+    from bench.execute.coordinate import execute
+    from bench.execute.forecast import forecast as foretell
+    from bench.execute.journal import read
+    from bench.execute.provenance import cpu_count
+    from bench.execute.run import create
     from bench.plan.suite import Suite as LoadedSuite
 
     loaded = suite if isinstance(suite, LoadedSuite) else check(suite, seeds=seeds)
-    stored = set() if fresh else settled(Path(out) / loaded.name / "journal")[0]
-    return sum(1 for _ in missing_jobs(loaded, stored))
+    if probe and fresh:
+        hint = "Probe without it, or run the suite with it."
+        raise BenchError("A probe keeps its results, and a fresh start would move them aside.", hint=hint)
+    if probe:
+        run = create(loaded, Path(out))
+        execute(loaded, run, workers=workers, executor=executor, address=address, seconds=PROBE, on_progress=progress)
+    stored = {} if fresh else read(Path(out) / loaded.name / "journal").records
+    return foretell(loaded, stored, workers or cpu_count())
 
 
 def runs(out: str | Path = REPORTS) -> list[Summary]:

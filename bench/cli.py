@@ -116,7 +116,12 @@ def run(
         str | None, typer.Option(metavar="SIZE", help='Stop a worker that takes more memory: "800MB", "2GB".')
     ] = None,
     out: Out = REPORTS,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be run and, by what is stored, in which time; and stop.")
+    ] = False,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Run for about 5 s (the results count), then say as --dry-run does.")
+    ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Move earlier results aside instead of continuing.")] = False,
     form: TextOrJson = TextFormat.TEXT,
 ) -> None:
@@ -131,8 +136,19 @@ def run(
     from bench.present.progress import ProgressDisplay
 
     loaded = bench.check(suite, seeds=seeds)
-    if dry_run:
-        _emit_facts(brief.planned(loaded, bench.missing(loaded, out=out, fresh=fresh)), form)
+    if dry_run or probe:
+        with ProgressDisplay(loaded.name) as progress:
+            forecast = bench.forecast(
+                loaded,
+                workers=workers,
+                out=out,
+                fresh=fresh,
+                executor=executor,
+                address=address,
+                probe=probe,
+                progress=progress,
+            )
+        _emit_facts(brief.planned(loaded, forecast, as_text=form is TextFormat.TEXT), form)
         return
     with ProgressDisplay(loaded.name) as progress:
         frame = bench.run(

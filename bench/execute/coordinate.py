@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import time
@@ -56,6 +57,7 @@ def execute(
     executor: str | Executor = "local",
     address: str | None = None,
     limits: Limits | None = None,
+    seconds: float = math.inf,
     on_progress: OnProgress | None = None,
 ) -> Tally:
     """Run every job of ``suite`` that ``run`` has no outcome of, and store what comes of it.
@@ -63,7 +65,7 @@ def execute(
     ``workers``: how many run at once; by default one per CPU, or thread of a cluster. ``executor``: "local", "serial",
     "dask", "package.module:factory", or an executor that has been started, which the caller shuts down. ``address``: of
     the scheduler of a Dask cluster. ``limits``: what local workers may take; a job that takes more, even alone, has
-    failed.
+    failed. ``seconds``: after so many no other job is started.
 
     Raises:
         BenchError: the folder is in use, the disk is full, the executor fails; with exit code 130 after Ctrl-C.
@@ -91,7 +93,8 @@ def execute(
                 try:
                     crew = Crew(executor, wanted, most=todo, preload=suite.reference)
                     size = even_size(todo, crew.size, suite.experiment.batch_size)
-                    schedule = Schedule(batches(missing(suite, settled), size), todo, crew.size)
+                    until = time.monotonic() + seconds
+                    schedule = Schedule(batches(missing(suite, settled), size), todo, crew.size, until)
                     _work_off(Dispatch(target, crew, schedule, suite.reference, tell, count))
                 except KeyboardInterrupt:
                     message = f"Interrupted: {stored + count.total()} of {planned} runs are stored in {run.folder}."

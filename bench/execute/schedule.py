@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import deque
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ class Schedule:
     batches: Iterator[Batch]
     todo: int
     workers: int
+    until: float = math.inf
+    """When to stop, on the monotonic clock; something is handed out in any case."""
     _ahead: deque[Batch] = field(default_factory=deque, init=False)
     _issued: int = field(default=0, init=False)
     _usual: tuple[int, float] = field(default=(0, 0.0), init=False)
@@ -42,10 +45,12 @@ class Schedule:
     """Group -> seconds that a job of it took last."""
 
     def take(self, busy: float) -> list[Batch]:
-        """What a free worker is to do, nothing when all is handed out.
+        """What a free worker is to do, nothing when all is handed out or time is up.
 
         ``busy``: seconds that the other workers still have to do, summed.
         """
+        if self._issued and time.monotonic() > self.until:
+            return []
         if self._look_ahead():
             self._ahead = deque(sorted(self._ahead, key=self.cost, reverse=True))
             self._split_first(busy)
