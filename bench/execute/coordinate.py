@@ -8,7 +8,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -25,7 +25,7 @@ from bench.execute.records import Status
 from bench.execute.run import Run, store
 from bench.execute.schedule import Schedule
 from bench.execute.storage import locked
-from bench.plan.design import n_jobs
+from bench.plan.design import MOST_KEPT, n_cells, n_jobs
 from bench.plan.suite import Suite
 
 OnProgress = Callable[[float, int, int, int], None]
@@ -74,12 +74,15 @@ def execute(
     if workers is not None and workers < 1:
         raise BenchError(f"{workers} workers cannot run anything.", hint="Give at least 1.")
     start = time.monotonic()
-    with locked(run.folder):
+    with locked(run.folder), ThreadPoolExecutor(1) as aside:
         cut = journal.mend(run.journal)
         settled, damaged = journal.settled(run.journal)
-        store(run, suite)
+        plan = aside.submit(store, run, suite)
+        if n_cells(suite) <= MOST_KEPT:
+            plan.result()  # a longer list of cells is written while they are run
         planned = n_jobs(suite)
-        stored = sum(job.key in settled for job in run.planned()) if settled else 0
+        todo = sum(1 for _ in missing(suite, settled)) if settled else planned
+        stored = planned - todo
 
         def tell(done: float, count: Counter[Status]) -> None:
             if on_progress is not None:
@@ -87,7 +90,7 @@ def execute(
 
         count: Counter[Status] = Counter()
         tell(0, count)
-        if todo := planned - stored:
+        if todo:
             wanted = Wanted(workers=workers, address=address, limits=limits or Limits())
             with Journal(run.journal, _session(suite, cut)) as target:
                 try:
@@ -100,6 +103,7 @@ def execute(
                     message = f"Interrupted: {stored + count.total()} of {planned} runs are stored in {run.folder}."
                     hint = "The same command runs the rest."
                     raise BenchError(message, hint=hint, exit_code=Exit.INTERRUPTED) from None
+        plan.result()
     return Tally(
         planned=planned,
         stored_before=stored,

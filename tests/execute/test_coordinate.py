@@ -9,6 +9,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ from bench.execute.coordinate import Tally, execute
 from bench.execute.frames import wide
 from bench.execute.journal import read
 from bench.execute.limits import Limits
-from bench.execute.run import Run, create, load
+from bench.execute.run import Run, create, load, store
 from bench.execute.slots import Slots
 from bench.execute.storage import locked
 from bench.plan.suite import Suite
@@ -164,17 +165,18 @@ def test_a_shared_pool_that_breaks_is_started_anew(make_suite: MakeSuite, tmp_pa
     assert statuses(run) == {"kills": "lost", "fine": "ok"}
 
 
-def test_ctrl_c_keeps_what_is_done(make_suite: MakeSuite, tmp_path: Path) -> None:
+@pytest.mark.parametrize("executor", ["local", "dask"])
+def test_ctrl_c_keeps_what_is_done(make_suite: MakeSuite, tmp_path: Path, executor: str) -> None:
     """Ctrl-C on the whole terminal: exit code 130, what was finished is stored, no process is left, no traceback."""
     suite = make_suite("LOOP", {"kind": ["fine"], "size": [1, 2]}, seeds=200, sleep=0.05)
-    command = [sys.executable, COORDINATOR, suite.path, tmp_path / "out"]
+    command = [sys.executable, COORDINATOR, suite.path, tmp_path / "out", executor]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, start_new_session=True, **streams) as coordinator:
         assert coordinator.stdout is not None
         while coordinator.stdout.readline() in ("0\n", "1\n", "2\n"):
             pass
         os.killpg(coordinator.pid, signal.SIGINT)
-        output, errors = coordinator.communicate(timeout=20)
+        output, errors = coordinator.communicate(timeout=60)
     assert coordinator.returncode == Exit.INTERRUPTED
     assert not errors
     stored = sum(wide(load(tmp_path / "out" / "tiny"))["status"] == "ok")
@@ -280,6 +282,29 @@ def test_progress_counts_up_to_everything(make_suite: MakeSuite, tmp_path: Path)
     assert [now[0] for now in heard] == sorted(now[0] for now in heard)
     assert [now[1] for now in heard] == sorted(now[1] for now in heard)
     assert any(done > stored for done, stored, _, _ in heard)
+
+
+def test_a_long_list_of_cells_is_written_while_jobs_run(
+    make_suite: MakeSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a suite with very many cells, jobs are stored before the list of its cells is; in the end it is there."""
+    some_stored = threading.Event()
+    in_time: list[bool] = []
+
+    def store_late(run: Run, suite: Suite) -> None:
+        in_time.append(some_stored.wait(timeout=60))
+        store(run, suite)
+
+    def hear(done: float, stored: int, total: int, failed: int) -> None:
+        if stored:
+            some_stored.set()
+
+    monkeypatch.setattr("bench.execute.coordinate.MOST_KEPT", 3)
+    monkeypatch.setattr("bench.execute.coordinate.store", store_late)
+    suite = make_suite("LOOP", {"kind": ["fine", "nan"], "size": [1, 2]}, seeds=2)
+    run, _ = finished(suite, tmp_path / "out", executor="serial", on_progress=hear)
+    assert in_time == [True]
+    assert list(wide(load(run.folder))["status"]) == ["ok"] * 8
 
 
 def test_a_started_executor_is_used_and_left_running(make_suite: MakeSuite, tmp_path: Path) -> None:
