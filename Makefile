@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint check format bench torture clean
+.PHONY: run test lint check format bench overhead torture clean
 
 run: $(VENV)/installed
 	$(BIN)/bench run suites/full_factorial.toml
@@ -28,6 +28,9 @@ bench: $(VENV)/installed
 
 torture: $(VENV)/installed-dev
 	$(BIN)/python -m tests.torture
+
+overhead: $(VENV)/installed
+	$(BIN)/python benchmarks/overhead.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from bench.execute.coordinate import OnProgress
     from bench.execute.doctor import Checkup
+    from bench.execute.forecast import Forecast
     from bench.execute.run import Summary
     from bench.judge.analysis import Analysis
     from bench.plan.suite import Suite
@@ -39,13 +40,15 @@ __all__ = [
     "check",
     "doctor",
     "find",
+    "forecast",
     "load",
-    "missing",
     "report",
     "run",
     "runs",
 ]
 
+PROBE = 5.0
+"""Seconds that a probe runs jobs for."""
 Seeds: TypeAlias = int | str | Sequence[int] | None
 
 
@@ -76,13 +79,19 @@ def run(
     out: str | Path = REPORTS,
     fresh: bool = False,
     executor: str | Executor = "local",
+    address: str | None = None,
+    time_limit: float | str | None = None,
+    memory_limit: float | str | None = None,
     progress: OnProgress | None = None,
 ) -> DataFrame:
     """Run what is missing of a suite and return all its results, as ``load`` does.
 
     ``workers``: how many at once, by default one per CPU. ``fresh`` moves earlier results aside instead of continuing
-    them. ``executor``: "local", "serial" (in this process), "package.module:factory", or a started
-    ``concurrent.futures.Executor``. ``progress(done, stored, planned, failed)`` is called as jobs get on.
+    them. ``executor``: "local", "serial" (in this process), "dask" (the cluster whose scheduler is at ``address``, or
+    one on this machine), "package.module:factory", or a started ``concurrent.futures.Executor``. ``time_limit``
+    (seconds, or "10m") is for one batch of runs, ``memory_limit`` (bytes, or "2GB") for one local worker: what exceeds
+    it is run again, each run alone, and a run that does so alone has failed.
+    ``progress(done, stored, planned, failed)`` is called as jobs get on.
 
         >>> bench.run("examples/digits.toml", seeds=3)["value"].notna().all()
         True
@@ -92,12 +101,14 @@ def run(
     """
     from bench.execute.coordinate import execute
     from bench.execute.frames import frame
+    from bench.execute.limits import Limits
     from bench.execute.run import create
     from bench.plan.suite import Suite as LoadedSuite
 
+    limits = Limits.of(time_limit, memory_limit)
     loaded = suite if isinstance(suite, LoadedSuite) else check(suite, seeds=seeds)
     folder = create(loaded, Path(out), fresh=fresh)
-    execute(loaded, folder, workers=workers, executor=executor, on_progress=progress)
+    execute(loaded, folder, workers=workers, executor=executor, address=address, limits=limits, on_progress=progress)
     return frame(folder)
 
 
@@ -170,21 +181,45 @@ def report(run: str | Path | None = None, *, out: str | Path = REPORTS) -> Repor
     return build(find(run, Path(out)))
 
 
-def missing(suite: str | Path | Suite, *, seeds: Seeds = None, out: str | Path = REPORTS, fresh: bool = False) -> int:
-    """How many jobs ``run`` would run now: those of the suite without a stored outcome, or with ``fresh`` all.
+def forecast(
+    suite: str | Path | Suite,
+    *,
+    seeds: Seeds = None,
+    workers: int | None = None,
+    out: str | Path = REPORTS,
+    fresh: bool = False,
+    executor: str | Executor = "local",
+    address: str | None = None,
+    probe: bool = False,
+    progress: OnProgress | None = None,
+) -> Forecast:
+    """What ``run`` with the same arguments would have to do: how many jobs, in which time, with how much disk.
 
-        >>> bench.missing("examples/digits.toml", seeds=20)
+    Time and disk are judged by what is stored of the suite, and NaN if nothing is. With ``probe``, jobs are run for
+    about five seconds first; their results are stored and count.
+
+        >>> bench.forecast("examples/digits.toml", seeds=20).to_run
 
     Raises:
-        bench.errors.BenchError: for a bad suite, or a journal that cannot be read.
+        bench.errors.BenchError: for a bad suite, a journal that cannot be read, or a fresh probe.
     """
-    from bench.execute.batches import missing as missing_jobs
-    from bench.execute.journal import settled
+    from bench.errors import BenchError
+    from bench.execute.coordinate import execute
+    from bench.execute.forecast import forecast as foretell
+    from bench.execute.journal import read
+    from bench.execute.provenance import cpu_count
+    from bench.execute.run import create
     from bench.plan.suite import Suite as LoadedSuite
 
     loaded = suite if isinstance(suite, LoadedSuite) else check(suite, seeds=seeds)
-    stored = set() if fresh else settled(Path(out) / loaded.name / "journal")[0]
-    return sum(1 for _ in missing_jobs(loaded, stored))
+    if probe and fresh:
+        hint = "Probe without it, or run the suite with it."
+        raise BenchError("A probe keeps its results, and a fresh start would move them aside.", hint=hint)
+    if probe:
+        run = create(loaded, Path(out))
+        execute(loaded, run, workers=workers, executor=executor, address=address, seconds=PROBE, on_progress=progress)
+    stored = {} if fresh else read(Path(out) / loaded.name / "journal").records
+    return foretell(loaded, stored, workers or cpu_count())
 
 
 def runs(out: str | Path = REPORTS) -> list[Summary]:

@@ -93,6 +93,7 @@ Seeds = Annotated[
     epilog=_examples(
         "bench run examples/digits.toml",
         "bench run suites/full_factorial.toml --seeds 20 --workers 4",
+        "bench run suites/full_factorial.toml --executor dask --address tcp://10.0.0.5:8786",
         "bench run suites/full_factorial.toml --dry-run",
     )
 )
@@ -104,28 +105,67 @@ def run(
         int | None, typer.Option(metavar="N", min=1, help="Runs at the same time; by default one per CPU.")
     ] = None,
     executor: Annotated[
-        str, typer.Option(metavar="NAME", help="local, serial (in this process), or package.module:factory.")
+        str, typer.Option(metavar="NAME", help="local, serial (in this process), dask, or package.module:factory.")
     ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="With dask: of the scheduler, tcp://HOST:PORT; else a cluster starts here."
+        ),
+    ] = None,
+    time_limit: Annotated[
+        str | None, typer.Option(metavar="TIME", help='Stop a batch of runs that takes longer: "90s", "10m", "2h".')
+    ] = None,
+    memory_limit: Annotated[
+        str | None, typer.Option(metavar="SIZE", help='Stop a worker that takes more memory: "800MB", "2GB".')
+    ] = None,
     out: Out = REPORTS,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be run, and stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be run and, by what is stored, in which time; and stop.")
+    ] = False,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Run for about 5 s (the results count), then say as --dry-run does.")
+    ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Move earlier results aside instead of continuing.")] = False,
     form: TextOrJson = TextFormat.TEXT,
 ) -> None:
     """Run a suite, or what is missing of it.
 
     Every run is stored when it finishes, under DIR/NAME-OF-THE-SUITE: give an interrupted command again and it goes
-    on; add seeds or levels and only these are run. Exits with 3 if runs failed; one that diverges has not failed.
+    on; add seeds or levels and only these are run. Exits with 3 if runs failed; one that diverges has not failed. What
+    exceeds a limit is run again, each run alone; a run that then exceeds it has failed.
     """
     import bench
     from bench.present import brief
     from bench.present.progress import ProgressDisplay
 
     loaded = bench.check(suite, seeds=seeds)
-    if dry_run:
-        _emit_facts(brief.planned(loaded, bench.missing(loaded, out=out, fresh=fresh)), form)
+    if dry_run or probe:
+        with ProgressDisplay(loaded.name) as progress:
+            forecast = bench.forecast(
+                loaded,
+                workers=workers,
+                out=out,
+                fresh=fresh,
+                executor=executor,
+                address=address,
+                probe=probe,
+                progress=progress,
+            )
+        _emit_facts(brief.planned(loaded, forecast, as_text=form is TextFormat.TEXT), form)
         return
     with ProgressDisplay(loaded.name) as progress:
-        frame = bench.run(loaded, workers=workers, out=out, fresh=fresh, executor=executor, progress=progress)
+        frame = bench.run(
+            loaded,
+            workers=workers,
+            out=out,
+            fresh=fresh,
+            executor=executor,
+            address=address,
+            time_limit=time_limit,
+            memory_limit=memory_limit,
+            progress=progress,
+        )
     facts = brief.outcome(loaded, frame, out / loaded.name)
     _emit_facts(facts, form)
     for caution in brief.cautions(out / loaded.name):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -117,14 +117,17 @@ class Experiment:
 
 def identify(changed: Mapping[str, Any], seed: int, version: str) -> str:
     """The key of a job (``Experiment.key``), from what is stored of its cell: no experiment is needed to find it."""
-    return next(identify_all(changed, [seed], version))
+    return identifier(changed, version)(seed)
 
 
-def identify_all(changed: Mapping[str, Any], seeds: Iterable[int], version: str) -> Iterator[str]:
-    """The keys of the jobs of one cell, in the order of ``seeds``."""
-    before, after = json.dumps(changed, sort_keys=True), json.dumps(version)
-    for seed in seeds:
-        yield hashlib.sha256(f"[{before}, {seed}, {after}]".encode()).hexdigest()[:20]
+def identifier(changed: Mapping[str, Any], version: str) -> Callable[[int], str]:
+    """Seed -> ``identify(changed, seed, version)``, for the many jobs of one cell.
+
+    What is hashed is the JSON text of ``[changed, seed, version]`` with sorted keys.
+    """
+    head = f"[{json.dumps(changed, sort_keys=True)}, ".encode()
+    tail = f", {json.dumps(version)}]".encode()
+    return lambda seed: hashlib.sha256(b"%b%d%b" % (head, seed, tail)).hexdigest()[:20]
 
 
 def resolve(reference: str) -> Experiment:

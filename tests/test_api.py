@@ -54,8 +54,8 @@ def test_fresh_starts_anew(lab: Lab) -> None:
     """``fresh`` leaves nothing stored, and the earlier results lie beside the new ones."""
     suite = lab.suite(seeds=2)
     bench.run(suite, out=lab.out, executor="serial")
-    assert bench.missing(suite, out=lab.out) == 0
-    assert bench.missing(suite, out=lab.out, fresh=True) == 8
+    assert bench.forecast(suite, out=lab.out).to_run == 0
+    assert bench.forecast(suite, out=lab.out, fresh=True).to_run == 8
     bench.run(suite, out=lab.out, executor="serial", fresh=True)
     assert len(bench.runs(lab.out)) == 2
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 import types
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,10 +12,12 @@ from enum import Enum
 from typing import Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from bench.errors import BenchError, Exit
-from bench.experiment import Experiment, Job, Metric, Progress, resolve
+from bench.experiment import Experiment, Job, Metric, Progress, identify, resolve
 
 
 class Act(Enum):
@@ -153,3 +157,16 @@ def test_resolve_refuses(module: types.ModuleType, reference: str, words: str) -
         resolve(reference)
     assert "package.module:NAME" in raised.value.hint
     assert raised.value.exit_code is Exit.USAGE
+
+
+@given(
+    st.dictionaries(
+        st.text(), st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text())
+    ),
+    st.integers(0, 2**63 - 1),
+    st.text(),
+)
+def test_what_is_hashed_is_json(changed: dict[str, object], seed: int, version: str) -> None:
+    """The key is the hash of the JSON text of parameters, seed and version, however it is put together."""
+    text = json.dumps([changed, seed, version], sort_keys=True)
+    assert identify(changed, seed, version) == hashlib.sha256(text.encode()).hexdigest()[:20]

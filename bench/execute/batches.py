@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bench.errors import BenchError
-from bench.experiment import Job
-from bench.plan.design import jobs
+from bench.experiment import identifier
+from bench.plan.design import Cell, seeded
 from bench.plan.suite import Suite
 
 MOST_HELD = 100_000
@@ -37,10 +37,14 @@ def missing(suite: Suite, settled: Collection[str]) -> Iterator[Pending]:
         BenchError: the experiment's ``batch_by`` fails.
     """
     experiment = suite.experiment
-    for cell, job in jobs(suite):
-        key = experiment.key(job)
+
+    def prepare(cell: Cell) -> tuple[Cell, Callable[[int], str], Hashable]:
+        return cell, identifier(experiment.changed(cell.params), experiment.version), _group(suite, cell)
+
+    for (cell, key_of, group), seed in seeded(suite, prepare):
+        key = key_of(seed)
         if key not in settled:
-            yield Pending(key, cell.levels, job.seed, experiment.values(job.params), _group(suite, job))
+            yield Pending(key, cell.levels, seed, cell.values, group)
 
 
 def even_size(n_jobs: int, workers: int, largest: int) -> int:
@@ -67,11 +71,11 @@ def batches(pending: Iterable[Pending], size: int, *, most_held: int = MOST_HELD
     yield from sorted(groups.values(), key=len, reverse=True)
 
 
-def _group(suite: Suite, job: Job) -> Hashable:
+def _group(suite: Suite, cell: Cell) -> Hashable:
     try:
-        group = suite.experiment.batch_by(job.params)
+        group = suite.experiment.batch_by(cell.params)
         hash(group)
     except Exception as error:  # a user's function may raise anything; it is theirs to read
-        message = f"batch_by of {suite.reference} failed for {job.params!r:.200}: {type(error).__name__}: {error}"
+        message = f"batch_by of {suite.reference} failed for {cell.params!r:.200}: {type(error).__name__}: {error}"
         raise BenchError(message, hint="It takes the parameters of a job and returns a hashable value.") from error
     return group

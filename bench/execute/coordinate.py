@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,14 +17,16 @@ from bench.errors import BenchError, Exit
 from bench.execute import journal
 from bench.execute.batches import batches, even_size, missing
 from bench.execute.dispatch import Dispatch
-from bench.execute.executors import Crew
+from bench.execute.executors import Crew, Wanted
 from bench.execute.journal import Journal
-from bench.execute.provenance import code, cpu_count
+from bench.execute.limits import Limits
+from bench.execute.provenance import code
 from bench.execute.records import Status
 from bench.execute.run import Run, store
+from bench.execute.schedule import Schedule
 from bench.execute.segments import Damage, set_aside
 from bench.execute.storage import locked
-from bench.plan.design import n_jobs
+from bench.plan.design import MOST_KEPT, n_cells, n_jobs
 from bench.plan.suite import Suite
 
 OnProgress = Callable[[float, int, int, int], None]
@@ -53,27 +56,34 @@ def execute(
     *,
     workers: int | None = None,
     executor: str | Executor = "local",
+    address: str | None = None,
+    limits: Limits | None = None,
+    seconds: float = math.inf,
     on_progress: OnProgress | None = None,
 ) -> Tally:
     """Run every job of ``suite`` that ``run`` has no outcome of, and store what comes of it.
 
-    ``workers``: how many run at once; by default one per CPU. ``executor``: "local", "serial",
-    "package.module:factory", or an executor that has been started, which the caller shuts down.
+    ``workers``: how many run at once; by default one per CPU, or thread of a cluster. ``executor``: "local", "serial",
+    "dask", "package.module:factory", or an executor that has been started, which the caller shuts down. ``address``: of
+    the scheduler of a Dask cluster. ``limits``: what local workers may take; a job that takes more, even alone, has
+    failed. ``seconds``: after so many no other job is started.
 
     Raises:
         BenchError: the folder is in use, the disk is full, the executor fails; with exit code 130 after Ctrl-C.
             Whatever had finished by then is stored.
     """
-    workers = cpu_count() if workers is None else workers
-    if workers < 1:
+    if workers is not None and workers < 1:
         raise BenchError(f"{workers} workers cannot run anything.", hint="Give at least 1.")
     start = time.monotonic()
-    with locked(run.folder):
+    with locked(run.folder), ThreadPoolExecutor(1) as aside:
         settled, damaged = journal.settled(run.journal)
         set_aside(run.journal, damaged)
-        store(run, suite, results=len(settled))
+        plan = aside.submit(store, run, suite, results=len(settled))
+        if n_cells(suite) <= MOST_KEPT:
+            plan.result()  # a longer list of cells is written while they are run
         planned = n_jobs(suite)
-        stored = sum(job.key in settled for job in run.planned()) if settled else 0
+        todo = sum(1 for _ in missing(suite, settled)) if settled else planned
+        stored = planned - todo
 
         def tell(done: float, count: Counter[Status]) -> None:
             if on_progress is not None:
@@ -81,17 +91,20 @@ def execute(
 
         count: Counter[Status] = Counter()
         tell(0, count)
-        if todo := planned - stored:
-            size = even_size(todo, workers, suite.experiment.batch_size)
+        if todo:
+            wanted = Wanted(workers=workers, address=address, limits=limits or Limits())
             with Journal(run.journal, _session(suite, damaged)) as target:
-                dispatch = Dispatch(target, batches(missing(suite, settled), size), suite.reference, todo, tell, count)
-                crew = Crew(executor, min(workers, todo), preload=suite.reference, progress=dispatch.hear)
                 try:
-                    _work_off(dispatch, crew)
+                    crew = Crew(executor, wanted, most=todo, preload=suite.reference)
+                    size = even_size(todo, crew.size, suite.experiment.batch_size)
+                    until = time.monotonic() + seconds
+                    schedule = Schedule(batches(missing(suite, settled), size), todo, crew.size, until)
+                    _work_off(Dispatch(target, crew, schedule, suite.reference, tell, count))
                 except KeyboardInterrupt:
                     message = f"Interrupted: {stored + count.total()} of {planned} runs are stored in {run.folder}."
                     hint = "The same command runs the rest."
                     raise BenchError(message, hint=hint, exit_code=Exit.INTERRUPTED) from None
+        plan.result()
     return Tally(
         planned=planned,
         stored_before=stored,
@@ -108,16 +121,17 @@ GRACE = 1.0
 """Seconds that running work is given to finish after Ctrl-C."""
 
 
-def _work_off(dispatch: Dispatch, crew: Crew) -> None:
+def _work_off(dispatch: Dispatch) -> None:
+    dispatch.crew.report_to(dispatch.hear)
     finished = False
     try:
-        dispatch.run(crew)
+        dispatch.run()
         finished = True
     except KeyboardInterrupt:
         dispatch.salvage(GRACE)
         raise
     finally:
-        crew.dismiss(at_once=not finished)
+        dispatch.crew.dismiss(at_once=not finished)
 
 
 def _session(suite: Suite, damaged: Sequence[Damage]) -> Mapping[str, Any]:

@@ -6,8 +6,8 @@ import socket
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import dataclass, field, replace
 
 from bench.errors import BenchError
@@ -15,16 +15,14 @@ from bench.execute.batches import Pending
 from bench.execute.executors import Crew
 from bench.execute.journal import Journal
 from bench.execute.records import Record, Status
+from bench.execute.schedule import Batch, Schedule
 from bench.execute.worker import Result, Work, work
+from bench.execute.workers import Death
 
-TARGET = 0.5
-"""Seconds of work that a worker is given at a time, where one batch takes less."""
 LIMIT = 2.0
 """Seconds after which a worker starts no other batch of those it was given."""
 ATTEMPTS = 3
 """So often a task may kill its worker."""
-GROWTH = 8
-"""A task has at most so many times the jobs of the one that its length was judged by."""
 TICK = 0.1
 """Seconds between two looks at the workers' progress."""
 
@@ -33,16 +31,18 @@ TICK = 0.1
 class _Task:
     """What a worker is given at a time: one batch, or several that are quick."""
 
-    batches: Sequence[Sequence[Pending]]
+    batches: Sequence[Batch]
     attempt: int = 1
     number: int = 0
     """In the order of submission."""
+    since: float = 0.0
+    """When it was submitted, on the monotonic clock."""
 
     @property
     def jobs(self) -> list[Pending]:
         return [job for batch in self.batches for job in batch]
 
-    def after(self, n_jobs: int) -> Sequence[Sequence[Pending]]:
+    def after(self, n_jobs: int) -> Sequence[Batch]:
         """The batches that follow the first ``n_jobs`` jobs."""
         for index, batch in enumerate(self.batches):
             if n_jobs <= 0:
@@ -53,15 +53,14 @@ class _Task:
 
 @dataclass
 class Dispatch:
-    """Runs ``batches``, of the experiment ``reference``, and keeps count of what came of them."""
+    """Runs what ``schedule`` hands out, of the experiment ``reference``, and keeps count of what came of it."""
 
     journal: Journal
-    batches: Iterator[Sequence[Pending]]
+    crew: Crew
+    schedule: Schedule
     reference: str
-    todo: int
-    """Jobs in all batches."""
     progress: Callable[[float, Counter[Status]], None]
-    """Told how many of these jobs are done, with the fractions of those that are running, and what came of them."""
+    """Told how many jobs are done, with the fractions of those that are running, and what came of them."""
     count: Counter[Status] = field(default_factory=Counter)
     _running: dict[Future[Work], _Task] = field(default_factory=dict, init=False)
     _left: deque[_Task] = field(default_factory=deque, init=False)
@@ -69,23 +68,21 @@ class Dispatch:
     _suspects: deque[_Task] = field(default_factory=deque, init=False)
     """What was running when a worker died."""
     _environments: set[str] = field(default_factory=set, init=False)
-    _issued: int = field(default=0, init=False)
     _submitted: int = field(default=0, init=False)
     _size_here: int = field(default=0, init=False)
     """Jobs of the task submitted last: the one that runs, if tasks run in this process."""
-    _usual: tuple[int, float] = field(default=(0, 0.0), init=False)
-    """Jobs of the last finished task, and the seconds that each took."""
     _told: float = field(default=0.0, init=False)
     """When progress was last told."""
 
-    def run(self, crew: Crew) -> None:
+    def run(self) -> None:
         """Return when every job has been stored."""
         while True:
-            self._submit(crew)
+            self._submit()
             if not self._running:
                 return
             self._collect(wait(self._running, TICK, FIRST_COMPLETED).done)
-            self._tell(sum(len(task.jobs) * crew.fraction(future) for future, task in self._running.items()))
+            self.crew.enforce_limits()
+            self._tell(sum(len(task.jobs) * self.crew.fraction(future) for future, task in self._running.items()))
 
     def salvage(self, seconds: float) -> None:
         """Store what finishes within ``seconds``, and give up the rest."""
@@ -103,37 +100,27 @@ class Dispatch:
         self._told = time.monotonic()
         self.progress(self.count.total() + running, self.count)
 
-    def _submit(self, crew: Crew) -> None:
-        while len(self._running) < crew.workers and (task := self._next(crew)):
+    def _submit(self) -> None:
+        while len(self._running) < self.crew.size and (task := self._next()):
             self._submitted += 1
             self._size_here = len(task.jobs)
             batches = [[(job.values, job.seed) for job in batch] for batch in task.batches]
-            future = crew.submit(work, self.reference, batches, sys.path, LIMIT)
-            self._running[future] = replace(task, number=self._submitted)
+            future = self.crew.submit(work, self.reference, batches, sys.path, LIMIT)
+            self._running[future] = replace(task, number=self._submitted, since=time.monotonic())
 
-    def _next(self, crew: Crew) -> _Task | None:
+    def _next(self) -> _Task | None:
         """Unfinished work first, then new, then suspects: one at a time where a dying worker takes down the others."""
         if self._left:
             return self._left.popleft()
-        if task := self._take(crew):
-            return task
-        if self._suspects and (crew.isolates or not self._running):
+        if batches := self.schedule.take(busy=sum(map(self._seconds_left, self._running.values()))):
+            return _Task(batches)
+        if self._suspects and (self.crew.isolates or not self._running):
             return self._suspects.popleft()
         return None
 
-    def _take(self, crew: Crew) -> _Task | None:
-        jobs, seconds = self._usual
-        most = min(GROWTH * jobs, int(TARGET / max(seconds, 1e-9)), (self.todo - self._issued) // (2 * crew.workers))
-        taken: list[Sequence[Pending]] = []
-        n_taken = 0
-        while n_taken == 0 or n_taken < most:
-            batch = next(self.batches, None)
-            if batch is None:
-                break
-            taken.append(batch)
-            n_taken += len(batch)
-        self._issued += n_taken
-        return _Task(taken) if taken else None
+    def _seconds_left(self, task: _Task) -> float:
+        expected = sum(map(self.schedule.cost, task.batches))
+        return max(0.0, task.since + expected - time.monotonic())
 
     def _collect(self, futures: Iterable[Future[Work]]) -> None:
         for future in futures:
@@ -145,26 +132,34 @@ class Dispatch:
         if error is None:
             done = future.result()
             self._store(task, done.results, done)
-            self._usual = len(done.results), done.seconds / max(1, len(done.results))
+            self.schedule.learn(task.batches, [result.seconds for result in done.results])
             if unfinished := task.after(len(done.results)):
                 self._left.append(_Task(unfinished, task.attempt))
-        elif isinstance(error, BrokenExecutor | CancelledError):
-            self._retry(task)
+        elif death := self.crew.death(future):
+            self._retry(task, death)
         elif isinstance(error, BenchError):
             raise error
         else:
-            reason = f"the executor failed: {type(error).__name__}: {error}"
-            self._store(task, [Result("failed", {}, {}, reason)] * len(task.jobs), None)
+            self._give_up(task, "failed", f"the executor failed: {type(error).__name__}: {error}")
 
-    def _retry(self, task: _Task) -> None:
-        """A task whose worker died is tried again; then its jobs, each alone; what still kills a worker is lost."""
-        if task.attempt < ATTEMPTS:
-            self._suspects.append(replace(task, attempt=task.attempt + 1))
+    def _retry(self, task: _Task, death: Death) -> None:
+        """A task whose worker died is tried again; then its jobs, each alone; what still kills a worker is lost.
+
+        What was stopped at a limit would be stopped again: its jobs are tried once, each alone.
+        """
+        attempts = task.attempt - 1 + death.times
+        if attempts < ATTEMPTS and not death.limited:
+            self._suspects.append(replace(task, attempt=attempts + 1))
         elif len(task.jobs) > 1:
             self._suspects.extend(_Task([[job]]) for job in task.jobs)
+        elif death.limited:
+            self._give_up(task, "failed", death.reason)
         else:
-            reason = f"its worker process was killed {ATTEMPTS} times (out of memory is the usual cause)"
-            self._store(task, [Result("lost", {}, {}, reason)], None)
+            times = f"; {attempts} attempts" if attempts > 1 else ""
+            self._give_up(replace(task, attempt=attempts), "lost", f"{death.reason}{times}")
+
+    def _give_up(self, task: _Task, status: Status, reason: str) -> None:
+        self._store(task, [Result(status, {}, {}, reason)] * len(task.jobs), None)
 
     def _store(self, task: _Task, results: Sequence[Result], done: Work | None) -> None:
         if done is not None and done.environment["id"] not in self._environments:

@@ -18,7 +18,7 @@ from bench.errors import BenchError
 from bench.execute import REPORTS, manifest
 from bench.execute.journal import Contents, read
 from bench.execute.storage import locked, storing
-from bench.experiment import identify_all
+from bench.experiment import identifier
 from bench.plan.suite import Suite
 
 
@@ -116,10 +116,10 @@ def planned(folder: Path) -> Iterator[Planned]:
     """
     stored = manifest.read(folder)
     cells = list(manifest.read_cells(folder, stored))
-    keys = [identify_all(cell.changed, stored.seeds, stored.version) for cell in cells]
+    keys = [identifier(cell.changed, stored.version) for cell in cells]
     for seed in stored.seeds:
-        for cell, key in zip(cells, keys, strict=True):
-            yield Planned(next(key), cell.levels, seed)
+        for cell, key_of in zip(cells, keys, strict=True):
+            yield Planned(key_of(seed), cell.levels, seed)
 
 
 def create(suite: Suite, out: Path = REPORTS, *, fresh: bool = False) -> Run:

@@ -7,19 +7,23 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 from multiprocessing.sharedctypes import RawValue
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from bench.errors import BenchError
 from bench.execute import worker
+from bench.execute.limits import Limits, in_bytes, in_words
 from bench.execute.provenance import THREAD_SETTINGS
+from bench.execute.workers import Death, Workers
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -37,14 +41,21 @@ class _Slot:
     process: BaseProcess
     progress: Any
     """A shared double, without a lock that a killed worker would keep: fraction done; negative before the start."""
+    began: Any
+    """Another: when the batch that runs began, on the monotonic clock; 0 where none runs."""
     futures: set[Future[Any]] = field(default_factory=set)
+    n_submitted: int = 0
+    stopped: str = ""
+    """At which limit we killed the process."""
+    memory_before: float = 0.0
+    """Bytes that it held when it had done its first work."""
 
     def n_unfinished(self) -> int:
         self.futures = {future for future in self.futures if not future.done()}
         return len(self.futures)
 
 
-class Slots(Executor):
+class Slots(Workers):
     """An executor of ``workers`` spawned processes, each with one thread for numerical libraries.
 
     When a worker dies, what it was running (and what was queued behind it) fails with ``BrokenExecutor``; the others
@@ -52,12 +63,31 @@ class Slots(Executor):
     dying worker takes down nothing but its own. Workers leave Ctrl-C to their coordinator, and end when it does.
 
     The workers start at once and import ``preload`` ("package.module:NAME"), while the caller does other things.
+    ``enforce_limits``, called often, kills those that exceed ``limits``. A worker that has doubled the memory that it
+    keeps between two pieces of work, to more than half of what it may, is replaced: what leaks does not add up.
+
+    Raises:
+        BenchError: memory is limited where it cannot be watched.
     """
 
-    def __init__(self, workers: int, *, preload: str = "") -> None:
+    def __init__(self, workers: int, *, preload: str = "", limits: Limits | None = None) -> None:
         self._preload = preload
+        self._limits = limits or Limits()
+        if self._limits.memory < float("inf") and not Path("/proc/self/statm").exists():
+            raise BenchError("The memory of workers can be limited on Linux only: there is no /proc here.")
         self._stillborn = 0
-        self._slots = [self._start() for _ in range(workers)]
+        self._slots: list[_Slot] = []
+        try:
+            for _ in range(workers):
+                self._slots.append(self._start())
+        except BaseException:  # an interrupt too: those that have been started must not stay
+            self.kill()
+            raise
+
+    @property
+    def size(self) -> int:
+        """How many workers there are."""
+        return len(self._slots)
 
     def submit(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """Run ``function`` on the least busy worker.
@@ -67,6 +97,9 @@ class Slots(Executor):
         """
         index = min(range(len(self._slots)), key=lambda index: self._slots[index].n_unfinished())
         slot = self._slots[index]
+        if self._is_bloated(slot):
+            slot.pool.shutdown(wait=False)
+            slot = self._slots[index] = self._start()
         try:
             future = self._submit_to(slot, function, *args, **kwargs)
         except BrokenExecutor:
@@ -80,6 +113,34 @@ class Slots(Executor):
             if future in slot.futures:
                 return max(0.0, float(slot.progress.value))
         return 0.0
+
+    def death(self, future: Future[Any]) -> Death | None:
+        """Whether its worker was stopped at a limit, or by which signal it was killed."""
+        if not future.cancelled() and not isinstance(future.exception(), BrokenExecutor):
+            return None
+        slot = next((slot for slot in self._slots if future in slot.futures), None)
+        if slot is None:
+            return Death("its worker process ended")
+        if slot.stopped:
+            return Death(slot.stopped, limited=True)
+        slot.process.join(PATIENCE)
+        return Death(f"its worker process {_end(slot.process.exitcode)}")
+
+    def enforce_limits(self) -> None:
+        """Kill each worker whose batch has run for too long, or that takes too much memory."""
+        if not self._limits:
+            return
+        now = time.monotonic()
+        for slot in self._slots:
+            began = slot.began.value
+            if not began or slot.stopped:
+                continue
+            if now - began > self._limits.seconds:
+                slot.stopped = f"stopped at the time limit of {in_words(self._limits.seconds)}"
+            elif self._limits.memory < float("inf") and _memory(slot.process) > self._limits.memory:
+                slot.stopped = f"stopped at the memory limit of {in_bytes(self._limits.memory)}"
+            if slot.stopped:
+                slot.process.kill()
 
     def kill(self) -> None:
         """End every worker at once; unfinished work fails with ``BrokenExecutor``."""
@@ -102,7 +163,15 @@ class Slots(Executor):
             slot.progress.value = 0.0  # which the worker does too, though only once it begins
         future = slot.pool.submit(_run, function, *args, **kwargs)
         slot.futures.add(future)
+        slot.n_submitted += 1
         return future
+
+    def _is_bloated(self, slot: _Slot) -> bool:
+        if self._limits.memory == float("inf") or slot.began.value or slot.n_unfinished() or not slot.n_submitted:
+            return False
+        memory = _memory(slot.process)
+        slot.memory_before = slot.memory_before or memory
+        return memory > max(2 * slot.memory_before, self._limits.memory / 2)
 
     def _replacement(self, dead: _Slot) -> _Slot:
         self._stillborn = self._stillborn + 1 if dead.progress.value < 0 else 0
@@ -116,21 +185,22 @@ class Slots(Executor):
         return self._start()
 
     def _start(self) -> _Slot:
-        progress = RawValue("d", -1.0)
-        pool = ProcessPoolExecutor(1, mp_context=_SPAWN, initializer=_initialize, initargs=(progress,))
-        with _one_thread_each(), _interrupts_held_back():
+        progress, began = RawValue("d", -1.0), RawValue("d", 0.0)
+        pool = ProcessPoolExecutor(1, mp_context=_SPAWN, initializer=_initialize, initargs=(progress, began))
+        with _one_thread_each(), interrupts_held_back():
             pool.submit(worker.preload, self._preload)
         (process,) = pool._processes.values()  # noqa: SLF001  Python < 3.14 has no public way to kill a pool's worker
-        return _Slot(pool, process, progress)
+        return _Slot(pool, process, progress, began)
 
 
 _progress: Any = None
+_began: Any = None
 
 
-def _initialize(progress: Any) -> None:
+def _initialize(progress: Any, began: Any) -> None:
     """Prepare a worker process: no interrupts, no orphans, nothing on stdout, which belongs to the command."""
-    global _progress  # noqa: PLW0603  a worker process has one slot for life
-    _progress = progress
+    global _progress, _began
+    _progress, _began = progress, began
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     if sys.stdout is not None and sys.stderr is not None:
@@ -148,12 +218,37 @@ def _end_with_parent() -> None:
 
 def _run(function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
     _progress.value = 0.0
-    with worker.reporting(_set_progress):
-        return function(*args, **kwargs)
+    try:
+        with worker.reporting(_note):
+            return function(*args, **kwargs)
+    finally:
+        _began.value = 0.0
 
 
-def _set_progress(fraction: float) -> None:
+def _note(fraction: float, began: float) -> None:
     _progress.value = fraction
+    _began.value = began
+
+
+def _memory(process: BaseProcess) -> float:
+    """Bytes of a process that are in the machine's memory; 0 when it has ended."""
+    try:
+        pages = Path(f"/proc/{process.pid}/statm").read_text(encoding="ascii").split()[1]
+    except OSError:
+        return 0.0
+    return int(pages) * float(os.sysconf("SC_PAGE_SIZE"))
+
+
+def _end(exit_code: int | None) -> str:
+    """How a process ended, in words."""
+    if exit_code is None or exit_code >= 0:
+        return "ended" if exit_code is None else f"ended with exit code {exit_code}"
+    try:
+        name = signal.Signals(-exit_code).name
+    except ValueError:  # a real-time signal has no name
+        name = f"signal {-exit_code}"
+    usual = " (out of memory is the usual cause)" if -exit_code == signal.SIGKILL else ""
+    return f"was killed by {name}{usual}"
 
 
 @contextmanager
@@ -172,7 +267,7 @@ def _one_thread_each() -> Iterator[None]:
 
 
 @contextmanager
-def _interrupts_held_back() -> Iterator[None]:
+def interrupts_held_back() -> Iterator[None]:
     """Let processes started meanwhile inherit a blocked SIGINT: Ctrl-C cannot end them before they ignore it."""
     resource_tracker.ensure_running()  # it unblocks SIGINT when it starts
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

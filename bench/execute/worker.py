@@ -7,8 +7,9 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +19,8 @@ from bench.execute.provenance import environment
 from bench.execute.records import Status
 from bench.experiment import Experiment, Job, Outcome, Progress, resolve
 
+Sink = Callable[[float, float], None]
+"""Told which fraction of its work is done, and when the batch that runs began (on the monotonic clock)."""
 PlainJob = tuple[Mapping[str, Any], int]
 """Values of the parameters (``Experiment.values``), and the seed."""
 
@@ -57,16 +60,19 @@ def work(reference: str, batches: Sequence[Sequence[PlainJob]], folders: Sequenc
         BenchError: the experiment cannot be imported here.
     """
     sys.path.extend(folder for folder in folders if folder not in sys.path)
+    sink = _sink.get()
+    sink(0.0, time.monotonic())  # what the experiment imports takes time too
     experiment = resolve(reference)
     total = sum(map(len, batches))
     start = time.perf_counter()
     results: list[Result] = []
     for batch in batches:
-        done, size = len(results), len(batch)
+        done, size, began = len(results), len(batch), time.monotonic()
 
-        def report(part: float, done: int = done, size: int = size) -> None:
-            _report((done + size * part) / total)
+        def report(part: float, done: int = done, size: int = size, began: float = began) -> None:
+            sink((done + size * part) / total, began)
 
+        report(0.0)
         begin = time.perf_counter()
         found = run_batch(experiment, batch, report)
         share = (time.perf_counter() - begin) / size
@@ -86,14 +92,13 @@ def preload(reference: str) -> None:
 
 
 @contextmanager
-def reporting(sink: Progress) -> Iterator[None]:
-    """Let the work of this process tell ``sink`` which fraction of it is done."""
-    global _report  # noqa: PLW0603  one process runs one piece of work
-    before, _report = _report, sink
+def reporting(sink: Sink) -> Iterator[None]:
+    """Let the work of this thread tell ``sink`` how it gets on."""
+    token = _sink.set(sink)
     try:
         yield
     finally:
-        _report = before
+        _sink.reset(token)
 
 
 def run_batch(experiment: Experiment, batch: Sequence[PlainJob], progress: Progress) -> list[Result]:
@@ -115,7 +120,7 @@ def run_batch(experiment: Experiment, batch: Sequence[PlainJob], progress: Progr
     return _isolate(experiment, jobs, 0, len(jobs), advance)
 
 
-_report: Progress = lambda _fraction: None  # noqa: E731  replaced by ``reporting``
+_sink: ContextVar[Sink] = ContextVar("sink", default=lambda _fraction, _began: None)
 
 
 def _isolate(experiment: Experiment, jobs: Sequence[Job], before: int, total: int, progress: Progress) -> list[Result]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.errors import BenchError
 from bench.experiment import Job
@@ -19,6 +19,13 @@ class Cell:
 
     levels: Mapping[str, Level]
     params: Any
+    values: Mapping[str, Any]
+    """Parameter -> value (``Experiment.values``)."""
+
+
+MOST_KEPT = 100_000
+"""So many cells at most are made once and kept for every seed; more are made anew for each."""
+_T = TypeVar("_T")
 
 
 def n_cells(suite: Suite) -> int:
@@ -42,11 +49,25 @@ def cells(suite: Suite) -> Iterator[Cell]:
         for refusal in trial.refusals.values():
             message = f"{suite.path}: the experiment refuses the cell {describe(levels)}."
             raise BenchError(message, hint=refusal.allowed)
-        yield Cell(levels, trial.params)
+        yield Cell(levels, trial.params, trial.as_json)
 
 
 def jobs(suite: Suite) -> Iterator[tuple[Cell, Job]]:
     """Every job with its cell: all cells of the first seed, then all of the next."""
-    for seed in suite.seeds:
+    for cell, seed in seeded(suite, lambda cell: cell):
+        yield cell, Job(cell.params, seed)
+
+
+def seeded(suite: Suite, make: Callable[[Cell], _T]) -> Iterator[tuple[_T, int]]:
+    """What ``make`` makes of every cell, with every seed, in the order of ``jobs``."""
+    keeps = len(suite.seeds) > 1 and n_cells(suite) <= MOST_KEPT
+    kept: list[_T] = []
+    for turn, seed in enumerate(suite.seeds):
+        if keeps and turn > 0:
+            yield from ((made, seed) for made in kept)
+            continue
         for cell in cells(suite):
-            yield cell, Job(cell.params, seed)
+            made = make(cell)
+            if keeps:
+                kept.append(made)
+            yield made, seed

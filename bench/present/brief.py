@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,13 +11,16 @@ from typing import Any
 from pandas import DataFrame
 from rich.cells import cell_len
 
+from bench.execute.forecast import Forecast
 from bench.execute.frames import remarks
+from bench.execute.limits import in_bytes
 from bench.execute.run import Summary, load
 from bench.judge.claims import REFUTED
 from bench.plan.design import n_cells, n_jobs
 from bench.plan.suite import Suite
 from bench.present import numbers, state
 from bench.present.origin import mixtures
+from bench.present.progress import clock
 from bench.present.report import Column, Table, plain
 
 
@@ -35,9 +39,15 @@ def checked(suite: Suite) -> dict[str, Any]:
     }
 
 
-def planned(suite: Suite, to_run: int) -> dict[str, Any]:
-    """What a suite would run now, ``to_run`` of its jobs having no outcome yet."""
-    return {**checked(suite), "stored": n_jobs(suite) - to_run, "to_run": to_run}
+def planned(suite: Suite, forecast: Forecast, *, as_text: bool = False) -> dict[str, Any]:
+    """What a suite would run now, and what that will take; as text, in words and rounded."""
+    facts = {name: getattr(forecast, name) for name in ("stored", "to_run", "batches", "workers")}
+    is_known = math.isfinite(forecast.seconds)
+    expected: dict[str, Any] = {name: getattr(forecast, name) if is_known else "nan" for name in ("seconds", "bytes")}
+    if as_text:
+        time = f"about {clock(forecast.seconds)}" if is_known else "unknown: nothing is stored yet (--probe finds out)"
+        expected = {"time": time, "disk": f"about {in_bytes(forecast.bytes)}" if is_known else "unknown"}
+    return {**checked(suite), **facts, **expected}
 
 
 def outcome(suite: Suite, frame: DataFrame, folder: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What is done of a run becomes a bar on a terminal, or one plain line every half minute elsewhere."""
+"""What is done of a run becomes a bar on a terminal; elsewhere one plain line at the start and every half minute."""
 
 from __future__ import annotations
 
@@ -59,6 +59,8 @@ class ProgressDisplay:
             self._stored_before = done
             if self._bar is not None:
                 self._bar.reset(self._bar.task_ids[0], completed=int(done), total=total)
+            elif finished < total:
+                print(f"{self.label}: {status}", file=self.stream, flush=True)
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=done, total=total, status=status)
             return

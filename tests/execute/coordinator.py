@@ -1,4 +1,4 @@
-"""A coordinator to be killed: ``python coordinator.py SUITE OUT`` runs a suite on two workers and says how it goes."""
+"""A coordinator to be killed: ``python coordinator.py SUITE OUT [EXECUTOR]``, on two workers, says how it goes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ def main() -> int:
     sys.path.insert(0, str(Path(__file__).parent))
     suite = load(sys.argv[1])
     try:
-        execute(suite, create(suite, Path(sys.argv[2])), workers=2, on_progress=_say)
+        executor = sys.argv[3] if len(sys.argv) > 3 else "local"
+        execute(suite, create(suite, Path(sys.argv[2])), workers=2, executor=executor, on_progress=_say)
     except BenchError as error:
         print(error.message, flush=True)  # noqa: T201  a command of its own
         return error.exit_code

@@ -91,7 +91,7 @@ def test_progress_rises_to_one() -> None:
     """Over several batches and repeated attempts, the fraction done rises from near 0 to 1 and never falls."""
     heard: list[float] = []
     batches = [[({"kind": kind}, seed) for seed, kind in enumerate(kinds)] for kinds in (["fine"] * 3, ["raises"] * 2)]
-    with reporting(heard.append):
+    with reporting(lambda fraction, _began: heard.append(fraction)):
         work("tiny:ENSEMBLE", batches, [str(Path(__file__).parent)], limit=9.0)
     assert heard == sorted(heard)
     assert heard[0] <= 0.2

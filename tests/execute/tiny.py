@@ -28,6 +28,8 @@ class Params:
     folder: str = ""
 
 
+HOARD: list[bytearray] = []
+"""What a process holds and never gives back."""
 METRICS = (Metric("loss", "Loss", better="lower"), Metric("score", "Score", unit="%"))
 
 
@@ -67,6 +69,13 @@ def misbehave(job: Job) -> None:
         raise ValueError(f"seed {job.seed} cannot be run")
     if kind == "exits":
         sys.exit(7)
+    if kind == "hangs":
+        time.sleep(3600)
+    if kind == "hoards":
+        HOARD.append(bytearray(os.urandom(1) * 400_000_000))
+        time.sleep(3600)
+    if kind == "leaks":
+        HOARD.append(bytearray(os.urandom(1) * 60_000_000))
     if kind == "kills":
         os.kill(os.getpid(), signal.SIGKILL)
 

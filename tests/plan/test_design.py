@@ -36,6 +36,15 @@ def test_jobs_come_seed_by_seed(good: str, write: Write) -> None:
     assert n_jobs(suite) == len(made)
 
 
+def test_kept_cells_change_nothing(good: str, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The jobs are the same whether cells are kept from seed to seed or made anew, and kept ones are made once."""
+    suite = load(write(good), seeds=(5, 2, 7))
+    kept = list(jobs(suite))
+    assert kept[0][0] is kept[4][0] is kept[8][0]
+    monkeypatch.setattr("bench.plan.design.MOST_KEPT", 3)
+    assert list(jobs(suite)) == kept
+
+
 def test_listed_cells_are_taken_as_they_are(write: Write) -> None:
     """Listed cells keep their order, and no other combination is made."""
     cells_text = 'cells = [{ reg = "l2", lr = 2 }, { reg = "l1", lr = 1 }]'
