@@ -142,7 +142,7 @@ def _start(name: str, wanted: Wanted, most: int, preload: str) -> Executor:
         except ModuleNotFoundError as error:
             hint = 'pip install "polysem-bench[dask]".'
             raise BenchError(f"Dask is not installed: {error}.", hint=hint) from error
-        return cast("Executor", cluster.Cluster(wanted.address, wanted.workers))
+        return cast("Executor", cluster.Cluster(wanted.address, wanted.workers if wanted.address else workers))
     module_name, _, attribute = name.partition(":")
     if not (module_name and attribute):
         raise BenchError(f"{name!r} is not an executor.", hint=_HINT)
