@@ -81,7 +81,7 @@ class Dispatch:
             if not self._running:
                 return
             self._collect(wait(self._running, TICK, FIRST_COMPLETED).done)
-            self.crew.enforce_limits()
+            self.crew.watch()
             self._tell(sum(len(task.jobs) * self.crew.fraction(future) for future, task in self._running.items()))
 
     def salvage(self, seconds: float) -> None:
