@@ -23,8 +23,8 @@ _T = TypeVar("_T")
 
 EVERY = 1.0
 """Seconds between two looks at how many workers the cluster has."""
-PATIENCE = 60.0
-"""Seconds that the first worker may take to appear."""
+PATIENCE = 120.0
+"""Seconds that a cluster may be without any worker."""
 
 
 class Cluster(Workers):
@@ -41,11 +41,13 @@ class Cluster(Workers):
         self._address = address or "this machine"
         self._workers = workers
         self._looked, self._threads = 0.0, 0
+        self._alive = time.monotonic()
         self._versions = versions()
         self._own: LocalCluster | None = None
+        self._own_size = workers or cpu_count()
         try:
             if address is None:
-                self._own = _local(workers or cpu_count())
+                self._own = _local(self._own_size)
             self._client = Client(self._own or address, set_as_default=False)
         except Exception as error:  # of many kinds: addresses, certificates, sockets
             hint = "Give --address as the scheduler prints it, e.g. tcp://10.0.0.5:8786."
@@ -61,12 +63,8 @@ class Cluster(Workers):
     @property
     def size(self) -> int:
         """How much work to hand out at a time: at least 1, so that a cluster which grows on demand grows."""
-        if self._workers is not None:
-            return self._workers
-        if time.monotonic() - self._looked > EVERY:
-            self._looked = time.monotonic()
-            self._threads = sum(self._client.nthreads().values())
-        return max(1, self._threads)
+        self._look()
+        return self._workers or max(1, self._threads)
 
     def submit(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """Run ``function`` on a worker whose versions are ours; the cluster forgets the result with the future.
@@ -89,6 +87,13 @@ class Cluster(Workers):
         times = error.allowed_failures + 1
         return Death("its Dask worker was killed (out of memory is the usual cause)", times)
 
+    def watch(self) -> None:
+        """Raise a BenchError if the scheduler is gone, or has had no worker for too long."""
+        self._check_connection()
+        self._look()
+        if self._looked - self._alive > PATIENCE:
+            raise self._deserted()
+
     def kill(self) -> None:
         """Give up all work; what workers of another's cluster are running runs to its end there, unheard."""
         self._executor.shutdown(wait=False)
@@ -100,6 +105,21 @@ class Cluster(Workers):
         if self._own is not None:
             self._own.close()
 
+    def _look(self) -> None:
+        if time.monotonic() - self._looked < EVERY:
+            return
+        self._threads = sum(self._client.nthreads().values())
+        self._looked = time.monotonic()
+        if self._threads:
+            self._alive = self._looked
+        if self._own is not None and self._threads < self._own_size:
+            self._own.scale(self._own_size)  # Dask does not replace a worker that dies while it is being replaced
+
+    def _deserted(self) -> BenchError:
+        message = f"The Dask cluster at {self._address} has had no worker for {PATIENCE:.0f} s."
+        hint = "Look at what its workers print, or at the queue that they wait in; then give the same command again."
+        return BenchError(message, hint=hint)
+
     def _check_connection(self) -> None:
         if self._client.status != "running":
             hint = "What had finished is stored; the same command runs the rest."
@@ -110,9 +130,7 @@ class Cluster(Workers):
             self._client.wait_for_workers(1, timeout=PATIENCE)
             found: Mapping[str, Mapping[str, str]] = self._client.run(versions)
         except TimeoutError as error:
-            hint = "Look at what its workers print, or at the queue that they wait in."
-            message = f"The Dask cluster at {self._address} has had no worker for {PATIENCE:.0f} s."
-            raise BenchError(message, hint=hint) from error
+            raise self._deserted() from error
         except Exception as error:  # whatever a worker raises when it imports bench
             message = f"The Dask workers at {self._address} cannot run bench: {type(error).__name__}: {error}"
             raise BenchError(message, hint="Install it there, in the version that is installed here.") from error

@@ -81,7 +81,7 @@ class Dispatch:
             if not self._running:
                 return
             self._collect(wait(self._running, TICK, FIRST_COMPLETED).done)
-            self.crew.enforce_limits()
+            self.crew.watch()
             self._tell(sum(len(task.jobs) * self.crew.fraction(future) for future, task in self._running.items()))
 
     def salvage(self, seconds: float) -> None:
@@ -112,15 +112,17 @@ class Dispatch:
         """Unfinished work first, then new, then suspects: one at a time where a dying worker takes down the others."""
         if self._left:
             return self._left.popleft()
-        if batches := self.schedule.take(busy=sum(map(self._seconds_left, self._running.values()))):
+        if batches := self.schedule.take(self._seconds_left):
             return _Task(batches)
         if self._suspects and (self.crew.isolates or not self._running):
             return self._suspects.popleft()
         return None
 
-    def _seconds_left(self, task: _Task) -> float:
-        expected = sum(map(self.schedule.cost, task.batches))
-        return max(0.0, task.since + expected - time.monotonic())
+    def _seconds_left(self) -> float:
+        """Of all work that is running, as far as can be told."""
+        now = time.monotonic()
+        ends = (task.since + sum(map(self.schedule.cost, task.batches)) for task in self._running.values())
+        return sum(max(0.0, end - now) for end in ends)
 
     def _collect(self, futures: Iterable[Future[Work]]) -> None:
         for future in futures:

@@ -107,10 +107,14 @@ class Crew:
             return Death("its worker process was killed (out of memory is the usual cause)")
         return None
 
-    def enforce_limits(self) -> None:
-        """Stop work that takes more than it may."""
+    def watch(self) -> None:
+        """Look after work that is running: stop what takes more than it may.
+
+        Raises:
+            BenchError: nothing can come of it any more.
+        """
         if isinstance(self._executor, Workers):
-            self._executor.enforce_limits()
+            self._executor.watch()
 
     def report_to(self, progress: Progress) -> None:
         """Let work that is done in this process tell ``progress`` which fraction of it is done."""
@@ -142,7 +146,7 @@ def _start(name: str, wanted: Wanted, most: int, preload: str) -> Executor:
         except ModuleNotFoundError as error:
             hint = 'pip install "polysem-bench[dask]".'
             raise BenchError(f"Dask is not installed: {error}.", hint=hint) from error
-        return cast("Executor", cluster.Cluster(wanted.address, wanted.workers))
+        return cast("Executor", cluster.Cluster(wanted.address, wanted.workers if wanted.address else workers))
     module_name, _, attribute = name.partition(":")
     if not (module_name and attribute):
         raise BenchError(f"{name!r} is not an executor.", hint=_HINT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from bench.execute.batches import Pending
@@ -44,10 +44,10 @@ class Schedule:
     _seconds: dict[Hashable, float] = field(default_factory=dict, init=False)
     """Group -> seconds that a job of it took last."""
 
-    def take(self, busy: float) -> list[Batch]:
+    def take(self, busy: Callable[[], float]) -> list[Batch]:
         """What a free worker is to do, nothing when all is handed out or time is up.
 
-        ``busy``: seconds that the other workers still have to do, summed.
+        ``busy()``: seconds that the other workers still have to do, summed; it is asked when little is left.
         """
         if self._issued and time.monotonic() > self.until:
             return []
@@ -90,11 +90,11 @@ class Schedule:
             self._ahead.append(batch)
         return False
 
-    def _split_first(self, busy: float) -> None:
+    def _split_first(self, busy: Callable[[], float]) -> None:
         """Cut the first batch down to a worker's share of all that is left, where that spares much time."""
         if not self._ahead or not (cost := self.cost(self._ahead[0])) < math.inf:
             return
-        share = max(TARGET, (busy + math.fsum(map(self.cost, self._ahead))) / self.workers)
+        share = max(TARGET, (busy() + math.fsum(map(self.cost, self._ahead))) / self.workers)
         if cost > WORTHWHILE * share:
             batch = self._ahead.popleft()
             size = math.ceil(len(batch) * share / cost)

@@ -63,7 +63,7 @@ class Slots(Workers):
     dying worker takes down nothing but its own. Workers leave Ctrl-C to their coordinator, and end when it does.
 
     The workers start at once and import ``preload`` ("package.module:NAME"), while the caller does other things.
-    ``enforce_limits``, called often, kills those that exceed ``limits``. A worker that has doubled the memory that it
+    ``watch``, called often, kills those that exceed ``limits``. A worker that has doubled the memory that it
     keeps between two pieces of work, to more than half of what it may, is replaced: what leaks does not add up.
 
     Raises:
@@ -126,7 +126,7 @@ class Slots(Workers):
         slot.process.join(PATIENCE)
         return Death(f"its worker process {_end(slot.process.exitcode)}")
 
-    def enforce_limits(self) -> None:
+    def watch(self) -> None:
         """Kill each worker whose batch has run for too long, or that takes too much memory."""
         if not self._limits:
             return

@@ -36,8 +36,12 @@ class Workers(Executor):
     def kill(self) -> None:
         """Give up all work at once."""
 
-    def enforce_limits(self) -> None:
-        """Stop the workers whose work takes more than it may."""
+    def watch(self) -> None:
+        """Look after work that is running; called often while there is any.
+
+        Raises:
+            BenchError: nothing can come of it any more.
+        """
 
     def fraction(self, future: Future[Any]) -> float:  # noqa: ARG002  not every kind of worker knows
         """Which part of the work of ``future`` is done, from 0 to 1; 0 where that is not known."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ pytest.importorskip("distributed")
 
 import dask
 from distributed import Client, LocalCluster, Security
+from distributed.scheduler import KilledWorker
 
 from bench.errors import BenchError
 from bench.execute import cluster as cluster_module
@@ -39,23 +41,26 @@ def test_the_table_is_that_of_a_serial_run(make_suite: MakeSuite, tmp_path: Path
     assert reasons(run) == reasons(serial)
 
 
-def test_killed_workers_cost_only_the_jobs_that_kill(
-    make_suite: MakeSuite, tmp_path: Path, cluster: LocalCluster
-) -> None:
-    """A job that kills once is tried again, one that always kills is lost; all others have their very numbers."""
+def test_killed_workers_cost_only_the_jobs_that_kill(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """On a cluster of our own, a job that kills once is tried again, one that always kills is lost, others live."""
     suite = make_suite("LOOP", {"kind": ["fine", "kills", "kills_once", "nan"]}, seeds=1)
-    run, tally = finished(suite, tmp_path / "out", executor="dask", address=cluster.scheduler_address)
+    run, tally = finished(suite, tmp_path / "out", executor="dask", workers=2)
     assert statuses(run) == {"fine": "ok", "kills": "lost", "kills_once": "ok", "nan": "ok"}
     assert tally.lost == 1
-    assert reasons(run) == {"its Dask worker was killed (out of memory is the usual cause); 4 attempts"}
-
-
-def test_a_cluster_of_our_own(make_suite: MakeSuite, tmp_path: Path) -> None:
-    """Without an address a cluster is started, in which a killing job is tried three times, and ended."""
-    suite = make_suite("LOOP", {"kind": ["fine", "kills"]}, seeds=1)
-    run, _ = finished(suite, tmp_path / "out", executor="dask", workers=1)
-    assert statuses(run) == {"fine": "ok", "kills": "lost"}
     assert reasons(run) == {"its Dask worker was killed (out of memory is the usual cause); 3 attempts"}
+
+
+def test_deaths_that_dask_has_counted_are_counted(cluster: LocalCluster) -> None:
+    """Where Dask tries work on several workers before it gives up, all of them have died of it; an error is none."""
+    executor = Cluster(cluster.scheduler_address, None)
+    killed, failed = Future[None](), Future[None]()
+    killed.set_exception(KilledWorker("task", None, 3))
+    failed.set_exception(ValueError())
+    death = executor.death(killed)
+    assert death is not None
+    assert (death.times, death.limited) == (4, False)
+    assert executor.death(failed) is None
+    executor.shutdown()
 
 
 def test_results_are_not_kept_by_the_cluster(make_suite: MakeSuite, tmp_path: Path, cluster: LocalCluster) -> None:
@@ -94,6 +99,21 @@ def test_a_worker_that_joins_later_is_checked_too(
     suite = make_suite("LOOP", {"kind": ["fine"]})
     with pytest.raises(BenchError, match="A worker that joined has other versions: numpy"):
         finished(suite, tmp_path / "out", executor="dask", address=cluster.scheduler_address)
+
+
+def test_a_cluster_without_workers_is_not_waited_for_in_vain(
+    cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When no worker is there for long enough, work that is running is given up with advice."""
+    monkeypatch.setattr(cluster_module, "EVERY", 0.0)
+    executor = Cluster(cluster.scheduler_address, None)
+    monkeypatch.setattr(cluster_module, "PATIENCE", 0.0)
+    cluster.wait_for_workers(1)
+    executor.watch()
+    monkeypatch.setattr(executor._client, "nthreads", dict)
+    with pytest.raises(BenchError, match="has had no worker"):
+        executor.watch()
+    executor.shutdown()
 
 
 def test_no_scheduler_is_said(make_suite: MakeSuite, tmp_path: Path) -> None:

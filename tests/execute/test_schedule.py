@@ -27,7 +27,7 @@ def simulate(batches: list[Batch], workers: int, cost: Mapping[int, float]) -> t
     while True:
         while idle:
             left = [since + sum(map(schedule.cost, parts)) - clock for _, _, since, parts in running]
-            taken = schedule.take(busy=sum(max(0.0, seconds) for seconds in left))
+            taken = schedule.take(lambda left=left: sum(max(0.0, seconds) for seconds in left))
             if not taken:
                 break
             idle, issued = idle - 1, issued + 1
@@ -72,15 +72,15 @@ def test_what_is_unknown_is_not_split() -> None:
     """Before anything has been measured, batches go out whole and in the order of the design."""
     batches = [batch(group, 10) for group in range(3)]
     schedule = Schedule(iter(batches), 30, 8)
-    assert [schedule.take(busy=math.inf) for _ in range(3)] == [[part] for part in batches]
-    assert schedule.take(busy=math.inf) == []
+    assert [schedule.take(lambda: math.inf) for _ in range(3)] == [[part] for part in batches]
+    assert schedule.take(lambda: math.inf) == []
 
 
 def test_quick_batches_go_together() -> None:
     """Of jobs that take a millisecond, a worker is soon given half a second's worth at a time, and less at the end."""
     schedule = Schedule((batch(0, 1, number) for number in range(10_000)), 10_000, 2)
     sizes = []
-    while taken := schedule.take(busy=0.0):
+    while taken := schedule.take(lambda: 0.0):
         sizes.append(len(taken))
         schedule.learn(taken, [1e-3] * len(taken))
     assert sizes[:4] == [1, 8, 64, 500]
