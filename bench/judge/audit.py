@@ -172,7 +172,7 @@ def _contradictions(order: Order) -> Iterator[Sequence[object]]:
     """Pairs whose means lie the other way about, however they were rounded."""
     for low in order.lower:
         for high in order.higher:
-            if low.mean.low > high.mean.high:
+            if low.mean.low > high.mean.high and not low.mean.overlaps(high.mean):
                 yield order.id, order.metric, low.name, high.name, low.mean.value, high.mean.value
 
 

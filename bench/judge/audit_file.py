@@ -9,17 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from typing import Any
 
 from bench.errors import BenchError
-from bench.plan.shape import Tables, model_faults
+from bench.judge.audit_shape import FIGURE_HELP, TABLES, AuditFile, Test
+from bench.plan.shape import model_faults
 from bench.plan.source import Fault, Source, SuiteError, did_you_mean, read, show
 from bench.stats import printed
 from bench.stats.printed import UNKNOWN, Range
 
-Test = Literal["student", "welch", "paired"]
 FIGURES = ("change", "t", "df", "p", "d")
 
 
@@ -88,77 +86,8 @@ def read_published(path: Path) -> Published:
     raise BenchError(f"{path} is neither .toml nor .csv.", hint="docs/audit.md says how published figures are written.")
 
 
-_Printed = float | int | str
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-_FIGURE_HELP = 'A number with the digits that were printed, or text such as "<0.01".'
-
-
-class _GroupTable(_Strict):
-    name: str = Field("", description="What the sample is called.")
-    mean: _Printed | None = Field(None, description=f"Its mean. {_FIGURE_HELP}")
-    sd: _Printed | None = Field(None, description=f"Its standard deviation. {_FIGURE_HELP}")
-    n: Annotated[int, Field(ge=2)] = Field(description="Its size, at least 2.")
-    integers: bool = Field(default=False, description="Whether its values are whole numbers: true or false.")
-
-
-_Side = Annotated[
-    Annotated[str, Tag("row")] | Annotated[_GroupTable, Tag("sample")],
-    Discriminator(lambda given: "sample" if isinstance(given, dict) else "row"),
-]
-
-
-class _ComparisonTable(_Strict):
-    id: str = Field(min_length=1, description="What the comparison is called.")
-    metric: str = Field("", description="What was measured; of a table, one of its metrics.")
-    from_: _Side = Field(alias="from", description="A row of the table, or { mean, sd, n }: the earlier side.")
-    to: _Side = Field(description="A row of the table, or { mean, sd, n }: the later side.")
-    test: Test = Field("student", description='"student", "welch" or "paired".')
-    change: _Printed | None = Field(None, description='The change of the mean: "-17.9%".')
-    t: _Printed | None = Field(None, description=f"The t statistic. {_FIGURE_HELP}")
-    df: _Printed | None = Field(None, description=f"The degrees of freedom. {_FIGURE_HELP}")
-    p: _Printed | None = Field(None, description=f"The two-sided p value. {_FIGURE_HELP}")
-    d: _Printed | Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
-        None, description="Cohen's d: a number, or [lowest, highest]."
-    )
-    credited_to: str = Field("", description="The factor to which the difference was credited.")
-
-
-class _OrderTable(_Strict):
-    id: str = Field(min_length=1, description="What the order is called.")
-    metric: str = Field(description="One of the metrics of the table.")
-    lower: list[str] = Field(min_length=1, description="Rows of the table that are said to lie below …")
-    higher: list[str] = Field(min_length=1, description="… every one of these.")
-
-
-class _AuditFile(_Strict):
-    title: str = Field(min_length=1, description="What was published.")
-    ddof: Literal[0, 1] = Field(
-        1, description="1 if SDs are of samples (divided by n - 1), 0 if of populations (by n)."
-    )
-    table: str | None = Field(
-        None, description="Path of a CSV table, relative to this file: columns metric, mean, std, n and a name."
-    )
-    name: str = Field("name", description="The column of the table that names its rows.")
-    factors: list[str] = Field([], description="The columns of the table that hold the levels of factors.")
-    comparisons: list[_ComparisonTable] = Field([], description="One table [[comparisons]] for each pair of samples.")
-    orders: list[_OrderTable] = Field([], description="One table [[orders]] for each statement that means are ordered.")
-
-
-_TABLES: Tables = {
-    ("comparisons", "*"): _ComparisonTable,
-    ("comparisons", "*", "from", "sample"): _GroupTable,
-    ("comparisons", "*", "to", "sample"): _GroupTable,
-    ("orders", "*"): _OrderTable,
-}
-
-
 def _from_toml(source: Source) -> Published:
-    if faults := list(model_faults(source, _AuditFile, _TABLES)):
+    if faults := list(model_faults(source, AuditFile, TABLES)):
         raise SuiteError(source.path, source.text, faults)
     data = tomllib.loads(source.text, parse_float=Decimal)  # which keeps the digits as printed
     reader = _Reader(source, _groups(source.path.parent / data["table"], data) if "table" in data else {})
@@ -220,7 +149,7 @@ class _Reader:
         try:
             return printed.read(text)
         except ValueError:
-            self.report(path, f"{path[-1]} cannot be {show(text)}", _FIGURE_HELP)
+            self.report(path, f"{path[-1]} cannot be {show(text)}", FIGURE_HELP)
             return UNKNOWN
 
     def report(self, path: tuple[str | int, ...], message: str, hint: str) -> None:
@@ -284,7 +213,7 @@ def _cell(path: Path, number: int, row: Mapping[str, str], column: str) -> Range
     try:
         return printed.read(text) if text else UNKNOWN
     except ValueError as error:
-        raise BenchError(f"{path}: row {number} has {show(text)} for {column}.", hint=_FIGURE_HELP) from error
+        raise BenchError(f"{path}: row {number} has {show(text)} for {column}.", hint=FIGURE_HELP) from error
 
 
 def _count(path: Path, number: int, row: Mapping[str, str], column: str) -> int:

@@ -69,6 +69,15 @@ def test_consistently_lower_is_false_for_configuration_7() -> None:
     assert list(zip(orders["lower"], orders["higher"], strict=True)) == [("7", "2"), ("7", "6")]
 
 
+@pytest.mark.parametrize(("mean", "contradicted"), [("8.3", False), ("8.4", False), ("8.5", True)])
+def test_an_order_is_contradicted_only_beyond_rounding(toml: Path, mean: str, contradicted: bool) -> None:
+    """A printed 8.4 may be 8.35, which is not above an 8.3 that may be 8.35; an 8.5 is above it for certain."""
+    (toml.parent / "table.csv").write_text(f"name,metric,mean,std,n\na,loss,{mean},,10\nb,loss,8.3,,10\n")
+    order = '[[orders]]\nid = "o"\nmetric = "loss"\nlower = ["a"]\nhigher = ["b"]\n'
+    toml.write_text(f'title = "A paper"\ntable = "table.csv"\n{order}')
+    assert (len(audit(read_published(toml)).orders) == 1) is contradicted
+
+
 def test_confounded_comparisons_are_flagged() -> None:
     """From 1 to 4, reg and act change at once; in the post's table only 3 to 7 changes reg alone."""
     rows = audit(read_published(POST)).confounded.set_index("comparison")
