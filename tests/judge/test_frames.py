@@ -176,6 +176,16 @@ def test_values_too_large_or_too_small_for_squares_are_said(frame):
     assert (tiny.contrasts["estimate"] == 0.0).all()
 
 
+@pytest.mark.parametrize("block", ["seed", None])
+def test_a_tiny_unit_changes_no_test(frame, block):
+    """A metric of the order of 1e-20 has the same t, F and p as the same metric of the order of one."""
+    plain, tiny = (analyze(frame.assign(loss=frame["loss"] * u), ["a", "b"], block, ["loss"]) for u in (1.0, 1e-20))
+    for name, columns in (("contrasts", ["t", "p"]), ("anova", ["F", "p"]), ("pairwise", ["t", "p_welch", "d_av"])):
+        ours, theirs = (getattr(found, name)[columns] for found in (tiny, plain))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6, err_msg=name)
+        assert ours.iloc[0].notna().all()
+
+
 def test_notes_are_made_only_where_they_are_true(frame):
     """Eight complete seeds need no note; runs that share a cell and a seed are said to be averaged."""
     assert analyze(frame, ["a", "b"], "seed", ["loss"]).notes == ()
