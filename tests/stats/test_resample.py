@@ -67,6 +67,22 @@ def test_maximum_over_effects_of_unequal_size_compares_t():
     np.testing.assert_allclose(sign_flip(L, RNG(0)).p_max, expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize(("seeds", "exact"), [(14, True), (15, False)])
+def test_up_to_14_seeds_are_flipped_in_every_way(seeds, exact):
+    """The smallest p of 14 seeds is 2 in 2^14; from 15 on flips are drawn, and it is that of their number."""
+    found = sign_flip(np.ones((seeds, 1)), RNG(0), flips=999)
+    assert found.exact == exact
+    assert found.p[0] == found.floor == (2 / 2**14 if exact else 1 / 1000)
+
+
+def test_what_every_arrangement_reaches_has_p_one():
+    """Where nothing is observed every drawn flip and permutation is as large, so p is 1 and not one draw less."""
+    balanced = np.tile([1.0, -1.0], 10)
+    assert sign_flip(balanced[:, None], RNG(0), flips=4_001).p[0] == 1.0
+    assert permute_two(balanced, balanced, RNG(0), permutations=4_001) == 1.0
+    assert permute_within_blocks(np.vstack([[[1.0, 2.0], [2.0, 1.0]]] * 10), RNG(0), permutations=4_001) == 1.0
+
+
 def test_an_effect_of_one_seed_has_no_flips():
     """One seed's contrast has p NaN; two seeds' has the p 1 or 1/2 that two signs can give."""
     L = np.array([[1.0, 2.0], [np.nan, 3.0], [np.nan, np.nan]])
@@ -200,6 +216,6 @@ def test_scores_of_rliable():
     assert interquartile_mean([x[None], y[None]])[0] == pytest.approx(stats.trim_mean(both, 0.25))
     U = stats.mannwhitneyu(x, y).statistic
     assert probability_of_improvement([x[None], y[None]])[0] == pytest.approx(U / (12 * 9))
-    profile = performance_profile(np.array([1.0, 2.0, np.nan, 4.0]), np.array([0.0, 2.0, 3.0, 9.0]))
+    profile = performance_profile(np.array([4.0, 1.0, np.nan, 2.0]), np.array([0.0, 2.0, 3.0, 9.0]))
     np.testing.assert_allclose(profile, [1, 1 / 3, 1 / 3, 0])
     assert np.isnan(performance_profile(np.array([np.nan]), np.array([0.0, 2.0]))).all()
