@@ -112,6 +112,7 @@ def test_effects_of_all_metrics_are_one_exploratory_family(frame):
 @pytest.mark.parametrize(("better", "side"), [("higher", "greater"), ("lower", "less")])
 def test_equivalence_is_two_one_sided_t_tests_of_the_contrast_per_seed(frame, better, side):
     """p, the 90 % interval, the verdict and non-inferiority are those of scipy's one-sample t, at a relative margin."""
+    frame = frame.assign(loss=0.1 * frame["loss"])
     options = MetricOptions("loss", margin=0.5, relative=True, better=better)
     rows = analyze(frame, ["a", "b"], "seed", [options]).equivalence.set_index("effect")
     margin = 0.5 * frame["loss"].mean()
@@ -137,6 +138,18 @@ def test_a_margin_of_a_log_scale_is_a_relative_change(frame):
     interval = np.exp(stats.ttest_1samp(contrast, 0.0).confidence_interval(0.9))
     found = rows.set_index("effect").loc["a", ["estimate", "low", "high", "p_upper"]].astype(float)
     np.testing.assert_allclose(found, [np.exp(contrast.mean()), *interval, upper], rtol=1e-9)
+
+
+def test_tables_of_variance_are_called_what_they_are(frame):
+    """Blocks have all three types, HC3 of two and clusters of one; runs taken as independent have no clusters."""
+    linear = {(1, "ols"), (2, "ols"), (3, "ols"), (2, "hc3"), (3, "hc3")}
+    expected = {("independent", *table) for table in linear} | {
+        ("block", *table) for table in {*linear, (3, "cluster")}
+    }
+    expected |= {("within", 3, "ols"), ("mixed", 3, "ols")}
+    found = analyze(frame, ["a", "b"], "seed", ["loss"]).anova
+    assert set(found[["model", "type", "covariance"]].itertuples(index=False, name=None)) == expected
+    assert (found["n"] == 32).all()
 
 
 def test_omnibus_tests_have_scipys_degrees_of_freedom(frame):
