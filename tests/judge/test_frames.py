@@ -72,6 +72,14 @@ def test_pairs_with_the_reference_are_one_family_of_holms(frame, block):
     assert (pairs["family_size"] == 3).all()
 
 
+def test_a_cell_of_one_run_leaves_the_others_to_dunnett(frame):
+    """Where one cell has a single run it alone has no p against the reference."""
+    single = frame[(frame["a"] + frame["b"] != "xv") | (frame["seed"] == 0)]
+    pairs = analyze(single, ["a", "b"], None, ["loss"]).pairwise
+    with_reference = pairs[pairs["b"] == "x/u"].set_index("a")["p_dunnett"]
+    assert dict(with_reference.isna()) == {"x/v": True, "y/u": False, "y/v": False}
+
+
 @pytest.mark.parametrize("block", ["seed", None])
 @pytest.mark.parametrize(("metric", "log"), [("score", False), ("loss", False), ("loss", True)])
 def test_ratios_are_of_the_means_as_measured(frame, block, metric, log):
