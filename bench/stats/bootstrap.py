@@ -81,9 +81,14 @@ def probability_of_improvement(samples: Sequence[Floats]) -> Floats:
 
 
 def performance_profile(scores: Floats, thresholds: Floats) -> Floats:
-    """Share of ``scores`` above each threshold: the score distribution of Agarwal et al. (2021), fig. 2."""
+    """Share of ``scores`` above each threshold: the score distribution of Agarwal et al. (2021), fig. 2.
+
+    Scores that are not finite do not count; NaN where there are none.
+    """
     scores = np.sort(scores[np.isfinite(scores)])
-    return 1.0 - np.searchsorted(scores, thresholds, side="right") / max(len(scores), 1)
+    if not len(scores):
+        return np.full(np.shape(thresholds), np.nan)
+    return 1.0 - np.searchsorted(scores, thresholds, side="right") / len(scores)
 
 
 def _draw(samples: Sequence[Floats], statistic: Statistic, rng: np.random.Generator, count: int) -> Floats:

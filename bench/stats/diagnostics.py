@@ -30,7 +30,7 @@ def shapiro(values: Floats) -> Check:
     """Normality (Shapiro & Wilk 1965) of three to 5000 values that vary."""
     if not 3 <= len(values) <= 5000 or np.ptp(values) == 0:
         return _NOTHING
-    found = stats.shapiro(values - values.mean())
+    found = stats.shapiro((values - values.mean()) / np.ptp(values))  # a range below 1e-19 is none to scipy
     return Check(float(found.statistic), float(found.pvalue))
 
 

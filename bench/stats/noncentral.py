@@ -27,6 +27,7 @@ def t_limits(t: ArrayLike, df: ArrayLike, confidence: float = 0.95) -> tuple[Flo
     statistic, df = np.broadcast_arrays(np.asarray(t, float), np.asarray(df, float))
     tail = (1.0 - confidence) / 2.0
     usable = np.isfinite(statistic) & np.isfinite(df) & (df > 0)
+    statistic = np.where(usable, statistic, np.nan)
     scale = np.maximum(np.abs(statistic) / _LARGE_T, 1.0)
     low, high = np.full(statistic.shape, np.nan), np.full(statistic.shape, np.nan)
     if usable.any():
@@ -43,6 +44,7 @@ def f_limits(F: ArrayLike, df1: ArrayLike, df2: ArrayLike, confidence: float = 0
     F, df1, df2 = np.broadcast_arrays(np.asarray(F, float), np.asarray(df1, float), np.asarray(df2, float))
     tail = (1.0 - confidence) / 2.0
     usable = np.isfinite(F) & (F >= 0) & (df1 > 0) & (df2 > 0)
+    F = np.where(usable, F, np.nan)
     scale = np.maximum(F / _LARGE_T**2, 1.0)
     F = F / scale
     low, high = np.full(F.shape, np.nan), np.full(F.shape, np.nan)

@@ -201,6 +201,7 @@ def test_a_metric_without_any_value_keeps_its_rows(factorial):
     lost = analysis.contrasts[analysis.contrasts["metric"] == "other"]
     assert len(lost) == 15
     assert lost["estimate"].isna().all()
+    assert (lost["n"] == 0).all()
     assert (lost["reason"] != "").all()
     assert (analysis.contrasts["family_size"] == 15).all()
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.stats.anova import fit_anova
+from bench.stats.anova import fit_anova, wald
 from bench.stats.coding import terms_up_to
 from bench.stats.effect_size import partial_epsilon_squared, partial_eta_squared, partial_omega_squared
 from bench.stats.linear import fit
@@ -151,6 +151,17 @@ def test_clustered_f_is_the_squared_t_of_one_contrast_per_block(reference):
     for row in reference("a01_factorial_balanced")[1]["rm_anova"]["rows"]:
         found = rows[frozenset(row["term"].split(":"))]
         np.testing.assert_allclose((found.F, found.df_error, found.p), (row["F"], 9, row["p"]), rtol=1e-9)
+
+
+def test_walds_test_needs_a_whole_covariance():
+    """F is the mean squared ratio for independent estimates; a covariance that is NaN in part or singular has none."""
+    from scipy import stats
+
+    F, p = wald(np.array([3.0, 4.0]), np.diag([1.0, 4.0]), 7)
+    assert (F, p) == (pytest.approx((9.0 + 4.0) / 2), pytest.approx(stats.f.sf(6.5, 2, 7)))
+    for lost in (np.array([[1.0, np.nan], [np.nan, 1.0]]), np.ones((2, 2))):
+        assert np.isnan(wald(np.array([1.0, 1.0]), lost, 7)).all()
+    assert np.isnan(wald(np.empty(0), np.empty((0, 0)), 7)).all()
 
 
 def test_one_residual_degree_of_freedom_suffices():

@@ -59,6 +59,18 @@ def test_an_effect_that_one_block_alone_identifies_has_no_standard_error():
     assert np.isnan(fitted.t[0])
 
 
+def test_an_effect_alike_in_all_blocks_has_no_standard_error():
+    """A spread over blocks that is rounding error of the largest value counts as none, though one value is zero."""
+    codes = np.tile([[0], [1]], (5, 1))
+    block = np.repeat(np.arange(5), 2)
+    values = 1e6 * block + 0.1 * codes[:, 0]
+    fitted = within_blocks(values, block, term_columns(codes, [2], (0,)), np.array([[2.0]]))
+    assert values.min() == 0.0
+    assert fitted.value[0] == pytest.approx(0.1, rel=1e-6)
+    assert fitted.constant[0]
+    assert np.isnan(fitted.t[0])
+
+
 def test_contrast_of_two_independent_cells_is_welchs_t():
     """Satterthwaite's contrast of two cells is Welch's test."""
     rng = np.random.default_rng(6)

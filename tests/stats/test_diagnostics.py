@@ -1,6 +1,7 @@
 """Diagnostics, Bayes factors, screening and ratios: against R, scipy, statsmodels, pingouin and textbooks."""
 
 import numpy as np
+import pandas as pd
 import pingouin
 import pytest
 import statsmodels.api as sm
@@ -57,6 +58,25 @@ def test_nothing_to_diagnose_is_nan(check, values):
     assert np.isnan(check(values).p)
 
 
+def test_single_runs_and_constant_cells_leave_the_other_cells_to_compare():
+    """A cell of one run does not count; a constant cell beside one that varies is compared, but not by Bartlett."""
+    x, y, constant = np.array([1.0, 2.0, 4.0, 7.0]), np.array([3.0, 3.5, 4.5, 4.0]), np.full(4, 2.0)
+    for check in (levene, bartlett, fligner):
+        assert check([x, y, np.array([9.0])]) == check([x, y])
+        assert np.isnan(check([x, np.array([9.0])]).p)
+    assert levene([x, constant]).p == pytest.approx(stats.levene(x, constant).pvalue)
+    assert fligner([x, constant]).p == pytest.approx(stats.fligner(x, constant).pvalue)
+    assert np.isnan(bartlett([x, constant]).p)
+
+
+@pytest.mark.parametrize(("n", "tested"), [(2, False), (3, True), (5000, True), (5001, False)])
+def test_normality_is_tested_of_three_to_5000_values(n, tested):
+    """Beyond the range of Shapiro and Wilk there is no p; the unit does not matter."""
+    values = RNG(9).normal(size=n)
+    assert np.isfinite(shapiro(values).p) == tested
+    assert np.isfinite(shapiro(1e-25 * values).p) == tested
+
+
 def test_influence_is_that_of_statsmodels():
     """Leverage, externally studentised residuals and Cook's distance agree with OLS with block dummies."""
     rng = RNG(0)
@@ -87,6 +107,26 @@ def test_collapsed_runs_are_found():
     assert two_constants.separation == np.inf
 
 
+def test_a_split_by_hand():
+    """Two groups of three about 1 and 11: cut at 6, ten apart at an SD of root 2/3, 4 of 154 squares left within."""
+    shares = np.array([0.01, 4 / 154, 0.5, 0.9])
+    found = bimodality(np.array([11.0, 0.0, 1.0, 12.0, 2.0, 10.0]), shares)
+    assert (found.threshold, found.n_low) == (6.0, 3)
+    assert found.separation == pytest.approx(10 / np.sqrt(2 / 3))
+    assert found.p == (1 + 2) / (4 + 1)
+
+
+def test_five_values_are_the_fewest_that_split():
+    """Four values, and none, are not divided; five are, and the simulated shares come in the number asked for."""
+    rng = RNG(7)
+    assert np.isnan(bimodality(np.array([0.0, 1.0, 2.0, 9.0]), normal_shares(4, rng)).p)
+    assert len(normal_shares(4, rng)) == 0
+    shares = normal_shares(5, rng, draws=99)
+    assert shares.shape == (99,)
+    assert ((shares > 0) & (shares < 1)).all()
+    assert 1 / 100 <= bimodality(np.array([0.0, 1.0, 2.0, 9.0, 10.0]), shares).p <= 1
+
+
 def test_bimodality_alarms_at_its_level():
     """Among normal samples the alarm rate at 0.1 is within binomial error of 0.1."""
     rng = RNG(2)
@@ -107,9 +147,24 @@ def test_an_odd_seed_stands_out():
     assert np.isnan(odd_seeds(np.full((3, 2), np.nan))).all()
 
 
+def test_the_distance_of_seeds_is_in_robust_sds():
+    """Means of the deviations from each cell's mean, from their median, over the normal-consistent MAD of scipy."""
+    table = RNG(8).normal(size=(7, 3)) + np.array([0.0, 5.0, -3.0])
+    table[1, 2] = table[4, 0] = np.nan
+    means = pd.DataFrame(table).pipe(lambda t: t - t.mean()).mean(axis=1).to_numpy()
+    expected = (means - np.median(means)) / stats.median_abs_deviation(means, scale="normal")
+    np.testing.assert_allclose(odd_seeds(table), expected, rtol=1e-5)
+    alone = np.vstack([table, np.full(3, np.nan)])
+    np.testing.assert_allclose(odd_seeds(alone), [*expected, np.nan], rtol=1e-5)
+
+
 def test_drift_over_seeds_is_found():
     """A trend over the seeds gives a positive autocorrelation with a small p; white noise does not on average."""
     assert seed_autocorrelation(np.arange(20.0)).p < 1e-4
+    by_hand = seed_autocorrelation(np.array([1.0, 2.0, np.nan, 3.0, 4.0]))
+    assert by_hand.statistic == pytest.approx(1.25 / 5)
+    assert by_hand.p == pytest.approx(2 * stats.norm.cdf((3 / 5 - 2) / np.sqrt(4 * 2 / 15)))
+    assert np.isnan(seed_autocorrelation(np.array([1.0, 2.0, 4.0])).p)
     rng = RNG(4)
     rejected = sum(seed_autocorrelation(rng.normal(size=20)).p < 0.05 for _ in range(400))
     assert stats.binomtest(rejected, 400, 0.05).pvalue > 0.001
@@ -130,6 +185,8 @@ def test_bayes_factor_is_that_of_pingouin():
         assert jzs_bayes_factor(t, n, m) == pytest.approx(float(expected), rel=1e-6)
     assert jzs_bayes_factor(0.0, 30) < 1 / 3
     assert np.isnan(jzs_bayes_factor(np.nan, 10))
+    assert np.isnan(jzs_bayes_factor(1.0, 1))
+    assert np.isfinite(jzs_bayes_factor(1.0, 2))
 
 
 def test_region_of_practical_equivalence():
@@ -152,7 +209,11 @@ def test_lenths_margins_of_the_filtration_experiment():
     scores = half_normal_scores(effects)
     assert scores.argmax() == 0
     np.testing.assert_allclose(np.sort(scores), stats.halfnorm.ppf((np.arange(1, 16) - 0.5) / 15), rtol=1e-12)
-    assert np.isnan(lenth(np.array([1.0])).pseudo_se)
+    np.testing.assert_array_equal(half_normal_scores(np.array([3.0, -1.0, -2.0])).argsort(), [1, 2, 0])
+    assert lenth(np.append(effects, np.nan)) == found
+    assert lenth(np.array([1.0, -1.0, 1.0])).pseudo_se == pytest.approx(1.5)
+    assert np.isnan(lenth(np.array([1.0, 2.0])).pseudo_se)
+    assert np.isnan(lenth(np.zeros(7)).pseudo_se)
 
 
 def test_fiellers_interval_is_that_of_the_paired_t():
@@ -178,5 +239,10 @@ def test_fiellers_interval_of_independent_samples_is_welchs():
         t = stats.ttest_ind(x, limit * y, equal_var=False).statistic
         assert abs(t) == pytest.approx(stats.t.ppf(0.975, df), rel=1e-9)
     assert np.isnan(ratio_of_means(x[:1], y, paired=False)[0])
+    assert np.isnan(ratio_of_means(x, y[:1], paired=False)[0])
+    assert np.isfinite(ratio_of_means(x[:2], y[:2], paired=False)[0])
+    assert np.isnan(ratio_of_means(x, y - y, paired=False)[0])
+    constant = ratio_of_means(np.full(4, 3.0), np.full(5, 2.0), paired=False)
+    np.testing.assert_array_equal(constant, (1.5, np.nan, np.nan))
     with pytest.raises(ValueError, match="one length"):
         ratio_of_means(x, y, paired=True)

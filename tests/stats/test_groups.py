@@ -69,6 +69,32 @@ def test_welchs_anova_and_kruskal_are_those_of_r(reference, name):
     np.testing.assert_allclose(found.effect, results["kruskal_epsilon2"], rtol=1e-10)
 
 
+def test_equal_values_and_single_groups_have_no_omnibus_test():
+    """Welch needs two runs that vary in each of two groups, Kruskal two groups that differ; df are still said."""
+    mean, variance, n = np.array([1.0, 2.0, 4.0]), np.array([1.0, 2.0, 1.0]), np.array([3, 4, 5])
+    assert np.isfinite(welch_anova(mean, variance, n)).all()
+    for lost in (
+        (mean, variance, np.array([3, 1, 5])),
+        (mean, np.array([1.0, 0.0, 1.0]), n),
+        (mean[:1], variance[:1], n[:1]),
+    ):
+        assert np.isnan(welch_anova(*lost)).all()
+    equal = kruskal(np.ones(6), np.repeat([0, 1, 2], 2))
+    assert equal.df == 2
+    assert np.isnan(equal.p)
+    assert np.isnan(kruskal(np.arange(3.0), np.zeros(3, np.int64)).p)
+
+
+def test_welch_of_two_groups_is_the_squared_t():
+    """Welch's F of two groups is the square of his t, with the same degrees of freedom and p."""
+    from scipy import stats
+
+    x, y = np.array([1.0, 2.0, 4.0, 3.0]), np.array([2.0, 8.0, 5.0])
+    found = welch_anova(*(np.array([f(x), f(y)]) for f in (np.mean, lambda v: v.var(ddof=1), len)))
+    expected = stats.ttest_ind(x, y, equal_var=False)
+    np.testing.assert_allclose(found, (expected.statistic**2, expected.df, expected.pvalue), rtol=1e-12)
+
+
 def test_studentized_range_is_right_in_the_tail():
     """The studentized range agrees with high-precision values to 1e-12."""
     grid = json.loads((FOLDER / "a19_distributions.json").read_text())["results"]["ptukey_upper"]["rows"]
@@ -101,6 +127,18 @@ def test_noncentral_t_has_no_holes():
     df, t = np.exp(rng.uniform(0.7, 5, 500)), rng.normal(size=500) * 10
     shift = t + rng.normal(size=500) * 3
     np.testing.assert_allclose(_t_cdf_by_quadrature(shift, t, df), noncentral_t_cdf(shift, t, df), atol=3e-9)
+
+
+def test_limits_of_nothing_are_nan():
+    """A statistic that is missing or infinite, or no degrees of freedom, gives NaN and leaves the others alone."""
+    low, high = t_limits(np.array([np.nan, 1.0, 1.0, np.inf, 2.0]), np.array([5.0, np.inf, 0.0, 5.0, 9.0]))
+    assert np.isnan([low[:4], high[:4]]).all()
+    np.testing.assert_allclose((low[4], high[4]), t_limits(2.0, 9.0))
+    F, df, df_error = np.array([np.nan, -1.0, np.inf, 2.0, 2.0, 2.0]), [3, 3, 3, 0, 3, 3], [9, 9, 9, 9, 0, 9]
+    low, high = f_limits(F, df, df_error)
+    assert np.isnan([low[:5], high[:5]]).all()
+    np.testing.assert_allclose((low[5], high[5]), f_limits(2.0, 3, 9))
+    assert f_limits(0.0, 3, 9) == (0.0, 0.0)
 
 
 def test_limits_of_enormous_statistics_are_finite():

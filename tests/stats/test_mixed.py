@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from bench.stats.anova import fit_anova
 from bench.stats.coding import terms_up_to
-from bench.stats.mixed import fit_mixed, mixed_anova
+from bench.stats.mixed import _pooled_df, fit_mixed, mixed_anova
 
 CASES = [
     ("a01_factorial_balanced", "mixed_full"),
@@ -54,6 +55,40 @@ def test_balanced_mixed_model_is_the_block_anova(reference):
     mixed, block = mixed_anova(fit_mixed(*given)), fit_anova(*given).tests()[1:]
     np.testing.assert_allclose([row.F for row in mixed], [row.F for row in block], rtol=1e-9)
     np.testing.assert_allclose([row.df_error for row in mixed], [row.df_error for row in block], rtol=1e-9)
+
+
+def test_a_term_of_three_levels_in_unbalanced_data_is_tested_by_generalised_least_squares():
+    """F is Wald's of dense generalised least squares at the fitted variances, with one df for both its dimensions."""
+    rng = np.random.default_rng(4)
+    codes = np.tile([[0], [1], [2]], (7, 1))
+    block = np.repeat(np.arange(7), 3)
+    values = 2.0 * rng.normal(size=7)[block] + rng.normal(size=21) + 0.8 * codes[:, 0]
+    kept = np.setdiff1d(np.arange(21), [2, 5, 7, 8, 15])
+    codes, block, values = codes[kept], block[kept], values[kept]
+    fit = fit_mixed(values, codes, [3], [(0,)], block)
+    assert fit.block_variance > 0
+    row = mixed_anova(fit)[0]
+    X = np.eye(3)[codes[:, 0]]
+    V = fit.block_variance * (block[:, None] == block) + fit.error_variance * np.eye(len(block))
+    weighted = np.linalg.solve(V, X)
+    means = np.linalg.solve(X.T @ weighted, weighted.T @ values)
+    C = np.array([[-1.0, 1.0, 0.0], [-1.0, 0.0, 1.0]])
+    spread = C @ np.linalg.inv(X.T @ weighted) @ C.T
+    assert pytest.approx((C @ means) @ np.linalg.solve(spread, C @ means) / 2, rel=1e-8) == row.F
+    directions = np.linalg.eigh(fit.covariance[1:, 1:])[1]
+    single = [fit.test(np.append(0.0, direction)[None])[1] for direction in directions.T]
+    assert np.ptp(single) > 0.01
+    mean_square = np.mean([df / (df - 2) for df in single])
+    assert row.df_error / (row.df_error - 2) == pytest.approx(mean_square, rel=1e-8)
+    assert row.p == pytest.approx(stats.f.sf(row.F, 2, row.df_error))
+
+
+def test_the_common_degrees_of_freedom_are_those_of_the_mean_square():
+    """Squares of t with 4 and 10 df have means 2 and 1.25, F with 2 and 5.2 df the mean of both; 2 df is the least."""
+    assert _pooled_df(np.array([4.0, 10.0])) == pytest.approx(5.2)
+    assert _pooled_df(np.array([7.0, 7.0])) == 7.0
+    assert _pooled_df(np.array([1.5])) == 1.5
+    assert _pooled_df(np.array([1.5, 9.0])) == 2.0
 
 
 def test_no_block_variance_gives_no_degrees_of_freedom():

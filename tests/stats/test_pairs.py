@@ -132,6 +132,13 @@ def test_paired_equivalence_is_that_of_r(reference, case):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9)
 
 
+def test_no_standard_error_is_no_equivalence():
+    """An estimate whose standard error is zero or missing is not shown to be equivalent, and its neighbour is."""
+    found = tost([0.1, 0.1, 0.1], [0.0, np.nan, 0.1], 9, 1.0)
+    np.testing.assert_array_equal(np.isnan(found.p), [True, True, False])
+    np.testing.assert_array_equal(np.isnan(found.low), [True, True, False])
+
+
 def test_a_margin_must_be_positive():
     """A margin of zero would make equivalence impossible to show and is refused."""
     with pytest.raises(ValueError, match="positive"):

@@ -68,6 +68,34 @@ def test_smallest_detectable_effect_of_ten_seeds(tests, d_z):
     assert seeds_for(smallest_effect(10, tests), tests) == pytest.approx(10.0, rel=1e-6)
 
 
+def test_the_level_is_5_percent_unless_told_otherwise():
+    """Every power has the default level 0.05, and grows with the level."""
+    powers = [
+        lambda *alpha: paired_power(0.8, 10, *alpha),
+        lambda *alpha: independent_power(0.8, 10, 12, *alpha),
+        lambda *alpha: f_power(4.0, 2, 9, *alpha),
+        lambda *alpha: tost_power(1.5, 0.1, 1.0, 10, *alpha),
+    ]
+    for power in powers:
+        assert power() == power(0.05) < power(0.1)
+
+
+def test_two_seeds_are_the_fewest_that_detect_anything():
+    """Two seeds detect what has power 0.8 at one degree of freedom; one seed detects nothing."""
+    assert float(paired_power(smallest_effect(2), 2)) == pytest.approx(0.8)
+    assert np.isnan(smallest_effect(1))
+    assert seeds_for(0.0) == np.inf
+    assert seeds_for(-0.9) == seeds_for(0.9)
+    assert seeds_for(1e3) == 2.0
+
+
+@pytest.mark.parametrize(("margin", "sd", "n"), [(0.0, 1.0, 9), (1.0, 0.0, 9), (1.0, 1.0, 1)])
+def test_equivalence_without_margin_spread_or_seeds_is_refused(margin, sd, n):
+    """Power of two one-sided tests needs a positive margin and SD, and two seeds."""
+    with pytest.raises(ValueError, match="needs n >= 2"):
+        tost_power(margin, 0.0, sd, n)
+
+
 @pytest.mark.parametrize("true", [0.0, 0.5])
 def test_power_of_equivalence_is_the_simulated_one(true):
     """Power of two one-sided tests lies within the binomial error of 40,000 simulated experiments."""

@@ -1,0 +1,214 @@
+"""The columns of the result frames against pandas, scipy, statsmodels and arithmetic done another way."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from bench.judge.analysis import MetricOptions, analyze
+from bench.judge.cell_pairs import MOST_CELLS
+from bench.stats.ratio import ratio_of_means
+
+
+@pytest.fixture
+def frame():
+    """A 2 x 2 factorial in eight seeds: a negative score, of which the first run is lost, and a positive loss."""
+    rng = np.random.default_rng(11)
+    frame = pd.DataFrame([(a, b, s) for s in range(8) for a in "xy" for b in "uv"], columns=["a", "b", "seed"])
+    seed = rng.normal(size=8)[frame["seed"]]
+    frame["score"] = seed - 5.0 + np.where(frame["a"] == "y", 0.7, 0.0) + 0.3 * rng.normal(size=32)
+    frame["loss"] = np.exp(0.2 * seed + 0.3 * rng.normal(size=32) + np.where(frame["b"] == "v", 0.4, 0.0))
+    frame.loc[0, "score"] = np.nan
+    return frame
+
+
+def by_cell(frame, metric):
+    """Cell -> its values, missing ones left out, indexed by seed."""
+    cells = frame.dropna(subset=[metric]).set_index("seed").groupby(["a", "b"])[metric]
+    return {"/".join(levels): values for levels, values in cells}
+
+
+def test_cells_are_summarised_as_pandas_does(frame):
+    """Number, mean, SD, coefficient of variation and extremes of each cell are pandas' own."""
+    cells = analyze(frame, ["a", "b"], "seed", ["score"]).cells.set_index("cell")
+    for name, values in by_cell(frame, "score").items():
+        found = cells.loc[name, ["n", "n_missing", "mean", "sd", "cv", "min", "max"]].astype(float)
+        spread = values.std() / abs(values.mean())
+        expected = [len(values), 8 - len(values), values.mean(), values.std(), spread, values.min(), values.max()]
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_residuals_are_those_of_ols_with_a_dummy_for_every_seed(frame):
+    """Each run with a value has its own cell, value, fit, residual and influence."""
+    found = analyze(frame, ["a", "b"], "seed", ["score"]).residuals
+    present = frame.dropna(subset=["score"])
+    np.testing.assert_array_equal(found["run"], present.index)
+    assert list(found["cell"]) == list(present["a"] + "/" + present["b"])
+    X = np.column_stack([np.eye(8)[present["seed"]], *(pd.get_dummies(present["a"] + present["b"]).T.to_numpy()[1:])])
+    fitted = sm.OLS(present["score"].to_numpy(), X.astype(float)).fit()
+    influence = fitted.get_influence()
+    for name, expected in (
+        ("value", present["score"]),
+        ("fitted", fitted.fittedvalues),
+        ("residual", fitted.resid),
+        ("studentized", influence.resid_studentized_external),
+        ("leverage", influence.hat_matrix_diag),
+        ("cook", influence.cooks_distance[0]),
+    ):
+        np.testing.assert_allclose(found[name], expected, rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("block", ["seed", None])
+def test_pairs_with_the_reference_are_one_family_of_holms(frame, block):
+    """Three of six pairs are adjusted: by their paired t where there are seeds, else by Welch's."""
+    pairs = analyze(frame, ["a", "b"], block, ["score"]).pairwise
+    with_reference = pairs["b"] == "x/u"
+    p = pairs.loc[with_reference, "p_welch" if block is None else "p_paired"]
+    assert len(p) == 3
+    np.testing.assert_allclose(pairs.loc[with_reference, "p_adjusted"], multipletests(p, method="holm")[1], rtol=1e-12)
+    assert pairs.loc[~with_reference, "p_adjusted"].isna().all()
+    assert (pairs["family_size"] == 3).all()
+
+
+def test_a_cell_of_one_run_leaves_the_others_to_dunnett(frame):
+    """Where one cell has a single run it alone has no p against the reference."""
+    single = frame[(frame["a"] + frame["b"] != "xv") | (frame["seed"] == 0)]
+    pairs = analyze(single, ["a", "b"], None, ["loss"]).pairwise
+    with_reference = pairs[pairs["b"] == "x/u"].set_index("a")["p_dunnett"]
+    assert dict(with_reference.isna()) == {"x/v": True, "y/u": False, "y/v": False}
+
+
+@pytest.mark.parametrize("block", ["seed", None])
+@pytest.mark.parametrize(("metric", "log"), [("score", False), ("loss", False), ("loss", True)])
+def test_ratios_are_of_the_means_as_measured(frame, block, metric, log):
+    """The ratio of two cells is that of the plain means, over the seeds that have both, also on a log scale."""
+    pairs = analyze(frame, ["a", "b"], block, [MetricOptions(metric, log=log)]).pairwise
+    cells = by_cell(frame, metric)
+    for row in pairs.itertuples():
+        x, y = cells[row.a], cells[row.b]
+        if block is not None:
+            x, y = x[x.index.isin(y.index)], y[y.index.isin(x.index)]
+        expected = ratio_of_means(x.to_numpy(), y.to_numpy(), paired=block is not None)
+        np.testing.assert_allclose((row.ratio, row.ratio_low, row.ratio_high), expected, rtol=1e-9)
+        assert row.ratio == pytest.approx(x.mean() / y.mean())
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_many_cells_are_paired_with_the_reference_only(beyond):
+    """Up to 32 cells every pair is shown; from 33 on each cell beside the reference."""
+    count = MOST_CELLS + beyond
+    frame = pd.DataFrame({"width": np.tile(np.arange(count), 2), "seed": np.repeat([0, 1], count)})
+    frame["loss"] = np.random.default_rng(0).normal(10.0, 1.0, 2 * count)
+    pairs = analyze(frame, ["width"], "seed", ["loss"]).pairwise
+    assert len(pairs) == (count - 1 if beyond else count * (count - 1) / 2)
+    assert (pairs["b"] == "0").sum() == count - 1
+
+
+def test_effects_of_all_metrics_are_one_exploratory_family(frame):
+    """p_adjusted is Benjamini and Hochberg's over both metrics; d_z is t over the root of the number of seeds."""
+    complete = frame.assign(score=frame["score"].fillna(-5.0))
+    contrasts = analyze(complete, ["a", "b"], "seed", ["score", "loss"]).contrasts
+    expected = multipletests(contrasts["p"], method="fdr_bh")[1]
+    np.testing.assert_allclose(contrasts["p_adjusted"], expected, rtol=1e-12)
+    np.testing.assert_allclose(contrasts["d_z"], contrasts["t"] / np.sqrt(8), rtol=1e-12)
+    assert (contrasts["family_size"] == 6).all()
+    assert analyze(complete, ["a", "b"], None, ["loss"]).contrasts["d_z"].isna().all()
+
+
+@pytest.mark.parametrize(("better", "side"), [("higher", "greater"), ("lower", "less")])
+def test_equivalence_is_two_one_sided_t_tests_of_the_contrast_per_seed(frame, better, side):
+    """p, the 90 % interval, the verdict and non-inferiority are those of scipy's one-sample t, at a relative margin."""
+    frame = frame.assign(loss=0.1 * frame["loss"])
+    options = MetricOptions("loss", margin=0.5, relative=True, better=better)
+    rows = analyze(frame, ["a", "b"], "seed", [options]).equivalence.set_index("effect")
+    margin = 0.5 * frame["loss"].mean()
+    means = frame.groupby(["seed", "b"])["loss"].mean().unstack()
+    contrast = (means["v"] - means["u"]).to_numpy()
+    lower = stats.ttest_1samp(contrast, -margin, alternative="greater").pvalue
+    upper = stats.ttest_1samp(contrast, margin, alternative="less").pvalue
+    row = rows.loc["b"]
+    interval = stats.ttest_1samp(contrast, 0.0).confidence_interval(0.9)
+    found = row[["margin", "estimate", "low", "high", "p_lower", "p_upper", "p"]].astype(float)
+    expected = [margin, contrast.mean(), *interval, lower, upper, max(lower, upper)]
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    assert row["p_noninferior"] == pytest.approx(lower if side == "greater" else upper)
+    assert (rows["equivalent"] == (rows["p"] <= 0.05)).all()
+
+
+def test_a_margin_of_a_log_scale_is_a_relative_change(frame):
+    """A margin of 25 % bounds the logarithm by log 1.25, and estimate and limits are ratios."""
+    rows = analyze(frame, ["a", "b"], "seed", [MetricOptions("loss", log=True, margin=0.25)]).equivalence
+    means = np.log(frame["loss"]).groupby([frame["seed"], frame["a"]]).mean().unstack()
+    contrast = (means["y"] - means["x"]).to_numpy()
+    upper = stats.ttest_1samp(contrast, np.log(1.25), alternative="less").pvalue
+    interval = np.exp(stats.ttest_1samp(contrast, 0.0).confidence_interval(0.9))
+    found = rows.set_index("effect").loc["a", ["estimate", "low", "high", "p_upper"]].astype(float)
+    np.testing.assert_allclose(found, [np.exp(contrast.mean()), *interval, upper], rtol=1e-9)
+
+
+def test_tables_of_variance_are_called_what_they_are(frame):
+    """Blocks have all three types, HC3 of two and clusters of one; runs taken as independent have no clusters."""
+    linear = {(1, "ols"), (2, "ols"), (3, "ols"), (2, "hc3"), (3, "hc3")}
+    expected = {("independent", *table) for table in linear} | {
+        ("block", *table) for table in {*linear, (3, "cluster")}
+    }
+    expected |= {("within", 3, "ols"), ("mixed", 3, "ols")}
+    found = analyze(frame, ["a", "b"], "seed", ["loss"]).anova
+    assert set(found[["model", "type", "covariance"]].itertuples(index=False, name=None)) == expected
+    assert (found["n"] == 32).all()
+
+
+def test_omnibus_tests_have_scipys_degrees_of_freedom(frame):
+    """Four cells in eight seeds: 3 for chi-squared, 3 and 21 for the F form; ranks agree with scipy."""
+    found = analyze(frame, ["a", "b"], "seed", ["loss"]).omnibus.set_index("test")
+    samples = list(by_cell(frame, "loss").values())
+    assert found.loc["welch", "df_num"] == found.loc["kruskal", "df_num"] == found.loc["friedman", "df_num"] == 3
+    assert tuple(found.loc["iman_davenport", ["df_num", "df_den"]]) == (3, 21)
+    assert found.loc["kruskal", "p"] == pytest.approx(stats.kruskal(*samples).pvalue)
+    assert found.loc["friedman", "p"] == pytest.approx(stats.friedmanchisquare(*samples).pvalue)
+
+
+def test_diagnostics_name_the_cell_and_the_seed(frame):
+    """A cell that collapses in three runs and a seed that is off in all cells are each said in words, and no others."""
+    rng = np.random.default_rng(1)
+    quiet = frame.assign(score=10.0 + 0.1 * rng.normal(size=32))
+    collapsing = (quiet["a"] == "y") & (quiet["b"] == "v") & (quiet["seed"] < 3)
+    quiet.loc[collapsing, "score"] -= 8.0
+    found = analyze(quiet, ["a", "b"], "seed", ["score"]).diagnostics
+    split = found[(found["check"] == "bimodality") & (found["reading"] != "")]
+    assert list(split["subject"]) == ["y/v"]
+    assert split["reading"].iloc[0].startswith("two groups: 3 of 8 below ")
+    cell = by_cell(quiet, "score")["y/v"]
+    spread = found[(found["check"] == "cv") & (found["subject"] == "y/v")]["statistic"].item()
+    assert spread == pytest.approx(cell.std() / cell.mean())
+    shifted = quiet.assign(score=quiet["score"].where(~collapsing, 10.0) + 5.0 * (quiet["seed"] == 6))
+    odd = analyze(shifted, ["a", "b"], "seed", ["score"]).diagnostics.query("check == 'odd_seed' and reading == 'odd'")
+    assert list(odd["subject"]) == ["6"]
+
+
+def test_values_too_large_or_too_small_for_squares_are_said(frame):
+    """Beyond 1e100 a value is left out; a metric that never reaches 1e-100 counts as zero; notes say so."""
+    large = analyze(frame.assign(loss=frame["loss"].where(frame.index != 3, 1e101)), ["a"], "seed", ["loss"])
+    assert "loss: 1 values beyond 1e+100 are left out." in large.notes
+    tiny = analyze(frame.assign(loss=frame["loss"] * 1e-150), ["a"], "seed", ["loss"])
+    assert any(note.startswith("loss: no value reaches 1e-100") for note in tiny.notes)
+    assert (tiny.contrasts["estimate"] == 0.0).all()
+
+
+@pytest.mark.parametrize("block", ["seed", None])
+def test_a_tiny_unit_changes_no_test(frame, block):
+    """A metric of the order of 1e-20 has the same t, F and p as the same metric of the order of one."""
+    plain, tiny = (analyze(frame.assign(loss=frame["loss"] * u), ["a", "b"], block, ["loss"]) for u in (1.0, 1e-20))
+    for name, columns in (("contrasts", ["t", "p"]), ("anova", ["F", "p"]), ("pairwise", ["t", "p_welch", "d_av"])):
+        ours, theirs = (getattr(found, name)[columns] for found in (tiny, plain))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6, err_msg=name)
+        assert ours.iloc[0].notna().all()
+
+
+def test_notes_are_made_only_where_they_are_true(frame):
+    """Eight complete seeds need no note; runs that share a cell and a seed are said to be averaged."""
+    assert analyze(frame, ["a", "b"], "seed", ["loss"]).notes == ()
+    twice = analyze(pd.concat([frame, frame]), ["a", "b"], "seed", ["loss"])
+    assert twice.notes == ("Up to 2 runs share a cell and a seed; they are averaged within the block.",)
