@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from bench.judge.coded import CodedRuns
-from bench.judge.effects import Effect, MetricEffects
+from bench.judge.effects import MetricEffects
 from bench.stats.coding import Floats, Term
+from bench.stats.effects import Effect
 from bench.stats.identify import Alias
 
 
