@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bench.plan.suite import Suite
     from bench.present.report import Report
 
-__all__ = ["analyze", "check", "find", "load", "missing", "report", "run", "runs"]
+__all__ = ["analyze", "check", "design", "find", "load", "missing", "report", "run", "runs"]
 
 REPORTS = Path("reports")
 Seeds: TypeAlias = int | str | Sequence[int] | None
@@ -132,6 +132,38 @@ def report(run: str | Path | None = None, *, out: str | Path = REPORTS) -> Repor
     from bench.present.build import build
 
     return build(find(run, Path(out)))
+
+
+def design(
+    suite: str | Path | Suite,
+    *,
+    seeds: Seeds = None,
+    pilot: str | Path | None = None,
+    out: str | Path = REPORTS,
+) -> Report:
+    """What a suite's cells can tell, what its seeds would find and what it costs, before anything is run.
+
+    ``pilot`` is a stored run (a name under ``out``, or a folder) of the same experiment whose noise and timings are
+    taken for the suite's; by default the suite's own run, if there is one. ``data`` of the report holds the frames
+    ``effects`` (aliases, VIF, standard errors), ``correlations``, ``models``, ``single``, ``families``, ``cells`` and
+    with a pilot ``detectable``.
+
+        >>> bench.design("suites/published_ablations.toml").data["effects"][["effect", "estimable", "vif", "se"]]
+
+    Raises:
+        bench.errors.BenchError: for a bad suite, no such pilot, or one that shares no cell with the suite.
+    """
+    from bench.execute.run import find as find_run
+    from bench.judge.pilot import read_pilot
+    from bench.judge.preview import preview
+    from bench.plan.suite import Suite as LoadedSuite
+    from bench.present.design import build_design
+
+    loaded = suite if isinstance(suite, LoadedSuite) else check(suite, seeds=seeds)
+    if pilot is None and (Path(out) / loaded.name / "run.json").is_file():
+        pilot = loaded.name
+    results = None if pilot is None else read_pilot(find_run(pilot, Path(out)), loaded)
+    return build_design(preview(loaded, results))
 
 
 def missing(suite: str | Path | Suite, *, seeds: Seeds = None, out: str | Path = REPORTS, fresh: bool = False) -> int:

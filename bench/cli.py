@@ -10,12 +10,15 @@ import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from bench import REPORTS
 from bench.errors import BenchError, Exit
+
+if TYPE_CHECKING:
+    from bench.present.report import Report
 
 app = typer.Typer(
     help=(
@@ -155,18 +158,11 @@ def report(
     Markdown is printed and also kept as report.md in the run's folder; with --output it goes there only.
     """
     import bench
-    from bench.present import json, markdown, terminal
 
     folder = bench.find(name, out=out)
-    found = bench.report(folder)
-    if form is ReportFormat.TERMINAL:
-        to_screen = output is None and sys.stdout.isatty()
-        text = terminal.render(found, width=_width(), color=to_screen, full=full)
-    else:
-        text = markdown.render(found) if form is ReportFormat.MD else json.render(found)
+    text = _emit_report(bench.report(folder), form, full=full, output=output)
     if form is ReportFormat.MD and output is None:
         _write(folder / "report.md", text)
-    _emit(text, output)
 
 
 @app.command(
@@ -180,6 +176,40 @@ def check(suite: SuiteFile, *, seeds: Seeds = None, form: TextOrJson = TextForma
     from bench.present import brief
 
     _emit_facts(brief.checked(bench.check(suite, seeds=seeds)), form)
+
+
+@app.command(
+    epilog=_examples(
+        "bench design suites/published_ablations.toml",
+        "bench design suites/full_factorial.toml --pilot published_ablations --seeds 20",
+        "bench design suites/published_ablations.toml --format json | jq '.effects[] | select(.estimable | not)'",
+    )
+)
+def design(
+    suite: SuiteFile,
+    *,
+    seeds: Seeds = None,
+    pilot: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="A stored run whose noise and timings are taken; by default the suite's own, if there is one.",
+            show_default=False,
+        ),
+    ] = None,
+    form: Annotated[ReportFormat, typer.Option("--format", help="How to print it.")] = ReportFormat.TERMINAL,
+    full: Annotated[bool, typer.Option("--full", help="Every table and row in the terminal too.")] = False,
+    output: Output = None,
+    out: Out = REPORTS,
+) -> None:
+    """Say what a suite's design can tell, what it would find and what it costs; nothing is run.
+
+    Which effects the cells can estimate, what the others are mixed with, variance inflation and standard errors; the
+    smallest effects that the seeds would find, and with a stored run as pilot the seeds that the margins need.
+    """
+    import bench
+
+    _emit_report(bench.design(suite, seeds=seeds, pilot=pilot, out=out), form, full=full, output=output)
 
 
 @app.command(
@@ -260,6 +290,18 @@ def _emit_facts(facts: Mapping[str, Any], form: TextFormat) -> None:
     from bench.present import brief, json
 
     _emit(json.dumps(facts) if form is TextFormat.JSON else brief.lines(facts))
+
+
+def _emit_report(report: Report, form: ReportFormat, *, full: bool, output: str | None) -> str:
+    from bench.present import json, markdown, terminal
+
+    if form is ReportFormat.TERMINAL:
+        to_screen = output is None and sys.stdout.isatty()
+        text = terminal.render(report, width=_width(), color=to_screen, full=full)
+    else:
+        text = markdown.render(report) if form is ReportFormat.MD else json.render(report)
+    _emit(text, output)
+    return text
 
 
 def _emit(data: str | bytes, output: str | None = None) -> None:

@@ -65,7 +65,7 @@ class Design:
         """Terms of the analysis of variance: up to ``order``, and those of the next order if they share no alias."""
         lower = [entry for entry in self.identified if len(entry.term) <= self.order]
         following = [entry for entry in self.identified if len(entry.term) == self.order + 1 and entry.df > 0]
-        gained = _rank(_up_to(self.columns, self.order + 1)) - _rank(_up_to(self.columns, self.order))
+        gained = rank(_up_to(self.columns, self.order + 1)) - rank(_up_to(self.columns, self.order))
         if sum(entry.df for entry in following) == gained:
             lower += following
         return tuple(entry.term for entry in lower)
@@ -106,10 +106,17 @@ def independent_columns(columns: Floats) -> list[int]:
     return kept
 
 
+def rank(columns: Floats) -> int:
+    """Number of independent columns, up to rounding."""
+    if columns.size == 0:
+        return 0
+    return int(np.linalg.matrix_rank(columns, tol=_TOLERANCE * max(1.0, float(np.linalg.norm(columns, 2)))))
+
+
 def _full_rank_order(columns: Mapping[Term, Floats], order: int) -> int:
     for candidate in range(order, 0, -1):
         model = _up_to(columns, candidate)
-        if model.size and _rank(model) == model.shape[1]:
+        if model.size and rank(model) == model.shape[1]:
             return candidate
     return 0
 
@@ -135,7 +142,7 @@ def _identify_term(term: Term, columns: Mapping[Term, Floats], order: int) -> Id
     others = [other for other in columns if len(other) <= order and other != term]
     own = columns[term]
     rest = np.hstack([np.empty((len(own), 0)), *(columns[other] for other in others)])
-    df = _rank(np.hstack([rest, own])) - _rank(rest)
+    df = rank(np.hstack([rest, own])) - rank(rest)
     alias = Alias((), ()) if df == own.shape[1] else _combination(own, rest, others, columns)
     return Identified(
         term=term,
@@ -172,9 +179,3 @@ def _strongest(coefficients: Floats) -> float:
     """The coefficient of the largest absolute value."""
     flat = coefficients.ravel()
     return float(flat[np.argmax(np.abs(flat))])
-
-
-def _rank(columns: Floats) -> int:
-    if columns.size == 0:
-        return 0
-    return int(np.linalg.matrix_rank(columns, tol=_TOLERANCE * max(1.0, float(np.linalg.norm(columns, 2)))))
