@@ -10,7 +10,7 @@ from bench.stats.identify import identify
 from bench.stats.precision import correlation, full_factorial_error, standard_errors, variance_inflation
 
 FACTORS = ["init", "noise", "reg", "act"]
-POST = np.array([[int(level) for level in row] for row in "0000 1000 0100 0011 1011 1100 0110 1111".split()])
+POST = np.array([[int(level) for level in row] for row in ["0000", "1000", "0100", "0011", "1011", "1100", "0110", "1111"]])
 """The post's eight cells in its order: init, noise, reg, act."""
 HALF = np.array([(a, b, c, (a + b + c) % 2) for a, b, c in product((0, 1), repeat=3)])
 """The 2^(4-1) with D = ABC in -1/+1 coding: +1 where an odd number of the others is."""
@@ -37,7 +37,7 @@ def test_vif_and_biases_are_those_of_r(r: Callable, name: str, cells: np.ndarray
 
 
 def test_the_posts_cells_by_hand() -> None:
-    """reg and act correlate with 3 / sqrt(15); a standard error is 2 sqrt(VIF / sum of squares) of its column."""
+    """Reg and act correlate with 3 / sqrt(15); a standard error is 2 sqrt(VIF / sum of squares) of its column."""
     design = identify(POST, (2, 2, 2, 2))
     assert correlation(design, (2,), (3,)) == pytest.approx(3 / np.sqrt(15))
     errors = standard_errors(design)
