@@ -70,7 +70,7 @@ def execute(
     with locked(run.folder):
         cut = journal.mend(run.journal)
         settled, damaged = journal.settled(run.journal)
-        store(run, suite)
+        store(run, suite, results=len(settled))
         planned = n_jobs(suite)
         stored = sum(job.key in settled for job in run.planned()) if settled else 0
 

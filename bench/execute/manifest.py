@@ -21,11 +21,25 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bench.errors import BenchError
 from bench.execute.storage import reading, replace, storing
 from bench.experiment import Experiment, Metric
+from bench.plan.claims import Claim
 from bench.plan.design import cells
-from bench.plan.suite import MetricSettings, Suite
+from bench.plan.metrics import MetricSettings
+from bench.plan.suite import Suite
 
 SCHEMA = 1
 """Version of what ``run.json`` and ``cells.jsonl`` hold."""
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A claim as it was first made: what it said, when, and what was known by then."""
+
+    id: str
+    digest: str
+    """``Claim.digest``."""
+    at: datetime
+    results: int
+    """Jobs whose outcome was stored when it was made; a claim is declared in advance if there was none."""
 
 
 class Manifest(BaseModel):
@@ -51,6 +65,9 @@ class Manifest(BaseModel):
     published: bool
     host: str
     updated: datetime
+    claims: tuple[Claim, ...] = ()
+    declared: tuple[Declaration, ...] = ()
+    """Every claim that the suite has made at the start of a run, in the order of time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +80,11 @@ class StoredCell:
     """Parameters that differ from their defaults (``Experiment.changed``)."""
 
 
-def write(folder: Path, suite: Suite, updated: datetime) -> None:
-    """Replace the files in ``folder`` by those of ``suite``; results that are stored there stay as they are."""
+def write(folder: Path, suite: Suite, updated: datetime, *, results: int = 0) -> None:
+    """Replace the files in ``folder`` by those of ``suite``; results that are stored there stay as they are.
+
+    ``results`` counts them: a claim that the suite did not make before is written down as made after so many.
+    """
     plan = uuid.uuid4().hex
     lines = [json.dumps({"plan": plan})]
     for cell in cells(suite):
@@ -88,6 +108,8 @@ def write(folder: Path, suite: Suite, updated: datetime) -> None:
         published=suite.published is not None,
         host=socket.gethostname(),
         updated=updated,
+        claims=suite.claims,
+        declared=_declared(folder, suite.claims, updated, results),
     )
     replace(folder / "suite.toml", suite.text)
     if suite.published is not None:
@@ -161,7 +183,16 @@ def read_suite(folder: Path, manifest: Manifest) -> Suite:
         text=text,
         settings={name: dict(pairs) for name, pairs in manifest.factors.items()},
         digest=manifest.digest,
+        claims=manifest.claims,
     )
+
+
+def _declared(folder: Path, claims: Sequence[Claim], now: datetime, results: int) -> tuple[Declaration, ...]:
+    """What was declared in the folder before, and the claims that are new or say something else now."""
+    before = read(folder).declared if (folder / "run.json").is_file() else ()
+    known = {(entry.id, entry.digest) for entry in before}
+    made = [Declaration(claim.id, claim.digest, now, results) for claim in claims]
+    return (*before, *(entry for entry in made if (entry.id, entry.digest) not in known))
 
 
 def _refuse_newer(folder: Path, schema_version: int) -> None:

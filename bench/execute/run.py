@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -43,6 +43,13 @@ class Run:
     def contents(self) -> Contents:
         """All that the journal holds, read once."""
         return read(self.journal)
+
+    @cached_property
+    def declared(self) -> Mapping[str, manifest.Declaration]:
+        """Claim's id -> when it was first made as the suite makes it now."""
+        entries = manifest.read(self.folder).declared
+        said = {(claim.id, claim.digest) for claim in self.suite.claims}
+        return {entry.id: entry for entry in entries if (entry.id, entry.digest) in said}
 
     def planned(self) -> Iterator[Planned]:
         """Every planned job in the order of the design, as it was stored."""
@@ -106,9 +113,12 @@ def create(suite: Suite, out: Path = REPORTS, *, fresh: bool = False) -> Run:
     return Run(folder, suite, datetime.now(UTC))
 
 
-def store(run: Run, suite: Suite) -> None:
-    """Write down that ``suite`` is what ``run`` plans from now on; its folder must be locked."""
-    manifest.write(run.folder, suite, run.updated)
+def store(run: Run, suite: Suite, *, results: int = 0) -> None:
+    """Write down that ``suite`` is what ``run`` plans from now on; its folder must be locked.
+
+    ``results``: how many are stored already, which claims that are made now can no longer precede.
+    """
+    manifest.write(run.folder, suite, run.updated, results=results)
 
 
 def load(folder: Path) -> Run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
@@ -38,14 +38,81 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+_Margin = Annotated[float, Field(gt=0, allow_inf_nan=False)] | Annotated[str, Field(pattern=_PERCENT)] | None
+_Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
 class MetricTable(_Strict):
     """A table ``[metrics.NAME]``."""
 
-    margin: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Annotated[str, Field(pattern=_PERCENT)] | None = Field(
+    margin: _Margin = Field(
         None, description='The smallest difference that matters: a number above 0 in the metric\'s unit, or "5%".'
     )
     scale: Literal["identity", "log"] | None = Field(
         None, description='The scale on which the metric is analysed: "identity" or "log".'
+    )
+
+
+class ContrastTable(_Strict):
+    """What a claim compares: ``from`` and ``to``, or one of ``interaction``, ``trend``, ``order`` and ``cell``."""
+
+    factor: str | None = Field(None, description="The factor whose levels from and to (or order) name.")
+    from_: Any = Field(None, alias="from", description="A level of factor, or a table of levels: the earlier side.")
+    to: Any = Field(None, description="A level of factor, or a table of levels: the later side, less the earlier.")
+    at: dict[str, Any] = Field({}, description='Levels of other factors that hold everywhere: { act = "gelu" }.')
+    interaction: dict[str, list[Any]] | None = Field(
+        None, description='Two levels of each of its factors: { init = ["random", "orthogonal"], reg = ["l1", "l2"] }.'
+    )
+    trend: str | None = Field(None, description="A factor with numbers as levels, along which the metric rises.")
+    spacing: Literal["linear", "log"] = Field(
+        "linear", description='What a trend is linear in: the levels ("linear") or their logarithms ("log").'
+    )
+    order: list[Any] | None = Field(
+        None, description="Levels of factor, or tables of levels (or lists of these), each above the one before it."
+    )
+    cell: dict[str, Any] | None = Field(None, description="A level of each factor: the cell whose runs are looked at.")
+
+
+class PublishedTable(_Strict):
+    """Figures that a claim was published with, as they were printed."""
+
+    change: str | None = Field(
+        None, pattern=r"^[+\-−]?[0-9]+([.][0-9]+)?%$", description='The change of the mean in percent: "-17.9%".'
+    )
+    t: _Number | None = Field(None, description="The t statistic.")
+    p: _Number | Annotated[str, Field(max_length=40)] | None = Field(
+        None, description='The p value: a number, or "<0.01".'
+    )
+    d: _Number | Annotated[list[_Number], Field(min_length=2, max_length=2)] | None = Field(
+        None, description="Cohen's d: a number, or [lowest, highest]."
+    )
+    text: str | None = Field(None, max_length=400, description="Any other figures, in words.")
+
+
+class ClaimTable(_Strict):
+    """A table ``[[claims]]``: what is stated before the runs are seen."""
+
+    id: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        max_length=60,
+        description="What the claim is called: letters, digits, _, . and -, at most 60.",
+    )
+    statement: str = Field(min_length=1, max_length=400, description="The claim as a sentence.")
+    metric: str = Field(description="The metric that it is about.")
+    contrast: ContrastTable = Field(
+        description='What it compares: { factor = "reg", from = "l1", to = "l2" }, or interaction, trend, order, cell.'
+    )
+    expect: Literal["increase", "decrease", "difference", "equivalent", "bimodal"] = Field(
+        description='"increase", "decrease", "difference" (either way), "equivalent" (within the margin), or "bimodal".'
+    )
+    measure: Literal["mean", "spread"] = Field(
+        "mean", description='What is compared: "mean", or "spread" (distances of runs from the median of their cell).'
+    )
+    margin: _Margin = Field(None, description='In place of the metric\'s: a number above 0 in its unit, or "5%".')
+    credited_to: str = Field("", description="The factor to which a difference was credited, to be taken apart.")
+    gate: bool = Field(default=False, description="Whether bench report exits with 1 if it is refuted: true or false.")
+    published: PublishedTable | None = Field(
+        None, description="Figures it was published with: change, t, p, d or text."
     )
 
 
@@ -75,25 +142,50 @@ class SuiteFile(_Strict):
         description="Chosen combinations: one table [[cells]] each, with a level for each factor.",
     )
     metrics: dict[str, MetricTable] = Field({}, description="What matters in a metric: one table [metrics.NAME] each.")
+    claims: list[ClaimTable] = Field([], description="What is stated before the runs: one table [[claims]] each.")
     published: str | None = Field(
         None, description="Path of a CSV table of published means shown beside ours, relative to the suite's folder."
     )
 
 
 def _fault(source: Source, kind: str, location: Sequence[str | int], path: KeyPath) -> Fault:
-    table = MetricTable if location[0] == "metrics" and len(location) > 2 else SuiteFile
-    key = location[2 if table is MetricTable else 0]
+    table, key = _table_of(location)
+    fields = {field.alias or name: field for name, field in table.model_fields.items()}
     if kind == "extra_forbidden":
-        known = list(table.model_fields)
-        hint = f"Allowed here: {', '.join(known)}.{did_you_mean(key, known)}"
+        hint = f"Allowed here: {', '.join(fields)}.{did_you_mean(key, fields)}"
         return source.fault(path, f"unknown key {show(key)}", hint, key=True)
-    allowed = table.model_fields[str(key)].description or ""
+    allowed = fields[key].description or ""
     if kind == "missing":
-        return Fault(1, 1, f"{show(key)} is missing", allowed, width=0)
+        missing = f"{show(key)} is missing"
+        return source.fault(path, missing, allowed, key=True) if path else Fault(1, 1, missing, allowed, width=0)
     value: Any = source.data
     for part in path:
         value = value[part]
     return source.fault(path, f"{'.'.join(map(str, path))} cannot be {show(value)}", allowed)
+
+
+_TABLES: Mapping[tuple[str, ...], type[_Strict]] = {
+    ("metrics", "*"): MetricTable,
+    ("claims", "*"): ClaimTable,
+    ("claims", "*", "contrast"): ContrastTable,
+    ("claims", "*", "published"): PublishedTable,
+}
+"""Where tables stand in a suite; * is any name or number."""
+
+
+def _table_of(location: Sequence[str | int]) -> tuple[type[_Strict], str]:
+    """The innermost table that a location leads into, and its key there."""
+    table: type[_Strict] = SuiteFile
+    depth = 0
+    for pattern, inner in _TABLES.items():
+        fits = len(location) > len(pattern) and all(map(_matches, pattern, location))
+        if fits and len(pattern) > depth:
+            table, depth = inner, len(pattern)
+    return table, str(location[depth])
+
+
+def _matches(wanted: str, part: str | int) -> bool:
+    return wanted in ("*", part)
 
 
 def _path(data: Any, location: Sequence[str | int]) -> KeyPath:
