@@ -10,7 +10,7 @@ from bench.stats.identify import identify
 from bench.stats.precision import correlation, full_factorial_error, standard_errors, variance_inflation
 
 FACTORS = ["init", "noise", "reg", "act"]
-POST = np.array([[int(level) for level in row] for row in ["0000", "1000", "0100", "0011", "1011", "1100", "0110", "1111"]])
+POST = np.array([[int(level) for level in f"{cell:04b}"] for cell in (0, 8, 4, 3, 11, 12, 6, 15)])
 """The post's eight cells in its order: init, noise, reg, act."""
 HALF = np.array([(a, b, c, (a + b + c) % 2) for a, b, c in product((0, 1), repeat=3)])
 """The 2^(4-1) with D = ABC in -1/+1 coding: +1 where an odd number of the others is."""
