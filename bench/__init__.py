@@ -139,21 +139,26 @@ def design(
     *,
     seeds: Seeds = None,
     pilot: str | Path | None = None,
+    augment: int = 0,
+    order: int = 1,
     out: str | Path = REPORTS,
 ) -> Report:
     """What a suite's cells can tell, what its seeds would find and what it costs, before anything is run.
 
     ``pilot`` is a stored run (a name under ``out``, or a folder) of the same experiment whose noise and timings are
-    taken for the suite's; by default the suite's own run, if there is one. ``data`` of the report holds the frames
-    ``effects`` (aliases, VIF, standard errors), ``correlations``, ``models``, ``single``, ``families``, ``cells`` and
-    with a pilot ``detectable``.
+    taken for the suite's; by default the suite's own run, if there is one. ``augment`` asks which so many more cells
+    would best serve all effects of up to ``order`` factors. ``data`` of the report holds the frames ``effects``
+    (aliases, VIF, standard errors), ``correlations``, ``models``, ``single``, ``families``, ``cells``, with a pilot
+    ``detectable``, and with more cells ``augmented``.
 
         >>> bench.design("suites/published_ablations.toml").data["effects"][["effect", "estimable", "vif", "se"]]
 
     Raises:
-        bench.errors.BenchError: for a bad suite, no such pilot, or one that shares no cell with the suite.
+        bench.errors.BenchError: for a bad suite, no such pilot or one that shares no cell with the suite, or more
+            cells to add than there are.
     """
     from bench.execute.run import find as find_run
+    from bench.judge.augment import augment as augment_suite
     from bench.judge.pilot import read_pilot
     from bench.judge.preview import preview
     from bench.plan.suite import Suite as LoadedSuite
@@ -163,7 +168,8 @@ def design(
     if pilot is None and (Path(out) / loaded.name / "run.json").is_file():
         pilot = loaded.name
     results = None if pilot is None else read_pilot(find_run(pilot, Path(out)), loaded)
-    return build_design(preview(loaded, results))
+    more = augment_suite(loaded, augment, order) if augment else None
+    return build_design(preview(loaded, results, more))
 
 
 def missing(suite: str | Path | Suite, *, seeds: Seeds = None, out: str | Path = REPORTS, fresh: bool = False) -> int:

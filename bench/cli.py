@@ -182,6 +182,7 @@ def check(suite: SuiteFile, *, seeds: Seeds = None, form: TextOrJson = TextForma
     epilog=_examples(
         "bench design suites/published_ablations.toml",
         "bench design suites/full_factorial.toml --pilot published_ablations --seeds 20",
+        "bench design suites/published_ablations.toml --augment 4 --order 2",
         "bench design suites/published_ablations.toml --format json | jq '.effects[] | select(.estimable | not)'",
     )
 )
@@ -197,6 +198,12 @@ def design(
             show_default=False,
         ),
     ] = None,
+    augment: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Say which N more cells would serve the effects best.")
+    ] = 0,
+    order: Annotated[
+        int, typer.Option(metavar="M", min=1, help="The added cells serve effects of up to M factors.")
+    ] = 1,
     form: Annotated[ReportFormat, typer.Option("--format", help="How to print it.")] = ReportFormat.TERMINAL,
     full: Annotated[bool, typer.Option("--full", help="Every table and row in the terminal too.")] = False,
     output: Output = None,
@@ -209,7 +216,8 @@ def design(
     """
     import bench
 
-    _emit_report(bench.design(suite, seeds=seeds, pilot=pilot, out=out), form, full=full, output=output)
+    found = bench.design(suite, seeds=seeds, pilot=pilot, augment=augment, order=order, out=out)
+    _emit_report(found, form, full=full, output=output)
 
 
 @app.command(

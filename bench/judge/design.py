@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice
 from math import prod
@@ -12,6 +12,7 @@ import pandas as pd
 
 from bench.errors import BenchError
 from bench.judge.names import signed_terms
+from bench.plan.levels import Level
 from bench.plan.suite import Suite
 from bench.stats.coding import Ints, Term, term_df, terms_up_to
 from bench.stats.fraction import RegularFraction, regular_fraction
@@ -69,15 +70,21 @@ def study_design(suite: Suite) -> Study:
 
 def codes_of(suite: Suite) -> Ints:
     """Levels of every cell, counted from 0: shape (cells, factors)."""
-    position = [{(type(level), level): code for code, level in enumerate(taken)} for taken in suite.factors.values()]
-    rows = [
-        [position[index][type(level), level] for index, level in enumerate(combination.values())]
-        for combination in islice(suite.combinations(), MOST_CELLS + 1)
-    ]
-    if len(rows) > MOST_CELLS:
+    found = list(islice(suite.combinations(), MOST_CELLS + 1))
+    if len(found) > MOST_CELLS:
         hint = "A full grid identifies every effect; a part of one this large is better studied with fewer levels."
         raise BenchError(f"{suite.path} has more than {MOST_CELLS} cells, too many to study.", hint=hint)
-    return np.array(rows, dtype=np.int64)
+    return coded(suite, found)
+
+
+def coded(suite: Suite, chosen: Sequence[Mapping[str, Level]]) -> Ints:
+    """Levels of the given combinations, counted from 0: shape (combinations, factors)."""
+    position = {
+        name: {(type(level), level): code for code, level in enumerate(levels)}
+        for name, levels in suite.factors.items()
+    }
+    rows = [[position[name][type(cell[name]), cell[name]] for name in position] for cell in chosen]
+    return np.array(rows, dtype=np.int64).reshape(len(rows), len(position))
 
 
 def effect_frame(design: Design, names: Sequence[str]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from bench.judge.augment import Augmentation
 from bench.judge.design import Study, study_design
 from bench.judge.forecast import detectable_frame, family_frame, spreads
 from bench.judge.pilot import Pilot
@@ -21,27 +22,33 @@ class Preview:
     study: Study
     pilot: Pilot | None
     frames: Mapping[str, pd.DataFrame]
-    """``cells effects correlations models single families``, and with a pilot ``detectable``."""
+    """``cells effects correlations models single families``; ``detectable`` with a pilot, ``augmented`` with cells."""
+    augmentation: Augmentation | None = None
 
 
-def preview(suite: Suite, pilot: Pilot | None = None) -> Preview:
-    """Study the design of ``suite``; a pilot adds the metrics' units."""
+def preview(suite: Suite, pilot: Pilot | None = None, augmentation: Augmentation | None = None) -> Preview:
+    """Study the design of ``suite``; a pilot adds the metrics' units, an augmentation what more cells would buy."""
     study = study_design(suite)
     per_metric = sum(entry.full_df for entry in study.design.identified if entry.estimable)
-    families = {"one test": 1, "the effects on one metric": per_metric}
-    families["the effects on every metric"] = per_metric * len(suite.metrics)
-    families = {name: tests for name, tests in families.items() if tests}
-    cells = pd.DataFrame(list(suite.combinations()))
+    tests = {
+        "one test": 1,
+        "the declared claims": len(suite.claims),
+        "the effects on one metric": per_metric,
+        "the effects on every metric": per_metric * len(suite.metrics),
+    }
+    cells = pd.DataFrame(list(suite.combinations()), columns=list(suite.factors))
+    cells.insert(0, "cell", range(1, len(cells) + 1))
     frames = {
-        "cells": cells.set_axis(list(suite.factors), axis=1).assign(cell=range(1, len(cells) + 1)),
+        "cells": cells,
         "effects": study.effects,
         "correlations": study.correlations,
         "models": study.models,
         "single": study.single,
-        "families": family_frame(len(suite.seeds), families),
+        "families": family_frame(len(suite.seeds), {family: number for family, number in tests.items() if number}),
     }
     if pilot is not None:
         found = spreads(study.design, pilot, suite.metrics)
-        tests = max(families.values())
-        frames["detectable"] = detectable_frame(found, list(suite.factors), len(suite.seeds), tests)
-    return Preview(suite, study, pilot, frames)
+        frames["detectable"] = detectable_frame(found, list(suite.factors), len(suite.seeds), max(tests.values()))
+    if augmentation is not None:
+        frames["augmented"] = augmentation.effects
+    return Preview(suite, study, pilot, frames, augmentation)

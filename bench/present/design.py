@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+import tomllib
 from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 
-from bench.judge.forecast import POWER, SIZES
+from bench.judge.augment import Augmentation
+from bench.judge.forecast import POWER
 from bench.judge.pilot import Pilot
 from bench.judge.preview import Preview
-from bench.present import numbers
-from bench.present.report import Column, Report, Section, Table
+from bench.plan.grid import Region
+from bench.plan.listing import cells_as_toml
+from bench.plan.suite import Suite
+from bench.present import design_tables, numbers
+from bench.present.report import Report, Section
 from bench.present.tables import Context
 
 _NEARLY = 0.7
@@ -25,13 +30,23 @@ def build_design(preview: Preview) -> Report:
     context = Context(suite.factors, suite.experiment.metrics)
     cells, seeds = numbers.counted(study.n_cells, "cell"), numbers.counted(len(suite.seeds), "seed")
     sections = [
-        Section("The design", list(_size(preview))),
-        Section("What it can tell", points=list(_limits(preview, context)), tables=[_effects(preview, context)]),
+        Section("The design", list(_size(preview)), list(_left_out(suite))),
+        Section(
+            "What it can tell",
+            points=list(_limits(preview, context)),
+            tables=[design_tables.effects(study.effects, context)],
+        ),
     ]
-    if study.n_cells < study.n_full:
+    if preview.augmentation is not None:
+        sections.append(_added(preview, preview.augmentation, context))
+    elif study.n_cells < study.n_full and not (suite.nestings or suite.exclusions):
         sections.append(Section("What the other cells would buy", [_other_cells(preview, context)]))
-    sections.append(Section("What it would find", list(_findings(preview)), tables=list(_power(preview, context))))
-    sections.append(Section("The cells", tables=[_cells(preview)], appendix=True))
+    sections.append(
+        Section(
+            "What it would find", list(_findings(preview)), tables=list(design_tables.power(preview.frames, context))
+        )
+    )
+    sections.append(Section("The cells", tables=[design_tables.cells(preview.frames["cells"])], appendix=True))
     return Report(f"{suite.name}: the design, {cells} × {seeds}", {"suite": str(suite.path)}, sections, preview.frames)
 
 
@@ -74,6 +89,17 @@ def _duration(seconds: float) -> str:
     return f"{numbers.significant(seconds, 2)} seconds"
 
 
+def _left_out(suite: Suite) -> Iterator[str]:
+    for name, nesting in suite.nestings.items():
+        yield f"{name} is swept only where {_region(nesting.under)}; it is {nesting.otherwise} elsewhere."
+    for exclusion in suite.exclusions:
+        yield f"Not run where {_region(exclusion.where)}: {exclusion.reason}"
+
+
+def _region(region: Region) -> str:
+    return " and ".join(f"{name} is {' or '.join(map(str, levels))}" for name, levels in region.items())
+
+
 def _limits(preview: Preview, context: Context) -> Iterator[str]:
     study, effects = preview.study, preview.study.effects
     if effects["estimable"].all() and (effects["vif"] < 1 + 1e-9).all():
@@ -95,61 +121,20 @@ def _limits(preview: Preview, context: Context) -> Iterator[str]:
         what = "main effects alone" if row.order == 1 else f"effects of up to {row.order} factors"
         yield f"The model of {what} has {row.columns} coefficients with the mean, and the cells tell {row.rank} apart."
     if study.n_cells < study.n_full:
-        yield from _single(preview)
+        yield from _single(study.single)
     highest = int(effects["order"].max())
     if highest < len(study.design.levels):
         yield f"Interactions of more than {numbers.counted(highest, 'factor')} are not looked at here."
 
 
-def _single(preview: Preview) -> Iterator[str]:
-    for row in preview.study.single.itertuples():
-        if row.pairs == 0:
-            yield f"No two cells differ in {row.factor} alone: its effect is told from the others by the model only."
-        elif row.pairs == 1:
-            yield f"Only the pair of cells {row.examples} changes {row.factor} alone."
-
-
-def _effects(preview: Preview, context: Context) -> Table:
-    rows = preview.study.effects
-    shown = rows.assign(
-        effect=[context.effect(name) for name in rows["effect"]],
-        estimable=[_estimable(df, full) for df, full in zip(rows["df"], rows["df_full"], strict=True)],
-        ratio=rows["se"] / rows["se_full"],
-        related=[
-            f"{numbers.fixed(r, 3)} with {context.term(name)}" if name else "–"
-            for r, name in zip(rows["correlation"], rows["correlated_with"], strict=True)
-        ],
-        mixed=[
-            f"is {context.term(alias)}" if alias else f"takes in {context.term(bias)}" if bias else ""
-            for alias, bias in zip(rows["alias"], rows["biased_by"], strict=True)
-        ],
-        headline=rows["order"] <= 2,
-    )
-    columns = (
-        Column("Effect", ("effect",), key=True),
-        Column("Estimable", ("estimable",)),
-        Column("SE", ("se",), "value"),
-        Column("× full", ("ratio",), "statistic"),
-        Column("VIF", ("vif",), "statistic"),
-        Column("Strongest correlation", ("related",), detail=True),
-        Column("Mixed with", ("mixed",), detail=True),
-    )
-    notes = [_ERRORS, _MODELS]
-    return Table("Every effect of the full factorial", shown, columns, headline="headline", notes=notes)
-
-
-_ERRORS = (
-    "SE: the standard error with one seed, if a run's SD within its seed is 1; divide by the square root of the seeds. "
-    "× full: over that of the full factorial of the same factors with as many seeds."
-)
-_MODELS = (
-    "An effect of m factors is estimated in the model of all effects of up to m factors, or more if the cells allow; "
-    "VIF, correlation and what it takes in are those of this model."
-)
-
-
-def _estimable(df: int, full: int) -> str:
-    return "yes" if df == full else "no" if df == 0 else f"{df} of {full} df"
+def _single(frame: pd.DataFrame) -> Iterator[str]:
+    one = frame[frame["pairs"] == 1]
+    for name, pair in zip(one["factor"], one["examples"], strict=True):
+        yield f"Only the pair of cells {pair} changes {name} alone."
+    never = list(frame.loc[frame["pairs"] == 0, "factor"])
+    if never:
+        named = f"{', '.join(never[:-1])} or {never[-1]}" if len(never) > 1 else never[0]
+        yield f"No two cells differ in {named} alone: what it does is told from the others' doing by the model only."
 
 
 def _other_cells(preview: Preview, context: Context) -> str:
@@ -169,6 +154,23 @@ def _other_cells(preview: Preview, context: Context) -> str:
     )
 
 
+def _added(preview: Preview, augmentation: Augmentation, context: Context) -> Section:
+    """Cells to add, what they buy, and the lines to paste."""
+    suite, present, n = preview.suite, preview.study.n_cells, len(augmentation.cells)
+    served = "the main effects" if augmentation.order == 1 else f"all effects of up to {augmentation.order} factors"
+    lists_cells = "cells" in tomllib.loads(suite.text)
+    cells = augmentation.cells if lists_cells else [*suite.combinations(), *augmentation.cells]
+    where = "added to the suite" if lists_cells else "put in the place of [factors] and design"
+    lead = (
+        f"Of the combinations that are not run, these {n} make {served} most precise together (D-optimal); as cells "
+        f"{numbers.ranges(range(present + 1, present + n + 1))}, {where}, they are listed below."
+    )
+    tables = [design_tables.augmented(augmentation.effects, context)]
+    return Section(
+        f"{numbers.counted(n, 'cell')} to add", [lead], tables=tables, lines=list(cells_as_toml(suite, cells))
+    )
+
+
 def _findings(preview: Preview) -> Iterator[str]:
     seeds = numbers.counted(len(preview.suite.seeds), "seed")
     if len(preview.suite.seeds) < 2:
@@ -180,57 +182,3 @@ def _findings(preview: Preview) -> Iterator[str]:
     )
     if preview.pilot is None:
         yield "In the metrics' units this can be said once seeds are stored: run the suite, or name a run (--pilot)."
-
-
-def _power(preview: Preview, context: Context) -> Iterator[Table]:
-    families = preview.frames["families"]
-    columns = [
-        Column("Tests judged together", ("family",), key=True),
-        Column("Number", ("tests",), "count"),
-        Column("Smallest |d_z|", ("smallest",), "statistic"),
-    ]
-    for size in SIZES:
-        columns += [
-            Column(f"Power at {size}", (f"power_{size}",), "percent"),
-            Column(f"Seeds for {size}", (f"seeds_{size}",), "count"),
-        ]
-    yield Table("Effects that would be found, and seeds that find them", families, columns)
-    if "detectable" in preview.frames:
-        yield _detectable(preview.frames["detectable"], context)
-
-
-def _detectable(frame: pd.DataFrame, context: Context) -> Table:
-    labels = {metric.name: metric.label for metric in context.metrics}
-    shown = frame.assign(
-        metric=[labels[name] for name in frame["metric"]],
-        effect=[context.effect(name) for name in frame["effect"]],
-        headline=frame["order"] == 1,
-    )
-    columns = (
-        Column("Metric", ("metric",), key=True),
-        Column("Effect", ("effect",), key=True),
-        Column("SD over seeds", ("sd",), "value", detail=True),
-        Column("Smallest", ("smallest",), "value"),
-        Column("… in all tests", ("smallest_in_family",), "value"),
-        Column("Margin", ("margin",), "value"),
-        Column("Seeds to find it", ("seeds_to_find",), "count"),
-        Column("… in all tests", ("seeds_to_find_in_family",), "count", detail=True),
-        Column("Seeds to exclude it", ("seeds_to_exclude",), "count"),
-    )
-    notes = [_UNITS]
-    return Table("Smallest effects, and seeds for the margin", shown, columns, headline="headline", notes=notes)
-
-
-_UNITS = (
-    "In the metric's unit (natural logarithms where it is analysed on a log scale). Seeds to exclude: to show, if "
-    "there is no effect, that it is smaller than the margin (two one-sided tests at 5%)."
-)
-
-
-def _cells(preview: Preview) -> Table:
-    cells = preview.frames["cells"]
-    names = [str(name) for name in cells if name != "cell"]
-    shown = cells.set_axis(["cell", *(f"level {position}" for position in range(len(names)))], axis=1)
-    columns = [Column("Cell", ("cell",), "count", key=True)]
-    columns += [Column(name, (f"level {position}",)) for position, name in enumerate(names)]
-    return Table("Numbered as above", shown, columns)

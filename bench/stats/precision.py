@@ -11,8 +11,8 @@ from bench.stats.coding import Floats, Term
 from bench.stats.effects import cell_weights, effects_of
 from bench.stats.identify import Design, Identified
 
-_ALIASED = 1e-9
-"""A squared correlation this close to 1 is one up to rounding."""
+_NOTHING = 1e-9
+"""A correlation, or a relative size of columns, that rounding alone explains."""
 
 
 def variance_inflation(design: Design, entry: Identified) -> float:
@@ -21,12 +21,14 @@ def variance_inflation(design: Design, entry: Identified) -> float:
     Generalised for terms of several degrees of freedom: the product of 1 / (1 - r^2) over the canonical correlations
     of the term's columns with all others of its model (Fox & Monette 1992, eq. 10).
     """
+    if not entry.estimable:
+        return float("inf")
     others = [term for term in design.columns if term != entry.term and len(term) <= entry.order]
     rest = [design.columns[term] for term in others]
     if not rest:
         return 1.0
-    unexplained = 1.0 - canonical_correlations(design.columns[entry.term], np.hstack(rest)) ** 2
-    return float("inf") if (unexplained < _ALIASED).any() else float(np.prod(1.0 / unexplained))
+    explained = canonical_correlations(design.columns[entry.term], np.hstack(rest)) ** 2
+    return float(np.prod(1.0 / (1.0 - explained)))
 
 
 def correlation(design: Design, a: Term, b: Term) -> float:
@@ -40,7 +42,7 @@ def correlation(design: Design, a: Term, b: Term) -> float:
 def canonical_correlations(a: Floats, b: Floats) -> Floats:
     """Cosines of the angles between the spans of two sets of centred columns, the largest first."""
     cosines = np.linalg.svd(_basis(a).T @ _basis(b), compute_uv=False)
-    return np.clip(np.where(cosines < _ALIASED, 0.0, cosines), 0.0, 1.0)
+    return np.clip(np.where(cosines < _NOTHING, 0.0, cosines), 0.0, 1.0)
 
 
 def standard_errors(design: Design) -> dict[Term, float]:
@@ -64,4 +66,4 @@ def full_factorial_error(levels: Sequence[int], term: Term) -> float:
 def _basis(columns: Floats) -> Floats:
     """Orthonormal basis of the span."""
     left, sizes, _ = np.linalg.svd(columns, full_matrices=False)
-    return np.asarray(left[:, sizes > _ALIASED * sizes.max(initial=0.0)])
+    return np.asarray(left[:, sizes > _NOTHING * sizes.max(initial=0.0)])
