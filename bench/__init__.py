@@ -141,15 +141,18 @@ def design(
     pilot: str | Path | None = None,
     augment: int = 0,
     order: int = 1,
+    power: bool = False,
+    looks: Sequence[int] = (),
     out: str | Path = REPORTS,
 ) -> Report:
     """What a suite's cells can tell, what its seeds would find and what it costs, before anything is run.
 
     ``pilot`` is a stored run (a name under ``out``, or a folder) of the same experiment whose noise and timings are
     taken for the suite's; by default the suite's own run, if there is one. ``augment`` asks which so many more cells
-    would best serve all effects of up to ``order`` factors. ``data`` of the report holds the frames ``effects``
-    (aliases, VIF, standard errors), ``correlations``, ``models``, ``single``, ``families``, ``cells``, with a pilot
-    ``detectable``, and with more cells ``augmented``.
+    would best serve all effects of up to ``order`` factors; ``power`` finds the power by resampling the pilot's seeds,
+    too; ``looks`` plans looks after so many seeds, the error spent over all of them. ``data`` of the report holds the
+    frames ``effects`` (aliases, VIF, standard errors), ``correlations``, ``models``, ``single``, ``families`` and
+    ``cells``, and what was asked for: ``detectable`` (with a pilot), ``augmented``, ``simulated``, ``looks``.
 
         >>> bench.design("suites/published_ablations.toml").data["effects"][["effect", "estimable", "vif", "se"]]
 
@@ -169,7 +172,7 @@ def design(
         pilot = loaded.name
     results = None if pilot is None else read_pilot(find_run(pilot, Path(out)), loaded)
     more = augment_suite(loaded, augment, order) if augment else None
-    return build_design(preview(loaded, results, more))
+    return build_design(preview(loaded, results, more, simulate=power, looks=looks))
 
 
 def missing(suite: str | Path | Suite, *, seeds: Seeds = None, out: str | Path = REPORTS, fresh: bool = False) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import os
+import re
 import signal
 import sys
 from collections.abc import Mapping
@@ -183,6 +184,7 @@ def check(suite: SuiteFile, *, seeds: Seeds = None, form: TextOrJson = TextForma
         "bench design suites/published_ablations.toml",
         "bench design suites/full_factorial.toml --pilot published_ablations --seeds 20",
         "bench design suites/published_ablations.toml --augment 4 --order 2",
+        "bench design suites/full_factorial.toml --power --looks 10,20,40",
         "bench design suites/published_ablations.toml --format json | jq '.effects[] | select(.estimable | not)'",
     )
 )
@@ -204,6 +206,10 @@ def design(
     order: Annotated[
         int, typer.Option(metavar="M", min=1, help="The added cells serve effects of up to M factors.")
     ] = 1,
+    power: Annotated[bool, typer.Option("--power", help="Simulate the power from the pilot's seeds, too.")] = False,
+    looks: Annotated[
+        str, typer.Option(metavar="SEEDS", help="Plan looks after so many seeds, 10,20,40.", show_default=False)
+    ] = "",
     form: Annotated[ReportFormat, typer.Option("--format", help="How to print it.")] = ReportFormat.TERMINAL,
     full: Annotated[bool, typer.Option("--full", help="Every table and row in the terminal too.")] = False,
     output: Output = None,
@@ -216,7 +222,12 @@ def design(
     """
     import bench
 
-    found = bench.design(suite, seeds=seeds, pilot=pilot, augment=augment, order=order, out=out)
+    if looks and not re.fullmatch(r"[0-9]{1,6}(,[0-9]{1,6})*", looks):
+        raise BenchError(f"{looks!r} does not name looks.", hint="Give increasing numbers of seeds: 10,20,40.")
+    planned = [int(seeds) for seeds in looks.split(",") if seeds]
+    found = bench.design(
+        suite, seeds=seeds, pilot=pilot, augment=augment, order=order, power=power, looks=planned, out=out
+    )
     _emit_report(found, form, full=full, output=output)
 
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bench.errors import BenchError
 from bench.judge.pilot import Pilot
 from bench.plan.metrics import MetricSettings
 from bench.stats.coding import Floats
 from bench.stats.effects import Effect, cell_weights, effects_of
 from bench.stats.identify import Design
 from bench.stats.power import paired_power, runs_for, seeds_for, smallest_effect, tost_power
+from bench.stats.sequential import crossing, plan_looks
 
 POWER = 0.8
 SIZES = (0.5, 1.0)
@@ -48,6 +50,23 @@ def family_frame(seeds: int, families: Mapping[str, int]) -> pd.DataFrame:
             row[f"seeds_{size}"] = np.ceil(seeds_for(size, tests, POWER))
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def look_frame(seeds: Sequence[int]) -> pd.DataFrame:
+    """A row a planned look after so many ``seeds``: the p at which it stops, the error spent, and how likely it stops.
+
+    Error 0.05 over all looks is spent as by O'Brien and Fleming (Lan & DeMets 1983). ``stop_SIZE`` is the probability
+    that a look is the first to find an effect of SIZE SDs over seeds, with a normal statistic.
+
+    Raises:
+        BenchError: for numbers of seeds that do not increase from at least 2.
+    """
+    if list(seeds) != sorted(set(seeds)) or min(seeds, default=0) < 2:
+        given = ", ".join(map(str, seeds))
+        raise BenchError(f"Looks cannot come after {given} seeds.", hint="Give increasing numbers from 2 on: 10,20,40.")
+    plan = plan_looks(seeds)
+    found = {f"stop_{size}": crossing(plan.z, plan.fraction, size * seeds[-1] ** 0.5) for size in SIZES}
+    return pd.DataFrame({"seeds": list(seeds), "p": plan.level, "z": plan.z, "spent": plan.spent, **found})
 
 
 def spreads(design: Design, pilot: Pilot, metrics: Mapping[str, MetricSettings]) -> list[Spread]:

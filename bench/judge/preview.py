@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
+from bench.errors import BenchError
 from bench.judge.augment import Augmentation
 from bench.judge.design import Study, study_design
-from bench.judge.forecast import detectable_frame, family_frame, spreads
+from bench.judge.forecast import detectable_frame, family_frame, look_frame, spreads
 from bench.judge.pilot import Pilot
+from bench.judge.simulate import simulated_frame
 from bench.plan.suite import Suite
 
 
@@ -22,12 +25,25 @@ class Preview:
     study: Study
     pilot: Pilot | None
     frames: Mapping[str, pd.DataFrame]
-    """``cells effects correlations models single families``; ``detectable`` with a pilot, ``augmented`` with cells."""
+    """``cells effects correlations models single families``, and what was asked for: ``detectable simulated looks``."""
     augmentation: Augmentation | None = None
 
 
-def preview(suite: Suite, pilot: Pilot | None = None, augmentation: Augmentation | None = None) -> Preview:
-    """Study the design of ``suite``; a pilot adds the metrics' units, an augmentation what more cells would buy."""
+def preview(
+    suite: Suite,
+    pilot: Pilot | None = None,
+    augmentation: Augmentation | None = None,
+    *,
+    simulate: bool = False,
+    looks: Sequence[int] = (),
+) -> Preview:
+    """Study the design of ``suite``; a pilot adds the metrics' units, an augmentation what more cells would buy.
+
+    ``simulate`` finds the power by resampling the pilot's seeds; ``looks`` plans looks after so many seeds.
+
+    Raises:
+        BenchError: for too many cells, for looks that do not increase, or a simulation without a pilot.
+    """
     study = study_design(suite)
     per_metric = sum(entry.full_df for entry in study.design.identified if entry.estimable)
     tests = {
@@ -49,6 +65,14 @@ def preview(suite: Suite, pilot: Pilot | None = None, augmentation: Augmentation
     if pilot is not None:
         found = spreads(study.design, pilot, suite.metrics)
         frames["detectable"] = detectable_frame(found, list(suite.factors), len(suite.seeds), max(tests.values()))
+        if simulate:
+            rng = np.random.default_rng(0)
+            frames["simulated"] = simulated_frame(found, list(suite.factors), len(suite.seeds), rng)
+    elif simulate:
+        hint = "Run the suite with a few seeds first, or name another run with --pilot."
+        raise BenchError("Power can be simulated only from the noise of a stored run.", hint=hint)
     if augmentation is not None:
         frames["augmented"] = augmentation.effects
+    if looks:
+        frames["looks"] = look_frame(looks)
     return Preview(suite, study, pilot, frames, augmentation)

@@ -85,6 +85,10 @@ def power(frames: Mapping[str, DataFrame], context: Context) -> Iterator[Table]:
     yield Table("Effects that would be found, and seeds that find them", frames["families"], columns)
     if "detectable" in frames:
         yield _detectable(frames["detectable"], context)
+    if "simulated" in frames:
+        yield _simulated(frames["simulated"], context)
+    if "looks" in frames:
+        yield _looks(frames["looks"])
 
 
 def _detectable(frame: DataFrame, context: Context) -> Table:
@@ -112,6 +116,54 @@ def _detectable(frame: DataFrame, context: Context) -> Table:
 _UNITS = (
     "In the metric's unit (natural logarithms where it is analysed on a log scale). Seeds to exclude: to show, if "
     "there is no effect, that it is smaller than the margin (two one-sided tests at 5%)."
+)
+
+
+def _simulated(frame: DataFrame, context: Context) -> Table:
+    labels = {metric.name: metric.label for metric in context.metrics}
+    shown = frame.assign(
+        metric=[labels[name] for name in frame["metric"]],
+        effect=[context.effect(name) for name in frame["effect"]],
+        kind=[_PLANTED[kind] for kind in frame["kind"]],
+    )
+    columns = (
+        Column("Metric", ("metric",), key=True),
+        Column("Effect", ("effect",), key=True),
+        Column("Planted", ("kind",)),
+        Column("Size", ("planted",), "value"),
+        Column("|d_z|", ("sd_units",), "statistic"),
+        Column("Found", ("power",), "percent"),
+        Column("By formula", ("formula",), "percent"),
+    )
+    repeats = int(frame["repeats"].max())
+    found_in = (
+        f"Found in so many of {repeats} repetitions, which draw the pilot's seeds with replacement (standard error at "
+        f"most {numbers.percent(0.5 / repeats**0.5)}); of nothing, these are false alarms. Single tests at 5%."
+    )
+    notes = [
+        found_in,
+        "A pilot of few seeds is itself a small sample: a large difference from the formula is a warning.",
+    ]
+    return Table("Power under the pilot's own noise", shown, columns, notes=notes)
+
+
+_PLANTED = {"nothing": "nothing", "smallest": "the smallest above", "margin": "the margin"}
+
+
+def _looks(frame: DataFrame) -> Table:
+    columns = [
+        Column("Seeds", ("seeds",), "count", key=True),
+        Column("Stop if p is at most", ("p",), "value"),
+        Column("|z|", ("z",), "statistic"),
+        Column("Error spent", ("spent",), "value"),
+    ]
+    columns += [Column(f"First stop, |d_z| = {size}", (f"stop_{size}",), "percent") for size in SIZES]
+    return Table("A plan of looks", frame, columns, notes=[_LOOKS])
+
+
+_LOOKS = (
+    "Looks planned before the first run, for one test with 5% error over all looks, spent as by O'Brien and Fleming "
+    "(Lan & DeMets 1983). The last columns say how likely each look is the first to stop."
 )
 
 
