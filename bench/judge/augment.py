@@ -42,7 +42,7 @@ def augment(suite: Suite, n: int, order: int = 1) -> Augmentation:
         message = f"{suite.path} cannot be augmented by {n} cells: {len(missing)} of its grid are missing."
         raise BenchError(message, hint="Cells are added from the combinations of the factors' levels that are not run.")
     more = coded(suite, missing)
-    chosen = d_optimal(_model(codes, levels, order), _model(more, levels, order), n)
+    chosen = d_optimal(_model(codes, levels, order), _model(more, levels, order), n, np.random.default_rng(0))
     names = list(suite.factors)
     before = effect_frame(identify(codes, levels, order=order), names)
     after = effect_frame(identify(np.vstack([codes, more[list(chosen)]]), levels, order=order), names)

@@ -142,7 +142,7 @@ def _simulated(frame: DataFrame, context: Context) -> Table:
     )
     notes = [
         found_in,
-        "A pilot of few seeds is itself a small sample: a large difference from the formula is a warning.",
+        "A pilot of few seeds is a small sample: take a large difference from the formula as a warning.",
     ]
     return Table("Power under the pilot's own noise", shown, columns, notes=notes)
 

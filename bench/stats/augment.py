@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 from math import comb
 
@@ -14,54 +15,48 @@ MOST_TRIED = 20_000
 _PRIOR = 1e-3
 """Information on every coefficient besides that of the cells, so that designs short of full rank can be compared."""
 _SAME = 1e-9
+_STARTS = 20
 
 
-def d_optimal(present: Floats, candidates: Floats, n: int) -> tuple[int, ...]:
+def d_optimal(present: Floats, candidates: Floats, n: int, rng: np.random.Generator) -> tuple[int, ...]:
     """The ``n`` candidates, as row indices in order, that maximise the determinant of the information X'X.
 
     ``present`` and ``candidates`` are rows of the model's columns, shape (cells, coefficients). Of equally good choices
-    the first is taken. Where not all can be tried: a greedy start, improved by exchanging one cell at a time (Fedorov
-    1972) until no exchange helps, which may miss the best choice.
+    the first is taken. Where not all can be tried: starts drawn from ``rng``, each improved by exchanging one cell at
+    a time (Fedorov 1972) until no exchange helps, which may miss the best choice.
     """
     start = present.T @ present + _PRIOR * np.eye(present.shape[1])
     if comb(len(candidates), n) <= MOST_TRIED:
-        choices = np.array(list(combinations(range(len(candidates)), n)))
-        outer = candidates[:, :, None] * candidates[:, None, :]
-        values = np.array([_log_det(start + outer[choice].sum(axis=0)) for choice in choices])
-        return tuple(choices[np.argmax(values > values.max() - _SAME)].tolist())
-    return _exchanged(start, candidates, _greedy(start, candidates, n))
-
-
-def _greedy(information: Floats, candidates: Floats, n: int) -> list[int]:
-    chosen: list[int] = []
-    for _ in range(n):
-        gain = np.einsum("ij,ij->i", candidates @ np.linalg.inv(information), candidates)
-        gain[chosen] = -1.0
-        best = int(np.argmax(gain > gain.max() - _SAME))
-        chosen.append(best)
-        information = information + np.outer(candidates[best], candidates[best])
-    return chosen
+        choices = list(combinations(range(len(candidates)), n))
+        values = np.array([_information(start, candidates, choice) for choice in choices])
+        return choices[int(np.argmax(values > values.max() - _SAME))]
+    drawn = [rng.permutation(len(candidates))[:n].tolist() for _ in range(_STARTS)]
+    found = [_exchanged(start, candidates, chosen) for chosen in drawn]
+    return max(found, key=lambda choice: round(_information(start, candidates, choice), 9))
 
 
 def _exchanged(start: Floats, candidates: Floats, chosen: list[int]) -> tuple[int, ...]:
-    value = _log_det(start + candidates[chosen].T @ candidates[chosen])
-    improved = True
+    value, improved = _information(start, candidates, chosen), True
     while improved:
         improved = False
         for position in range(len(chosen)):
             others = chosen[:position] + chosen[position + 1 :]
-            information = start + candidates[others].T @ candidates[others]
-            (best,) = _greedy_besides(information, candidates, others)
-            found = _log_det(information + np.outer(candidates[best], candidates[best]))
+            changed = [*others, _best_besides(start, candidates, others)]
+            found = _information(start, candidates, changed)
             if found > value + _SAME:
-                chosen, value, improved = [*others, best], found, True
+                chosen, value, improved = changed, found, True
     return tuple(sorted(chosen))
 
 
-def _greedy_besides(information: Floats, candidates: Floats, others: list[int]) -> list[int]:
-    allowed = [index for index in range(len(candidates)) if index not in others]
-    return [allowed[index] for index in _greedy(information, candidates[allowed], 1)]
+def _best_besides(start: Floats, candidates: Floats, others: Sequence[int]) -> int:
+    """The candidate that adds most to the others: the determinant grows by 1 + x'(X'X)^-1 x."""
+    rows = candidates[list(others)]
+    gain = np.einsum("ij,ij->i", candidates @ np.linalg.inv(start + rows.T @ rows), candidates)
+    gain[list(others)] = -1.0
+    return int(np.argmax(gain > gain.max() - _SAME))
 
 
-def _log_det(information: Floats) -> float:
-    return float(np.linalg.slogdet(information)[1])
+def _information(start: Floats, candidates: Floats, chosen: Sequence[int]) -> float:
+    """The logarithm of the determinant."""
+    rows = candidates[list(chosen)]
+    return float(np.linalg.slogdet(start + rows.T @ rows)[1])
