@@ -160,6 +160,7 @@ def design(
         bench.errors.BenchError: for a bad suite, no such pilot or one that shares no cell with the suite, or more
             cells to add than there are.
     """
+    from bench.errors import BenchError
     from bench.execute.run import find as find_run
     from bench.judge.augment import augment as augment_suite
     from bench.judge.pilot import read_pilot
@@ -168,9 +169,12 @@ def design(
     from bench.present.design import build_design
 
     loaded = suite if isinstance(suite, LoadedSuite) else check(suite, seeds=seeds)
-    if pilot is None and (Path(out) / loaded.name / "run.json").is_file():
-        pilot = loaded.name
-    results = None if pilot is None else read_pilot(find_run(pilot, Path(out)), loaded)
+    own = loaded.name if (Path(out) / loaded.name / "run.json").is_file() else None
+    name = own if pilot is None else pilot
+    results = None if name is None else read_pilot(find_run(name, Path(out)), loaded)
+    if pilot is not None and results is None:
+        hint = "A pilot is a run of the same experiment, version and shared parameters, at some of the same levels."
+        raise BenchError(f"{pilot} holds no result of a cell of {loaded.path}.", hint=hint)
     more = augment_suite(loaded, augment, order) if augment else None
     return build_design(preview(loaded, results, more, simulate=power, looks=looks))
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.errors import BenchError
 from bench.execute.run import Run
 from bench.experiment import Job
 from bench.plan.design import cells
@@ -32,11 +31,10 @@ class Pilot:
         return float(np.nanmean(self.seconds))
 
 
-def read_pilot(run: Run, suite: Suite) -> Pilot:
+def read_pilot(run: Run, suite: Suite) -> Pilot | None:
     """The results of ``run`` for the cells of ``suite``, found by what the jobs are and not by how either names them.
 
-    Raises:
-        BenchError: it holds none of them.
+    None if it holds none of them.
     """
     records = {key: record for key, record in run.contents.records.items() if record.status == "ok"}
     seeds = tuple(sorted({record.seed for record in records.values()}))
@@ -45,10 +43,7 @@ def read_pilot(run: Run, suite: Suite) -> Pilot:
         for cell in cells(suite)
     ]
     if not any(record for results in found for record in results):
-        raise BenchError(
-            f"{run.folder} holds no result of a cell of {suite.path}.",
-            hint="A pilot is a run of the same experiment, version and shared parameters, at some of the same levels.",
-        )
+        return None
     nan = float("nan")
     values = {
         metric.name: np.array(
