@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bench.plan.suite import Suite
     from bench.present.report import Report
 
-__all__ = ["analyze", "calibrate", "check", "design", "find", "load", "missing", "report", "run", "runs"]
+__all__ = ["analyze", "audit", "calibrate", "check", "design", "find", "load", "missing", "report", "run", "runs"]
 
 REPORTS = Path("reports")
 Seeds: TypeAlias = int | str | Sequence[int] | None
@@ -259,3 +259,23 @@ def calibrate(
 
     rng = np.random.default_rng(random_seed)
     return calibrate_procedures(rng, factors=factors, seeds=seeds, repetitions=repetitions, alpha=alpha)
+
+
+def audit(file: str | Path, *, ddof: int | None = None) -> Report:
+    """Recompute published figures from each other: which contradict themselves, within the digits that were printed.
+
+    ``file``: TOML or CSV (docs/audit.md) with means, SDs, sizes, t, p, d and changes in percent. ``ddof`` takes the
+    place of the file's own: 1 if SDs are of samples, 0 if they are of populations.
+
+        >>> bench.audit("suites/audits/post.toml").data["figures"].query("verdict == 'inconsistent'")
+
+    Raises:
+        bench.errors.BenchError: with every fault of the file.
+    """
+    from bench.judge.audit import audit as audit_figures
+    from bench.judge.audit_file import read_published
+    from bench.present.audit import build
+
+    published = read_published(Path(file))
+    used = published.ddof if ddof is None else ddof
+    return build(published, audit_figures(published, ddof=used), used)

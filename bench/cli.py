@@ -32,6 +32,7 @@ app = typer.Typer(
         "\b\n"
         "Exit codes:\n"
         "  0    fine\n"
+        "  1    a gating claim of the suite is refuted\n"
         "  2    bad usage, an invalid suite, a file that cannot be read or written\n"
         "  3    some runs failed, or the disk is full\n"
         "  130  interrupted; the same command finishes the rest\n"
@@ -157,15 +158,19 @@ def report(
 
     Effects with intervals and tests, means, what is missing, methods, provenance; of an unfinished run, what there is.
     Markdown is printed and also kept as report.md in the run's folder; with --output it goes there only.
+    Exits with 1 if a claim of the suite that has gate = true is refuted.
     """
     import bench
-    from bench.present import markdown
+    from bench.present import brief, markdown
 
     folder = bench.find(name, out=out)
     found = bench.report(folder)
     if form is ReportFormat.MD and output is None:
         _write(folder / "report.md", markdown.render(found))
     _emit_report(found, form, output, full=full)
+    if refuted := brief.refuted_gates(found.data):
+        _say(f"Refuted, and gating: {', '.join(refuted)}")
+        raise typer.Exit(Exit.REGRESSION)
 
 
 @app.command(
@@ -372,6 +377,38 @@ def calibrate(
         raise BenchError("Say what to calibrate.", hint="bench calibrate --procedure measures the tests themselves.")
     table = bench.calibrate(factors=factors, seeds=seeds, repetitions=repetitions, random_seed=random_seed)
     _emit_report(calibrated(table, factors, seeds), form, output)
+
+
+@app.command(
+    epilog=_examples(
+        "bench audit suites/audits/post.toml",
+        "bench audit figures.csv --ddof 0 --format json | jq '.figures[] | select(.verdict == \"inconsistent\")'",
+    )
+)
+def audit(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Published figures (TOML or CSV).", show_default=False)],
+    *,
+    ddof: Annotated[
+        int | None,
+        typer.Option(
+            metavar="0|1",
+            min=0,
+            max=1,
+            help="SDs are of populations (0, divided by n) or samples (1); by default as the file says.",
+            show_default=False,
+        ),
+    ] = None,
+    form: Annotated[ReportFormat, typer.Option("--format", help="How to print it.")] = ReportFormat.TERMINAL,
+    output: Output = None,
+) -> None:
+    """Recompute published figures and say which contradict each other.
+
+    From means, SDs and n: t, p, Cohen's d and changes in percent; from t: p and d. Printed digits count as all values
+    that round to them. docs/audit.md says how FILE is written.
+    """
+    import bench
+
+    _emit_report(bench.audit(file, ddof=ddof), form, output, full=True)
 
 
 def main() -> NoReturn:

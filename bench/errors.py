@@ -9,6 +9,7 @@ class Exit(IntEnum):
     """Exit codes of every command (`bench --help` says what they mean)."""
 
     OK = 0
+    REGRESSION = 1
     USAGE = 2
     RUNS_FAILED = 3
     BUG = 70

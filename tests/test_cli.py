@@ -57,12 +57,11 @@ def test_help_answers_at_once() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-    assert all(
-        f"  {name} " in done.stdout for name in ("run", "report", "check", "design", "runs", "export", "analyze")
-    )
+    names = ("run", "report", "check", "design", "runs", "export", "analyze", "audit")
+    assert all(f"  {name} " in done.stdout for name in names)
 
 
-@pytest.mark.parametrize("name", ["run", "report", "check", "design", "runs", "export"])
+@pytest.mark.parametrize("name", ["run", "report", "check", "design", "runs", "export", "audit"])
 def test_every_command_explains_itself(command: Commands, name: str) -> None:
     """The help of every command has an example, and every option an explanation."""
     code, out, _ = command(name, "--help")
@@ -123,6 +122,43 @@ def test_json_report_holds_the_frames(command: Commands, lab: Lab) -> None:
     assert content["schema_version"] == 1
     expected = bench.report("diets", out=lab.out).data["contrasts"]
     assert [row["estimate"] for row in content["contrasts"]] == expected["estimate"].tolist()
+
+
+def test_a_refuted_claim_that_gates_exits_with_1(command: Commands, lab: Lab) -> None:
+    """A report is printed as ever, and exits with 1 if a gating claim is refuted, not if another is."""
+    suite = lab.suite(seeds=8)
+    claim = (
+        '[[claims]]\nid = "harm"\nstatement = "A dose lowers the score"\nmetric = "score"\nexpect = "decrease"\n'
+        'contrast = { factor = "dose", from = 0, to = 1 }\n'
+    )
+    suite.write_text(suite.read_text() + claim)
+    run(command, lab, suite)
+    assert command("report", "--out", lab.out)[0] == 0
+    suite.write_text(suite.read_text() + "gate = true\n")
+    run(command, lab, suite)
+    code, out, err = command("report", "--out", lab.out, "--format", "json")
+    assert code == 1
+    assert json.loads(out)["claims"][0]["verdict"] == "refuted"
+    assert json.loads(out)["claims"][0]["declared"] == "in advance"
+    assert err == "Refuted, and gating: harm\n"
+
+
+def test_audit_prints_what_contradicts_itself(command: Commands, lab: Lab) -> None:
+    """The post's figures are audited in every format; a file with a fault exits with 2 and says where."""
+    post = Path(__file__).parents[1] / "suites" / "audits" / "post.toml"
+    code, out, err = command("audit", post)
+    assert (code, err) == (0, "")
+    assert "p 0.04 is inconsistent, 0.0501" in " ".join(out.split())
+    assert "7 (8.350) is above 2 (8.110)" in " ".join(out.split())
+    _, out, _ = command("audit", post, "--ddof", "1", "--format", "json")
+    content = json.loads(out)
+    assert {"schema_version", "figures", "orders", "confounded"} <= content.keys()
+    assert "# Audit of Taming" in command("audit", post, "--format", "md")[1]
+    broken = lab.folder / "paper.toml"
+    broken.write_text("titel = 1\n")
+    code, out, err = command("audit", broken)
+    assert (code, out) == (2, "")
+    assert "paper.toml:1:1: unknown key" in err
 
 
 def test_failed_runs_exit_with_3_and_are_shown(command: Commands, lab: Lab) -> None:

@@ -8,10 +8,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.plan.claims import Claim, Comparison, Kind, Region
+from bench.plan.claims import Claim, Comparison, Kind, Region, changed_factors
 from bench.plan.levels import Level
 from bench.plan.metrics import MetricSettings, parse_margin
 from bench.plan.positions import KeyPath
+from bench.plan.shape import ClaimTable, fits
 from bench.plan.source import Fault, Source, did_you_mean, show
 
 _KEYS: Mapping[Kind, tuple[frozenset[str], frozenset[str]]] = {
@@ -41,34 +42,28 @@ class ClaimReader:
 
     def claims(self) -> tuple[Claim, ...]:
         """The claims without fault, in the order of the file."""
-        tables = self.source.data.get("claims")
         known: dict[str, int] = {}
         found = []
+        tables = self.source.data.get("claims")
         for index, table in enumerate(tables if isinstance(tables, list) else ()):
-            if not isinstance(table, dict):
+            if not fits(table, ClaimTable):
                 continue
-            if isinstance(name := table.get("id"), str) and known.setdefault(name, index) != index:
-                message = f"claim {index + 1} has the id of claim {known[name] + 1}: {show(name)}"
+            if known.setdefault(table["id"], index) != index:
+                message = f"claim {index + 1} has the id of claim {known[table['id']] + 1}: {show(table['id'])}"
                 self._report(("claims", index, "id"), message, "Each claim has an id of its own.")
             before = len(self.faults)
-            claim = self._claim(index, table)
+            claim = self._claim(("claims", index), table)
             if claim is not None and len(self.faults) == before:
                 found.append(claim)
         return tuple(found)
 
-    def _claim(self, index: int, table: Mapping[str, Any]) -> Claim | None:
-        place: KeyPath = ("claims", index)
-        metric, expect, contrast = table.get("metric"), table.get("expect"), table.get("contrast")
-        if isinstance(metric, str) and metric not in self.metrics:
+    def _claim(self, place: KeyPath, table: Mapping[str, Any]) -> Claim | None:
+        metric, expect, contrast = table["metric"], table["expect"], table["contrast"]
+        if metric not in self.metrics:
             hint = f"Its metrics: {', '.join(self.metrics)}.{did_you_mean(metric, self.metrics)}"
             self._report((*place, "metric"), f"the experiment has no metric {show(metric)}", hint)
-        if not (isinstance(contrast, dict) and isinstance(metric, str) and isinstance(expect, str)):
-            return None
         kind = self._kind((*place, "contrast"), contrast)
-        if kind is None:
-            return None
-        comparisons = _Contrast(self, (*place, "contrast"), contrast).comparisons(kind)
-        self._check_expectation(place, kind, expect)
+        comparisons = () if kind is None else _Contrast(self, (*place, "contrast"), contrast).comparisons(kind)
         settings = self.metrics.get(metric, MetricSettings())
         margin, relative = parse_margin(table.get("margin"))
         if margin is None:
@@ -76,15 +71,16 @@ class ClaimReader:
         if expect == "equivalent" and margin is None:
             hint = f'Give the claim a margin ("5%", or a number in the metric\'s unit), or [metrics.{metric}].'
             self._report((*place, "expect"), "equivalence needs a margin: the largest difference that is none", hint)
-        credited = table.get("credited_to", "")
+        if kind is None:
+            return None
+        self._check_expectation(place, kind, expect)
+        credited = table.get("credited_to")
         if credited and comparisons:
             self._check_credit((*place, "credited_to"), kind, credited, comparisons)
         names = ("id", "statement", "metric", "expect", "measure", "credited_to", "gate", "published")
         given: dict[str, Any] = {name: table[name] for name in names if name in table}
-        if not comparisons or not {"id", "statement"} <= given.keys():
-            return None
         given |= {"kind": kind, "comparisons": comparisons, "scale": settings.scale}
-        return Claim(**given, margin=margin, relative=relative)
+        return Claim(**given, margin=margin, relative=relative) if comparisons else None
 
     def _kind(self, place: KeyPath, contrast: Mapping[str, Any]) -> Kind | None:
         given = contrast.keys()
@@ -253,12 +249,6 @@ class _Contrast:
 
     def report(self, path: KeyPath, message: str, hint: str, *, key: bool = False) -> None:
         self.reader.faults.append(self.reader.source.fault((*self.place, *path), message, hint, key=key))
-
-
-def changed_factors(comparison: Comparison) -> tuple[str, ...]:
-    """The factors in which the two sides of a difference are not at the same level."""
-    first, second = comparison.regions
-    return tuple(name for name in first if first[name] != second[name])
 
 
 def _known(what: str, known: Collection[Any], given: Any) -> str:

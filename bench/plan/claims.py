@@ -29,6 +29,12 @@ class Comparison:
         return frozenset(name for region in self.regions for name in region)
 
 
+def changed_factors(comparison: Comparison) -> tuple[str, ...]:
+    """The factors in which the two sides of a difference are not at the same level."""
+    first, second = comparison.regions
+    return tuple(name for name in first if first[name] != second[name])
+
+
 @dataclass(frozen=True)
 class Claim:
     """A statement, and what would have to be found for it to stand."""
@@ -52,6 +58,21 @@ class Claim:
     """Whether the report's exit code is 1 if the claim is refuted."""
     published: Mapping[str, Any] = field(default_factory=dict)
     """Figures as they were printed elsewhere, by name."""
+
+    @property
+    def contrast(self) -> str:
+        """What is compared, as people read it: ``reg: l1 → l2 at act = gelu``."""
+        regions = self.comparisons[0].regions
+        if self.kind == "order":
+            return f"{len(self.comparisons)} comparisons in order"
+        if self.kind == "cell":
+            return "/".join(map(str, regions[0].values()))
+        names = self.comparisons[0].fixed
+        levels = {name: list(dict.fromkeys(region[name] for region in regions)) for name in regions[0] if name in names}
+        varied = [f"{name}: {' → '.join(map(str, taken))}" for name, taken in levels.items() if len(taken) > 1]
+        held = [f"{name} = {taken[0]}" for name, taken in levels.items() if len(taken) == 1]
+        joint = {"interaction": " × ", "trend": "", "difference": " and "}[self.kind]
+        return joint.join(varied) + (f" at {', '.join(held)}" if held else "")
 
     @property
     def digest(self) -> str:

@@ -17,12 +17,30 @@ _PERCENT = r"^([0-9]{0,5}[1-9][0-9]{0,5}([.][0-9]{1,12})?|[0-9]{1,6}[.][0-9]{0,1
 
 def shape_faults(source: Source) -> Iterator[Fault]:
     """Unknown and missing keys, and values of the wrong kind."""
+    return model_faults(source, SuiteFile, _TABLES)
+
+
+Tables = Mapping[tuple[str, ...], type[BaseModel]]
+"""Where tables stand in a file, * being any name or number -> what they may hold."""
+
+
+def model_faults(source: Source, model: type[BaseModel], tables: Tables) -> Iterator[Fault]:
+    """Where a file does not fit ``model``, whose inner tables are ``tables``; every field has a description."""
     try:
-        SuiteFile.model_validate(source.data)
+        model.model_validate(source.data)
     except ValidationError as error:
         for entry in error.errors(include_url=False):
             path = _path(source.data, entry["loc"])
-            yield _fault(source, entry["type"], entry["loc"], path)
+            yield _fault(source, entry["type"], path, *_table_of(entry["loc"], model, tables))
+
+
+def fits(table: Any, model: type[BaseModel]) -> bool:
+    """Whether ``table`` has the shape of ``model``."""
+    try:
+        model.model_validate(table)
+    except ValidationError:
+        return False
+    return True
 
 
 def schema() -> dict[str, Any]:
@@ -212,8 +230,7 @@ class SuiteFile(_Strict):
     )
 
 
-def _fault(source: Source, kind: str, location: Sequence[str | int], path: KeyPath) -> Fault:
-    table, key = _table_of(location)
+def _fault(source: Source, kind: str, path: KeyPath, table: type[BaseModel], key: str) -> Fault:
     fields = {field.alias or name: field for name, field in table.model_fields.items()}
     if kind == "extra_forbidden":
         hint = f"Allowed here: {', '.join(fields)}.{did_you_mean(key, fields)}"
@@ -228,7 +245,7 @@ def _fault(source: Source, kind: str, location: Sequence[str | int], path: KeyPa
     return source.fault(path, f"{'.'.join(map(str, path))} cannot be {show(value)}", allowed)
 
 
-_TABLES: Mapping[tuple[str, ...], type[_Strict]] = {
+_TABLES: Tables = {
     ("factors", "*", "sweep"): SweepTable,
     ("design", "table"): DesignTable,
     ("exclude", "*"): ExcludeTable,
@@ -237,18 +254,16 @@ _TABLES: Mapping[tuple[str, ...], type[_Strict]] = {
     ("claims", "*", "contrast"): ContrastTable,
     ("claims", "*", "published"): PublishedTable,
 }
-"""Where tables stand in a suite; * is any name or number."""
 
 
-def _table_of(location: Sequence[str | int]) -> tuple[type[_Strict], str]:
+def _table_of(location: Sequence[str | int], model: type[BaseModel], tables: Tables) -> tuple[type[BaseModel], str]:
     """The innermost table that a location leads into, and its key there."""
-    table: type[_Strict] = SuiteFile
     depth = 0
-    for pattern, inner in _TABLES.items():
+    for pattern, inner in tables.items():
         fits = len(location) > len(pattern) and all(map(_matches, pattern, location))
         if fits and len(pattern) > depth:
-            table, depth = inner, len(pattern)
-    return table, str(location[depth])
+            model, depth = inner, len(pattern)
+    return model, str(location[depth])
 
 
 def _matches(wanted: str, part: str | int) -> bool:

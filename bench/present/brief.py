@@ -12,6 +12,7 @@ from rich.cells import cell_len
 
 from bench.execute.frames import remarks
 from bench.execute.run import Summary, load
+from bench.judge.claims import REFUTED
 from bench.plan.design import n_cells, n_jobs
 from bench.plan.suite import Suite
 from bench.present import numbers
@@ -53,6 +54,14 @@ def first_reason(folder: Path) -> str:
     """Why the first run that failed or was lost has no result, in one line."""
     said = remarks(load(folder))
     return plain(said.loc[said["status"].isin(["failed", "lost"]), "text"].iloc[0].partition("\n")[0])
+
+
+def refuted_gates(data: Mapping[str, DataFrame]) -> list[str]:
+    """Of a report's frames, the ids of the gating claims that are refuted."""
+    if "claims" not in data:
+        return []
+    claims = data["claims"]
+    return list(claims.loc[claims["gate"] & (claims["verdict"] == REFUTED), "claim"])
 
 
 def lines(facts: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from bench.judge.analysis import Analysis, MetricOptions, analyze
 from bench.judge.published import compare_published
 from bench.plan.design import n_cells
 from bench.plan.suite import Suite
-from bench.present import anova_tables, methods, numbers, state, tables, words
+from bench.present import anova_tables, claims, methods, numbers, state, tables, words
 from bench.present.origin import origin
 from bench.present.report import Report, Section
 from bench.present.tables import Context
@@ -26,7 +26,8 @@ from bench.present.tables import Context
 def build(run: Run) -> Report:
     """Everything there is to say about ``run`` as it is stored now, finished or not.
 
-    ``data`` of the report holds ``runs`` (one row a planned run), ``remarks`` and the frames of the analysis.
+    ``data`` of the report holds ``runs`` (one row a planned run), ``remarks``, the frames of the analysis, and those of
+    the claims, if the suite makes any.
     """
     suite = run.suite
     jobs, said = wide(run), remarks(run)
@@ -45,6 +46,11 @@ def build(run: Run) -> Report:
         analysis = _analyze(suite, jobs)
         data |= frames(analysis)
         body = list(analysis_sections(analysis, context, jobs["seed"].nunique()))
+        if suite.claims:
+            verdicts = claims.judge(run, _values(suite, jobs))
+            data |= claims.frames(verdicts, context)
+            sections[:0] = claims.sections(verdicts, context, unfinished=not (jobs["status"] == "ok").all())
+            body += claims.appendices(verdicts)
         if suite.published is not None:
             published, data["published"] = _published(suite.published, analysis, context)
             body.insert([part.title for part in body].index("Means"), published)
@@ -107,8 +113,7 @@ def _command(run: Run) -> str:
 
 def _analyze(suite: Suite, jobs: pd.DataFrame) -> Analysis:
     """The analysis of the runs that are ok; the values of all others count as missing."""
-    names = [metric.name for metric in suite.experiment.metrics]
-    values = jobs.assign(**jobs[names].where(jobs["status"] == "ok"))
+    values = _values(suite, jobs)
     options = [
         MetricOptions(
             metric.name,
@@ -120,6 +125,12 @@ def _analyze(suite: Suite, jobs: pd.DataFrame) -> Analysis:
         for metric in suite.experiment.metrics
     ]
     return analyze(values, list(suite.factors), "seed", options)
+
+
+def _values(suite: Suite, jobs: pd.DataFrame) -> pd.DataFrame:
+    """The runs, NaN in every metric of one that is not ok."""
+    names = [metric.name for metric in suite.experiment.metrics]
+    return jobs.assign(**jobs[names].where(jobs["status"] == "ok"))
 
 
 def _published(path: Path, analysis: Analysis, context: Context) -> tuple[Section, pd.DataFrame]:

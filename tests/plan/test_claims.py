@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from toml_documents import toml, values
 
 from bench.plan.claims import Claim, Comparison
 from bench.plan.shape import schema
@@ -103,6 +108,11 @@ def test_the_digest_covers_what_the_verdict_rests_on(claim: Callable[[str], Clai
         ('metric = "loss"', 'metric = "los"', 15, 10, ['no metric "los"', 'Did you mean "loss"']),
         ('"decrease"', '"decreases"', 17, 10, ['expect cannot be "decreases"', '"increase"']),
         ('"decrease"', '"bimodal"', 17, 10, ['"bimodal" cannot be expected of this contrast', "cell"]),
+        ('factor = "reg"', "factor = [1]", 16, 23, ["contrast.factor cannot be [1]"]),
+        ('factor = "reg", from = "l1", to = "l2"', "order = 7", 16, 22, ["contrast.order cannot be 7"]),
+        ('factor = "reg", from = "l1", to = "l2"', "interaction = { reg = 7, lr = [1, 2] }", 16, 36, ["cannot be 7"]),
+        ('factor = "reg", from = "l1", to = "l2"', "cell = [1]", 16, 21, ["contrast.cell cannot be [1]"]),
+        ('factor = "reg", from = "l1", to = "l2"', "order = [7, 8]", 16, 23, ["7 is no table of levels"]),
         ("contrast", "contrasts", 16, 1, ['unknown key "contrasts"', 'Did you mean "contrast"']),
         ("factor =", "facter =", 16, 14, ['unknown key "facter"', 'Did you mean "factor"']),
         ('"reg"', '"rge"', 16, 23, ['no factor "rge"', "Its factors", 'Did you mean "reg"']),
@@ -163,3 +173,38 @@ def test_the_schema_describes_claims() -> None:
     tables = schema()["$defs"]
     assert "from" in tables["ContrastTable"]["properties"]
     assert all("description" in entry for entry in tables["ClaimTable"]["properties"].values())
+
+
+KEYS = ["factor", "from", "to", "at", "interaction", "trend", "spacing", "order", "cell"]
+WORDS = st.sampled_from(["reg", "lr", "l1", "l2", "act", "log", 0.1, 1, True])
+PARTS = st.recursive(
+    WORDS | values, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS.map(str), inner, max_size=3)
+)
+CONTRASTS = st.dictionaries(st.sampled_from(KEYS), PARTS, max_size=3) | st.fixed_dictionaries(
+    {"factor": WORDS, "from": WORDS, "to": WORDS}, optional={"at": PARTS, "order": PARTS}
+)
+CLAIMS = st.fixed_dictionaries(
+    {
+        "id": st.just("x"),
+        "statement": st.just("x"),
+        "metric": st.sampled_from(["loss", "l0", "no"]),
+        "expect": st.sampled_from(["increase", "decrease", "difference", "equivalent", "bimodal"]),
+        "contrast": CONTRASTS,
+    },
+    optional={"credited_to": WORDS.map(str), "margin": st.floats(0, 2), "published": PARTS},
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(written=toml(st.fixed_dictionaries({"claims": st.lists(CLAIMS, min_size=1, max_size=1)})))
+def test_whatever_a_claim_says_it_is_read_or_refused(
+    good: str, write: Write, written: tuple[dict[str, Any], str]
+) -> None:
+    """Any table of claims makes a suite or a SuiteError, and nothing else."""
+    document, text = written
+    below = "claims" in tomllib.loads(good + text)  # unless it is written in one line, below a table's heading
+    try:
+        suite = load(write(good + text if below else text + good))
+    except SuiteError:
+        return
+    assert len(suite.claims) == len(document["claims"])
