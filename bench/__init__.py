@@ -152,7 +152,7 @@ def design(
     would best serve all effects of up to ``order`` factors; ``power`` finds the power by resampling the pilot's seeds,
     too; ``looks`` plans looks after so many seeds, the error spent over all of them. ``data`` of the report holds the
     frames ``effects`` (aliases, VIF, standard errors), ``correlations``, ``models``, ``single``, ``families`` and
-    ``cells``, and what was asked for: ``detectable`` (with a pilot), ``augmented``, ``simulated``, ``looks``.
+    ``cells``, and as there is cause ``claims``, ``detectable`` (with a pilot), ``augmented``, ``simulated``, ``looks``.
 
         >>> bench.design("suites/published_ablations.toml").data["effects"][["effect", "estimable", "vif", "se"]]
 

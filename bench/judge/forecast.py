@@ -108,13 +108,26 @@ def detectable_frame(found: Sequence[Spread], names: Sequence[str], seeds: int, 
                     "smallest": alone * sd,
                     "smallest_in_family": in_family * sd,
                     "margin": spread.margin,
-                    "seeds_to_find": _seeds_to_find(spread.margin, sd, 1),
-                    "seeds_to_find_in_family": _seeds_to_find(spread.margin, sd, tests),
-                    "seeds_to_exclude": _seeds_to_exclude(spread.margin, sd),
+                    "seeds_to_find": seeds_to_find(spread.margin, sd, 1),
+                    "seeds_to_find_in_family": seeds_to_find(spread.margin, sd, tests),
+                    "seeds_to_exclude": seeds_to_exclude(spread.margin, sd),
                 }
             )
     columns = ["metric", "effect", "order", "sd", "smallest", "smallest_in_family", "margin"]
     return pd.DataFrame(rows, columns=[*columns, "seeds_to_find", "seeds_to_find_in_family", "seeds_to_exclude"])
+
+
+def seeds_to_find(margin: float, sd: float, tests: int) -> float:
+    """Seeds that find an effect of the margin among ``tests``; NaN without a margin or a spread."""
+    usable = np.isfinite(margin) and sd > 0
+    return float(np.ceil(seeds_for(margin / sd, tests, POWER))) if usable else float("nan")
+
+
+def seeds_to_exclude(margin: float, sd: float) -> float:
+    """Seeds that show an absent effect to be smaller than the margin; NaN without a margin or a spread."""
+    if not (np.isfinite(margin) and sd > 0):
+        return float("nan")
+    return float(np.ceil(runs_for(lambda n: tost_power(margin, 0.0, sd, round(n)), POWER)))
 
 
 def _margin(settings: MetricSettings, measured: Floats) -> float:
@@ -135,14 +148,3 @@ def _residual_sd(values: Floats) -> float:
         return float("nan")
     residuals = run - run.mean(axis=0) - run.mean(axis=1, keepdims=True) + run.mean()
     return float(np.sqrt((residuals**2).sum() / ((seeds - 1) * (n_cells - 1))))
-
-
-def _seeds_to_find(margin: float, sd: float, tests: int) -> float:
-    usable = np.isfinite(margin) and sd > 0
-    return float(np.ceil(seeds_for(margin / sd, tests, POWER))) if usable else float("nan")
-
-
-def _seeds_to_exclude(margin: float, sd: float) -> float:
-    if not (np.isfinite(margin) and sd > 0):
-        return float("nan")
-    return float(np.ceil(runs_for(lambda n: tost_power(margin, 0.0, sd, round(n)), POWER)))

@@ -10,6 +10,7 @@ import pandas as pd
 
 from bench.errors import BenchError
 from bench.judge.augment import Augmentation
+from bench.judge.claim_forecast import claim_frame
 from bench.judge.design import Study, study_design
 from bench.judge.forecast import detectable_frame, family_frame, look_frame, spreads
 from bench.judge.pilot import Pilot
@@ -25,7 +26,8 @@ class Preview:
     study: Study
     pilot: Pilot | None
     frames: Mapping[str, pd.DataFrame]
-    """``cells effects correlations models single families``, and what was asked for: ``detectable simulated looks``."""
+    """``cells effects correlations models single families``; as there is cause ``claims detectable simulated
+    augmented looks``."""
     augmentation: Augmentation | None = None
 
 
@@ -62,6 +64,8 @@ def preview(
         "single": study.single,
         "families": family_frame(len(suite.seeds), {family: number for family, number in tests.items() if number}),
     }
+    if suite.claims:
+        frames["claims"] = claim_frame(suite, study, pilot)
     if pilot is not None:
         found = spreads(study.design, pilot, suite.metrics)
         frames["detectable"] = detectable_frame(found, list(suite.factors), len(suite.seeds), max(tests.values()))

@@ -83,12 +83,41 @@ def power(frames: Mapping[str, DataFrame], context: Context) -> Iterator[Table]:
             Column(f"Seeds for {size}", (f"seeds_{size}",), "count"),
         ]
     yield Table("Effects that would be found, and seeds that find them", frames["families"], columns)
+    if "claims" in frames:
+        yield _claims(frames["claims"], context)
     if "detectable" in frames:
         yield _detectable(frames["detectable"], context)
     if "simulated" in frames:
         yield _simulated(frames["simulated"], context)
     if "looks" in frames:
         yield _looks(frames["looks"])
+
+
+def _claims(frame: DataFrame, context: Context) -> Table:
+    labels = {metric.name: metric.label for metric in context.metrics}
+    shown = frame.assign(
+        metric=[labels[name] for name in frame["metric"]],
+        estimable=[
+            "no" if not told else f"if {context.term(assumed)} are absent" if assumed else "yes"
+            for told, assumed in zip(frame["estimable"], frame["assumes"], strict=True)
+        ],
+    )
+    columns = (
+        Column("Claim", ("id",), key=True),
+        Column("Metric", ("metric",)),
+        Column("Can be told", ("estimable",)),
+        Column("SE", ("se",), "value", detail=True),
+        Column("Smallest effect", ("smallest",), "value"),
+        Column("Margin", ("margin",), "value"),
+        Column("Seeds for it", ("seeds_for_margin",), "count"),
+    )
+    return Table("The declared claims", shown, columns, notes=[_CLAIMS])
+
+
+_CLAIMS = (
+    "Smallest: found with power 80% among all claims, from the pilot's spread on the scale of the claim. Seeds: to "
+    "find an effect of the margin, or for a claim of equivalence to exclude one."
+)
 
 
 def _detectable(frame: DataFrame, context: Context) -> Table:

@@ -228,6 +228,45 @@ def test_a_pilot_that_lacks_cells_gives_its_residual_noise(lab: Lab) -> None:
     assert row["sd"] == pytest.approx(sd * np.sqrt(2 / 3))
 
 
+CLAIM = """
+[[claims]]
+id = "{id}"
+statement = "It does."
+metric = "{metric}"
+contrast = {contrast}
+expect = "difference"
+"""
+
+
+def test_claims_are_judged_by_what_the_cells_can_tell(tmp_path: Path) -> None:
+    """In the post's cells reg alone is told if interactions are absent, and its interaction with act not at all."""
+    main = CLAIM.format(id="main", metric="macs", contrast='{ factor = "reg", from = "l1", to = "l2" }')
+    levels = '{ interaction = { reg = ["l1", "l2"], act = ["relu", "gelu"] } }'
+    both = CLAIM.format(id="both", metric="macs", contrast=levels)
+    path = tmp_path / "claimed.toml"
+    text = (SUITES / "published_ablations.toml").read_text().replace('published = "published/post_table.csv"\n', "")
+    path.write_text(text + main + both)
+    report = bench.design(path, out=tmp_path)
+    frame = report.data["claims"].set_index("id")
+    assert frame["estimable"].to_dict() == {"main": True, "both": False}
+    assert frame["se"]["main"] == pytest.approx(2 * np.sqrt(3.25 / 8))
+    assert "reg:act" in frame["assumes"]["main"]
+    assert report.data["families"].set_index("family")["tests"]["the declared claims"] == 2
+
+
+def test_a_pilot_says_what_a_claim_takes(lab: Lab) -> None:
+    """The spread of a claim is that of its contrast, seed by seed, and its seeds are those of the paired t."""
+    suite = lab.suite(seeds=6)
+    claim = CLAIM.format(id="dose", metric="score", contrast='{ factor = "dose", from = 0.0, to = 1.0 }')
+    suite.write_text(suite.read_text() + "[metrics.score]\nmargin = 2.0\n" + claim)
+    bench.run(suite, out=lab.out, executor="serial")
+    frame = bench.design(suite, out=lab.out).data["claims"]
+    by_dose = bench.load("diets", wide=True, out=lab.out).pivot_table("score", "seed", "dose", observed=True)
+    sd = (by_dose[1.0] - by_dose[0.0]).std()
+    assert frame["sd"].tolist() == pytest.approx([sd])
+    assert frame["seeds_for_margin"].tolist() == [np.ceil(seeds_for(2.0 / sd))]
+
+
 def test_what_is_no_pilot(lab: Lab) -> None:
     """A run that shares no cell, no run, and a simulation without any are errors that say what to do."""
     suite = lab.suite(seeds=2)
