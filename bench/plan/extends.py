@@ -42,13 +42,13 @@ def _extended(source: Source, chain: list[Source]) -> Source:
     if not isinstance(given, str):
         return source
     path = source.path.parent / given
-    if any(_is_same(path, seen.path) for seen in chain):
-        names = " extends ".join([*(str(seen.path.name) for seen in chain), path.name])
-        raise _error(source, chain, f"the suites go round in a circle: {names}", "One of them must not extend another.")
     if not is_file(path):
         others = sorted(other.name for other in path.parent.glob("*.toml")) if path.parent.is_dir() else []
         hint = f"The path is relative to the suite's folder.{did_you_mean(path.name, others)}"
         raise _error(source, chain, f"there is no suite {show(given)}", hint)
+    if any(_is_same(path, seen.path) for seen in chain):
+        names = " extends ".join([*(str(seen.path.name) for seen in chain), path.name])
+        raise _error(source, chain, f"the suites go round in a circle: {names}", "One of them must not extend another.")
     base = read(path)
     base = _extended(base, [*chain, base])
     return Source(source.path, source.text, _merged(_inherited(source, base), source.data), base)
