@@ -42,6 +42,8 @@ class DesignError(ValueError):
 def chosen_cells(source: Source, factors: Factors) -> tuple[Combinations | None, list[Fault]]:
     """The cells that the suite's ``design`` chooses; None for a grid, or with a fault."""
     design = source.data.get("design")
+    if not all(factors.values()):
+        return None, []  # a factor without levels is reported elsewhere
     try:
         if design == "one_at_a_time":
             return one_at_a_time(factors), []
