@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from tests.conftest import Lab
 
 
+COMMANDS = ["run", "report", "check", "design", "runs", "doctor", "export", "analyze", "calibrate", "audit"]
+
+
 class Commands:
     """Runs commands in this process, as ``bench`` would."""
 
@@ -57,11 +60,10 @@ def test_help_answers_at_once() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-    names = ("run", "report", "check", "design", "runs", "export", "analyze", "audit")
-    assert all(f"  {name} " in done.stdout for name in names)
+    assert all(f"  {name} " in done.stdout for name in COMMANDS)
 
 
-@pytest.mark.parametrize("name", ["run", "report", "check", "design", "runs", "export", "audit"])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself(command: Commands, name: str) -> None:
     """The help of every command has an example, and every option an explanation."""
     code, out, _ = command(name, "--help")
@@ -100,6 +102,35 @@ def test_more_seeds_run_only_the_new_ones(command: Commands, lab: Lab) -> None:
     assert (json.loads(out)["stored"], json.loads(out)["to_run"]) == (8, 12)
     _, out, _ = run(command, lab, suite, "--seeds", "5", "--format", "json")
     assert json.loads(out)["ok"] == 20
+
+
+def test_doctor_finds_and_mends(command: Commands, lab: Lab) -> None:
+    """A healthy run exits with 0; a torn journal is named and exits with 3 until it is mended."""
+    run(command, lab, lab.suite())
+    code, out, _ = command("doctor", "--out", lab.out)
+    assert (code, out) == (0, f"{lab.out / 'diets'} is healthy.\n")
+    segment = lab.out / "diets" / "journal" / "00001.jsonl"
+    segment.write_bytes(segment.read_bytes()[:-5])
+    code, out, _ = command("doctor", "diets", "--out", lab.out)
+    assert code == 3
+    assert "has 1 problem." in out
+    assert "--mend mends 1 of them" in out
+    code, out, _ = command("doctor", "diets", "--out", lab.out, "--mend", "--format", "json")
+    content = json.loads(out)
+    assert (code, content["healthy"], content["schema_version"]) == (0, True, 1)
+    assert [finding["where"] for finding in content["mended"]] == ["journal/00001.jsonl"]
+
+
+def test_a_damaged_run_is_listed_with_the_others(command: Commands, lab: Lab) -> None:
+    """``bench runs`` shows every run, a damaged one with dashes and a word on stderr."""
+    for name in ("well", "ill"):
+        run(command, lab, lab.suite(name, seeds=1))
+    (lab.out / "ill" / "run.json").write_text("{")
+    code, out, err = command("runs", "--out", lab.out)
+    assert code == 0
+    assert "well" in out
+    assert "–" in next(line for line in out.splitlines() if line.startswith("ill"))
+    assert f"See: bench doctor {lab.out / 'ill'}" in err
 
 
 def test_markdown_is_printed_and_kept(command: Commands, lab: Lab) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import tomllib
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from typing import Annotated, Any, NoReturn
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.errors import BenchError
-from bench.execute.storage import reading, replace, storing
+from bench.execute.storage import reading, refuse_newer, replace, storing
 from bench.experiment import Experiment, Metric
 from bench.plan.claims import Claim
 from bench.plan.design import cells
@@ -133,7 +134,7 @@ def read(folder: Path) -> Manifest:
     try:
         stored = json.loads(text)
         if isinstance(stored, dict) and isinstance(stored.get("schema_version"), int):
-            _refuse_newer(folder, stored["schema_version"])
+            refuse_newer(folder, stored["schema_version"], SCHEMA)
         return Manifest.model_validate(stored)
     except (ValidationError, ValueError, RecursionError) as error:
         raise _damaged(path, error) from error
@@ -162,10 +163,29 @@ def read_cells(folder: Path, manifest: Manifest) -> Iterator[StoredCell]:
         raise _damaged(path, error) from error
 
 
+def read_text(folder: Path) -> str:
+    """The text of the suite.
+
+    Raises:
+        BenchError: there is none, or it is no suite.
+    """
+    path = folder / "suite.toml"
+    try:
+        with reading(path):
+            text = path.read_text(encoding="utf-8")
+        _check("seeds" in tomllib.loads(text), "it has no seeds")
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, error) from error
+    return text
+
+
 def read_suite(folder: Path, manifest: Manifest) -> Suite:
-    """The suite as it was run; its experiment has the metrics and the version of then, and cannot be run."""
-    with reading(folder / "suite.toml"):
-        text = (folder / "suite.toml").read_text(encoding="utf-8", errors="replace")
+    """The suite as it was run; its experiment has the metrics and the version of then, and cannot be run.
+
+    Raises:
+        BenchError: its text or its cells are damaged.
+    """
+    text = read_text(folder)
     listed = None
     if manifest.listed:
         listed = tuple(dict(zip(manifest.factors, cell.levels, strict=True)) for cell in read_cells(folder, manifest))
@@ -193,12 +213,6 @@ def _declared(folder: Path, claims: Sequence[Claim], now: datetime, results: int
     known = {(entry.id, entry.digest) for entry in before}
     made = [Declaration(claim.id, claim.digest, now, results) for claim in claims]
     return (*before, *(entry for entry in made if (entry.id, entry.digest) not in known))
-
-
-def _refuse_newer(folder: Path, schema_version: int) -> None:
-    if schema_version > SCHEMA:
-        message = f"{folder} was written by a newer bench (schema version {schema_version}; this one reads {SCHEMA})."
-        raise BenchError(message, hint="Update bench, or run the suite with another --out.")
 
 
 def _check(fits: bool, why: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bench.judge.analysis import in_range
 from bench.judge.claim_evidence import Sample
 from bench.judge.coded import CodedRuns, code_runs
 from bench.plan.claims import Claim, Comparison, Region
@@ -36,6 +37,11 @@ class Case:
     def measured(self) -> bool:
         """Whether some seed has every cell that is compared."""
         return self.weights is not None and len(self.sample().used) > 0
+
+    @property
+    def has_other_scale(self) -> bool:
+        """Whether every value has a logarithm."""
+        return not (self.table <= 0).any()
 
     def sample(self, *, other_scale: bool = False, without: int | None = None) -> Sample:
         """The values on the claim's scale or the other one, ``without`` one seed."""
@@ -91,8 +97,8 @@ def gather(frame: pd.DataFrame, factors: Sequence[str], claims: Sequence[Claim])
     cases = Cases(runs, identify(runs.cells, runs.n_levels), ())
     tables = {}
     for metric in metrics:
-        finite = np.where(np.isfinite(runs.values[metric]), runs.values[metric], np.nan)
-        table = Cells.of(finite, runs.cell, runs.block, len(runs.cells)).table
+        usable, _ = in_range(metric, runs.values[metric])
+        table = Cells.of(usable, runs.cell, runs.block, len(runs.cells)).table
         assert table is not None  # the seeds are the blocks
         tables[metric] = table
     found = []

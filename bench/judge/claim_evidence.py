@@ -1,9 +1,9 @@
 """What a claim compares, seed by seed -> p values for the claim and against it, by one test or another.
 
-A claim of a direction is tested on either side at half of alpha: what would support it and what would refute it are two
-verdicts, and neither may be had at a bargain. Each one-sided p is therefore doubled, which makes it the usual two-sided
-p where the estimate lies on that side. Equivalence is two one-sided tests at alpha (Schuirmann 1987), and an
-order is supported by its weakest comparison (the intersection-union test of Berger 1982).
+A claim of a direction is tested on either side at half of alpha, since it can be refuted as well as supported. Each
+one-sided p is therefore doubled, which makes it the usual two-sided p where the estimate lies on that side. Equivalence
+is two one-sided tests at alpha (Schuirmann 1987), and an order is supported by its weakest comparison (the
+intersection-union test of Berger 1982).
 """
 
 from __future__ import annotations

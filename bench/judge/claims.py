@@ -75,9 +75,10 @@ def judge_claims(
 
 def _evidence(case: Case, variant: str = "", without: int | None = None) -> Evidence:
     """P values of a claim by the primary test, or by another; none where it cannot be told."""
-    if not case.measured:
+    other_scale = variant == "other_scale"
+    if not case.measured or (other_scale and not case.has_other_scale):
         return Evidence()
-    sample = case.sample(other_scale=variant == "other_scale", without=without)
+    sample = case.sample(other_scale=other_scale, without=without)
     if case.claim.kind == "cell":
         return Evidence() if variant in ("block_model", "sign_flip") else weigh_split(sample)[1]
     tail = {"block_model": by_blocks, "sign_flip": by_sign_flips}.get(variant, per_seed)
@@ -160,6 +161,7 @@ def _row(cases: Cases, case: Case, confidence: float) -> Mapping[str, Any]:
         "gate": claim.gate,
         "credited_to": claim.credited_to,
         "changed": ", ".join(changed_factors(claim.comparisons[0]) if claim.kind == "difference" else ()),
+        "seeds": len(case.table),
         "assumes": ", ".join(term_name(cases.runs, term) for term in case.assumes),
         **_estimate(case, confidence),
         **percent_change(cases, case, confidence),

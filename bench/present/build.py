@@ -11,14 +11,15 @@ from pathlib import Path
 import pandas as pd
 
 from bench.errors import BenchError
+from bench.execute import REPORTS
 from bench.execute.frames import remarks, wide
-from bench.execute.run import REPORTS, Run
+from bench.execute.run import Run
 from bench.judge.analysis import Analysis, MetricOptions, analyze
 from bench.judge.published import compare_published
 from bench.plan.design import n_cells
 from bench.plan.suite import Suite
 from bench.present import anova_tables, claims, methods, numbers, state, tables, words
-from bench.present.origin import origin
+from bench.present.origin import mixtures, origin
 from bench.present.report import Report, Section
 from bench.present.tables import Context
 
@@ -38,6 +39,7 @@ def build(run: Run) -> Report:
             [
                 *state.overview(jobs, [metric.name for metric in suite.experiment.metrics], _command(run)),
                 *state.alarms(run.contents, set(jobs["run"])),
+                *mixtures(run.contents, set(jobs["run"])),
             ],
         )
     ]

@@ -248,6 +248,22 @@ def test_ratios_of_a_log_metric() -> None:
     assert found["verdict"].tolist() == ["supported", "supported"]
 
 
+def test_values_without_a_logarithm_have_no_other_scale() -> None:
+    """Where some value is not positive there is no verdict on the log scale, rather than one without that seed."""
+    frame = grid(lambda rng, cell: rng.normal() + 4.0 + 9.0 * cell["a"])
+    assert judged(frame, [difference(*A, "increase")], ["a", "b"])["other_scale"].item() == "supported"
+    frame.loc[0, "value"] = -1.0
+    assert judged(frame, [difference(*A, "increase")], ["a", "b"])["other_scale"].item() == ""
+
+
+def test_values_too_large_to_be_squared_are_left_out() -> None:
+    """A run that is finite but beyond all sense costs its seed, as in the analysis, and no warning."""
+    frame = grid(lambda rng, cell: rng.normal() - 5.0 * cell["a"])
+    frame.loc[0, "value"] = 1e200
+    found = judged(frame, [difference(*A)], ["a", "b"]).loc["claim"]
+    assert (found["n"], found["verdict"]) == (9, "supported")
+
+
 def test_a_relative_margin_is_a_share_of_the_mean() -> None:
     """On the identity scale, a margin in percent is taken of the mean over all runs."""
     frame = grid(lambda rng, _: 20.0 + rng.normal(scale=0.01))

@@ -132,3 +132,4 @@ def test_missing_runs_make_verdicts_provisional(lab: Lab) -> None:
     report = bench.report("diets", out=lab.out)
     assert words(report, "Claims").startswith("Provisional, for runs are missing: of 1 claim declared")
     assert report.data["claims"]["n"].item() == 7
+    assert "by the 7 of 8 seeds that have every cell compared" in words(report, "The claims one by one")
