@@ -244,8 +244,8 @@ def test_claims_are_judged_by_what_the_cells_can_tell(tmp_path: Path) -> None:
     levels = '{ interaction = { reg = ["l1", "l2"], act = ["relu", "gelu"] } }'
     both = CLAIM.format(id="both", metric="macs", contrast=levels)
     path = tmp_path / "claimed.toml"
-    text = (SUITES / "published_ablations.toml").read_text().replace('published = "published/post_table.csv"\n', "")
-    path.write_text(text + main + both)
+    text = (SUITES / "published_ablations.toml").read_text().partition("[[claims]]")[0]
+    path.write_text(text.replace('published = "published/post_table.csv"\n', "") + main + both)
     report = bench.design(path, out=tmp_path)
     frame = report.data["claims"].set_index("id")
     assert frame["estimable"].to_dict() == {"main": True, "both": False}
