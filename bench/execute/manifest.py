@@ -173,7 +173,7 @@ def read_text(folder: Path) -> str:
     try:
         with reading(path):
             text = path.read_text(encoding="utf-8")
-        _check("seeds" in tomllib.loads(text), "it has no seeds")
+        _check(not {"seeds", "extends"}.isdisjoint(tomllib.loads(text)), "it has no seeds")
     except (ValueError, RecursionError) as error:
         raise _damaged(path, error) from error
     return text
