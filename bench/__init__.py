@@ -38,6 +38,7 @@ __all__ = [
     "audit",
     "calibrate",
     "check",
+    "design",
     "doctor",
     "find",
     "forecast",
@@ -179,6 +180,51 @@ def report(run: str | Path | None = None, *, out: str | Path = REPORTS) -> Repor
     from bench.present.build import build
 
     return build(find(run, Path(out)))
+
+
+def design(
+    suite: str | Path | Suite,
+    *,
+    seeds: Seeds = None,
+    pilot: str | Path | None = None,
+    augment: int = 0,
+    order: int = 1,
+    power: bool = False,
+    looks: Sequence[int] = (),
+    out: str | Path = REPORTS,
+) -> Report:
+    """What a suite's cells can tell, what its seeds would find and what it costs, before anything is run.
+
+    ``pilot`` is a stored run (a name under ``out``, or a folder) of the same experiment whose noise and timings are
+    taken for the suite's; by default the suite's own run, if there is one. ``augment`` asks which so many more cells
+    would best serve all effects of up to ``order`` factors; ``power`` finds the power by resampling the pilot's seeds,
+    too; ``looks`` plans looks after so many seeds, the error spent over all of them. ``data`` of the report holds the
+    frames ``effects`` (aliases, VIF, standard errors), ``correlations``, ``models``, ``single``, ``families`` and
+    ``cells``, and as there is cause ``claims``, ``detectable`` (with a pilot), ``augmented``, ``simulated``, ``looks``.
+
+        >>> bench.design("suites/published_ablations.toml").data["effects"][["effect", "estimable", "vif", "se"]]
+
+    Raises:
+        bench.errors.BenchError: for a bad suite, no such pilot or one that shares no cell with the suite, or more
+            cells to add than there are.
+    """
+    from bench.errors import BenchError
+    from bench.execute.run import find as find_run
+    from bench.judge.augment import augment as augment_suite
+    from bench.judge.pilot import read_pilot
+    from bench.judge.preview import preview
+    from bench.plan.suite import Suite as LoadedSuite
+    from bench.present.design import build_design
+
+    loaded = suite if isinstance(suite, LoadedSuite) else check(suite, seeds=seeds)
+    own = loaded.name if (Path(out) / loaded.name / "run.json").is_file() else None
+    name = own if pilot is None else pilot
+    results = None if name is None else read_pilot(find_run(name, Path(out)), loaded)
+    if pilot is not None and results is None:
+        hint = "A pilot is a run of the same experiment, version and shared parameters, at some of the same levels."
+        raise BenchError(f"{pilot} holds no result of a cell of {loaded.path}.", hint=hint)
+    more = augment_suite(loaded, augment, order) if augment else None
+    return build_design(preview(loaded, results, more, simulate=power, looks=looks))
 
 
 def forecast(

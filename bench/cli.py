@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import os
+import re
 import signal
 import sys
 from collections.abc import Mapping
@@ -225,6 +226,58 @@ def check(suite: SuiteFile, *, seeds: Seeds = None, form: TextOrJson = TextForma
     from bench.present import brief
 
     _emit_facts(brief.checked(bench.check(suite, seeds=seeds)), form)
+
+
+@app.command(
+    epilog=_examples(
+        "bench design suites/published_ablations.toml",
+        "bench design suites/full_factorial.toml --pilot published_ablations --seeds 20",
+        "bench design suites/published_ablations.toml --augment 4 --order 2",
+        "bench design suites/full_factorial.toml --power --looks 10,20,40",
+        "bench design suites/published_ablations.toml --format json | jq '.effects[] | select(.estimable | not)'",
+    )
+)
+def design(
+    suite: SuiteFile,
+    *,
+    seeds: Seeds = None,
+    pilot: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="A stored run whose noise and timings are taken; by default the suite's own, if there is one.",
+            show_default=False,
+        ),
+    ] = None,
+    augment: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Say which N more cells would serve the effects best.")
+    ] = 0,
+    order: Annotated[
+        int, typer.Option(metavar="M", min=1, help="The added cells serve effects of up to M factors.")
+    ] = 1,
+    power: Annotated[bool, typer.Option("--power", help="Simulate the power from the pilot's seeds, too.")] = False,
+    looks: Annotated[
+        str, typer.Option(metavar="SEEDS", help="Plan looks after so many seeds, 10,20,40.", show_default=False)
+    ] = "",
+    form: Annotated[ReportFormat, typer.Option("--format", help="How to print it.")] = ReportFormat.TERMINAL,
+    full: Annotated[bool, typer.Option("--full", help="Every table and row in the terminal too.")] = False,
+    output: Output = None,
+    out: Out = REPORTS,
+) -> None:
+    """Say what a suite's design can tell, what it would find and what it costs; nothing is run.
+
+    Which effects the cells can estimate, what the others are mixed with, variance inflation and standard errors; the
+    smallest effects that the seeds would find, and with a stored run as pilot the seeds that the margins need.
+    """
+    import bench
+
+    if looks and not re.fullmatch(r"[0-9]{1,6}(,[0-9]{1,6})*", looks):
+        raise BenchError(f"{looks!r} does not name looks.", hint="Give increasing numbers of seeds: 10,20,40.")
+    planned = [int(seeds) for seeds in looks.split(",") if seeds]
+    found = bench.design(
+        suite, seeds=seeds, pilot=pilot, augment=augment, order=order, power=power, looks=planned, out=out
+    )
+    _emit_report(found, form, output, full=full)
 
 
 @app.command(

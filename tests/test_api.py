@@ -77,6 +77,23 @@ def test_progress_counts_up_to_all_jobs(lab: Lab) -> None:
     assert said[-1] == (8.0, 8, 8, 0)
 
 
+def test_a_nested_suite_that_extends_another_runs_and_reports(lab: Lab) -> None:
+    """Nested and inherited, a suite is stored as the cells that it meant, and its report says how to finish it."""
+    lab.suite(seeds=3)
+    suite = lab.folder / "nested.toml"
+    sweep = 'trouble = { levels = ["none", "nan"], under = { diet = "rich" } }'
+    suite.write_text(f'name = "nested"\nextends = "diets.toml"\n[params]\nseconds = 0\n[factors]\n{sweep}\n')
+    text = (lab.folder / "diets.toml").read_text().replace('trouble = "none"\n', "")
+    (lab.folder / "diets.toml").write_text(text)
+    bench.run(suite, out=lab.out, executor="serial")
+    wide = bench.load("nested", wide=True, out=lab.out)
+    assert len(wide) == 3 * 2 * 3
+    assert set(wide.loc[wide["diet"] == "plain", "trouble"]) == {"none"}
+    assert "nested: 6 cells × 3 seeds" in str(bench.report("nested", out=lab.out))
+    assert '# name = "diets"' in (lab.out / "nested" / "suite.toml").read_text()
+    assert bench.missing(suite, out=lab.out) == 0
+
+
 def test_no_run_is_a_clear_error(lab: Lab) -> None:
     """Where there is no run, the error says how to start one."""
     with pytest.raises(BenchError, match="bench run SUITE"):

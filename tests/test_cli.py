@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.conftest import Lab
 
 
-COMMANDS = ["run", "report", "check", "runs", "doctor", "export", "analyze", "calibrate", "audit"]
+COMMANDS = ["run", "report", "check", "design", "runs", "doctor", "export", "analyze", "calibrate", "audit"]
 
 
 class Commands:
@@ -258,6 +258,9 @@ def test_bad_suites_exit_with_2(command: Commands, lab: Lab, text: str, said: st
         ("report", "--format", "pdf"),
         ("run", "{suite}", "--seeds", "many"),
         ("run", "{suite}", "--workers", "0"),
+        ("design", "{suite}", "--looks", "ten"),
+        ("design", "{suite}", "--augment", "1"),
+        ("design", "{suite}", "--pilot", "nothing"),
         ("run", "{suite}", "--executor", "nowhere"),
         ("run", "{suite}", "--out", "/proc/nowhere"),
         ("report", "--output", "/proc/nowhere/x.md", "--format", "md", "--out", "{out}"),
@@ -272,6 +275,23 @@ def test_bad_usage_exits_with_2(command: Commands, lab: Lab, arguments: tuple[st
     assert (code, out) == (2, "")
     assert err.strip()
     assert "Traceback" not in err
+
+
+def test_design_is_said_before_anything_is_run(command: Commands, lab: Lab) -> None:
+    """A design is printed in every format without a run; the JSON holds the frames and the lines to paste."""
+    suite = lab.suite()
+    suite.write_text('design = "one_at_a_time"' + suite.read_text())
+    asked = ("design", suite, "--out", lab.out, "--augment", "1")
+    code, out, err = command(*asked)
+    assert (code, err, lab.out.exists()) == (0, "", False)
+    assert "3 of the 4 combinations of 2 factors, × 4 seeds: 12 runs." in out
+    content = json.loads(command(*asked, "--looks", "4,8", "--format", "json")[1])
+    assert [row["estimable"] for row in content["effects"]] == [True, True, False]
+    assert [row["seeds"] for row in content["looks"]] == [4, 8]
+    (lines,) = (section["lines"] for section in content["sections"] if "lines" in section)
+    assert lines[-3:] == ["[[cells]]", "dose = 1.0", 'diet = "rich"']
+    markdown = command(*asked, "--format", "md")[1]
+    assert "```toml\n[[cells]]\ndose = 0.0" in markdown
 
 
 def test_a_bug_is_one_line_and_70(command: Commands, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

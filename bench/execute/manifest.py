@@ -102,7 +102,7 @@ def write(folder: Path, suite: Suite, updated: datetime, *, results: int = 0) ->
         seeds=list(suite.seeds),
         params=dict(suite.params),
         factors={name: list(settings.items()) for name, settings in suite.settings.items()},
-        listed=suite.listed is not None,
+        listed=not suite.is_full_grid,
         n_cells=len(lines) - 1,
         metrics=tuple(suite.experiment.metrics),
         metric_settings=dict(suite.metrics),
@@ -173,7 +173,7 @@ def read_text(folder: Path) -> str:
     try:
         with reading(path):
             text = path.read_text(encoding="utf-8")
-        _check("seeds" in tomllib.loads(text), "it has no seeds")
+        _check(not {"seeds", "extends"}.isdisjoint(tomllib.loads(text)), "it has no seeds")
     except (ValueError, RecursionError) as error:
         raise _damaged(path, error) from error
     return text

@@ -10,20 +10,13 @@ import numpy as np
 
 from bench.judge.coded import CodedRuns
 from bench.stats.anova import FittedAnova, fit_anova
-from bench.stats.coding import Bools, Floats, Ints, Term, term_columns, term_df, term_effects, term_levels, terms_up_to
+from bench.stats.coding import Bools, Floats, Ints
 from bench.stats.contrast import Estimates, independent, one_sample, within_blocks
+from bench.stats.effects import Effect, cell_weights, effects_of, models
 from bench.stats.identify import Design, identify
 from bench.stats.pairs import Cells
 
 Method = Literal["contrast per block", "regression within blocks, jackknife", "independent runs, Welch"]
-
-
-@dataclass(frozen=True)
-class Effect:
-    """One effect: which level of each factor of the term is compared with the reference."""
-
-    term: Term
-    levels: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -61,7 +54,7 @@ def estimate_effects(
     per_block = None
     if not lacking:
         design = planned if observed.all() else identify(runs.cells[observed], runs.n_levels)
-        weights = _cell_weights(design)
+        weights = cell_weights(design)
         magnitude = np.abs(weights) @ _cell_magnitudes(runs, values)[observed]
         if cells.table is None:
             method: Method = "independent runs, Welch"
@@ -80,10 +73,10 @@ def estimate_effects(
         estimates = _concatenated(
             [
                 within_blocks(values[present], block, columns, effects, confidence=confidence)
-                for columns, effects in _models(design)
+                for columns, effects in models(design)
             ]
         )
-    effects, found = _effects(planned), _effects(design)
+    effects, found = effects_of(planned), effects_of(design)
     position = {effect: index for index, effect in enumerate(found)}
     source = np.array([position.get(effect, -1) for effect in effects], dtype=np.int64)
     return MetricEffects(
@@ -99,42 +92,6 @@ def estimate_effects(
         method=method,
         notes=tuple(_notes(runs, metric, observed, lacking)),
     )
-
-
-def _effects(design: Design) -> tuple[Effect, ...]:
-    return tuple(
-        Effect(entry.term, levels)
-        for entry in design.identified
-        if entry.estimable
-        for levels in term_levels(design.levels, entry.term)
-    )
-
-
-def _models(design: Design) -> Iterator[tuple[Floats, Floats]]:
-    """For each model needed: its columns (rows, coefficients) and the effects it estimates (effects, coefficients)."""
-    for order in sorted({entry.order for entry in design.identified if entry.estimable}):
-        terms = terms_up_to(order, len(design.levels))
-        columns = np.hstack([term_columns(design.codes, design.levels, term) for term in terms])
-        start = dict(zip(terms, np.cumsum([0, *(term_df(design.levels, term) for term in terms)]), strict=False))
-        wanted = []
-        for entry in design.identified:
-            if entry.estimable and entry.order == order:
-                rows = np.zeros((entry.full_df, columns.shape[1]))
-                rows[:, start[entry.term] : start[entry.term] + entry.full_df] = term_effects(design.levels, entry.term)
-                wanted.append(rows)
-        yield columns, np.vstack(wanted)
-
-
-def _cell_weights(design: Design) -> Floats:
-    """Weights (effects, cells) that turn cell means into effects, by least squares over the cells."""
-    weights = [np.empty((0, len(design.codes)))]
-    for columns, effects in _models(design):
-        with_mean = np.hstack([np.ones((len(columns), 1)), columns])
-        weights.append(effects @ np.linalg.pinv(with_mean)[1:])
-    stacked = np.vstack(weights)
-    # An effect must not see the rounding error of cells that it does not compare: they may be larger by any factor.
-    stacked[np.abs(stacked) < 1e-9 * np.abs(stacked).max(axis=1, initial=0.0, keepdims=True)] = 0.0
-    return stacked
 
 
 def _cell_magnitudes(runs: CodedRuns, values: Floats) -> Floats:

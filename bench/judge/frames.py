@@ -134,7 +134,7 @@ def estimable_frame(runs: CodedRuns, metrics: Sequence[MetricEffects]) -> pd.Dat
                 "df": found.df,
                 "df_full": found.full_df,
                 "alias": "" if found.estimable else alias_text(runs, entry, found.alias),
-                "biased_by": ", ".join(term_name(runs, term) for term in found.biased_by),
+                "biased_by": ", ".join(term_name(runs, term) for term in found.biased_by.terms),
             }
             for entry in metrics
             for found in entry.design.identified

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from bench.judge.coded import CodedRuns
-from bench.judge.effects import Effect, MetricEffects
+from bench.judge.effects import MetricEffects
 from bench.stats.coding import Floats, Term
+from bench.stats.effects import Effect
 from bench.stats.identify import Alias
 
 
@@ -28,8 +31,13 @@ def alias_text(runs: CodedRuns, entry: MetricEffects, alias: Alias) -> str:
     """What a term cannot be told from: other terms with their signs, the blocks, or cells that were not run."""
     if not alias.terms:
         return runs.block_name if entry.method == "regression within blocks, jackknife" else "(cells without runs)"
+    return signed_terms([factor.name for factor in runs.factors], alias)
+
+
+def signed_terms(factors: Sequence[str], alias: Alias) -> str:
+    """Terms with their coefficients, ``-1 reg +1 act:noise``."""
     pairs = zip(alias.terms, alias.coefficients, strict=True)
-    return " ".join(f"{value:+.4g} {term_name(runs, term)}" for term, value in pairs)
+    return " ".join(f"{value:+.4g} {':'.join(factors[factor] for factor in term)}" for term, value in pairs)
 
 
 def scale_name(entry: MetricEffects) -> str:

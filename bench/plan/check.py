@@ -7,19 +7,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.experiment import Experiment
+from bench.plan.chosen import chosen_cells
+from bench.plan.grid import Exclusion, Nesting
 from bench.plan.levels import Level, attempt, describe, label
 from bench.plan.positions import KeyPath
+from bench.plan.regions import RegionReader
 from bench.plan.shape import MAX_LEVELS
 from bench.plan.source import Fault, Source, did_you_mean, show
+from bench.plan.sweeps import values_of
 
 
 @dataclass(frozen=True)
 class Levels:
-    """The levels of a suite's factors, and the cells if it lists them; without those that are at fault."""
+    """The levels of a suite's factors, and which of their combinations it runs; without those that are at fault."""
 
     settings: Mapping[str, Mapping[Level, Any]]
     """Factor -> level -> the value that the experiment is given for it."""
     listed: tuple[Mapping[str, Level], ...] | None
+    """The cells that the suite lists, or that its ``design`` chooses; None for a grid."""
+    nestings: Mapping[str, Nesting]
+    exclusions: tuple[Exclusion, ...]
     faults: list[Fault]
 
 
@@ -31,10 +38,17 @@ def levels(source: Source, experiment: Experiment) -> Levels:
     """The levels that the suite gives in its grid or cells, tried one at a time on the experiment."""
     reader = _Reader(source, experiment)
     cells = source.data.get("cells")
-    listed = reader.cells(cells) if isinstance(cells, list) else None
-    if listed is None:
-        reader.grid(source.table("factors"))
-    return Levels(reader.settings, listed, reader.faults)
+    if isinstance(cells, list):
+        listed = reader.cells(cells)
+        return Levels(reader.settings, listed, {}, (), reader.faults)
+    reader.grid(source.table("factors"))
+    regions = RegionReader(source, experiment, reader.settings)
+    nestings, exclusions = regions.nestings(), regions.exclusions()
+    faults = [*reader.faults, *regions.faults]
+    chosen = None
+    if not faults:
+        chosen, faults = chosen_cells(source, {name: tuple(taken) for name, taken in regions.settings.items()})
+    return Levels(regions.settings, chosen, nestings, exclusions, faults)
 
 
 def params_faults(source: Source, experiment: Experiment) -> Iterator[Fault]:
@@ -70,16 +84,17 @@ class _Reader:
 
     def grid(self, factors: Mapping[str, Any]) -> None:
         self.check_names(("factors",), factors)
-        for name, values in factors.items():
-            if name not in self.experiment.fields or not isinstance(values, list):
+        for name, entry in factors.items():
+            if name not in self.experiment.fields or not isinstance(entry, list | dict):
                 continue
             taken = self.settings[name] = {}
-            for index, value in enumerate(values[:MAX_LEVELS]):
-                level = self.level(("factors", name, index), name, value)
+            for value, place in values_of(entry)[:MAX_LEVELS]:
+                path = ("factors", name, *place)
+                level = self.level(path, name, value)
                 if level in taken:
                     before = "" if show(taken[level]) == show(value) else f", before as {show(taken[level])}"
                     message = f"{name} has the level {show(value)} twice{before}"
-                    self.report(("factors", name, index), message, "Each level is listed once.")
+                    self.report(path, message, "Each level is listed once.")
                 elif level is not None:
                     taken[level] = value
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from bench.errors import BenchError
 from bench.experiment import Job
+from bench.plan.grid import n_combinations
 from bench.plan.levels import Level, attempt, describe
 from bench.plan.suite import Suite
 
@@ -29,8 +29,10 @@ _T = TypeVar("_T")
 
 
 def n_cells(suite: Suite) -> int:
-    """How many cells there are; none is made."""
-    return len(suite.listed) if suite.listed is not None else math.prod(map(len, suite.factors.values()))
+    """How many cells there are; none is made but where some of a grid are nested or excluded."""
+    if suite.listed is not None:
+        return len(suite.listed)
+    return n_combinations(suite.factors, suite.nestings, suite.exclusions)
 
 
 def n_jobs(suite: Suite) -> int:

@@ -45,10 +45,14 @@ def fits(table: Any, model: type[BaseModel]) -> bool:
 
 def schema() -> dict[str, Any]:
     """JSON Schema of suites, for editors that complete and check TOML."""
+    keys = SuiteFile.model_json_schema()
+    required = keys.pop("required")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **SuiteFile.model_json_schema(),
-        "oneOf": [{"required": ["factors"]}, {"required": ["cells"]}],
+        **keys,
+        "if": {"required": ["extends"]},
+        "then": {"required": ["name"]},
+        "else": {"required": required, "oneOf": [{"required": ["factors"]}, {"required": ["cells"]}]},
     }
 
 
@@ -58,6 +62,7 @@ class _Strict(BaseModel):
 
 _Margin = Annotated[float, Field(gt=0, allow_inf_nan=False)] | Annotated[str, Field(pattern=_PERCENT)] | None
 _Number = Annotated[float, Field(allow_inf_nan=False)]
+_Bounds = Annotated[list[_Number], Field(min_length=2, max_length=2)]
 
 
 class MetricTable(_Strict):
@@ -69,6 +74,41 @@ class MetricTable(_Strict):
     scale: Literal["identity", "log"] | None = Field(
         None, description='The scale on which the metric is analysed: "identity" or "log".'
     )
+
+
+class SweepTable(_Strict):
+    """A factor given as a table ``[factors.NAME]``."""
+
+    levels: Annotated[list[Any], Field(min_length=1, max_length=MAX_LEVELS)] | None = Field(
+        None, description=f"A list of 1 to {MAX_LEVELS} levels: [0.01, 0.1, 1.0]."
+    )
+    log: _Bounds | None = Field(None, description="First and last of points evenly spaced logarithms: [1e-4, 1e-1].")
+    linear: _Bounds | None = Field(None, description="First and last of points evenly spaced levels: [10, 50].")
+    points: Annotated[int, Field(ge=2, le=MAX_LEVELS)] | None = Field(
+        None, description=f"How many levels log or linear make, 2 to {MAX_LEVELS}."
+    )
+    under: Annotated[dict[str, Any], Field(min_length=1)] | None = Field(
+        None, description='The levels of earlier factors under which it is swept: { reg = "l1" } or { reg = ["l1"] }.'
+    )
+    otherwise: Any = Field(None, description="Its level where it is not swept; by default the experiment's default.")
+
+
+class DesignTable(_Strict):
+    """A table ``design``: which combinations of the factors are run."""
+
+    fraction: str | Annotated[list[str], Field(min_length=1)] | None = Field(
+        None, description='Generators of a regular fraction: ["D=ABC"] or ["act = init*noise*reg"].'
+    )
+    plackett_burman: int | None = Field(None, description="Number of cells of a Plackett–Burman design: 12, 20, 24 …")
+
+
+class ExcludeTable(_Strict):
+    """A table ``[[exclude]]``: combinations that are not run."""
+
+    where: Annotated[dict[str, Any], Field(min_length=1)] = Field(
+        description='A level, or a list of levels, of one or more factors: { init = "orthogonal", act = ["gelu"] }.'
+    )
+    reason: str = Field(min_length=1, max_length=400, description="Why these combinations are not run.")
 
 
 class ContrastTable(_Strict):
@@ -149,11 +189,35 @@ class SuiteFile(_Strict):
         Discriminator(lambda value: "list" if isinstance(value, list) else "count"),
     ] = Field(description=f"How many, 1 to {MAX_SEEDS} (10 means 0 to 9), or a list of different integers >= 0.")
     params: dict[str, Any] = Field({}, description="Parameters that every run shares: name = value.")
-    factors: dict[str, Annotated[list[Any], Field(min_length=1, max_length=MAX_LEVELS)]] | None = Field(
+    extends: str | None = Field(
+        None, description="Path of a suite whose values hold where this one gives none, relative to this one's folder."
+    )
+    factors: (
+        dict[
+            str,
+            Annotated[
+                Annotated[list[Any], Field(min_length=1, max_length=MAX_LEVELS), Tag("list")]
+                | Annotated[SweepTable, Tag("sweep")],
+                Discriminator(lambda value: "sweep" if isinstance(value, dict | SweepTable) else "list"),
+            ],
+        ]
+        | None
+    ) = Field(
         None,
         min_length=1,
         description=f'The full grid: name = [level, …] for each factor, 1 to {MAX_LEVELS} levels: reg = ["l1", "l2"].',
     )
+    design: (
+        Annotated[
+            Annotated[Literal["one_at_a_time"], Tag("name")] | Annotated[DesignTable, Tag("table")],
+            Discriminator(lambda value: "table" if isinstance(value, dict | DesignTable) else "name"),
+        ]
+        | None
+    ) = Field(
+        None,
+        description='Which part of the grid: { fraction = ["D=ABC"] }, { plackett_burman = 12 } or "one_at_a_time".',
+    )
+    exclude: list[ExcludeTable] = Field([], description="Combinations that are not run: one table [[exclude]] each.")
     cells: list[dict[str, Any]] | None = Field(
         None,
         min_length=1,
@@ -182,6 +246,9 @@ def _fault(source: Source, kind: str, path: KeyPath, table: type[BaseModel], key
 
 
 _TABLES: Tables = {
+    ("factors", "*", "sweep"): SweepTable,
+    ("design", "table"): DesignTable,
+    ("exclude", "*"): ExcludeTable,
     ("metrics", "*"): MetricTable,
     ("claims", "*"): ClaimTable,
     ("claims", "*", "contrast"): ContrastTable,

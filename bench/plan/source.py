@@ -9,7 +9,7 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -34,6 +34,8 @@ class Fault:
     """What is allowed there, or the next step."""
     width: int = 1
     """How many characters of the line the fault covers; 0 for what is missing, which stands on no line."""
+    file: tuple[Path, str] | None = None
+    """Path and text of the file that it stands in, if that is one which the suite extends."""
 
 
 class SuiteError(BenchError):
@@ -41,9 +43,8 @@ class SuiteError(BenchError):
 
     def __init__(self, path: Path, text: str, faults: Iterable[Fault]) -> None:
         self.path = path
-        self.faults = tuple(sorted(set(faults), key=lambda fault: (fault.line, fault.column)))
-        lines = text.split("\n")
-        shown = [_render(path, lines, fault) for fault in self.faults[:MAX_FAULTS]]
+        self.faults = tuple(sorted(set(faults), key=lambda fault: (str(fault.file or ""), fault.line, fault.column)))
+        shown = [_render(*(fault.file or (path, text)), fault) for fault in self.faults[:MAX_FAULTS]]
         if (more := len(self.faults) - len(shown)) > 0:
             shown.append(f"… and {more} more.")
         super().__init__("\n".join(shown))
@@ -56,6 +57,8 @@ class Source:
     path: Path
     text: str
     data: dict[str, Any]
+    base: Source | None = None
+    """The file that this one extends; ``data`` then holds its values too, where this file has none of its own."""
 
     def key_at(self, *path: str | int) -> tuple[int, int]:
         """Line and column of the key at ``path``, e.g. ``key_at("factors", "reg")``."""
@@ -67,10 +70,31 @@ class Source:
 
     def fault(self, path: Sequence[str | int], message: str, hint: str = "", *, key: bool = False) -> Fault:
         """A fault at the value (or the key) at ``path``; at the nearest place above it that the text has."""
-        span = self._span(tuple(path), key=key)
+        holder = self.holder(tuple(path))
+        found = holder.own_fault(tuple(path), message, hint, key=key)
+        return found if holder is self else replace(found, file=(holder.path, holder.text))
+
+    def own_fault(self, path: KeyPath, message: str, hint: str, *, key: bool) -> Fault:
+        """A fault at a place in this very file."""
+        span = self._span(path, key=key)
         line, column = self._line_and_column(span.start)
         end_of_line = self._line_starts[line] - 1
         return Fault(line, column, message, hint, max(1, min(span.end, end_of_line) - span.start))
+
+    def holder(self, path: KeyPath) -> Source:
+        """The file that has the value at ``path``, or has the nearest place above it."""
+        while path and self.base is not None:
+            if self.has(path):
+                return self
+            holder = self.base.holder(path)
+            if holder.has(path):
+                return holder
+            path = path[:-1]
+        return self
+
+    def has(self, path: KeyPath) -> bool:
+        """Whether something stands at ``path`` in this very file."""
+        return path in self._places.values
 
     def table(self, key: str) -> dict[str, Any]:
         """The table called ``key`` at the top; empty if there is none, or if something else bears the name."""
@@ -119,6 +143,14 @@ def read(path: Path | str) -> Source:
     if faults := list(islice(_excesses(source, data, ()), MAX_FAULTS)):
         raise SuiteError(path, text, faults)
     return source
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a regular file; also for names that no file can have."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long, or a folder that may not be entered
+        return False
 
 
 def show(value: object) -> str:
@@ -203,11 +235,11 @@ def _excesses(source: Source, value: Any, path: KeyPath) -> Iterator[Fault]:
             yield from _excesses(source, item, (*path, key))
 
 
-def _render(path: Path, lines: Sequence[str], fault: Fault) -> str:
+def _render(path: Path, text: str, fault: Fault) -> str:
     rows = [f"{path}:{fault.line}:{fault.column}: {fault.message}"]
     if fault.width:
         first = max(0, fault.column - 61)
-        shown = lines[fault.line - 1][first : first + 110]
+        shown = text.split("\n")[fault.line - 1][first : first + 110]
         offset = fault.column - 1 - first
         indent = "".join("\t" if character == "\t" else " " * _columns(character) for character in shown[:offset])
         carets = "^" * max(1, sum(map(_columns, shown[offset : offset + fault.width])))

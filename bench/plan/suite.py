@@ -7,7 +7,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,15 @@ from bench.experiment import Experiment
 from bench.plan.check import Levels, levels, metric_faults, params_faults
 from bench.plan.claim_check import ClaimReader
 from bench.plan.claims import Claim
+from bench.plan.extends import read_extended, whole_text
 from bench.plan.find import find
+from bench.plan.grid import Exclusion, Nesting, combinations, within
 from bench.plan.levels import Level, attempt, describe
 from bench.plan.metrics import MetricSettings, parse_margin
 from bench.plan.positions import KeyPath
+from bench.plan.rules import rule_faults
 from bench.plan.shape import MAX_SEEDS, shape_faults
-from bench.plan.source import Fault, Source, SuiteError, read, show
+from bench.plan.source import Fault, Source, SuiteError, show
 
 MAX_TRIED = 10_000
 """So many cells are tried when a suite is loaded; later ones when they are made."""
@@ -41,7 +44,7 @@ class Suite:
     factors: Mapping[str, tuple[Level, ...]]
     """Name -> levels, the first the reference; for listed cells in the order of first appearance."""
     listed: tuple[Mapping[str, Level], ...] | None
-    """The cells of a suite that lists them; None for a full grid."""
+    """The cells of a suite that lists them, or whose ``design`` chooses them; None for a grid."""
     metrics: Mapping[str, MetricSettings]
     """For every metric of the experiment, in its order."""
     published: Path | None
@@ -52,14 +55,21 @@ class Suite:
     digest: str
     """A hash of what the file says, comments and layout aside."""
     claims: tuple[Claim, ...] = ()
+    nestings: Mapping[str, Nesting] = field(default_factory=dict)
+    """Factor of a grid -> where alone it is swept."""
+    exclusions: tuple[Exclusion, ...] = ()
+    """Parts of a grid that are not run."""
+
+    @property
+    def is_full_grid(self) -> bool:
+        """Whether every combination of the levels is run."""
+        return self.listed is None and not self.nestings and not self.exclusions
 
     def combinations(self) -> Iterator[Mapping[str, Level]]:
-        """The levels of each cell: as listed, or the full grid, the first factor changing slowest."""
+        """The levels of each cell, made one at a time: as listed, or of a grid, the first factor changing slowest."""
         if self.listed is not None:
-            yield from self.listed
-            return
-        for combination in itertools.product(*self.factors.values()):
-            yield dict(zip(self.factors, combination, strict=True))
+            return iter(self.listed)
+        return combinations(self.factors, self.nestings, self.exclusions)
 
     def values(self, levels: Mapping[str, Level]) -> Mapping[str, Any]:
         """What the experiment is given for a cell: the shared parameters and the cell's own."""
@@ -73,8 +83,8 @@ def load(path: Path | str, *, seeds: Sequence[int] | None = None) -> Suite:
         SuiteError: with every fault of the suite.
         BenchError: if there is no such file, or the given seeds are not different integers of at least 0.
     """
-    source = read(path)
-    faults = [*shape_faults(source), *_rule_faults(source)]
+    source = read_extended(path)
+    faults = [*shape_faults(source), *rule_faults(source)]
     experiment = _experiment(source, faults.append)
     if experiment is not None:
         found = levels(source, experiment)
@@ -85,8 +95,8 @@ def load(path: Path | str, *, seeds: Sequence[int] | None = None) -> Suite:
     if faults or experiment is None:
         raise SuiteError(source.path, source.text, faults)
     suite = _suite(source, experiment, found, claims, _given_seeds(source.data["seeds"] if seeds is None else seeds))
-    if refused := list(itertools.islice(_refused_cells(source, suite), 3)):
-        raise SuiteError(source.path, source.text, refused)
+    if wrong := list(itertools.islice(_cell_faults(source, suite), 3)):
+        raise SuiteError(source.path, source.text, wrong)
     return suite
 
 
@@ -119,33 +129,6 @@ def _given_seeds(seeds: int | Sequence[Any]) -> tuple[int, ...]:
     return given
 
 
-def _rule_faults(source: Source) -> Iterator[Fault]:
-    """What is wrong between keys that are each well-formed."""
-    data = source.data
-    if "factors" in data and "cells" in data:
-        yield source.fault(("cells",), "a suite has either factors or cells", "Remove one of the two.", key=True)
-    elif "factors" not in data and "cells" not in data:
-        hint = "Give [factors] for a full grid, or one [[cells]] for each chosen combination."
-        yield Fault(1, 1, '"factors" or "cells" is missing', hint, width=0)
-    if isinstance(seeds := data.get("seeds"), list) and len(seeds) <= MAX_SEEDS:
-        seen: set[int] = set()
-        for index, seed in enumerate(seeds):
-            if type(seed) is int and seed in seen:
-                yield source.fault(("seeds", index), f"the seed {seed} is listed twice", "Each seed is listed once.")
-            elif type(seed) is int:
-                seen.add(seed)
-    if isinstance(published := data.get("published"), str) and not _is_file(source.path.parent / published):
-        hint = f"The path is relative to the suite's folder, {source.path.parent.absolute()}."
-        yield source.fault(("published",), f"there is no file {show(published)}", hint)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name too long, or a folder that may not be entered
-        return False
-
-
 def _experiment(source: Source, report: Callable[[Fault], None]) -> Experiment | None:
     reference = source.data.get("experiment")
     if not isinstance(reference, str):
@@ -173,8 +156,10 @@ def _suite(
         metrics=_all_metric_settings(source, experiment),
         published=None if published is None else source.path.parent / published,
         path=source.path,
-        text=source.text,
+        text=whole_text(source),
         settings=found.settings,
+        nestings=found.nestings,
+        exclusions=found.exclusions,
         digest=hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:20],
         claims=claims,
     )
@@ -191,9 +176,22 @@ def _all_metric_settings(source: Source, experiment: Experiment) -> Mapping[str,
     return settings
 
 
-def _refused_cells(source: Source, suite: Suite) -> Iterator[Fault]:
-    for index, combination in enumerate(itertools.islice(suite.combinations(), MAX_TRIED)):
+def _cell_faults(source: Source, suite: Suite) -> Iterator[Fault]:
+    """Combinations that the experiment refuses; and if all can be tried, levels and exclusions without a cell."""
+    unused = {(name, level) for name, levels in suite.factors.items() for level in levels}
+    tried = list(itertools.islice(suite.combinations(), MAX_TRIED))
+    for index, combination in enumerate(tried):
+        unused.difference_update(combination.items())
         for refusal in attempt(suite.experiment, suite.values(combination)).refusals.values():
-            place: KeyPath = ("factors",) if suite.listed is None else ("cells", index)
+            place: KeyPath = ("cells", index) if "cells" in source.data else ("factors",)
             fault = f"the experiment refuses the cell {describe(combination)}"
             yield source.fault(place, fault, refusal.allowed, key=True)
+    if not tried:
+        yield source.fault(("exclude",), "every cell is excluded", "Exclude less.", key=True)
+    elif len(tried) < MAX_TRIED:
+        for name, level in sorted(unused, key=str):
+            yield source.fault(("factors", name), f"no cell has {describe({name: level})}", "Leave it out.", key=True)
+    grid = list(itertools.islice(combinations(suite.factors, suite.nestings), MAX_TRIED)) if suite.exclusions else []
+    for index, exclusion in enumerate(suite.exclusions):
+        if len(grid) < MAX_TRIED and not any(within(cell, exclusion.where) for cell in grid):
+            yield source.fault(("exclude", index), "this excludes no cell", "Leave it out, or correct it.", key=True)

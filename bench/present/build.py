@@ -105,7 +105,7 @@ def frames(analysis: Analysis) -> Mapping[str, pd.DataFrame]:
 def _command(run: Run) -> str:
     """What finishes the run, with the options that it was started with."""
     command = ["bench", "run", str(run.suite.path)]
-    declared = tomllib.loads(run.suite.text)["seeds"]
+    declared = tomllib.loads(run.suite.text).get("seeds", ())  # none if it inherits them
     if run.suite.seeds != tuple(range(declared) if isinstance(declared, int) else declared):
         command += ["--seeds", numbers.ranges(run.suite.seeds, to="-", between=",")]
     if run.folder.parent != REPORTS:

@@ -22,6 +22,8 @@ def _section(section: Section) -> Iterator[str]:
         yield f"<ul>{''.join(f'<li>{_text(point)}</li>' for point in section.points)}</ul>"
     for table in section.tables:
         yield from _table(table)
+    if section.lines:
+        yield f"<pre>{chr(10).join(map(_text, section.lines))}</pre>"
     if section.appendix:
         yield "</details>"
 

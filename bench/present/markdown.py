@@ -66,6 +66,8 @@ def _section(section: Section) -> Iterator[str]:
         yield from _table(table)
         for note in table.notes:
             yield from ("", escape(note))
+    if section.lines:
+        yield from ("", "```toml", *map(plain, section.lines), "```")
 
 
 def _table(table: Table) -> Iterator[str]:

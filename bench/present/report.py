@@ -110,13 +110,15 @@ class Table:
 class Section:
     """A heading with paragraphs, a list of points and tables, in this order; all text is plain, without any markup.
 
-    ``appendix`` sections are for looking things up: a short rendering only names them.
+    ``lines``, below them, are in the format of a file, such as TOML to paste, and shown as they are. ``appendix``
+    sections are for looking things up: a short rendering only names them.
     """
 
     title: str
     text: Sequence[str] = ()
     points: Sequence[str] = ()
     tables: Sequence[Table] = ()
+    lines: Sequence[str] = ()
     appendix: bool = False
 
 

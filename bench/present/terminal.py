@@ -58,6 +58,8 @@ def _section(section: Section, width: int, *, full: bool) -> Group:
         parts.append(_narrow(grid, width))
     for table in section.tables:
         parts += ["", *_table(table if full else _shortened(table, width), width)]
+    if section.lines:
+        parts += ["", *(Text(plain(line), overflow="fold") for line in section.lines)]
     return Group(*parts)
 
 

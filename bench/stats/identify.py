@@ -15,6 +15,8 @@ import numpy as np
 from bench.stats.coding import Floats, Ints, Term, centred, term_columns, term_df, terms_up_to
 
 _TOLERANCE = 1e-9
+_NOTHING = 1e-6
+"""An absolute coefficient that rounding alone explains."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,8 @@ class Identified:
     full_df: int
     alias: Alias
     """What the term is aliased with (empty for an estimable term)."""
-    biased_by: tuple[Term, ...]
-    """The omitted terms that would bias the estimate if they were not zero."""
+    biased_by: Alias
+    """The omitted terms that would bias the estimate if they were not zero, and by which part of each."""
 
     @property
     def estimable(self) -> bool:
@@ -63,7 +65,7 @@ class Design:
         """Terms of the analysis of variance: up to ``order``, and those of the next order if they share no alias."""
         lower = [entry for entry in self.identified if len(entry.term) <= self.order]
         following = [entry for entry in self.identified if len(entry.term) == self.order + 1 and entry.df > 0]
-        gained = _rank(_up_to(self.columns, self.order + 1)) - _rank(_up_to(self.columns, self.order))
+        gained = rank(_up_to(self.columns, self.order + 1)) - rank(_up_to(self.columns, self.order))
         if sum(entry.df for entry in following) == gained:
             lower += following
         return tuple(entry.term for entry in lower)
@@ -82,7 +84,7 @@ def identify(codes: Ints, levels: Sequence[int], block: Ints | None = None, *, o
     base = _full_rank_order(columns, order)
     if base == order:
         whole = ((term, columns[term].shape[1]) for term in columns)
-        identified = tuple(Identified(term, base, df, df, Alias((), ()), ()) for term, df in whole)
+        identified = tuple(Identified(term, base, df, df, Alias((), ()), Alias((), ())) for term, df in whole)
     else:
         identified = tuple(_identify_term(term, columns, max(base, len(term))) for term in columns)
     return Design(levels=levels, codes=codes, columns=columns, order=base, identified=identified)
@@ -104,10 +106,17 @@ def independent_columns(columns: Floats) -> list[int]:
     return kept
 
 
+def rank(columns: Floats) -> int:
+    """Number of independent columns, up to rounding."""
+    if columns.size == 0:
+        return 0
+    return int(np.linalg.matrix_rank(columns, tol=_TOLERANCE * max(1.0, float(np.linalg.norm(columns, 2)))))
+
+
 def _full_rank_order(columns: Mapping[Term, Floats], order: int) -> int:
     for candidate in range(order, 0, -1):
         model = _up_to(columns, candidate)
-        if model.size and _rank(model) == model.shape[1]:
+        if model.size and rank(model) == model.shape[1]:
             return candidate
     return 0
 
@@ -133,7 +142,7 @@ def _identify_term(term: Term, columns: Mapping[Term, Floats], order: int) -> Id
     others = [other for other in columns if len(other) <= order and other != term]
     own = columns[term]
     rest = np.hstack([np.empty((len(own), 0)), *(columns[other] for other in others)])
-    df = _rank(np.hstack([rest, own])) - _rank(rest)
+    df = rank(np.hstack([rest, own])) - rank(rest)
     alias = Alias((), ()) if df == own.shape[1] else _combination(own, rest, others, columns)
     return Identified(
         term=term,
@@ -141,7 +150,7 @@ def _identify_term(term: Term, columns: Mapping[Term, Floats], order: int) -> Id
         df=df,
         full_df=own.shape[1],
         alias=alias,
-        biased_by=_biases(term, columns, others, order) if df == own.shape[1] else (),
+        biased_by=_biases(term, columns, others, order) if df == own.shape[1] else Alias((), ()),
     )
 
 
@@ -151,22 +160,22 @@ def _combination(own: Floats, rest: Floats, others: list[Term], columns: Mapping
     solution = np.linalg.lstsq(rest[:, kept], own, rcond=None)[0]
     strongest: dict[Term, float] = {}
     for position, row in zip(kept, solution, strict=True):
-        value = float(row[np.argmax(np.abs(row))])
-        if abs(value) > 1e-6 and abs(value) > abs(strongest.get(owner[position], 0.0)):
+        value = _strongest(row)
+        if abs(value) > _NOTHING and abs(value) > abs(strongest.get(owner[position], 0.0)):
             strongest[owner[position]] = value
     return Alias(tuple(strongest), tuple(strongest.values()))
 
 
-def _biases(term: Term, columns: Mapping[Term, Floats], others: list[Term], order: int) -> tuple[Term, ...]:
+def _biases(term: Term, columns: Mapping[Term, Floats], others: list[Term], order: int) -> Alias:
     omitted = [other for other in columns if len(other) > order]
-    if not omitted:
-        return ()
     rest = np.hstack([np.empty((len(columns[term]), 0)), *(columns[other] for other in others)])
     coefficients = np.linalg.pinv(np.hstack([columns[term], rest]))[: columns[term].shape[1]]
-    return tuple(other for other in omitted if np.max(np.abs(coefficients @ columns[other])) > 1e-6)
+    strongest = [_strongest(coefficients @ columns[other]) for other in omitted]
+    felt = [(other, value) for other, value in zip(omitted, strongest, strict=True) if abs(value) > _NOTHING]
+    return Alias(tuple(other for other, _ in felt), tuple(value for _, value in felt))
 
 
-def _rank(columns: Floats) -> int:
-    if columns.size == 0:
-        return 0
-    return int(np.linalg.matrix_rank(columns, tol=_TOLERANCE * max(1.0, float(np.linalg.norm(columns, 2)))))
+def _strongest(coefficients: Floats) -> float:
+    """The coefficient of the largest absolute value."""
+    flat = coefficients.ravel()
+    return float(flat[np.argmax(np.abs(flat))])

@@ -22,9 +22,15 @@ def t_power(shift: ArrayLike, df: ArrayLike, alpha: float = 0.05, alternative: A
     """Power of a t test whose noncentrality is ``shift``: d_z sqrt(n) paired, d sqrt(n m / (n + m)) independent."""
     df = np.asarray(df, float)
     sides = 2 if alternative == "two.sided" else 1
-    critical = special.stdtrit(df, 1 - alpha / sides)
+    critical = t_critical(df, alpha, alternative)
     upper = 1.0 - noncentral_t_cdf(shift, critical, df)
     return upper + noncentral_t_cdf(shift, -critical, df) if sides == 2 else upper
+
+
+def t_critical(df: ArrayLike, alpha: float = 0.05, alternative: Alternative = "two.sided") -> Floats:
+    """What |t| (or t, one-sided) must exceed."""
+    sides = 2 if alternative == "two.sided" else 1
+    return np.asarray(special.stdtrit(np.asarray(df, float), 1 - alpha / sides))
 
 
 def paired_power(d_z: ArrayLike, n: ArrayLike, alpha: float = 0.05, alternative: Alternative = "two.sided") -> Floats:

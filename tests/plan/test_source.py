@@ -139,12 +139,24 @@ def suites() -> st.SearchStrategy[dict[str, Any]]:
     metric = st.dictionaries(
         st.sampled_from(["margin", "scale", "sclae"]), st.sampled_from(["5%", "log", -1, 1]) | values
     )
+    numbers = st.lists(st.sampled_from([0, 1, 0.1, -1, 1e300, "1"]), max_size=3)
+    sweep = {"levels": st.lists(levels, max_size=3), "log": numbers, "linear": numbers, "points": st.integers(0, 5)}
+    sweeps = st.fixed_dictionaries({}, optional={**sweep, "under": tables | values, "otherwise": levels})
+    generators = st.sampled_from(["C=AB", "B = -A", "tied = reg*act", "lr=reg", "C=", "=", "D=A:B", "Z=A", "A=A"])
+    designs = {
+        "fraction": generators | st.lists(generators, max_size=2) | values,
+        "plackett_burman": st.integers(0, 30),
+    }
+    exclusions = {"where": tables | st.dictionaries(names, st.lists(levels, max_size=2)), "reason": st.just("why")}
     keys = {
         "name": st.sampled_from(["grid", "a/b", "..", ""]) | values,
         "experiment": references | values,
         "seeds": st.integers(-1, 5) | st.lists(st.integers(-1, 5)) | values,
         "params": tables | values,
-        "factors": st.dictionaries(names, st.lists(levels, max_size=4)) | values,
+        "factors": st.dictionaries(names, st.lists(levels, max_size=4) | sweeps | values) | values,
+        "design": st.just("one_at_a_time") | st.fixed_dictionaries({}, optional=designs) | values,
+        "exclude": st.lists(st.fixed_dictionaries({}, optional=exclusions), max_size=2) | values,
+        "extends": st.sampled_from(["suite.toml", "no.toml", "..", "a\0b"]) | values,
         "cells": st.lists(tables, max_size=4) | values,
         "metrics": st.dictionaries(st.sampled_from(["loss", "l0", "los"]), metric | values) | values,
         "published": st.just("suite.toml") | values,

@@ -1,0 +1,82 @@
+"""A suite and perhaps a pilot run -> everything that can be said of its design before it is run, as frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bench.errors import BenchError
+from bench.judge.augment import Augmentation
+from bench.judge.claim_forecast import claim_frame
+from bench.judge.design import Study, study_design
+from bench.judge.forecast import detectable_frame, family_frame, look_frame, spreads
+from bench.judge.pilot import Pilot
+from bench.judge.simulate import simulated_frame
+from bench.plan.suite import Suite
+
+
+@dataclass(frozen=True, eq=False)
+class Preview:
+    """What ``bench design`` shows."""
+
+    suite: Suite
+    study: Study
+    pilot: Pilot | None
+    frames: Mapping[str, pd.DataFrame]
+    """``cells effects correlations models single families``; as there is cause ``claims detectable simulated
+    augmented looks``."""
+    augmentation: Augmentation | None = None
+
+
+def preview(
+    suite: Suite,
+    pilot: Pilot | None = None,
+    augmentation: Augmentation | None = None,
+    *,
+    simulate: bool = False,
+    looks: Sequence[int] = (),
+) -> Preview:
+    """Study the design of ``suite``; a pilot adds the metrics' units, an augmentation what more cells would buy.
+
+    ``simulate`` finds the power by resampling the pilot's seeds; ``looks`` plans looks after so many seeds.
+
+    Raises:
+        BenchError: for too many cells, for looks that do not increase, or a simulation without a pilot.
+    """
+    study = study_design(suite)
+    per_metric = sum(entry.full_df for entry in study.design.identified if entry.estimable)
+    tests = {
+        "one test": 1,
+        "the declared claims": len(suite.claims),
+        "the effects on one metric": per_metric,
+        "the effects on every metric": per_metric * len(suite.metrics),
+    }
+    cells = pd.DataFrame(list(suite.combinations()), columns=list(suite.factors))
+    cells.insert(0, "cell", range(1, len(cells) + 1))
+    frames = {
+        "cells": cells,
+        "effects": study.effects,
+        "correlations": study.correlations,
+        "models": study.models,
+        "single": study.single,
+        "families": family_frame(len(suite.seeds), {family: number for family, number in tests.items() if number}),
+    }
+    if suite.claims:
+        frames["claims"] = claim_frame(suite, study, pilot)
+    if pilot is not None:
+        found = spreads(study.design, pilot, suite.metrics)
+        frames["detectable"] = detectable_frame(found, list(suite.factors), len(suite.seeds), max(tests.values()))
+        if simulate:
+            rng = np.random.default_rng(0)
+            frames["simulated"] = simulated_frame(found, list(suite.factors), len(suite.seeds), rng)
+    elif simulate:
+        hint = "Run the suite with a few seeds first, or name another run with --pilot."
+        raise BenchError("Power can be simulated only from the noise of a stored run.", hint=hint)
+    if augmentation is not None:
+        frames["augmented"] = augmentation.effects
+    if looks:
+        frames["looks"] = look_frame(looks)
+    return Preview(suite, study, pilot, frames, augmentation)

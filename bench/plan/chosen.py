@@ -1,0 +1,180 @@
+"""Factors and the ``design`` of a suite -> the combinations that it chooses of the full grid."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+from typing import Any
+
+from bench.plan.levels import Level
+from bench.plan.positions import KeyPath
+from bench.plan.source import Fault, Source, did_you_mean, show
+
+LETTERS = "ABCDEFGHJKLMNOPQRSTUVWXYZ"
+"""What generators may call the factors, in order; I is the identity."""
+MOST_CELLS = 2**16
+_GENERATOR = 'A generator is "D=ABC", with the factors as letters in their order, or "act = init*noise*reg".'
+
+Factors = Mapping[str, tuple[Level, ...]]
+Combinations = tuple[Mapping[str, Level], ...]
+
+
+@dataclass(frozen=True)
+class Generator:
+    """A factor whose column is the product of others' (-1 for the first level, +1 for the second), times a sign."""
+
+    factor: int
+    word: tuple[int, ...]
+    sign: int
+
+
+class DesignError(ValueError):
+    """Why a design cannot be made of the factors; ``path`` leads from ``design`` to the value at fault."""
+
+    def __init__(self, message: str, hint: str, path: KeyPath = ()) -> None:
+        super().__init__(message)
+        self.message, self.hint, self.path = message, hint, path
+
+
+def chosen_cells(source: Source, factors: Factors) -> tuple[Combinations | None, list[Fault]]:
+    """The cells that the suite's ``design`` chooses; None for a grid, or with a fault."""
+    design = source.data.get("design")
+    if not all(factors.values()):
+        return None, []  # a factor without levels is reported elsewhere
+    try:
+        if design == "one_at_a_time":
+            return one_at_a_time(factors), []
+        if isinstance(design, dict) and (generators := _texts(design.get("fraction"))):
+            return fraction(generators, factors), []
+        if isinstance(design, dict) and type(runs := design.get("plackett_burman")) is int:
+            return plackett_burman(runs, factors), []
+    except DesignError as error:
+        return None, [source.fault(("design", *error.path), error.message, error.hint)]
+    return None, []
+
+
+def one_at_a_time(factors: Factors) -> Combinations:
+    """The cell of all first levels, then each other level of each factor in turn with all others at their first."""
+    reference = {name: levels[0] for name, levels in factors.items()}
+    return (reference, *({**reference, name: level} for name, levels in factors.items() for level in levels[1:]))
+
+
+def fraction(generators: Sequence[str], factors: Factors) -> Combinations:
+    """A regular 2^(k - p) fraction: all combinations of the factors that no generator makes, with the others.
+
+    Raises:
+        DesignError: for factors that have not two levels, or generators that make no sense.
+    """
+    parsed = [_parse(text, list(factors), ("fraction", index)) for index, text in enumerate(generators)]
+    made = [generator.factor for generator in parsed]
+    names = list(factors)
+    for index, generator in enumerate(parsed):
+        path = ("fraction", index)
+        if generator.factor in made[:index]:
+            message = f"{names[generator.factor]} is generated twice"
+            raise DesignError(message, "Each generator makes another factor.", path)
+        if again := [names[factor] for factor in generator.word if factor in made]:
+            message = f"{show(generators[index])} is made of {again[0]}, which is itself generated"
+            raise DesignError(message, "Generators are products of the factors that are not generated.", path)
+    _require_two_levels(factors, "A fraction by generators", ("fraction",))
+    base = [factor for factor in range(len(names)) if factor not in made]
+    if 2 ** len(base) > MOST_CELLS:
+        message = f"{len(base)} factors without a generator make {2 ** len(base)} cells"
+        raise DesignError(message, f"A fraction has at most {MOST_CELLS} cells; give more generators.", ("fraction",))
+    return tuple(_cells(_fraction_rows(parsed, base, len(names)), factors))
+
+
+def plackett_burman(runs: int, factors: Factors) -> Combinations:
+    """Plackett & Burman's (1946) design in ``runs`` cells, by Paley's construction; factors take its columns in order.
+
+    The row of a prime q = runs - 1 has +1 at 0 and the squares modulo q; its cyclic shifts and a row of -1 make the
+    design. The row of -1, the cell of all first levels, comes first.
+
+    Raises:
+        DesignError: for another number of runs, factors that do not fit it, or so few that two cells are the same.
+    """
+    path = ("plackett_burman",)
+    sizes = [size for size in range(12, 105, 4) if _is_prime(size - 1) and size & (size - 1)]
+    fitting = [size for size in sizes if size > len(factors)]
+    if runs not in sizes:
+        hint = f"Allowed: {', '.join(map(str, sizes))}; for powers of two give a fraction by generators."
+        raise DesignError(f"there is no Plackett–Burman design in {runs} cells here", hint, path)
+    if runs <= len(factors):
+        hint = (
+            f"It holds one factor less than it has cells; {fitting[0]} would do." if fitting else "Use fewer factors."
+        )
+        raise DesignError(f"{runs} cells hold at most {runs - 1} factors, not {len(factors)}", hint, path)
+    _require_two_levels(factors, "A Plackett–Burman design", path)
+    squares = {0, *(number * number % (runs - 1) for number in range(1, runs - 1))}
+    row = [int(column in squares) for column in range(runs - 1)]
+    rows = [[0] * len(factors), *(_shifted(row, shift)[: len(factors)] for shift in range(runs - 1))]
+    if len({tuple(levels) for levels in rows}) < runs:
+        hint = "Cells are run once for each seed: leave design out for the full grid, or give a fraction by generators."
+        raise DesignError(f"with {len(factors)} factors some of its {runs} cells would be the same", hint, path)
+    return tuple(_cells(rows, factors))
+
+
+def _texts(given: Any) -> list[str]:
+    """Generators given as one text or a list of texts; none for anything else, which is reported elsewhere."""
+    texts = given if isinstance(given, list) else [given]
+    return texts if all(isinstance(text, str) for text in texts) else []
+
+
+def _parse(text: str, names: Sequence[str], path: KeyPath) -> Generator:
+    left, equals, right = text.partition("=")
+    right = right.strip()
+    sign = -1 if right.startswith(("-", "−")) else 1
+    right = right.lstrip("+-−").strip()
+    if not (equals and left.strip() and right):
+        raise DesignError(f"{show(text)} is no generator", _GENERATOR, path)
+    is_single = right in names
+    factors = [right] if is_single else re.split(r"[\s*:×]+", right) if re.search(r"[\s*:×]", right) else list(right)
+    word = tuple(sorted(_factor(name, names, text, path) for name in factors))
+    if len(set(word)) < len(word):
+        raise DesignError(f"{show(text)} names a factor twice", _GENERATOR, path)
+    return Generator(_factor(left.strip(), names, text, path), word, sign)
+
+
+def _factor(name: str, names: Sequence[str], text: str, path: KeyPath) -> int:
+    if name in names:
+        return names.index(name)
+    position = LETTERS.find(name) if len(name) == 1 else -1
+    if 0 <= position < len(names):
+        return position
+    known = ", ".join(f"{letter} {known}" for letter, known in zip(LETTERS, names, strict=False))
+    raise DesignError(
+        f"{show(text)} names {name}, which is no factor", f"Factors: {known}.{did_you_mean(name, names)}", path
+    )
+
+
+def _require_two_levels(factors: Factors, what: str, path: KeyPath) -> None:
+    for name, levels in factors.items():
+        if len(levels) != 2:
+            raise DesignError(f"{name} has {len(levels)} levels", f"{what} is of factors with two levels each.", path)
+
+
+def _fraction_rows(generators: Sequence[Generator], base: Sequence[int], k: int) -> Iterator[list[int]]:
+    for levels in product((0, 1), repeat=len(base)):
+        row = [0] * k
+        for factor, level in zip(base, levels, strict=True):
+            row[factor] = level
+        for generator in generators:
+            sign = generator.sign * prod(2 * row[factor] - 1 for factor in generator.word)
+            row[generator.factor] = (sign + 1) // 2
+        yield row
+
+
+def _cells(rows: Any, factors: Factors) -> Iterator[Mapping[str, Level]]:
+    for row in rows:
+        yield {name: levels[code] for (name, levels), code in zip(factors.items(), row, strict=True)}
+
+
+def _shifted(row: list[int], by: int) -> list[int]:
+    return row[-by:] + row[:-by] if by else row
+
+
+def _is_prime(number: int) -> bool:
+    return all(number % divisor for divisor in range(2, int(number**0.5) + 1))

@@ -1,0 +1,73 @@
+"""Factors, sweeps nested under levels of others, and exclusions -> combinations of levels, one at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.plan.levels import Level
+
+Region = Mapping[str, tuple[Level, ...]]
+"""Factor -> some of its levels: every combination that has one of them for each factor."""
+
+
+@dataclass(frozen=True)
+class Nesting:
+    """A factor that is swept only within a region of the factors before it."""
+
+    under: Region
+    swept: tuple[Level, ...]
+    otherwise: Level
+    """Its level everywhere else."""
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """Combinations that are not run."""
+
+    where: Region
+    reason: str
+
+
+def combinations(
+    factors: Mapping[str, tuple[Level, ...]],
+    nestings: Mapping[str, Nesting] | None = None,
+    exclusions: Sequence[Exclusion] = (),
+) -> Iterator[Mapping[str, Level]]:
+    """Every combination, the first factor changing slowest."""
+    for chosen in _grid(list(factors), factors, nestings or {}, {}):
+        if not any(within(chosen, exclusion.where) for exclusion in exclusions):
+            yield chosen
+
+
+def n_combinations(
+    factors: Mapping[str, tuple[Level, ...]], nestings: Mapping[str, Nesting], exclusions: Sequence[Exclusion]
+) -> int:
+    """How many there are; they are made, and counted, only where something is nested or excluded."""
+    if nestings or exclusions:
+        return sum(1 for _ in combinations(factors, nestings, exclusions))
+    return math.prod(map(len, factors.values()))
+
+
+def within(chosen: Mapping[str, Level], region: Region) -> bool:
+    """Whether a combination lies in a region."""
+    return all(chosen[name] in levels for name, levels in region.items())
+
+
+def _grid(
+    names: Sequence[str],
+    factors: Mapping[str, tuple[Level, ...]],
+    nestings: Mapping[str, Nesting],
+    chosen: Mapping[str, Level],
+) -> Iterator[Mapping[str, Level]]:
+    if not names:
+        yield chosen
+        return
+    name, *later = names
+    nesting = nestings.get(name)
+    levels = factors[name]
+    if nesting is not None:
+        levels = nesting.swept if within(chosen, nesting.under) else (nesting.otherwise,)
+    for level in levels:
+        yield from _grid(later, factors, nestings, {**chosen, name: level})
