@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bench.plan.suite import Suite
     from bench.present.report import Report
 
-__all__ = ["analyze", "check", "find", "load", "missing", "report", "run", "runs"]
+__all__ = ["analyze", "beside", "check", "find", "load", "missing", "report", "run", "runs"]
 
 REPORTS = Path("reports")
 Seeds: TypeAlias = int | str | Sequence[int] | None
@@ -132,6 +132,22 @@ def report(run: str | Path | None = None, *, out: str | Path = REPORTS) -> Repor
     from bench.present.build import build
 
     return build(find(run, Path(out)))
+
+
+def beside(first: str | Path, second: str | Path, *, out: str | Path = REPORTS) -> Report:
+    """Two runs side by side: what differs between them, their effects and their means; ``out`` as in ``load``.
+
+    It describes and does not test: see what both have in common, and whether their intervals overlap.
+
+        >>> bench.beside("full_factorial", "full_factorial_described").data["effects"]
+
+    Raises:
+        bench.errors.BenchError: if there is no such run, or its files are damaged.
+    """
+    from bench.execute.run import find
+    from bench.present.beside import beside as lay_beside
+
+    return lay_beside(find(first, Path(out)), find(second, Path(out)))
 
 
 def missing(suite: str | Path | Suite, *, seeds: Seeds = None, out: str | Path = REPORTS, fresh: bool = False) -> int:

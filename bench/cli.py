@@ -50,7 +50,10 @@ class ReportFormat(StrEnum):
 
     TERMINAL = "terminal"
     MD = "md"
+    HTML = "html"
     JSON = "json"
+    LATEX = "latex"
+    CSV = "csv"
 
 
 class TextFormat(StrEnum):
@@ -137,36 +140,54 @@ def run(
     epilog=_examples(
         "bench report",
         "bench report full_factorial --full | less",
-        "bench report full_factorial --format md --output appendix.md",
+        "bench report full_factorial --format html",
+        "bench report full_factorial --format md --output paper/appendix.md",
+        "bench report full_factorial --format csv --output tables/",
         "bench report full_factorial --format json | jq '.contrasts[] | select(.p < 0.05)'",
+        "bench report --compare full_factorial full_factorial_described",
     )
 )
 def report(
     name: RunName = None,
     *,
-    form: Annotated[ReportFormat, typer.Option("--format", help="How to print it.")] = ReportFormat.TERMINAL,
+    form: Annotated[
+        ReportFormat, typer.Option("--format", help="How to show it; csv is a folder of tables.")
+    ] = ReportFormat.TERMINAL,
     full: Annotated[bool, typer.Option("--full", help="Every table and row in the terminal too.")] = False,
+    compare: Annotated[
+        tuple[str, str] | None, typer.Option(metavar="RUN RUN", help="Two runs side by side.", show_default=False)
+    ] = None,
     output: Output = None,
     out: Out = REPORTS,
 ) -> None:
-    """Print what a run shows, as tables and words.
+    """Show what a run found, in words, tables and figures.
 
-    Effects with intervals and tests, means, what is missing, methods, provenance; of an unfinished run, what there is.
-    Markdown is printed and also kept as report.md in the run's folder; with --output it goes there only.
+    The terminal, json and latex are printed. Of the others, html is kept as report.html, md as report.md with figures/
+    (and printed too), and csv in tables/, all in the run's folder; --output puts them elsewhere.
     """
     import bench
-    from bench.present import json, markdown, terminal
+    from bench.present import terminal
+    from bench.present.files import files, save
 
-    folder = bench.find(name, out=out)
-    found = bench.report(folder)
+    if compare is not None:
+        if name is not None:
+            raise BenchError(f"Both {name} and --compare are given.", hint="Name two runs: --compare RUN RUN.")
+        folder, found = None, bench.beside(*compare, out=out)
+    else:
+        folder = bench.find(name, out=out)
+        found = bench.report(folder)
     if form is ReportFormat.TERMINAL:
         to_screen = output is None and sys.stdout.isatty()
-        text = terminal.render(found, width=_width(), color=to_screen, full=full)
+        _emit(terminal.render(found, width=_width(), color=to_screen, full=full), output)
     else:
-        text = markdown.render(found) if form is ReportFormat.MD else json.render(found)
-    if form is ReportFormat.MD and output is None:
-        _write(folder / "report.md", text)
-    _emit(text, output)
+        content = files(found, form.value)
+        main = next(iter(content))
+        target = _destination(form, main, folder, output)
+        if target is not None:
+            save(content, target)
+            _say(f"Written to {target}")
+        if target is None or (form is ReportFormat.MD and output is None):
+            _emit(content[main])
 
 
 @app.command(
@@ -262,10 +283,24 @@ def _emit_facts(facts: Mapping[str, Any], form: TextFormat) -> None:
     _emit(json.dumps(facts) if form is TextFormat.JSON else brief.lines(facts))
 
 
+def _destination(form: ReportFormat, main: str, folder: Path | None, output: str | None) -> Path | None:
+    """Where the main file of a report goes: as ``--output`` says, else into the run's ``folder``; None is stdout."""
+    if output is not None and output != "-":
+        return Path(output, main) if form is ReportFormat.CSV else Path(output)
+    if form is ReportFormat.CSV and (output or folder is None):
+        raise BenchError("csv is a folder of tables.", hint="Name the folder with --output.")
+    if output or folder is None or form in (ReportFormat.JSON, ReportFormat.LATEX):
+        return None
+    return folder / "tables" / main if form is ReportFormat.CSV else folder / main
+
+
 def _emit(data: str | bytes, output: str | None = None) -> None:
     """Write a result to a file, or to stdout if that is None or "-"."""
     if output is not None and output != "-":
-        _write(Path(output), data)
+        from bench.present.files import save
+
+        save({output: _bytes(data)}, Path(output))
+        _say(f"Written to {output}")
         return
     try:
         sys.stdout.buffer.write(_bytes(data))
@@ -274,15 +309,6 @@ def _emit(data: str | bytes, output: str | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         raise BenchError(f"The output cannot be written: {error.strerror}.") from error
-
-
-def _write(path: Path, data: str | bytes) -> None:
-    try:
-        path.write_bytes(_bytes(data))
-    except OSError as error:
-        hint = "Name another file with --output, or - for stdout."
-        raise BenchError(f"{path} cannot be written: {error.strerror}.", hint=hint) from error
-    _say(f"Written to {path}")
 
 
 def _bytes(data: str | bytes) -> bytes:

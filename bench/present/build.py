@@ -18,6 +18,7 @@ from bench.judge.published import compare_published
 from bench.plan.design import n_cells
 from bench.plan.suite import Suite
 from bench.present import methods, numbers, state, tables, words
+from bench.present.illustrate import illustrated
 from bench.present.origin import origin
 from bench.present.report import Report, Section
 from bench.present.tables import Context
@@ -42,9 +43,9 @@ def build(run: Run) -> Report:
     ]
     if (jobs["status"] == "ok").any():
         context = Context(suite.factors, suite.experiment.metrics)
-        analysis = _analyze(suite, jobs)
+        analysis = analyze_run(suite, jobs)
         data |= frames(analysis)
-        body = list(analysis_sections(analysis, context, jobs["seed"].nunique()))
+        body = illustrated(list(analysis_sections(analysis, context, jobs["seed"].nunique())), analysis, jobs, context)
         if suite.published is not None:
             published, data["published"] = _published(suite.published, analysis, context)
             body.insert([part.title for part in body].index("Means"), published)
@@ -101,7 +102,7 @@ def _command(run: Run) -> str:
     return shlex.join(command)
 
 
-def _analyze(suite: Suite, jobs: pd.DataFrame) -> Analysis:
+def analyze_run(suite: Suite, jobs: pd.DataFrame) -> Analysis:
     """The analysis of the runs that are ok; the values of all others count as missing."""
     names = [metric.name for metric in suite.experiment.metrics]
     values = jobs.assign(**jobs[names].where(jobs["status"] == "ok"))

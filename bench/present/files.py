@@ -1,0 +1,65 @@
+"""A report and a format become files: the name of each, relative to the report's folder, and its content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from bench.errors import BenchError
+from bench.present import html, json, latex, markdown
+from bench.present.report import Report
+
+
+def files(report: Report, form: str) -> Mapping[str, bytes]:
+    """The main file first: ``report.md`` with ``figures/*.svg``, ``report.html``, ``report.json``, ``report.tex``.
+
+    Or for "csv" one file for each result frame that has rows (``contrasts.csv``, …), its numbers written exactly.
+
+    Raises:
+        BenchError: the format is none of these.
+    """
+    if form not in _MAKERS:
+        raise BenchError(f"There is no format {form!r} of reports.", hint=f"Known: {', '.join(_MAKERS)}.")
+    return _MAKERS[form](report)
+
+
+def save(content: Mapping[str, bytes], path: Path) -> None:
+    """Write the first file to ``path`` and the others beside it, by their names; folders of these are made.
+
+    Raises:
+        BenchError: one of them cannot be written.
+    """
+    main, *others = content
+    for name in [*others, main]:
+        target = path if name == main else path.parent / name
+        try:
+            if name != main or len(content) > 1:
+                target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content[name])
+        except OSError as error:
+            hint = "Name another file with --output, or - for stdout."
+            raise BenchError(f"{target} cannot be written: {error.strerror}.", hint=hint) from error
+
+
+def _markdown(report: Report) -> Mapping[str, bytes]:
+    pictures = [figure for section in report.sections for figure in section.figures]
+    return {
+        "report.md": markdown.render(report).encode(),
+        **{f"figures/{figure.name}.svg": figure.svg for figure in pictures},
+    }
+
+
+def _tables(report: Report) -> Mapping[str, bytes]:
+    written = {
+        name: frame.to_csv(index=False, lineterminator="\n") for name, frame in report.data.items() if len(frame)
+    }
+    return {f"{name}.csv": text.encode() for name, text in written.items()}
+
+
+_MAKERS: Mapping[str, Callable[[Report], Mapping[str, bytes]]] = {
+    "md": _markdown,
+    "html": lambda report: {"report.html": html.page(report).encode()},
+    "json": lambda report: {"report.json": json.render(report).encode()},
+    "latex": lambda report: {"report.tex": latex.render(report).encode()},
+    "csv": _tables,
+}
