@@ -151,7 +151,10 @@ def report(
     name: RunName = None,
     *,
     form: Annotated[
-        ReportFormat, typer.Option("--format", help="How to show it; csv is a folder of tables.")
+        ReportFormat,
+        typer.Option(
+            "--format", metavar="FORMAT", help="terminal, md, html, json, latex, or csv (a folder of tables)."
+        ),
     ] = ReportFormat.TERMINAL,
     full: Annotated[bool, typer.Option("--full", help="Every table and row in the terminal too.")] = False,
     compare: Annotated[

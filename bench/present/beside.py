@@ -15,7 +15,7 @@ from bench.present.origin import origin
 from bench.present.report import Column, Report, Section, Table
 from bench.present.tables import Context, heading
 
-_SHOWN = ("estimate", "low", "high", "p_adjusted")
+_SHOWN = ("estimate", "low", "high", "p_adjusted", "mean", "sd", "n")
 
 
 def beside(first: Run, second: Run) -> Report:
@@ -72,8 +72,10 @@ def _metrics(runs: Mapping[str, Run]) -> list[Metric]:
 
 
 def _joined(a: pd.DataFrame, b: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    columns = [name for name in (*_SHOWN, "mean", "sd", "n") if name in a.columns]
-    return a[[*keys, *columns]].merge(b[[*keys, *columns]], on=keys, how="outer", suffixes=("_a", "_b"), sort=False)
+    """The rows of both in their order, those that only ``b`` has last."""
+    columns = [*keys, *(name for name in _SHOWN if name in a.columns)]
+    everything = pd.concat([a[keys], b[keys]]).drop_duplicates()
+    return everything.merge(a[columns], "left", keys).merge(b[columns], "left", keys, suffixes=("_a", "_b"))
 
 
 def _effects(effects: pd.DataFrame, context: Context) -> Iterator[Table]:

@@ -35,12 +35,14 @@ _MARKUP = re.compile(
     """,
     re.VERBOSE,
 )
+_IN_BRACKETS = re.compile(rf"{_MARKUP.pattern} | [\[\]]", re.VERBOSE)
+_ESCAPED = r"\\\g<0>"
 _START = re.compile(r"^(\d*)([#>+*=|-]|\[(?=[ xX]\])|(?<=\d)[.)](?=\s|$))")
 """What would make a line something else than a paragraph."""
 
 
 def _inline(text: str) -> str:
-    return _MARKUP.sub(r"\\\g<0>", plain(text))
+    return _MARKUP.sub(_ESCAPED, plain(text))
 
 
 def _cell(text: str) -> str:
@@ -66,7 +68,7 @@ def _section(section: Section, figures: str | None) -> Iterator[str]:
         yield from (f"- {escape(point)}" for point in section.points)
     for figure in section.figures:
         if figures is not None:
-            yield from ("", f"![{_inline(figure.alt)}]({figures}/{figure.name}.svg)")
+            yield from ("", f"![{_IN_BRACKETS.sub(_ESCAPED, plain(figure.alt))}]({figures}/{figure.name}.svg)")
         yield from ("", escape(figure.caption))
     for table in section.tables:
         yield from ("", f"### {escape(table.caption)}", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from bench.execute.run import Run
@@ -13,11 +14,11 @@ def origin(run: Run) -> Mapping[str, str]:
     """Name -> what to say of it, in the order of importance."""
     suite, contents = run.suite, run.contents
     facts = {
-        "Suite": f"{suite.path}, digest {suite.digest}",
+        "Suite": f"{_relative(suite.path)}, digest {suite.digest}",
         "Experiment": f"{suite.reference}, version {suite.experiment.version}",
         "Shared parameters": ", ".join(f"{name} = {value}" for name, value in suite.params.items()) or "all defaults",
         "Seeds": numbers.ranges(list(suite.seeds)),
-        "Folder": str(run.folder),
+        "Folder": _relative(run.folder),
         "Run": ", ".join(sorted({f"{session['started']} on {session['host']}" for session in contents.sessions})),
         "Code": ", ".join(_code(entry) for entry in (contents.sessions[-1]["code"] if contents.sessions else [])),
     }
@@ -26,6 +27,12 @@ def origin(run: Run) -> Mapping[str, str]:
     seconds = sum(record.seconds for record in contents.records.values())
     facts["Computing time"] = f"{numbers.significant(seconds, 3)} s in all workers"
     return {name: text for name, text in facts.items() if text}
+
+
+def _relative(path: Path) -> str:
+    """The path from the current directory, if it lies below it: so it is the same wherever the project lies."""
+    here, there = Path.cwd(), path.absolute()
+    return str(there.relative_to(here) if there.is_relative_to(here) else path)
 
 
 def _code(entry: Mapping[str, Any]) -> str:

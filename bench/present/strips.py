@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,8 +13,8 @@ _LINE, _ESTIMATE, _ZERO, _BEYOND = "─", "●", "│", ("◂", "▸")
 def strips(intervals: NDArray[np.float64], no_effect: float, width: int) -> list[str]:
     """One line of ``width`` characters for each row (estimate, low, high); blank where there is no interval.
 
-    ``no_effect`` of 1 means ratios, which are drawn as logarithms. The scale holds every estimate and the interval of
-    median length on either side of it; a longer one ends in an arrow.
+    ``no_effect`` of 1 means ratios, which are drawn as logarithms. The scale holds every estimate and twice the length
+    of the median interval on either side of it; what reaches beyond ends in an arrow.
     """
     if no_effect == 1:
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -21,7 +23,7 @@ def strips(intervals: NDArray[np.float64], no_effect: float, width: int) -> list
     if not usable.any():
         return [""] * len(intervals)
     known = intervals[usable]
-    reach = float(np.median(known[:, 2] - known[:, 1]))
+    reach = 2 * float(np.median(known[:, 2] - known[:, 1]))
     low = min(no_effect, max(known[:, 1].min(), known[:, 0].min() - reach))
     high = max(no_effect, min(known[:, 2].max(), known[:, 0].max() + reach))
     if not low < high:
@@ -30,12 +32,14 @@ def strips(intervals: NDArray[np.float64], no_effect: float, width: int) -> list
     values = np.column_stack([intervals, np.full(len(intervals), no_effect)])
     places = np.floor((values - low) / (high - low) * (width - 1) + 0.5)
     return [
-        _strip(*map(int, row), width) if drawn else ""
+        _strip([int(place) for place in row], width) if drawn else ""
         for row, drawn in zip(places.tolist(), usable.tolist(), strict=True)
     ]
 
 
-def _strip(estimate: int, start: int, end: int, zero: int, width: int) -> str:
+def _strip(places: Sequence[int], width: int) -> str:
+    """A line with the estimate, the ends of its interval and no effect at these ``places``."""
+    estimate, start, end, zero = places
     first, last = max(0, start), min(width - 1, end)
     cells = [_LINE if first <= position <= last else " " for position in range(width)]
     if start < 0:

@@ -45,7 +45,9 @@ function addTools(block) {
   const said = document.createElement("span");
   input.type = "search";
   said.setAttribute("role", "status");
-  label.append(`Rows of “${table.caption.textContent}” that contain `, input);
+  input.placeholder = "words";
+  input.setAttribute("aria-label", `Filter the rows of ${table.caption.textContent}`);
+  label.append("Filter: ", input);
   tools.append(label, " ", said);
   block.prepend(tools);
   input.addEventListener("input", () => {

@@ -58,7 +58,7 @@ def _paint(metric: Metric, rows: DataFrame, context: Context, margin: float | No
     labels = [[canvas.shortened(context.effect(effect), 44)] for effect in rows["effect"]]
     texts = [numbers.interval(*row) for row in zip(rows["estimate"], rows["low"], rows["high"], strict=True)]
     left = sum(canvas.label_widths(["Effect"], labels)) + 0.1
-    right = max(canvas.text_width(text, canvas.SMALL) for text in texts) + 0.15
+    right = 1.1 * max(canvas.text_width(text, canvas.SMALL) for text in texts) + 0.2  # bold is wider
     row_height, plot_width = 0.235, 3.3
     height = row_height * len(rows)
     page = canvas.Canvas(left + plot_width + right, height + 0.85)
