@@ -36,6 +36,12 @@ def illustrated(sections: Sequence[Section], analysis: Analysis, runs: DataFrame
     return list(_Illustrator(analysis, runs, context).sections(sections))
 
 
+_INCOMPLETE = (
+    "Not every combination has a value. Means over the other factors would compare different cells and so mix effects: "
+    "interactions and slopes are not drawn."
+)
+
+
 class _Illustrator:
     """What the figures share: the observed runs, and which metrics are drawn in full."""
 
@@ -46,6 +52,7 @@ class _Illustrator:
         self.contrasts = simultaneous(analysis.contrasts)
         self.sizes = screening_frame(analysis)
         self.margins = dict(zip(analysis.equivalence["metric"], analysis.equivalence["margin"], strict=True))
+        self.is_complete = bool(analysis.estimable["estimable"].all())
         self.stems = _stems(context.metrics)
         present = set(self.rows["metric"])
         metrics = [metric for metric in context.metrics if metric.name in present]
@@ -69,9 +76,8 @@ class _Illustrator:
 
     def after_effects(self) -> Iterator[Section]:
         """Interactions, screening, and the runs themselves."""
-        drawn = [figure for metric in self.chief if (figure := self.interactions(metric)) is not None]
-        if drawn:
-            yield Section("Interactions", figures=drawn)
+        if self.is_complete and len(self.context.factors) > 1:
+            yield Section("Interactions", figures=[self.interactions(metric) for metric in self.chief])
         if len(self.sizes):
             found = set(self.sizes["metric"])
             yield Section(
@@ -79,9 +85,10 @@ class _Illustrator:
                 figures=[self.screening(metric) for metric in self.chief if metric.name in found],
                 appendix=True,
             )
-        yield Section(
-            "Runs", figures=[figure for metric in self.chief for figure in (self.cells(metric), self.slopes(metric))]
-        )
+        if self.is_complete:
+            yield Section("Runs", figures=[draw(metric) for metric in self.chief for draw in (self.cells, self.slopes)])
+        else:
+            yield Section("Runs", [_INCOMPLETE], figures=[self.cells(metric) for metric in self.chief])
 
     def further(self) -> Iterator[Section]:
         """The metrics that are not drawn in full."""
@@ -94,7 +101,7 @@ class _Illustrator:
         name = f"effects-{self.stems[metric.name]}"
         return forest(name, metric, _of(self.contrasts, metric), self.context, self.margins.get(metric.name))
 
-    def interactions(self, metric: Metric) -> Figure | None:
+    def interactions(self, metric: Metric) -> Figure:
         name = f"interactions-{self.stems[metric.name]}"
         effects = _of(self.contrasts, metric)
         return interactions(name, metric, _of(self.rows, metric), effects, self.context, log=_is_log(effects))

@@ -152,6 +152,25 @@ def test_means_of_a_seed_weigh_cells_equally() -> None:
     assert by_block(rows, [0], log=True).to_numpy() == pytest.approx(np.array([[2.0, 4.0]]))
 
 
+def test_a_seed_that_lacks_a_cell_is_not_averaged() -> None:
+    """Where a run has no value, its seed's means would be of other cells than those of the rest, and are left out."""
+    analysis, runs, context = simulated({"a": ["x", "y"], "b": ["p", "q"]})
+    runs.loc[runs["seed"].eq(2) & runs["a"].eq("x") & runs["b"].eq("p"), "loss"] = np.nan
+    analysis = analyze(runs, ["a", "b"], "seed", ["loss"])
+    assert list(by_block(observed(analysis, runs, context), [0], log=False).index) == [0, 1, 3, 4, 5]
+
+
+def test_confounded_means_are_not_drawn() -> None:
+    """Where combinations are missing there are no interaction plots and slopes, and the report says why."""
+    _, runs, context = simulated({"a": [1, 2], "b": [1, 2]})
+    part = runs[(runs["a"] == 1) | (runs["b"] == 1)].reset_index(drop=True)
+    analysis = analyze(part, ["a", "b"], "seed", ["loss"])
+    sections = illustrated(list(analysis_sections(analysis, context, 6)), analysis, part, context)
+    names = {figure.name for section in sections for figure in section.figures}
+    assert names == {"effects-loss", "runs-loss", "means", "residuals-loss"}
+    assert any("mix effects" in text for section in sections if section.title == "Runs" for text in section.text)
+
+
 def test_screening_needs_a_complete_two_level_design() -> None:
     """Three levels, or cells that were not run, give no half-normal plot: its effects would differ in precision."""
     assert screening_frame(simulated({"a": [1, 2, 3], "b": [1, 2]})[0]).empty

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is install
 ATTACK = "<img src=x onerror=document.title='attacked'><script>document.title='attacked'</script>\"'&"
 QUIET = ["--no-sandbox", "--disable-gpu"]
 QUIET += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+PATIENCE = 240_000  # milliseconds that a busy machine may take
 UNFOLD = "document.querySelectorAll('details').forEach((folded) => (folded.open = true))"
 
 
@@ -34,7 +35,7 @@ def browser() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET, timeout=PATIENCE)
         yield started
         started.close()
 
@@ -58,6 +59,7 @@ class Visit:
     def __init__(self, browser: Browser, path: Path, **options: Any) -> None:
         self.context = browser.new_context(**options)
         self.page: Page = self.context.new_page()
+        self.page.set_default_timeout(PATIENCE)
         self.complaints: list[str] = []
         self.requests: list[str] = []
         self.page.on("console", lambda message: self.complaints.append(message.text))

@@ -29,12 +29,10 @@ _WIDTH, _HEIGHT = 2.0, 1.55
 
 def interactions(
     name: str, metric: Metric, rows: DataFrame, effects: DataFrame, context: Context, *, log: bool
-) -> Figure | None:
-    """``rows``: the observed runs of ``metric``; ``effects``: its contrasts, for the p. None for one factor."""
+) -> Figure:
+    """``rows``: the observed runs of ``metric``; ``effects``: its contrasts, for the p."""
     strength = {pair: _smallest_p(effects, context, pair) for pair in combinations(range(len(context.factors)), 2)}
     pairs = sorted(strength, key=lambda pair: strength[pair])[:_MOST]
-    if not pairs:
-        return None
     left_out = len(strength) - len(pairs)
     caption = (
         f"{metric.label} by two factors at a time. Averaged over the cells of the others that were run; thick: the "

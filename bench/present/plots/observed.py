@@ -30,11 +30,13 @@ def observed(analysis: Analysis, runs: pd.DataFrame, context: Context) -> pd.Dat
 def by_block(rows: pd.DataFrame, positions: list[int], *, log: bool) -> pd.DataFrame:
     """Mean of each block at each combination of levels of some factors: a row a block, a column a combination of codes.
 
-    Averages over the cells of the other factors that were run, each with equal weight; for ``log`` geometric.
+    Averages over the cells of the other factors that were run, each with equal weight, for ``log`` geometric. A
+    block that lacks some of these cells is left out.
     """
     keys = [rows[f"factor {position}"] for position in positions]
     value = np.log(rows["value"]) if log else rows["value"]
     cells = value.groupby([rows["block"], rows["cell"], *keys], sort=True).mean()
-    means = cells.groupby(level=[0, *range(2, 2 + len(keys))]).mean()
+    n_cells = cells.groupby(level=0).transform("size")
+    means = cells[n_cells == n_cells.max()].groupby(level=[0, *range(2, 2 + len(keys))]).mean()
     means = pd.Series(np.exp(means), index=means.index) if log else means
     return pd.DataFrame(means.unstack(list(range(1, 1 + len(keys)))))
