@@ -142,7 +142,6 @@ def run(
         "bench report full_factorial --full | less",
         "bench report full_factorial --format html",
         "bench report full_factorial --format md --output paper/appendix.md",
-        "bench report full_factorial --format csv --output tables/",
         "bench report full_factorial --format json | jq '.contrasts[] | select(.p < 0.05)'",
         "bench report --compare full_factorial full_factorial_described",
     )
@@ -170,7 +169,7 @@ def report(
     """
     import bench
     from bench.present import terminal
-    from bench.present.files import files, save
+    from bench.present.files import destination, files, save
 
     if compare is not None:
         if name is not None:
@@ -184,13 +183,12 @@ def report(
         _emit(terminal.render(found, width=_width(), color=to_screen, full=full), output)
     else:
         content = files(found, form.value)
-        main = next(iter(content))
-        target = _destination(form, main, folder, output)
+        target = destination(content, form.value, folder, output)
         if target is not None:
             save(content, target)
             _say(f"Written to {target}")
         if target is None or (form is ReportFormat.MD and output is None):
-            _emit(content[main])
+            _emit(next(iter(content.values())))
 
 
 @app.command(
@@ -284,17 +282,6 @@ def _emit_facts(facts: Mapping[str, Any], form: TextFormat) -> None:
     from bench.present import brief, json
 
     _emit(json.dumps(facts) if form is TextFormat.JSON else brief.lines(facts))
-
-
-def _destination(form: ReportFormat, main: str, folder: Path | None, output: str | None) -> Path | None:
-    """Where the main file of a report goes: as ``--output`` says, else into the run's ``folder``; None is stdout."""
-    if output is not None and output != "-":
-        return Path(output, main) if form is ReportFormat.CSV else Path(output)
-    if form is ReportFormat.CSV and (output or folder is None):
-        raise BenchError("csv is a folder of tables.", hint="Name the folder with --output.")
-    if output or folder is None or form in (ReportFormat.JSON, ReportFormat.LATEX):
-        return None
-    return folder / "tables" / main if form is ReportFormat.CSV else folder / main
 
 
 def _emit(data: str | bytes, output: str | None = None) -> None:

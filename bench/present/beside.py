@@ -17,6 +17,15 @@ from bench.present.tables import Context, heading
 
 _SHOWN = ("estimate", "low", "high", "p_adjusted", "mean", "sd", "n")
 
+_NO_TEST = (
+    "Nothing here tests A against B. Intervals that do not overlap speak of a difference; where the seeds are the "
+    "same, intervals that do overlap need not speak against one."
+)
+_LACKING = (
+    "One of the two lacks combinations of levels: its effects are those of a model without some interactions, so that "
+    "an effect of the same name need not be the same."
+)
+
 
 def beside(first: Run, second: Run) -> Report:
     """What both runs have in common, the first on the left.
@@ -34,11 +43,9 @@ def beside(first: Run, second: Run) -> Report:
         context = Context({**second.suite.factors, **first.suite.factors}, _metrics(runs))
         data["effects"] = _joined(a.contrasts, b.contrasts, ["metric", "effect", "scale"])
         data["cells"] = _joined(a.cells, b.cells, ["metric", "cell"])
-        note = (
-            "Nothing here tests A against B. Intervals that do not overlap speak of a difference; where the seeds are "
-            "the same, intervals that do overlap need not speak against one."
-        )
-        sections.append(Section("Effects", [note], tables=list(_effects(data["effects"], context))))
+        alike = a.estimable["estimable"].all() == b.estimable["estimable"].all()
+        notes = [_NO_TEST] if alike else [_NO_TEST, _LACKING]
+        sections.append(Section("Effects", notes, tables=list(_effects(data["effects"], context))))
         sections.append(Section("Means", tables=list(_means(data["cells"], context))))
     else:
         sections.append(Section("Effects", ["At least one of the two has no result yet: there is nothing to compare."]))

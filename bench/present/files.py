@@ -23,6 +23,22 @@ def files(report: Report, form: str) -> Mapping[str, bytes]:
     return _MAKERS[form](report)
 
 
+def destination(content: Mapping[str, bytes], form: str, folder: Path | None, output: str | None) -> Path | None:
+    """Where the main file of ``content`` goes: as ``output`` says, else into the run's ``folder``; None is stdout.
+
+    Raises:
+        BenchError: stdout is asked for, and the format is a folder of files.
+    """
+    main = next(iter(content))
+    if output is not None and output != "-":
+        return Path(output, main) if form == "csv" else Path(output)
+    if form == "csv" and (output or folder is None):
+        raise BenchError("csv is a folder of tables.", hint="Name the folder with --output.")
+    if output or folder is None or form in ("json", "latex"):
+        return None
+    return folder / "tables" / main if form == "csv" else folder / main
+
+
 def save(content: Mapping[str, bytes], path: Path) -> None:
     """Write the first file to ``path`` and the others beside it, by their names; folders of these are made.
 

@@ -86,7 +86,7 @@ def test_hovering_tells_the_seed() -> None:
     assert sorted(told, key=lambda title: told[title]) == sorted(wanted, key=lambda title: wanted[title])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.text(max_size=40))
 def test_any_name_is_shown_as_text(name: str) -> None:
     """A label is neither markup nor a formula: the SVG parses and holds it, or its shortened form, as text."""
