@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint check format bench overhead torture clean
+.PHONY: run test lint check format reports bench overhead torture clean
 
 run: $(VENV)/installed
 	$(BIN)/bench run suites/full_factorial.toml
@@ -22,6 +22,10 @@ lint: $(VENV)/installed-dev
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+reports: $(VENV)/installed
+	$(BIN)/bench run suites/full_factorial.toml
+	$(BIN)/bench report full_factorial --format md --output reports/full_factorial/report.md
 
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/compare.py

@@ -36,6 +36,7 @@ __all__ = [
     "analyze",
     "arrays",
     "audit",
+    "beside",
     "calibrate",
     "check",
     "design",
@@ -180,6 +181,22 @@ def report(run: str | Path | None = None, *, out: str | Path = REPORTS) -> Repor
     from bench.present.build import build
 
     return build(find(run, Path(out)))
+
+
+def beside(first: str | Path, second: str | Path, *, out: str | Path = REPORTS) -> Report:
+    """Two runs side by side: what differs between them, their effects and their means; ``out`` as in ``load``.
+
+    It describes and does not test: see what both have in common, and whether their intervals overlap.
+
+        >>> bench.beside("full_factorial", "full_factorial_described").data["effects"]
+
+    Raises:
+        bench.errors.BenchError: if there is no such run, or its files are damaged.
+    """
+    from bench.execute.run import find
+    from bench.present.beside import beside as lay_beside
+
+    return lay_beside(find(first, Path(out)), find(second, Path(out)))
 
 
 def design(

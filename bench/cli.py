@@ -55,7 +55,10 @@ class ReportFormat(StrEnum):
 
     TERMINAL = "terminal"
     MD = "md"
+    HTML = "html"
     JSON = "json"
+    LATEX = "latex"
+    CSV = "csv"
 
 
 class TextFormat(StrEnum):
@@ -184,32 +187,45 @@ def run(
     epilog=_examples(
         "bench report",
         "bench report full_factorial --full | less",
-        "bench report full_factorial --format md --output appendix.md",
+        "bench report full_factorial --format html",
+        "bench report full_factorial --format md --output paper/appendix.md",
         "bench report full_factorial --format json | jq '.contrasts[] | select(.p < 0.05)'",
+        "bench report --compare full_factorial full_factorial_described",
     )
 )
 def report(
     name: RunName = None,
     *,
-    form: Annotated[ReportFormat, typer.Option("--format", help="How to print it.")] = ReportFormat.TERMINAL,
+    form: Annotated[
+        ReportFormat,
+        typer.Option(
+            "--format", metavar="FORMAT", help="terminal, md, html, json, latex, or csv (a folder of tables)."
+        ),
+    ] = ReportFormat.TERMINAL,
     full: Annotated[bool, typer.Option("--full", help="Every table and row in the terminal too.")] = False,
+    compare: Annotated[
+        tuple[str, str] | None, typer.Option(metavar="RUN RUN", help="Two runs side by side.", show_default=False)
+    ] = None,
     output: Output = None,
     out: Out = REPORTS,
 ) -> None:
-    """Print what a run shows, as tables and words.
+    """Show what a run found, in words, tables and figures.
 
-    Effects with intervals and tests, means, what is missing, methods, provenance; of an unfinished run, what there is.
-    Markdown is printed and also kept as report.md in the run's folder; with --output it goes there only.
+    The terminal, json and latex are printed. Of the others, html is kept as report.html, md as report.md with figures/
+    (and printed too), and csv in tables/, all in the run's folder; --output puts them elsewhere.
     Exits with 1 if a claim of the suite that has gate = true is refuted.
     """
     import bench
-    from bench.present import brief, markdown
+    from bench.present import brief
 
-    folder = bench.find(name, out=out)
-    found = bench.report(folder)
-    if form is ReportFormat.MD and output is None:
-        _keep(folder / "report.md", markdown.render(found))
-    _emit_report(found, form, output, full=full)
+    if compare is not None:
+        if name is not None:
+            raise BenchError(f"Both {name} and --compare are given.", hint="Name two runs: --compare RUN RUN.")
+        folder, found = None, bench.beside(*compare, out=out)
+    else:
+        folder = bench.find(name, out=out)
+        found = bench.report(folder)
+    _emit_report(found, form, output, full=full, folder=folder)
     if refuted := brief.refuted_gates(found.data):
         _say(f"Refuted, and gating: {', '.join(refuted)}")
         raise typer.Exit(Exit.REGRESSION)
@@ -510,15 +526,24 @@ def main() -> NoReturn:
     sys.exit(Exit.OK)
 
 
-def _emit_report(report: Report, form: ReportFormat, output: str | None, *, full: bool = False) -> None:
-    from bench.present import json, markdown, terminal
+def _emit_report(
+    report: Report, form: ReportFormat, output: str | None, *, full: bool = False, folder: Path | None = None
+) -> None:
+    """Print a report, or write its files: to ``output``, else into the ``folder`` of its run, if it has one."""
+    from bench.present import terminal
+    from bench.present.files import destination, files, save
 
     if form is ReportFormat.TERMINAL:
         to_screen = output is None and sys.stdout.isatty()
-        text = terminal.render(report, width=_width(), color=to_screen, full=full)
-    else:
-        text = markdown.render(report) if form is ReportFormat.MD else json.render(report)
-    _emit(text, output)
+        _emit(terminal.render(report, width=_width(), color=to_screen, full=full), output)
+        return
+    content = files(report, form.value)
+    target = destination(content, form.value, folder, output)
+    if target is not None:
+        save(content, target, within=folder if output is None else None)
+        _say(f"Written to {target}")
+    if target is None or (form is ReportFormat.MD and output is None):
+        _emit(next(iter(content.values())))
 
 
 def _pairs(option: str, given: list[str] | None) -> dict[str, str]:
@@ -538,7 +563,10 @@ def _emit_facts(facts: Mapping[str, Any], form: TextFormat) -> None:
 def _emit(data: str | bytes, output: str | None = None) -> None:
     """Write a result to a file, or to stdout if that is None or "-"."""
     if output is not None and output != "-":
-        _write(Path(output), data)
+        from bench.present.files import save
+
+        save({output: _bytes(data)}, Path(output))
+        _say(f"Written to {output}")
         return
     try:
         sys.stdout.buffer.write(_bytes(data))
@@ -547,24 +575,6 @@ def _emit(data: str | bytes, output: str | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         raise BenchError(f"The output cannot be written: {error.strerror}.") from error
-
-
-def _keep(path: Path, data: str | bytes) -> None:
-    """Write a file of a run's folder, and nothing outside of it."""
-    if path.is_symlink():
-        raise BenchError(
-            f"{path} is a link, which could lead out of the run's folder.", hint="Remove it, or use --output."
-        )
-    _write(path, data)
-
-
-def _write(path: Path, data: str | bytes) -> None:
-    try:
-        path.write_bytes(_bytes(data))
-    except OSError as error:
-        hint = "Name another file with --output, or - for stdout."
-        raise BenchError(f"{path} cannot be written: {error.strerror}.", hint=hint) from error
-    _say(f"Written to {path}")
 
 
 def _bytes(data: str | bytes) -> bytes:

@@ -108,6 +108,15 @@ def test_renderers_never_compute() -> None:
     assert breaches("bench/present", is_allowed) == []
 
 
+def test_figures_meet_matplotlib_in_one_place() -> None:
+    """Only the canvas imports matplotlib (others name its types), so that a report without pictures never loads it."""
+
+    def is_allowed(path: Path, name: str) -> bool:
+        return top(name) != "matplotlib" or path.stem == "canvas" or name == "matplotlib.axes.Axes"
+
+    assert breaches("bench", is_allowed) == []
+
+
 @pytest.mark.parametrize("statement", ["import bench", "import bench.cli"])
 def test_starting_up_loads_nothing_heavy(statement: str) -> None:
     """Importing the API or the command line loads no numerical package, so that --help answers at once."""

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -144,6 +145,47 @@ def test_markdown_is_printed_and_kept(command: Commands, lab: Lab) -> None:
     code, out, _ = command("report", "--format", "md", "--out", lab.out, "--output", lab.folder / "a.md")
     assert (code, out, kept.exists()) == (0, "", False)
     assert (lab.folder / "a.md").read_text().startswith("# diets: 4 cells × 4 seeds")
+
+
+def test_html_is_kept_and_not_printed(command: Commands, lab: Lab) -> None:
+    """``--format html`` keeps report.html in the run's folder and prints nothing; ``--output -`` prints it."""
+    run(command, lab, lab.suite())
+    code, out, err = command("report", "--format", "html", "--out", lab.out)
+    kept = lab.out / "diets" / "report.html"
+    assert (code, out) == (0, "")
+    assert str(kept) in err
+    assert command("report", "--format", "html", "--out", lab.out, "--output", "-")[1] == kept.read_text()
+
+
+def test_markdown_has_its_figures_beside_it(command: Commands, lab: Lab) -> None:
+    """Every picture that report.md refers to lies where it says, in a folder that is made if need be."""
+    run(command, lab, lab.suite())
+    target = lab.folder / "paper" / "appendix.md"
+    assert command("report", "--format", "md", "--out", lab.out, "--output", target)[0] == 0
+    pictures = re.findall(r"\]\((figures/[^)]*)\)", target.read_text())
+    assert len(pictures) > 5
+    assert all((target.parent / picture).read_bytes().startswith(b"<svg") for picture in pictures)
+
+
+def test_tables_are_a_folder(command: Commands, lab: Lab) -> None:
+    """``--format csv`` writes one file a frame, and says that it cannot be printed; LaTeX can."""
+    run(command, lab, lab.suite())
+    assert command("report", "--format", "csv", "--out", lab.out)[0] == 0
+    rows = list(csv.DictReader(io.StringIO((lab.out / "diets" / "tables" / "contrasts.csv").read_text())))
+    expected = bench.report("diets", out=lab.out).data["contrasts"]
+    assert [float(row["estimate"]) for row in rows] == expected["estimate"].tolist()
+    code, _, err = command("report", "--format", "csv", "--out", lab.out, "--output", "-")
+    assert (code, "Name the folder with --output" in err) == (2, True)
+    assert r"\toprule" in command("report", "--format", "latex", "--out", lab.out)[1]
+
+
+def test_runs_are_compared(command: Commands, lab: Lab) -> None:
+    """``--compare`` lays two runs side by side, and refuses a third."""
+    for name in ("one", "two"):
+        run(command, lab, lab.suite(name))
+    code, out, _ = command("report", "--compare", "one", "two", "--out", lab.out)
+    assert (code, "one (A) beside two (B)" in out) == (0, True)
+    assert command("report", "three", "--compare", "one", "two", "--out", lab.out)[0] == 2
 
 
 def test_json_report_holds_the_frames(command: Commands, lab: Lab) -> None:

@@ -83,6 +83,8 @@ class RegionReader:
             hint = f"Factors {'before it' if path[0] == 'factors' else 'here'}: {names}.{did_you_mean(name, known)}"
             self._report(path, message, hint, key=True)
             return ()
+        if name not in self.settings:  # its levels are at fault, which is reported where they stand
+            return ()
         values = [(value, (index,)) for index, value in enumerate(given)] if isinstance(given, list) else [(given, ())]
         return tuple(self._level((*path, *inner), name, value) for value, inner in values)
 

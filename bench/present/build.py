@@ -19,6 +19,7 @@ from bench.judge.published import compare_published
 from bench.plan.design import n_cells
 from bench.plan.suite import Suite
 from bench.present import anova_tables, claims, methods, numbers, state, tables, words
+from bench.present.illustrate import illustrated
 from bench.present.origin import mixtures, origin
 from bench.present.report import Report, Section
 from bench.present.tables import Context
@@ -45,9 +46,9 @@ def build(run: Run) -> Report:
     ]
     if (jobs["status"] == "ok").any():
         context = Context(suite.factors, suite.experiment.metrics)
-        analysis = _analyze(suite, jobs)
+        analysis = analyze_run(suite, jobs)
         data |= frames(analysis)
-        body = list(analysis_sections(analysis, context, jobs["seed"].nunique()))
+        body = illustrated(list(analysis_sections(analysis, context, jobs["seed"].nunique())), analysis, jobs, context)
         if suite.claims:
             verdicts = claims.judge(run, _values(suite, jobs))
             data |= claims.frames(verdicts, context)
@@ -113,7 +114,7 @@ def _command(run: Run) -> str:
     return shlex.join(command)
 
 
-def _analyze(suite: Suite, jobs: pd.DataFrame) -> Analysis:
+def analyze_run(suite: Suite, jobs: pd.DataFrame) -> Analysis:
     """The analysis of the runs that are ok; the values of all others count as missing."""
     values = _values(suite, jobs)
     options = [

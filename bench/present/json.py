@@ -19,8 +19,8 @@ def render(report: Report) -> str:
     """The whole report.
 
     Top level: ``schema_version``, ``title``, ``provenance``, one list of flat rows for each result frame (numbers as
-    numbers), and ``sections`` (title, text, points, tables of text cells, and ``lines`` where there are any to paste).
-    JSON has no NaN and no infinity: they are the strings "nan", "inf" and "-inf", as in the journal.
+    numbers), and ``sections`` (title, text, points, figures by name, tables of text cells, and ``lines`` where there
+    are any to paste). JSON has no NaN and no infinity: they are the strings "nan", "inf" and "-inf", as in the journal.
     """
     sections = [
         {
@@ -28,6 +28,9 @@ def render(report: Report) -> str:
             "text": list(section.text),
             "points": list(section.points),
             **({"lines": list(section.lines)} if section.lines else {}),
+            "figures": [
+                {"name": figure.name, "caption": figure.caption, "alt": figure.alt} for figure in section.figures
+            ],
             "tables": [
                 {"caption": table.caption, "header": table.header, "rows": table.rows, "notes": list(table.notes)}
                 for table in section.tables

@@ -10,9 +10,12 @@ from rich.cells import cell_len, set_cell_size
 from bench.present.report import Report, Section, Table, plain
 
 
-def render(report: Report) -> str:
-    """The whole report; any text in it shows as it is written and is never read as markup."""
-    return "\n".join(_lines(report)) + "\n"
+def render(report: Report, *, figures: str | None = "figures") -> str:
+    """The whole report; any text in it shows as it is written and is never read as markup.
+
+    ``figures`` is the folder of the pictures, relative to the file; None leaves only their captions.
+    """
+    return "\n".join(_lines(report, figures)) + "\n"
 
 
 def escape(text: str) -> str:
@@ -32,35 +35,41 @@ _MARKUP = re.compile(
     """,
     re.VERBOSE,
 )
+_IN_BRACKETS = re.compile(rf"{_MARKUP.pattern} | [\[\]]", re.VERBOSE)
+_ESCAPED = r"\\\g<0>"
 _START = re.compile(r"^(\d*)([#>+*=|-]|\[(?=[ xX]\])|(?<=\d)[.)](?=\s|$))")
 """What would make a line something else than a paragraph."""
 
 
 def _inline(text: str) -> str:
-    return _MARKUP.sub(r"\\\g<0>", plain(text))
+    return _MARKUP.sub(_ESCAPED, plain(text))
 
 
 def _cell(text: str) -> str:
     return _inline(text).replace("|", "\\|")
 
 
-def _lines(report: Report) -> Iterator[str]:
+def _lines(report: Report, figures: str | None) -> Iterator[str]:
     yield f"# {escape(report.title)}"
     for section in report.sections:
         yield from ("", f"## {escape(section.title)}")
         if section.appendix:
             yield from ("", "<details><summary>Show</summary>")
-        yield from _section(section)
+        yield from _section(section, figures)
         if section.appendix:
             yield from ("", "</details>")
 
 
-def _section(section: Section) -> Iterator[str]:
+def _section(section: Section, figures: str | None) -> Iterator[str]:
     for paragraph in section.text:
         yield from ("", escape(paragraph))
     if section.points:
         yield ""
         yield from (f"- {escape(point)}" for point in section.points)
+    for figure in section.figures:
+        if figures is not None:
+            yield from ("", f"![{_IN_BRACKETS.sub(_ESCAPED, plain(figure.alt))}]({figures}/{figure.name}.svg)")
+        yield from ("", escape(figure.caption))
     for table in section.tables:
         yield from ("", f"### {escape(table.caption)}", "")
         yield from _table(table)

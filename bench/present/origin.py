@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from bench.execute.journal import Contents
@@ -16,11 +17,11 @@ def origin(run: Run) -> Mapping[str, str]:
     """Name -> what to say of it, in the order of importance."""
     suite, contents = run.suite, run.contents
     facts = {
-        "Suite": f"{suite.path}, digest {suite.digest}",
+        "Suite": f"{_relative(suite.path)}, digest {suite.digest}",
         "Experiment": f"{suite.reference}, version {suite.experiment.version}",
         "Shared parameters": ", ".join(f"{name} = {value}" for name, value in suite.params.items()) or "all defaults",
         "Seeds": numbers.ranges(list(suite.seeds)),
-        "Folder": str(run.folder),
+        "Folder": _relative(run.folder),
         "Run": ", ".join(sorted({_when(session) for session in contents.sessions})),
         "Code": "; ".join(dict.fromkeys(map(_codes, contents.sessions))),
         "Set aside": _set_aside(contents),
@@ -79,6 +80,12 @@ def _digest(session: Mapping[str, Any]) -> str:
 
 def _codes(session: Mapping[str, Any]) -> str:
     return ", ".join(map(_code, _code_of(session)))
+
+
+def _relative(path: Path) -> str:
+    """The path from the current directory, if it lies below it: so it is the same wherever the project lies."""
+    here, there = Path.cwd(), path.absolute()
+    return str(there.relative_to(here) if there.is_relative_to(here) else path)
 
 
 def _code(entry: Mapping[str, Any]) -> str:

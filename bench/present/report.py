@@ -38,9 +38,10 @@ class Column:
     """A column of a table: its heading, the columns of the frame that each cell is made of, and how.
 
     ``interval`` reads (estimate, low, high), ``mean_sd`` (mean, SD), ``mean_sd_n`` (mean, SD, n), ``p_marked`` and
-    ``marked`` (a p value or another number, whether to mark it with * or !); every other kind reads one column. ``key``
-    columns name the row and are repeated where a table is split to fit; ``detail`` columns are the first to go where a
-    short rendering has no room.
+    ``marked`` (a p value or another number, whether to mark it with * or !); every other kind reads one column.
+    ``no_effect`` is the value that means none, 1 for ratios: where there is room, a terminal draws the intervals around
+    it. ``key`` columns name the row and are repeated where a table is split to fit; ``detail`` columns are the first to
+    go where a short rendering has no room.
     """
 
     label: str
@@ -48,6 +49,7 @@ class Column:
     kind: Kind = "text"
     key: bool = False
     detail: bool = False
+    no_effect: float | None = None
 
     @property
     def is_number(self) -> bool:
@@ -107,8 +109,31 @@ class Table:
 
 
 @dataclass(frozen=True, eq=False)
+class Figure:
+    """A picture: ``alt`` says to who cannot see it what is to be seen, ``draw`` returns its SVG.
+
+    ``name`` is a file's stem: letters, digits, ``-`` and ``_`` only, different from that of every other figure.
+    """
+
+    name: str
+    caption: str
+    alt: str
+    draw: Callable[[], bytes]
+
+    @property
+    def title(self) -> str:
+        """The first sentence of the caption."""
+        return self.caption.partition(". ")[0]
+
+    @cached_property
+    def svg(self) -> bytes:
+        """The picture, drawn once; white below, so that it can stand on any page."""
+        return self.draw()
+
+
+@dataclass(frozen=True, eq=False)
 class Section:
-    """A heading with paragraphs, a list of points and tables, in this order; all text is plain, without any markup.
+    """A heading with paragraphs, points, figures and tables, in this order; all text is plain, without any markup.
 
     ``lines``, below them, are in the format of a file, such as TOML to paste, and shown as they are. ``appendix``
     sections are for looking things up: a short rendering only names them.
@@ -120,6 +145,7 @@ class Section:
     tables: Sequence[Table] = ()
     lines: Sequence[str] = ()
     appendix: bool = False
+    figures: Sequence[Figure] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -65,7 +65,7 @@ def effects(contrasts: DataFrame, context: Context) -> Iterator[Table]:
             ),
             (
                 Column("Effect", ("effect",), key=True),
-                Column("Ratio [95% CI]" if ratio else "Change [95% CI]", ("estimate", "low", "high"), "interval"),
+                _effect("Ratio [95% CI]" if ratio else "Change [95% CI]", ("estimate", "low", "high"), ratio=ratio),
                 Column("t", ("t",), "statistic", detail=True),
                 Column("df", ("df",), "degrees", detail=True),
                 Column("p", ("p",), "p"),
@@ -197,7 +197,7 @@ def pairwise(frame: DataFrame, context: Context) -> Iterator[Table]:
             rows.assign(survives=rows["p_adjusted"] < ALPHA),
             (
                 Column("Cell", ("a",), key=True),
-                Column("Ratio [95% CI]" if ratio else "Difference [95% CI]", ("diff", "low", "high"), "interval"),
+                _effect("Ratio [95% CI]" if ratio else "Difference [95% CI]", ("diff", "low", "high"), ratio=ratio),
                 Column("Welch t", ("t",), "statistic"),
                 Column("df", ("df",), "degrees"),
                 Column("p Welch", ("p_welch",), "p"),
@@ -206,6 +206,10 @@ def pairwise(frame: DataFrame, context: Context) -> Iterator[Table]:
                 Column("Cohen's d [95% CI]", ("d", "d_low", "d_high"), "interval"),
             ),
         )
+
+
+def _effect(label: str, source: tuple[str, ...], *, ratio: bool) -> Column:
+    return Column(label, source, "interval", no_effect=1.0 if ratio else 0.0)
 
 
 def by_metric(frame: DataFrame, context: Context) -> Iterator[tuple[Metric, DataFrame]]:

@@ -13,10 +13,13 @@ from rich.rule import Rule
 from rich.table import Table as Grid
 from rich.text import Text
 
+from bench.present import numbers
 from bench.present.report import Report, Section, Table, plain
+from bench.present.strips import strips
 
 _GAP = 2  # columns between the columns of a table: a blank of padding and one that the box draws
 _NARROWEST = 20  # a text column is not wrapped to less for the sake of its neighbours
+_WIDEST_STRIP = 41
 _PROSE = 100  # columns; longer lines are hard to read
 
 
@@ -26,10 +29,14 @@ def render(report: Report, *, width: int = 80, color: bool = False, full: bool =
     Without ``full``, tables show their headline rows and appendix sections are only named.
     """
     parts: list[RenderableType] = [Text(plain(report.title), style="bold")]
-    parts += [_section(section, width, full=full) for section in report.sections if full or not section.appendix]
-    hidden = [section.title for section in report.sections if section.appendix and not full]
+    spoken = [section for section in report.sections if section.text or section.points or section.tables]
+    parts += [_section(section, width, full=full) for section in spoken if full or not section.appendix]
+    hidden = [section.title for section in spoken if section.appendix and not full]
     if hidden:
-        parts += ["", _prose(f"In the full report (--full, or --format md): {'; '.join(hidden)}.", width)]
+        parts += ["", _prose(f"In the full report (--full, or --format html): {'; '.join(hidden)}.", width)]
+    n_figures = sum(len(section.figures) for section in report.sections)
+    if n_figures:
+        parts += [_prose(f"{numbers.counted(n_figures, 'figure')}: --format html, or md.", width)]
     return _drawn(parts, width, color=color)
 
 
@@ -86,18 +93,31 @@ def _table(table: Table, width: int) -> Iterator[RenderableType]:
 
 
 def _grid(table: Table, group: Sequence[int], width: int) -> Grid:
-    """Some columns of a table; only text wraps, unless there is no room even so."""
+    """Some columns of a table; only text wraps, unless there is no room even so. Intervals are drawn if there is."""
     fits = sum(_least_widths(table)[index] for index in group) - _GAP <= width
+    room = width - sum(_natural_widths(table)[index] for index in group)
+    drawn = _strips(table, group, min(room, _WIDEST_STRIP))
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, _GAP - 1, 0, 0), show_edge=False, header_style="dim")
     for index in group:
         right = table.columns[index].is_number
         grid.add_column(
             Text(table.header[index]), justify="right" if right else "left", overflow="fold", no_wrap=right and fits
         )
-    for row in table.rows:
+    if drawn:
+        grid.add_column(no_wrap=True)
+    for position, row in enumerate(table.rows):
         marked = any(cell.endswith("*") for cell in row)
-        grid.add_row(*(Text(row[index]) for index in group), style="bold" if marked else "")
+        cells = [*(row[index] for index in group), *drawn[position : position + 1]]
+        grid.add_row(*map(Text, cells), style="bold" if marked else "")
     return grid
+
+
+def _strips(table: Table, group: Sequence[int], width: int) -> list[str]:
+    """The intervals of the first column that can be drawn; none if there is no such column or no room."""
+    columns = [table.columns[index] for index in group if table.columns[index].no_effect is not None]
+    if not columns or width < _NARROWEST:
+        return []
+    return strips(table.frame[list(columns[0].source)].to_numpy(float), columns[0].no_effect or 0.0, width)
 
 
 def _groups(table: Table, width: int) -> Iterator[Sequence[int]]:

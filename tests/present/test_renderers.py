@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
+import re
 from collections.abc import Callable
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,12 +17,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from pandas import DataFrame
+from pandas import DataFrame, read_csv
+from pandas.testing import assert_frame_equal
 from rich.cells import cell_len
 
-from bench.present import html, markdown, terminal
+from bench.errors import BenchError
+from bench.present import files, html, latex, markdown, terminal
 from bench.present import json as as_json
-from bench.present.report import Column, Report, Section, Table, plain
+from bench.present.report import Column, Figure, Report, Section, Table, plain
+from bench.present.strips import strips
 
 ELEMENTS = {"div", "h2", "h3", "p", "ul", "li", "table", "caption", "thead", "tbody", "tr", "th", "td"}
 HERE = Path(__file__).parent
@@ -41,7 +47,7 @@ EFFECTS = DataFrame(
 
 COLUMNS = (
     Column("Effect", ("effect",), key=True),
-    Column("Change [95% CI]", ("estimate", "low", "high"), "interval"),
+    Column("Change [95% CI]", ("estimate", "low", "high"), "interval", no_effect=0.0),
     Column("t", ("t",), "statistic"),
     Column("df", ("df",), "degrees"),
     Column("p", ("p",), "p"),
@@ -50,17 +56,21 @@ COLUMNS = (
 )
 
 
+DOT = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><circle cx="4" cy="4" r="3" fill="#0072b2"/></svg>'
+
+
 def toy_report() -> Report:
     """A small report that has everything a report can have."""
     table = Table(
         "Interference (lower is better)", EFFECTS, COLUMNS, headline="survives", notes=["* adjusted p < 0.05"]
     )
+    picture = Figure("dot", "A dot. It is *small*.", "A dot [in the middle].", lambda: DOT)
     return Report(
         "toy: 4 cells × 10 seeds",
         {"Commit": "0123abc", "Platform": "x86_64"},
         [
             Section("State", ["38 of 40 jobs are ok. " * 6], ["one <b>point</b>", "a [link](http://x) | a_b *c* $d$"]),
-            Section("Effects", tables=[table]),
+            Section("Effects", tables=[table], figures=[picture]),
             Section("Everything", ["Text of the appendix."], tables=[table], appendix=True),
         ],
         {"contrasts": EFFECTS},
@@ -76,7 +86,8 @@ NASTY = st.one_of(
 def report_of(text: str) -> Report:
     """A report that shows ``text`` in every place that can hold a user's string."""
     table = Table(text, DataFrame({"a": [text]}), [Column(text, ("a",), key=True)], notes=[text])
-    return Report(text, {text: text}, [Section(text, [text], [text], [table])])
+    picture = Figure("dot", text, text, lambda: DOT)
+    return Report(text, {text: text}, [Section(text, [text], [text], [table], figures=[picture])])
 
 
 @pytest.mark.parametrize(
@@ -87,6 +98,7 @@ def report_of(text: str) -> Report:
         ("toy.md", lambda: markdown.render(toy_report())),
         ("toy.json", lambda: as_json.render(toy_report())),
         ("toy.html", lambda: html.fragment(toy_report()) + "\n"),
+        ("toy.tex", lambda: latex.render(toy_report())),
     ],
 )
 def test_snapshot(name: str, rendered: Callable[[], str]) -> None:
@@ -100,17 +112,18 @@ def test_snapshot(name: str, rendered: Callable[[], str]) -> None:
 @settings(max_examples=500, deadline=None)
 @given(NASTY)
 def test_markdown_shows_any_string_as_it_is(text: str) -> None:
-    """A Markdown parser reads back the very string from heading, paragraph, point, caption, header, cell and note."""
+    """A Markdown parser reads back the very string from heading, paragraph, picture, caption, header, cell and note."""
     parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
     source = markdown.render(report_of(text))
     inline = [token for token in parser.parse(source) if token.type == "inline"]
     kinds = {child.type for token in inline for child in token.children or []}
-    assert kinds <= {"text", "text_special"}
-    shown = ["".join(child.content for child in token.children or []) for token in inline]
+    assert kinds <= {"text", "text_special", "image"}
+    leaves = [[leaf for child in token.children or [] for leaf in child.children or [child]] for token in inline]
+    shown = ["".join(leaf.content for leaf in token) for token in leaves]
     wanted = [plain(text)] * len(shown)
     assert shown == wanted
     if plain(text):
-        assert len(shown) == 8
+        assert len(shown) == 10
 
 
 @given(NASTY)
@@ -136,6 +149,24 @@ def test_html_shows_any_string_as_it_is(text: str) -> None:
     assert set(reader.texts) <= {plain(text)}
 
 
+@given(NASTY)
+def test_a_page_shows_any_string_as_it_is(text: str) -> None:
+    """In the whole page, too, an HTML parser finds our own elements only, and the string wherever text stands."""
+    page = html.page(report_of(text))
+    empty = html.page(report_of("x"))
+    assert re.findall(r"<[a-z/!][^ >]*", page) == re.findall(r"<[a-z/!][^ >]*", empty)
+    assert page.count(escape(plain(text)) or "x") >= empty.count(">x<")
+
+
+@given(NASTY)
+def test_latex_shows_any_string_as_it_is(text: str) -> None:
+    """What is left of an escaped string without its commands holds no character that LaTeX would act on."""
+    escaped = latex.escape(text)
+    rest = re.sub(r"\\text[a-z]+\{\}|\\[#$%&_{}]|\$[^$]*\$|\{[\[\]*-]\}", "", escaped)
+    assert not set(rest) & set("\\{}$&#^_%~<>|")
+    assert all(character in escaped for character in plain(text) if character.isalnum() and character not in "η²")
+
+
 @given(NASTY, st.integers(40, 200))
 def test_terminal_never_exceeds_its_width(text: str, width: int) -> None:
     """No line is wider than the terminal, no control sequence of a user's string reaches it, and no markup is read."""
@@ -151,6 +182,53 @@ def test_terminal_shows_every_column_of_a_wide_table() -> None:
     rendered = terminal.render(Report("t", {}, [Section("s", tables=[Table("wide", frame, columns)])]), width=80)
     assert all(f"column {index}" in rendered for index in range(30))
     assert rendered.count("column 0 ") > 1
+
+
+def test_intervals_are_drawn_where_there_is_room() -> None:
+    """On a wide terminal each interval is a line around its estimate, on a narrow one there is none."""
+    assert "●" in terminal.render(toy_report(), width=200)
+    assert "●" not in terminal.render(toy_report(), width=80)
+
+
+def test_strips_share_a_scale() -> None:
+    """Estimates lie in their order, no effect lies in one place, ratios are symmetric, and the missing are blank."""
+    below, above, none = strips(np.array([[0.5, 0.4, 0.625], [2.0, 1.6, 2.5], [np.nan] * 3]), 1.0, 21)
+    assert below == above.ljust(21)[::-1].rstrip()
+    assert below[10] == above[10] == "│"
+    assert below.index("●") < 10 < above.index("●")
+    assert none == ""
+
+
+def test_a_long_interval_ends_in_an_arrow() -> None:
+    """One interval that dwarfs the others does not squeeze them: it is cut, and says so."""
+    rows = np.array([[0.0, -1.0, 1.0], [1.0, 0.0, 2.0], [0.5, -99.0, 99.0]])
+    assert strips(rows, 0.0, 30)[2].startswith("◂")
+    assert strips(rows, 0.0, 30)[2].endswith("▸")
+
+
+def test_files_hold_what_the_report_refers_to() -> None:
+    """Markdown comes with its figures, and tables as CSV read back as the frames."""
+    made = files.files(toy_report(), "md")
+    assert list(made) == ["report.md", "figures/dot.svg"]
+    assert b"(figures/dot.svg)" in made["report.md"]
+    assert made["figures/dot.svg"] == DOT
+    assert "dot.svg" not in markdown.render(toy_report(), figures=None)
+    table = files.files(toy_report(), "csv")["contrasts.csv"]
+    assert_frame_equal(read_csv(io.BytesIO(table)), EFFECTS)
+
+
+def test_an_unknown_format_is_refused() -> None:
+    """The error names the formats that there are."""
+    with pytest.raises(BenchError, match="Known: md, html, json, latex, csv"):
+        files.files(toy_report(), "docx")
+
+
+def test_pictures_follow_the_colours_of_the_page() -> None:
+    """In a page a picture is named, described, and has no colour of its own."""
+    drawn = html.embedded(toy_report().sections[1].figures[0])
+    assert "var(--fig-1)" in drawn
+    assert "#0072b2" not in drawn
+    assert '<desc id="dot-desc">A dot [in the middle].</desc>' in drawn
 
 
 def test_significance_needs_no_color() -> None:

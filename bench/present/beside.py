@@ -1,0 +1,116 @@
+"""Two runs become one report: how they differ, and their effects and means side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import pandas as pd
+
+from bench.execute.frames import wide
+from bench.execute.run import Run
+from bench.experiment import Metric
+from bench.present import numbers, state
+from bench.present.build import analyze_run
+from bench.present.origin import origin
+from bench.present.report import Column, Report, Section, Table
+from bench.present.tables import Context, heading
+
+_SHOWN = ("estimate", "low", "high", "p_adjusted", "mean", "sd", "n")
+
+_NO_TEST = (
+    "Nothing here tests A against B. Intervals that do not overlap speak of a difference; where the seeds are the "
+    "same, intervals that do overlap need not speak against one."
+)
+_LACKING = (
+    "One of the two lacks combinations of levels: its effects are those of a model without some interactions, so that "
+    "an effect of the same name need not be the same."
+)
+
+
+def beside(first: Run, second: Run) -> Report:
+    """What both runs have in common, the first on the left.
+
+    ``data`` holds ``effects`` and ``cells``: rows that both have or only one, with the suffixes ``_a`` and ``_b``.
+    """
+    runs = {"A": first, "B": second}
+    jobs = {name: wide(run) for name, run in runs.items()}
+    sections = [Section("State", points=[f"{name} is {text}" for name, text in _states(runs, jobs)])]
+    facts = {name: origin(run) for name, run in runs.items()}
+    sections.append(Section("What differs", tables=[_differences(facts)]))
+    data: dict[str, pd.DataFrame] = {}
+    if all((frame["status"] == "ok").any() for frame in jobs.values()):
+        a, b = (analyze_run(run.suite, jobs[name]) for name, run in runs.items())
+        context = Context({**second.suite.factors, **first.suite.factors}, _metrics(runs))
+        data["effects"] = _joined(a.contrasts, b.contrasts, ["metric", "effect", "scale"])
+        data["cells"] = _joined(a.cells, b.cells, ["metric", "cell"])
+        alike = a.estimable["estimable"].all() == b.estimable["estimable"].all()
+        notes = [_NO_TEST] if alike else [_NO_TEST, _LACKING]
+        sections.append(Section("Effects", notes, tables=list(_effects(data["effects"], context))))
+        sections.append(Section("Means", tables=list(_means(data["cells"], context))))
+    else:
+        sections.append(Section("Effects", ["At least one of the two has no result yet: there is nothing to compare."]))
+    title = f"{first.suite.name} (A) beside {second.suite.name} (B)"
+    provenance = {f"{name}, {fact}": text for name, known in facts.items() for fact, text in known.items()}
+    return Report(title, provenance, sections, data)
+
+
+def _states(runs: Mapping[str, Run], jobs: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, str]]:
+    for name, run in runs.items():
+        metrics = [metric.name for metric in run.suite.experiment.metrics]
+        said = " ".join(state.overview(jobs[name], metrics, f"bench run {run.suite.path}"))
+        yield name, f"{run.suite.name}, in {run.folder}. {said}"
+
+
+def _differences(facts: Mapping[str, Mapping[str, str]]) -> Table:
+    names = list(dict.fromkeys(name for known in facts.values() for name in known))
+    rows = [(name, facts["A"].get(name, ""), facts["B"].get(name, "")) for name in names]
+    frame = pd.DataFrame([row for row in rows if row[1] != row[2]], columns=["fact", "a", "b"])
+    columns = (Column("", ("fact",), key=True), Column("A", ("a",)), Column("B", ("b",)))
+    return Table("Provenance, where it differs", frame, columns)
+
+
+def _metrics(runs: Mapping[str, Run]) -> list[Metric]:
+    """The metrics of both, each once."""
+    known: dict[str, Metric] = {}
+    for run in runs.values():
+        for metric in run.suite.experiment.metrics:
+            known.setdefault(metric.name, metric)
+    return list(known.values())
+
+
+def _joined(a: pd.DataFrame, b: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """The rows of both in their order, those that only ``b`` has last."""
+    columns = [*keys, *(name for name in _SHOWN if name in a.columns)]
+    everything = pd.concat([a[keys], b[keys]]).drop_duplicates()
+    return everything.merge(a[columns], "left", keys).merge(b[columns], "left", keys, suffixes=("_a", "_b"))
+
+
+def _effects(effects: pd.DataFrame, context: Context) -> Iterator[Table]:
+    for metric in context.metrics:
+        rows = effects[effects["metric"] == metric.name]
+        if rows.empty:
+            continue
+        ratio = bool((rows["scale"] == "ratio").all())
+        columns = [Column("Effect", ("effect",), key=True)]
+        for name in ("a", "b"):
+            source = (f"estimate_{name}", f"low_{name}", f"high_{name}")
+            what = "ratio" if ratio else "change"
+            columns.append(Column(f"{name.upper()}: {what} [95% CI]", source, "interval"))
+            columns.append(Column("adj. p", (f"p_adjusted_{name}",), "p"))
+        shown = rows.assign(
+            effect=[context.effect(effect) for effect in rows["effect"]],
+            headline=rows["effect"].isin(context.contrasts).to_numpy(),
+        )
+        yield Table(heading(metric), shown, columns, headline="headline" if shown["headline"].any() else "")
+
+
+def _means(cells: pd.DataFrame, context: Context) -> Iterator[Table]:
+    for metric in context.metrics:
+        rows = cells[cells["metric"] == metric.name]
+        if len(rows):
+            columns = [Column("Cell", ("cell",), key=True)]
+            columns += [
+                Column(f"{name.upper()}: mean ± SD", (f"mean_{name}", f"sd_{name}", f"n_{name}"), "mean_sd_n")
+                for name in ("a", "b")
+            ]
+            yield Table(f"{heading(metric)}: {numbers.counted(len(rows), 'cell')}", rows, columns)

@@ -1,0 +1,144 @@
+"""The sections of an analysis and the runs behind it -> the sections with their figures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from pandas import DataFrame
+
+from bench.experiment import Metric
+from bench.judge.analysis import Analysis
+from bench.judge.screening import screening_frame
+from bench.judge.simultaneous import simultaneous
+from bench.present import numbers
+from bench.present.plots.cells import cells
+from bench.present.plots.forest import forest
+from bench.present.plots.heatmap import heatmap
+from bench.present.plots.interactions import interactions
+from bench.present.plots.observed import observed
+from bench.present.plots.residuals import residuals
+from bench.present.plots.screening import screening
+from bench.present.plots.slopes import slopes
+from bench.present.report import Figure, Section
+from bench.present.tables import Context
+
+_MOST_METRICS = 4
+"""So many metrics are drawn in full if none has a margin."""
+
+
+def illustrated(sections: Sequence[Section], analysis: Analysis, runs: DataFrame, context: Context) -> list[Section]:
+    """``sections`` of ``build.analysis_sections`` with figures; ``runs`` is the frame that was analysed.
+
+    Metrics with a margin are drawn in full, or the first ones if none has; of the others, the effects and the runs.
+    """
+    return list(_Illustrator(analysis, runs, context).sections(sections))
+
+
+_INCOMPLETE = (
+    "Not every combination has a value. Means over the other factors would compare different cells and so mix effects: "
+    "interactions and slopes are not drawn."
+)
+
+
+class _Illustrator:
+    """What the figures share: the observed runs, and which metrics are drawn in full."""
+
+    def __init__(self, analysis: Analysis, runs: DataFrame, context: Context) -> None:
+        self.analysis, self.context = analysis, context
+        self.rows = observed(analysis, runs, context)
+        self.residuals = analysis.residuals.assign(block=self.rows["block"].to_numpy())
+        self.contrasts = simultaneous(analysis.contrasts)
+        self.sizes = screening_frame(analysis)
+        self.margins = dict(zip(analysis.equivalence["metric"], analysis.equivalence["margin"], strict=True))
+        self.is_complete = bool(analysis.estimable["estimable"].all())
+        self.stems = _stems(context.metrics)
+        present = set(self.rows["metric"])
+        metrics = [metric for metric in context.metrics if metric.name in present]
+        self.chief = [metric for metric in metrics if metric.name in self.margins] or metrics[:_MOST_METRICS]
+        self.others = [metric for metric in metrics if metric not in self.chief]
+
+    def sections(self, sections: Sequence[Section]) -> Iterator[Section]:
+        """Every section with its figures, and further ones after "Effects" and "Diagnostics"."""
+        for section in sections:
+            if section.title == "Effects":
+                yield replace(section, figures=[self.forest(metric) for metric in self.chief])
+                yield from self.after_effects()
+            elif section.title == "Means" and self.rows["cell"].nunique() > 1:
+                yield replace(section, figures=[heatmap("means", self.analysis.cells, self.rows, self.context)])
+            elif section.title == "Diagnostics":
+                drawn = [self.residuals_of(metric) for metric in self.chief if self.has_residuals(metric)]
+                yield replace(section, figures=drawn)
+                yield from self.further()
+            else:
+                yield section
+
+    def after_effects(self) -> Iterator[Section]:
+        """Interactions, screening, and the runs themselves."""
+        if self.is_complete and len(self.context.factors) > 1:
+            yield Section("Interactions", figures=[self.interactions(metric) for metric in self.chief])
+        if len(self.sizes):
+            found = set(self.sizes["metric"])
+            yield Section(
+                "Which effects stand out",
+                figures=[self.screening(metric) for metric in self.chief if metric.name in found],
+                appendix=True,
+            )
+        if self.is_complete:
+            yield Section("Runs", figures=[draw(metric) for metric in self.chief for draw in (self.cells, self.slopes)])
+        else:
+            yield Section("Runs", [_INCOMPLETE], figures=[self.cells(metric) for metric in self.chief])
+
+    def further(self) -> Iterator[Section]:
+        """The metrics that are not drawn in full."""
+        if self.others:
+            labels = numbers.listed([metric.label for metric in self.others], most=12)
+            drawn = [figure for metric in self.others for figure in (self.forest(metric), self.cells(metric))]
+            yield Section("Figures of further metrics", [f"{labels}."], figures=drawn, appendix=True)
+
+    def forest(self, metric: Metric) -> Figure:
+        name = f"effects-{self.stems[metric.name]}"
+        return forest(name, metric, _of(self.contrasts, metric), self.context, self.margins.get(metric.name))
+
+    def interactions(self, metric: Metric) -> Figure:
+        name = f"interactions-{self.stems[metric.name]}"
+        effects = _of(self.contrasts, metric)
+        return interactions(name, metric, _of(self.rows, metric), effects, self.context, log=_is_log(effects))
+
+    def screening(self, metric: Metric) -> Figure:
+        name, log = f"screening-{self.stems[metric.name]}", _is_log(_of(self.contrasts, metric))
+        return screening(name, metric, _of(self.sizes, metric), self.context, log=log)
+
+    def cells(self, metric: Metric) -> Figure:
+        name, log = f"runs-{self.stems[metric.name]}", _is_log(_of(self.contrasts, metric))
+        means, pairs = _of(self.analysis.cells, metric), _of(self.analysis.pairwise, metric)
+        return cells(name, metric, _of(self.rows, metric), means, pairs, self.context, log=log)
+
+    def slopes(self, metric: Metric) -> Figure:
+        name, effects = f"slopes-{self.stems[metric.name]}", _of(self.contrasts, metric)
+        return slopes(name, metric, _of(self.rows, metric), effects, self.context, log=_is_log(effects))
+
+    def has_residuals(self, metric: Metric) -> bool:
+        return bool(_of(self.residuals, metric)["studentized"].notna().any())
+
+    def residuals_of(self, metric: Metric) -> Figure:
+        name, log = f"residuals-{self.stems[metric.name]}", _is_log(_of(self.contrasts, metric))
+        return residuals(name, metric, _of(self.residuals, metric), self.context, log=log)
+
+
+def _of(frame: DataFrame, metric: Metric) -> DataFrame:
+    return frame[frame["metric"] == metric.name]
+
+
+def _is_log(effects: DataFrame) -> bool:
+    return bool(len(effects)) and bool((effects["scale"] == "ratio").all())
+
+
+def _stems(metrics: Sequence[Metric]) -> dict[str, str]:
+    """A file's stem for each metric: its name where that holds only letters, digits and underscores."""
+    stems: dict[str, str] = {}
+    for position, metric in enumerate(metrics):
+        stem = re.sub(r"[^A-Za-z0-9_]+", "_", metric.name)
+        stems[metric.name] = stem if stem == metric.name else f"{stem}-{position}"
+    return stems

@@ -1,0 +1,47 @@
+"""Two runs side by side: what differs is shown, what is in one only stays, and nothing is tested."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import bench
+from bench.present import terminal
+
+if TYPE_CHECKING:
+    from tests.conftest import Lab
+
+
+def test_two_runs_stand_side_by_side(lab: Lab) -> None:
+    """Every effect and cell of both has a row with the numbers of each, and their seeds are said to differ."""
+    for name, seeds in (("few", 4), ("many", 6)):
+        bench.run(lab.suite(name, seeds=seeds), out=lab.out, executor="serial")
+    report = bench.beside("few", "many", out=lab.out)
+    for name, side in (("few", "a"), ("many", "b")):
+        alone = bench.report(name, out=lab.out).data["contrasts"]
+        assert report.data["effects"][f"estimate_{side}"].tolist() == alone["estimate"].tolist()
+    shown = terminal.render(report, width=200)
+    assert "few (A) beside many (B)" in shown
+    assert "Nothing here tests A against B" in shown
+    differing = next(section for section in report.sections if section.title == "What differs").tables[0]
+    assert ["Seeds", "0 to 3", "0 to 5"] in differing.rows
+
+
+def test_what_one_run_lacks_is_missing(lab: Lab) -> None:
+    """A level that only one of the runs has keeps its row, with dashes on the other side."""
+    bench.run(lab.suite("two"), out=lab.out, executor="serial")
+    suite = lab.suite("three")
+    suite.write_text(suite.read_text().replace("[0.0, 1.0]", "[0.0, 2.0]"))
+    bench.run(suite, out=lab.out, executor="serial")
+    cells = bench.beside("two", "three", out=lab.out).data["cells"].set_index("cell")
+    assert cells.loc["1.0/rich", "mean_b"].isna().all()
+    assert cells.loc["2.0/rich", "mean_a"].isna().all()
+    assert cells.loc["0.0/rich", ["mean_a", "mean_b"]].notna().to_numpy().all()
+
+
+def test_a_run_without_results_is_said_to_have_none(lab: Lab) -> None:
+    """Beside a run in which everything failed there is nothing to compare, and its state says so."""
+    bench.run(lab.suite("fine", seeds=2), out=lab.out, executor="serial")
+    bench.run(lab.suite("dead", seeds="[1]", trouble="fails"), out=lab.out, executor="serial")
+    shown = terminal.render(bench.beside("fine", "dead", out=lab.out))
+    assert "nothing to compare" in shown
+    assert "of 4 runs, 0 are ok, 4 failed" in shown
