@@ -9,8 +9,10 @@ class Exit(IntEnum):
     """Exit codes of every command (`bench --help` says what they mean)."""
 
     OK = 0
+    REGRESSION = 1
     USAGE = 2
     RUNS_FAILED = 3
+    INCONCLUSIVE = 4
     BUG = 70
     INTERRUPTED = 130
 

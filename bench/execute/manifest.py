@@ -22,7 +22,7 @@ from bench.errors import BenchError
 from bench.execute.storage import reading, replace, storing
 from bench.experiment import Experiment, Metric
 from bench.plan.design import cells
-from bench.plan.suite import MetricSettings, Suite
+from bench.plan.suite import BaselineSettings, MetricSettings, Suite
 
 SCHEMA = 1
 """Version of what ``run.json`` and ``cells.jsonl`` hold."""
@@ -48,6 +48,7 @@ class Manifest(BaseModel):
     n_cells: int
     metrics: tuple[Metric, ...]
     metric_settings: dict[str, MetricSettings]
+    baseline: BaselineSettings = BaselineSettings()
     published: bool
     host: str
     updated: datetime
@@ -85,6 +86,7 @@ def write(folder: Path, suite: Suite, updated: datetime) -> None:
         n_cells=len(lines) - 1,
         metrics=tuple(suite.experiment.metrics),
         metric_settings=dict(suite.metrics),
+        baseline=suite.baseline,
         published=suite.published is not None,
         host=socket.gethostname(),
         updated=updated,
@@ -156,6 +158,7 @@ def read_suite(folder: Path, manifest: Manifest) -> Suite:
         factors={name: tuple(level for level, _ in pairs) for name, pairs in manifest.factors.items()},
         listed=listed,
         metrics=manifest.metric_settings,
+        baseline=manifest.baseline,
         published=folder / "published.csv" if manifest.published else None,
         path=Path(manifest.path),
         text=text,

@@ -49,6 +49,23 @@ class MetricTable(_Strict):
     )
 
 
+class BaselineTable(_Strict):
+    """The table ``[baseline]``."""
+
+    file: str | None = Field(
+        None, min_length=1, description="Path of the baseline, a CSV, relative to the suite's folder."
+    )
+    compare: Literal["cells", "effects"] = Field(
+        "cells", description='What is compared of each metric: "cells", or "effects" and the mean of all cells.'
+    )
+    sd: Literal["sample", "population"] = Field(
+        "sample", description='Which SD a published table prints: "sample" (n - 1) or "population" (n).'
+    )
+    more_seeds: int | None = Field(
+        None, ge=1, le=MAX_SEEDS, description="How many further seeds `bench compare` runs if the first are undecided."
+    )
+
+
 class SuiteFile(_Strict):
     """What is run and what matters in it."""
 
@@ -75,14 +92,16 @@ class SuiteFile(_Strict):
         description="Chosen combinations: one table [[cells]] each, with a level for each factor.",
     )
     metrics: dict[str, MetricTable] = Field({}, description="What matters in a metric: one table [metrics.NAME] each.")
+    baseline: BaselineTable | None = Field(
+        None, description="What `bench compare` compares a run with: a table [baseline]."
+    )
     published: str | None = Field(
         None, description="Path of a CSV table of published means shown beside ours, relative to the suite's folder."
     )
 
 
 def _fault(source: Source, kind: str, location: Sequence[str | int], path: KeyPath) -> Fault:
-    table = MetricTable if location[0] == "metrics" and len(location) > 2 else SuiteFile
-    key = location[2 if table is MetricTable else 0]
+    table, key = _place(location)
     if kind == "extra_forbidden":
         known = list(table.model_fields)
         hint = f"Allowed here: {', '.join(known)}.{did_you_mean(key, known)}"
@@ -94,6 +113,15 @@ def _fault(source: Source, kind: str, location: Sequence[str | int], path: KeyPa
     for part in path:
         value = value[part]
     return source.fault(path, f"{'.'.join(map(str, path))} cannot be {show(value)}", allowed)
+
+
+def _place(location: Sequence[str | int]) -> tuple[type[BaseModel], str | int]:
+    """The table that an error lies in, and its key there."""
+    if location[0] == "metrics" and len(location) > 2:
+        return MetricTable, location[2]
+    if location[0] == "baseline" and len(location) > 1:
+        return BaselineTable, location[1]
+    return SuiteFile, location[0]
 
 
 def _path(data: Any, location: Sequence[str | int]) -> KeyPath:

@@ -35,6 +35,17 @@ class MetricSettings:
 
 
 @dataclass(frozen=True)
+class BaselineSettings:
+    """What a run is compared with, and how."""
+
+    file: str | None = None
+    """Relative to the suite's folder."""
+    compare: Literal["cells", "effects"] = "cells"
+    sd: Literal["sample", "population"] = "sample"
+    more_seeds: int | None = None
+
+
+@dataclass(frozen=True)
 class Suite:
     """What is run. ``factors`` and ``listed`` hold levels as every table calls them (``levels.Level``)."""
 
@@ -51,6 +62,7 @@ class Suite:
     """The cells of a suite that lists them; None for a full grid."""
     metrics: Mapping[str, MetricSettings]
     """For every metric of the experiment, in its order."""
+    baseline: BaselineSettings
     published: Path | None
     path: Path
     text: str
@@ -175,6 +187,7 @@ def _suite(source: Source, experiment: Experiment, found: Levels, seeds: tuple[i
             metric.name: _metric_settings(metric, source.table("metrics").get(metric.name, {}))
             for metric in experiment.metrics
         },
+        baseline=BaselineSettings(**data.get("baseline", {})),
         published=None if published is None else source.path.parent / published,
         path=source.path,
         text=source.text,

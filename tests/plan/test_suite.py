@@ -262,5 +262,7 @@ def test_schema_names_every_key_and_what_it_may_hold() -> None:
     """The JSON Schema forbids unknown keys and describes each known one."""
     assert schema()["additionalProperties"] is False
     properties = schema()["properties"]
-    assert {"name", "experiment", "seeds", "params", "factors", "cells", "metrics", "published"} == set(properties)
+    assert {"name", "experiment", "seeds", "params", "factors", "cells", "metrics", "baseline", "published"} == set(
+        properties
+    )
     assert all(entry["description"] for entry in properties.values())
