@@ -28,8 +28,10 @@ app = typer.Typer(
         "\b\n"
         "Exit codes:\n"
         "  0    fine\n"
+        "  1    a regression against the baseline\n"
         "  2    bad usage, an invalid suite, a file that cannot be read or written\n"
         "  3    some runs failed, or the disk is full\n"
+        "  4    a comparison is inconclusive, or nothing was measured\n"
         "  130  interrupted; the same command finishes the rest\n"
         "  70   a bug in bench (BENCH_DEBUG=1 shows where)\n"
     ),
@@ -51,6 +53,16 @@ class ReportFormat(StrEnum):
     TERMINAL = "terminal"
     MD = "md"
     JSON = "json"
+
+
+class CompareFormat(StrEnum):
+    """Formats of a comparison."""
+
+    TERMINAL = "terminal"
+    MD = "md"
+    JSON = "json"
+    JUNIT = "junit"
+    GITHUB = "github"
 
 
 class TextFormat(StrEnum):
@@ -236,6 +248,99 @@ def export(
     _emit(frame.to_parquet(index=False), output)
 
 
+@app.command(
+    epilog=_examples(
+        "bench compare ci",
+        "bench compare ci --baseline reports/baselines/ci.csv --strict",
+        "bench compare ci --format md > comment.md",
+        "bench compare ci --format junit --output junit.xml",
+    )
+)
+def compare(
+    name: RunName = None,
+    *,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="An accepted baseline, a published table (CSV) or a run; by default where `bench baseline accept` "
+            "writes.",
+            show_default=False,
+        ),
+    ] = None,
+    form: Annotated[CompareFormat, typer.Option("--format", help="How to print it.")] = CompareFormat.TERMINAL,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail unless each metric is shown to be no worse by its margin.")
+    ] = False,
+    more_seeds: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Planned beforehand: run N more seeds if undecided, and look again.",
+            show_default=False,
+        ),
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Every row in the terminal too.")] = False,
+    output: Output = None,
+    out: Out = REPORTS,
+) -> None:
+    """Compare a run with a baseline: the verdict, then what changed.
+
+    Exits with 1 for a regression, 3 if runs failed, 4 if something is undecided or nothing was measured, else with 0.
+    For a pull request: md is a comment, github annotates it and writes the job summary, junit has a test case for each
+    metric and cell.
+    """
+    import bench
+    from bench.present import github, json, junit, markdown, terminal
+    from bench.present.progress import ProgressDisplay
+
+    with ProgressDisplay("more seeds") as progress:
+        found = bench.compare(name, baseline, strict=strict, more_seeds=more_seeds, out=out, progress=progress)
+    if form is CompareFormat.TERMINAL:
+        to_screen = output is None and sys.stdout.isatty()
+        _emit(terminal.render(found, width=_width(), color=to_screen, full=full), output)
+    elif form is CompareFormat.GITHUB:
+        _append_summary(github.summary(found))
+        _emit(github.commands(found), output)
+    else:
+        render = {CompareFormat.MD: markdown.render, CompareFormat.JSON: json.render, CompareFormat.JUNIT: junit.render}
+        _emit(render[form](found), output)
+    if found.exit_code is not Exit.OK:
+        raise typer.Exit(found.exit_code)
+
+
+baseline_app = typer.Typer(
+    help="Keep the values of a run as the baseline of later ones.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(baseline_app, name="baseline")
+
+
+@baseline_app.command(
+    epilog=_examples(
+        "bench baseline accept ci",
+        "bench baseline accept ci --to reports/baselines/ci.csv",
+    )
+)
+def accept(
+    name: RunName = None,
+    *,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="By default the suite's [baseline] file, else DIR/baselines/SUITE.csv.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Out = REPORTS,
+) -> None:
+    """Make a finished run the baseline: a CSV with one sorted row a run, and its manifest. Commit both."""
+    import bench
+
+    _say(f"Written to {bench.accept(name, to, out=out)}")
+
+
 def main() -> NoReturn:
     """Run the command line; a BenchError becomes its message and exit code, and nothing else a traceback."""
     for stream in (sys.stdout, sys.stderr):
@@ -274,6 +379,19 @@ def _emit(data: str | bytes, output: str | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         raise BenchError(f"The output cannot be written: {error.strerror}.") from error
+
+
+def _append_summary(text: str) -> None:
+    """Add to the job summary of GitHub Actions; elsewhere, print it."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if path is None:
+        _emit(text)
+        return
+    try:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise BenchError(f"The job summary {path} cannot be written: {error.strerror}.") from error
 
 
 def _write(path: Path, data: str | bytes) -> None:

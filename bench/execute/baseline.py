@@ -95,8 +95,16 @@ def of_run(run: Run) -> Baseline:
     return Baseline(f"the run {run.folder}", "seeds", frame[[*factors, ID, "seed", "status", *metrics]], origin)
 
 
-def accept(run: Run, to: Path | None = None) -> Path:
-    """Write the values of ``run`` as a baseline, by default ``baselines/<suite>.csv`` beside its folder.
+def default_path(run: Run) -> Path:
+    """Where the baseline of a run is kept: in the file that its suite names, else beside the folders of runs."""
+    suite = run.suite
+    if suite.baseline.file is not None:
+        return suite.path.parent / suite.baseline.file
+    return run.folder.parent / "baselines" / f"{suite.name}.csv"
+
+
+def accept(run: Run, path: Path) -> Path:
+    """Write the values of ``run`` as a baseline to ``path`` (a CSV) and its manifest.
 
     Raises:
         BenchError: some of its runs have no outcome, or the files cannot be written.
@@ -108,7 +116,6 @@ def accept(run: Run, to: Path | None = None) -> Path:
             f"{run.folder} is no baseline yet: {lacking} of its {len(found.frame)} runs have no outcome.",
             hint=f"Finish it first: bench run {run.suite.path}.",
         )
-    path = run.folder.parent / "baselines" / f"{run.suite.name}.csv" if to is None else to
     if path.suffix != ".csv":
         raise BenchError(f"{path} is not the name of a CSV file.", hint="Give --to a name that ends in .csv.")
     assert found.origin is not None
