@@ -99,7 +99,8 @@ def default_path(run: Run) -> Path:
     """Where the baseline of a run is kept: in the file that its suite names, else beside the folders of runs."""
     suite = run.suite
     if suite.baseline.file is not None:
-        return suite.path.parent / suite.baseline.file
+        path, here = (suite.path.parent / suite.baseline.file).resolve(), Path.cwd()
+        return path.relative_to(here) if path.is_relative_to(here) else path
     return run.folder.parent / "baselines" / f"{suite.name}.csv"
 
 
@@ -118,6 +119,9 @@ def accept(run: Run, path: Path) -> Path:
         )
     if path.suffix != ".csv":
         raise BenchError(f"{path} is not the name of a CSV file.", hint="Give --to a name that ends in .csv.")
+    if path.exists() and not _manifest(path).is_file():
+        hint = "Name another file with --to, or remove this one."
+        raise BenchError(f"{path} is there already, and is no baseline that bench accepted.", hint=hint)
     assert found.origin is not None
     order = [*found.origin.factors, "seed"]
     text = found.frame.sort_values(order, kind="stable").to_csv(index=False, lineterminator="\n")

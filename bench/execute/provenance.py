@@ -27,6 +27,15 @@ THREAD_SETTINGS = (
 )
 """The environment variables by which numerical libraries are told how many threads to use."""
 
+_INSTRUCTION_SETTINGS = (
+    "ATEN_CPU_CAPABILITY",
+    "MKL_CBWR",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "NPY_DISABLE_CPU_FEATURES",
+    "OPENBLAS_CORETYPE",
+)
+"""The environment variables by which numerical libraries are told which instructions to use."""
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -39,6 +48,8 @@ class Environment:
     cpu: str
     instructions: tuple[str, ...]
     threads: Mapping[str, str]
+    settings: Mapping[str, str]
+    """Which instructions numerical libraries were told to use, where they were told."""
 
     @cached_property
     def id(self) -> str:
@@ -61,6 +72,7 @@ def environment() -> Environment:
         cpu=cpu,
         instructions=tuple(name for name in _INSTRUCTIONS if name in flags),
         threads={name: os.environ.get(name, f"unset, {cpu_count()} CPUs") for name in THREAD_SETTINGS},
+        settings={name: os.environ[name] for name in _INSTRUCTION_SETTINGS if name in os.environ},
     )
 
 

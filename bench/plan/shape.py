@@ -58,6 +58,9 @@ class BaselineTable(_Strict):
     compare: Literal["cells", "effects"] = Field(
         "cells", description='What is compared of each metric: "cells", or "effects" and the mean of all cells.'
     )
+    metrics: list[str] | None = Field(
+        None, min_length=1, description='The metrics that are compared, by default all: ["loss", …].'
+    )
     sd: Literal["sample", "population"] = Field(
         "sample", description='Which SD a published table prints: "sample" (n - 1) or "population" (n).'
     )

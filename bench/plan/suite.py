@@ -41,6 +41,8 @@ class BaselineSettings:
     file: str | None = None
     """Relative to the suite's folder."""
     compare: Literal["cells", "effects"] = "cells"
+    metrics: tuple[str, ...] | None = None
+    """Those that are compared; None for all."""
     sd: Literal["sample", "population"] = "sample"
     more_seeds: int | None = None
 
@@ -187,7 +189,7 @@ def _suite(source: Source, experiment: Experiment, found: Levels, seeds: tuple[i
             metric.name: _metric_settings(metric, source.table("metrics").get(metric.name, {}))
             for metric in experiment.metrics
         },
-        baseline=BaselineSettings(**data.get("baseline", {})),
+        baseline=_baseline_settings(source.table("baseline")),
         published=None if published is None else source.path.parent / published,
         path=source.path,
         text=source.text,
@@ -201,6 +203,11 @@ def _metric_settings(metric: Metric, table: Mapping[str, Any]) -> MetricSettings
     if isinstance(margin, str):
         return MetricSettings(float(margin.removesuffix("%")) / 100, relative=True, scale=scale)
     return MetricSettings(None if margin is None else float(margin), scale=scale)
+
+
+def _baseline_settings(table: Mapping[str, Any]) -> BaselineSettings:
+    metrics = table.get("metrics")
+    return BaselineSettings(**{**table, "metrics": None if metrics is None else tuple(metrics)})
 
 
 def _refused_cells(source: Source, suite: Suite) -> Iterator[Fault]:

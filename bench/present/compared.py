@@ -56,8 +56,12 @@ def build(run: Run, old: Baseline, *, strict: bool = False, more_seeds: int | No
     """
     suite, new = run.suite, of_run(run)
     now = look(_declared_seeds(run), more_seeds, len(suite.seeds))
-    rules = [_rule(metric, suite.metrics[metric.name]) for metric in suite.experiment.metrics]
     settings = suite.baseline
+    rules = [
+        _rule(metric, suite.metrics[metric.name])
+        for metric in suite.experiment.metrics
+        if settings.metrics is None or metric.name in settings.metrics
+    ]
     comparison = compare(old, new, rules, unit=settings.compare, sd=settings.sd, alpha=now.alpha)
     return _report(old, new, comparison, suite.experiment.metrics, now, strict=strict)
 
@@ -104,7 +108,7 @@ def _report(
     findings = tuple(words.findings(changes, labels, strict=strict))
     outcome = comparison.outcome(strict=strict)
     failed = int(new.frame["status"].isin(["failed", "lost", "missing"]).sum())
-    differences = list(words.environment(old, new))
+    identical = bool((comparison.changes["verdict"] == "identical").all())
     table = _table(changes, labels, comparison.alpha)
     sections = [
         Section(
@@ -112,7 +116,7 @@ def _report(
             [*words.lead(comparison, outcome, strict=strict, failed=failed), *words.looks(now, outcome)],
             [*words.alarms(findings), *words.diverged(old, new), *words.not_compared(comparison)],
         ),
-        Section("What else differs", points=differences or ["Nothing: the same suite, code and environment."]),
+        Section("What else differs", points=list(words.environment(old, new, identical=identical))),
         Section("Changes", [words.CHANGES], tables=[table], appendix=not table.frame[table.headline].any()),
         Section("How it was compared", points=list(words.methods(comparison, strict=strict)), appendix=True),
     ]

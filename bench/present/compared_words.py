@@ -126,7 +126,7 @@ def not_compared(comparison: Comparison) -> Iterator[str]:
     yield from comparison.notes
 
 
-def environment(old: Baseline, new: Baseline) -> Iterator[str]:
+def environment(old: Baseline, new: Baseline, *, identical: bool) -> Iterator[str]:
     """What differs between the two beside the numbers: suite, version, code, parameters, machines."""
     if old.origin is None or new.origin is None:
         yield "The baseline is a table of means: nothing is known of the code and the machine that made it."
@@ -138,6 +138,10 @@ def environment(old: Baseline, new: Baseline) -> Iterator[str]:
     environments = [{entry["id"] for entry in side.environments} for side in (old.origin, new.origin)]
     if environments[0] != environments[1]:
         yield "In another environment the last bits may differ: values that are not identical need not mean other code."
+    elif before == now and not identical:
+        yield "The suite, the commit of the code and the environment are the same, and yet values differ."
+    elif before == now:
+        yield "Nothing: the same suite, code and environment."
 
 
 def methods(comparison: Comparison, *, strict: bool) -> Iterator[str]:
@@ -205,7 +209,7 @@ def _facts(origin: Origin) -> dict[str, str]:
         facts[f"Code of {entry['name']}"] = f"{entry['version']} {str(entry['commit'])[:12]}{changed}".strip()
     for number, entry in enumerate(origin.environments, start=1):
         which = f" {number}" if len(origin.environments) > 1 else ""
-        for name in ("python", "packages", "platform", "cpu", "instructions", "threads"):
+        for name in ("python", "packages", "platform", "cpu", "instructions", "threads", "settings"):
             facts[f"{name.capitalize()}{which}"] = _text(entry.get(name))
     return {name: text for name, text in facts.items() if text}
 
