@@ -182,8 +182,11 @@ def _read_manifest(path: Path) -> Origin:
         if isinstance(stored, dict) and stored.get("schema_version") != SCHEMA:
             _refuse(path, f"its schema version is {stored.get('schema_version')!r:.40}; this bench reads {SCHEMA}")
         return Origin.model_validate(stored)
-    except (ValidationError, ValueError, RecursionError) as error:
-        _refuse(path, str(error).partition("\n")[0])
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        _refuse(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+    except (ValueError, RecursionError) as error:
+        _refuse(path, str(error))
 
 
 def _read_csv(path: Path, content: bytes) -> pd.DataFrame:
