@@ -15,19 +15,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Collection, Hashable
     from concurrent.futures import Executor
 
     from pandas import DataFrame
 
     from bench.execute.coordinate import OnProgress
     from bench.execute.run import Summary
-    from bench.judge.analysis import Analysis, MetricOptions
+    from bench.judge.analysis import Analysis
     from bench.plan.suite import Suite
     from bench.present.compared import GateReport
     from bench.present.report import Report
 
-__all__ = ["accept", "analyze", "check", "compare", "find", "load", "missing", "report", "run", "runs"]
+__all__ = ["accept", "analyze", "calibrate", "check", "compare", "find", "load", "missing", "report", "run", "runs"]
 
 REPORTS = Path("reports")
 Seeds: TypeAlias = int | str | Sequence[int] | None
@@ -226,26 +226,52 @@ def runs(out: str | Path = REPORTS) -> list[Summary]:
 
 
 def analyze(
-    frame: DataFrame,
+    data: DataFrame | str | Path,
     factors: Sequence[str],
     block: str | None,
-    metrics: Sequence[MetricOptions | str],
+    metrics: Sequence[str],
     *,
     reference: Mapping[str, Hashable] | None = None,
+    log: Collection[str] = (),
+    margin: Mapping[str, float | str] | None = None,
+    better: Mapping[str, str] | None = None,
     confidence: float = 0.95,
-    thorough: bool = False,
 ) -> Analysis:
     """Analyse anyone's table with one row per run: effects, ANOVA, pairs of cells, and what the design identifies.
 
-    ``block`` is the column of the seeds, or None for independent runs; ``reference`` maps a factor to its reference
-    level, by default the first. ``thorough`` adds every type, covariance and model of ANOVA, and all pairs of cells.
+    ``data`` is a frame, or a CSV or Parquet file. ``block`` is the column of the seeds, or None for independent runs;
+    ``reference`` maps a factor to its reference level, by default the first. ``log``: metrics whose logarithms are
+    analysed. ``margin``: metric -> the smallest difference that matters, a number or "5%" of its mean. ``better``:
+    metric -> "lower" or "higher".
 
-        >>> found = bench.analyze(bench.load("digits", wide=True), ["model", "scaling"], "seed", ["accuracy"])
+        >>> found = bench.analyze("runs.csv", ["model", "scaling"], "seed", ["accuracy"], margin={"accuracy": "1%"})
         >>> found.contrasts[["effect", "estimate", "low", "high", "p_adjusted"]]
 
     Raises:
-        bench.errors.BenchError: for columns that are missing or not numeric, and unknown levels.
+        bench.errors.BenchError: for a file that is no table, columns that are missing or not numeric, unknown levels.
     """
     from bench.judge.analysis import analyze as analyze_frame
+    from bench.judge.options import metric_options
+    from bench.judge.table import read_table
 
-    return analyze_frame(frame, factors, block, metrics, reference=reference, confidence=confidence, thorough=thorough)
+    options = metric_options(metrics, log, margin or {}, better or {})
+    frame = read_table(Path(data), factors, metrics) if isinstance(data, str | Path) else data
+    return analyze_frame(frame, factors, block, options, reference=reference, confidence=confidence)
+
+
+def calibrate(
+    *, factors: int = 4, seeds: int = 10, repetitions: int = 2_000, alpha: float = 0.05, random_seed: int = 0
+) -> DataFrame:
+    """How often each procedure rejects, at level ``alpha``, where simulated runs of a 2^``factors`` have no effect.
+
+    One row per kind of noise and procedure; the columns are those of ``bench.stats.calibration.calibrate``.
+
+        >>> table = bench.calibrate(seeds=5, repetitions=200)
+        >>> table[table["claims"] & ~table["holds"]]          # what promises its level and does not keep it
+    """
+    import numpy as np
+
+    from bench.stats.calibration import calibrate as calibrate_procedures
+
+    rng = np.random.default_rng(random_seed)
+    return calibrate_procedures(rng, factors=factors, seeds=seeds, repetitions=repetitions, alpha=alpha)

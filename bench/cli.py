@@ -10,12 +10,15 @@ import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from bench import REPORTS
 from bench.errors import BenchError, Exit
+
+if TYPE_CHECKING:
+    from bench.present.report import Report
 
 app = typer.Typer(
     help=(
@@ -167,18 +170,13 @@ def report(
     Markdown is printed and also kept as report.md in the run's folder; with --output it goes there only.
     """
     import bench
-    from bench.present import json, markdown, terminal
+    from bench.present import markdown
 
     folder = bench.find(name, out=out)
     found = bench.report(folder)
-    if form is ReportFormat.TERMINAL:
-        to_screen = output is None and sys.stdout.isatty()
-        text = terminal.render(found, width=_width(), color=to_screen, full=full)
-    else:
-        text = markdown.render(found) if form is ReportFormat.MD else json.render(found)
     if form is ReportFormat.MD and output is None:
-        _write(folder / "report.md", text)
-    _emit(text, output)
+        _write(folder / "report.md", markdown.render(found))
+    _emit_report(found, form, output, full=full)
 
 
 @app.command(
@@ -292,20 +290,18 @@ def compare(
     metric and cell.
     """
     import bench
-    from bench.present import github, json, junit, markdown, terminal
+    from bench.present import github, junit
     from bench.present.progress import ProgressDisplay
 
     with ProgressDisplay("more seeds") as progress:
         found = bench.compare(name, baseline, strict=strict, more_seeds=more_seeds, out=out, progress=progress)
-    if form is CompareFormat.TERMINAL:
-        to_screen = output is None and sys.stdout.isatty()
-        _emit(terminal.render(found, width=_width(), color=to_screen, full=full), output)
-    elif form is CompareFormat.GITHUB:
+    if form is CompareFormat.GITHUB:
         _append_summary(github.summary(found))
         _emit(github.commands(found), output)
+    elif form is CompareFormat.JUNIT:
+        _emit(junit.render(found), output)
     else:
-        render = {CompareFormat.MD: markdown.render, CompareFormat.JSON: json.render, CompareFormat.JUNIT: junit.render}
-        _emit(render[form](found), output)
+        _emit_report(found, ReportFormat(form), output, full=full)
     if found.exit_code is not Exit.OK:
         raise typer.Exit(found.exit_code)
 
@@ -341,6 +337,93 @@ def accept(
     _say(f"Written to {bench.accept(name, to, out=out)}")
 
 
+@app.command(
+    epilog=_examples(
+        "bench analyze runs.csv --factors init,reg --block seed --metric loss",
+        "bench analyze runs.csv --factors init,reg --block seed --metric loss --log loss --margin loss=5%",
+        "bench export digits | bench analyze - --factors model,scaling --block seed --metric accuracy",
+    )
+)
+def analyze(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or Parquet, one row a run; - is stdin.")],
+    *,
+    factors: Annotated[list[str], typer.Option(metavar="A,B", help="Columns of the factors.", show_default=False)],
+    metric: Annotated[
+        list[str], typer.Option(metavar="NAME", help="Column of a metric; give one option each.", show_default=False)
+    ],
+    block: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Column of the seeds (blocks). Without it runs are independent."),
+    ] = None,
+    reference: Annotated[
+        list[str] | None, typer.Option(metavar="FACTOR=LEVEL", help="The level to compare with; else the first.")
+    ] = None,
+    log: Annotated[list[str] | None, typer.Option(metavar="METRIC", help="Analyse logarithms; report ratios.")] = None,
+    margin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="METRIC=SIZE", help="The smallest change that matters: 0.5, or 5% of the mean."),
+    ] = None,
+    better: Annotated[
+        list[str] | None, typer.Option(metavar="METRIC=lower|higher", help="Which direction is better.")
+    ] = None,
+    form: Annotated[ReportFormat, typer.Option("--format", help="How to print it.")] = ReportFormat.TERMINAL,
+    full: Annotated[bool, typer.Option("--full", help="Every table and row in the terminal too.")] = False,
+    output: Output = None,
+) -> None:
+    """Analyse a table of your own: no suite, no experiment.
+
+    The same effects, ANOVA, comparisons of cells, diagnostics and words as bench report. JSON holds every number, by
+    every model: anova, contrasts, pairwise, equivalence, omnibus, diagnostics, estimable.
+    """
+    import bench
+    from bench.present.analyzed import analyzed
+
+    names = [name for given in factors for name in given.split(",")]
+    analysis = bench.analyze(
+        Path("/dev/stdin") if str(file) == "-" else file,
+        names,
+        block,
+        metric,
+        reference=_pairs("reference", reference),
+        log=log or [],
+        margin=_pairs("margin", margin),
+        better=_pairs("better", better),
+    )
+    _emit_report(analyzed(analysis, str(file)), form, output, full=full)
+
+
+@app.command(
+    epilog=_examples(
+        "bench calibrate --procedure",
+        "bench calibrate --procedure --factors 3 --seeds 5 --repetitions 10000 --format json",
+    )
+)
+def calibrate(
+    *,
+    procedure: Annotated[
+        bool, typer.Option("--procedure", help="Measure the tests themselves, on simulated data without effects.")
+    ] = False,
+    factors: Annotated[int, typer.Option(metavar="N", min=1, max=6, help="Factors of two levels.")] = 4,
+    seeds: Annotated[int, typer.Option(metavar="N", min=2, max=1000, help="Seeds of each simulated run.")] = 10,
+    repetitions: Annotated[int, typer.Option(metavar="N", min=20, max=1_000_000, help="Simulated runs.")] = 2_000,
+    random_seed: Annotated[int, typer.Option("--random-seed", metavar="N", min=0, help="Of the simulation.")] = 0,
+    form: Annotated[ReportFormat, typer.Option("--format", help="How to print it.")] = ReportFormat.TERMINAL,
+    output: Output = None,
+) -> None:
+    """Measure error rates: how often each procedure claims an effect where there is none.
+
+    Simulates runs with independent, blocked, unequal, skewed, bistable and lost values, and prints rejection rates,
+    coverage and family-wise error with their Monte-Carlo limits.
+    """
+    import bench
+    from bench.present.calibrated import calibrated
+
+    if not procedure:
+        raise BenchError("Say what to calibrate.", hint="bench calibrate --procedure measures the tests themselves.")
+    table = bench.calibrate(factors=factors, seeds=seeds, repetitions=repetitions, random_seed=random_seed)
+    _emit_report(calibrated(table, factors, seeds), form, output)
+
+
 def main() -> NoReturn:
     """Run the command line; a BenchError becomes its message and exit code, and nothing else a traceback."""
     for stream in (sys.stdout, sys.stderr):
@@ -359,6 +442,25 @@ def main() -> NoReturn:
         _say(f"bench: this is a bug, please report it: {what}\nBENCH_DEBUG=1 shows where it happened.")
         sys.exit(Exit.BUG)
     sys.exit(Exit.OK)
+
+
+def _emit_report(report: Report, form: ReportFormat, output: str | None, *, full: bool = False) -> None:
+    from bench.present import json, markdown, terminal
+
+    if form is ReportFormat.TERMINAL:
+        to_screen = output is None and sys.stdout.isatty()
+        text = terminal.render(report, width=_width(), color=to_screen, full=full)
+    else:
+        text = markdown.render(report) if form is ReportFormat.MD else json.render(report)
+    _emit(text, output)
+
+
+def _pairs(option: str, given: list[str] | None) -> dict[str, str]:
+    """``NAME=VALUE`` of a repeated option; the value may hold further equals signs."""
+    for text in given or []:
+        if "=" not in text:
+            raise BenchError(f"--{option} {text} has no value.", hint=f"Write --{option} {text}=VALUE.")
+    return {name: value for name, _, value in (text.partition("=") for text in given or [])}
 
 
 def _emit_facts(facts: Mapping[str, Any], form: TextFormat) -> None:

@@ -35,7 +35,7 @@ def test_help_answers_at_once() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-    assert all(f"  {name} " in done.stdout for name in ("run", "report", "check", "runs", "export"))
+    assert all(f"  {name} " in done.stdout for name in ("run", "report", "check", "runs", "export", "analyze"))
 
 
 @pytest.mark.parametrize("name", ["run", "report", "check", "runs", "export"])
@@ -250,3 +250,77 @@ def test_the_example_runs_and_repeats_itself(command: Commands, tmp_path: Path) 
         outputs.append(command("export", "--out", out)[1])
     assert outputs[0] == outputs[1]
     assert "accuracy" in outputs[0]
+
+
+ANALYZE = ["--factors", "dose,diet", "--block", "seed"]
+
+
+@pytest.fixture
+def exported(command: Commands, lab: Lab) -> Path:
+    """The table of a run of the small experiment."""
+    run(command, lab, lab.suite(seeds=4))
+    path = lab.folder / "runs.csv"
+    command("export", "--out", lab.out, "--output", path)
+    return path
+
+
+def test_analyze_finds_in_a_table_what_report_finds_in_its_run(command: Commands, lab: Lab, exported: Path) -> None:
+    """The exported table of a run gives the effects of its report to the last digit; so does the standard input."""
+    reported = json.loads(command("report", "--out", lab.out, "--format", "json")[1])["contrasts"]
+    options = [*ANALYZE, "--metric", "score", "--metric", "loss", "--log", "loss", "--format", "json"]
+    code, out, _ = command("analyze", exported, *options)
+    found = json.loads(out)
+    assert (code, found["schema_version"]) == (0, 1)
+    assert found["contrasts"] == reported
+    done = subprocess.run(
+        [sys.executable, "-c", "from bench.cli import main; main()", "analyze", "-", *options],
+        input=exported.read_text(encoding="utf-8"), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout)["contrasts"] == reported
+
+
+def test_analyze_takes_margins_directions_and_references(command: Commands, exported: Path) -> None:
+    """A margin in percent of the mean, a direction and another reference level change what is compared with what."""
+    options = [*ANALYZE, "--metric", "score", "--margin", "score=5%", "--better", "score=higher"]
+    plain = json.loads(command("analyze", exported, *options, "--format", "json")[1])
+    turned = json.loads(command("analyze", exported, *options, "--reference", "diet=rich", "--format", "json")[1])
+    effect = {row["effect"]: row["estimate"] for row in plain["contrasts"]}
+    other = {row["effect"]: row["estimate"] for row in turned["contrasts"]}
+    assert other["diet"] == pytest.approx(-effect["diet"])
+    assert other["dose"] == pytest.approx(effect["dose"])
+    with exported.open(encoding="utf-8", newline="") as file:
+        scores = [float(row["value"]) for row in csv.DictReader(file) if row["metric"] == "score"]
+    (margin,) = {row["margin"] for row in plain["equivalence"]}
+    assert margin == pytest.approx(0.05 * sum(scores) / len(scores))
+    assert all(isinstance(row["p_noninferior"], float) for row in plain["equivalence"])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--metric", "lost"], "'lost'"),
+        (["--metric", "score", "--log", "loss"], "log is given for 'loss'"),
+        (["--metric", "score", "--margin", "score=wide"], "'wide' of score is no size"),
+        (["--metric", "score", "--better", "score=up"], "lower, higher or neither"),
+        (["--metric", "score", "--reference", "diet"], "--reference diet=VALUE"),
+        (["--metric", "score", "--reference", "diet=poor"], "'poor'"),
+    ],
+)
+def test_bad_requests_of_analyze_are_named(command: Commands, exported: Path, options: list[str], said: str) -> None:
+    """What was given and what is allowed, on stderr, with exit code 2 and nothing on stdout."""
+    code, out, err = command("analyze", exported, *ANALYZE, *options)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+def test_calibrate_measures_the_procedures(command: Commands) -> None:
+    """The default procedure keeps the level that it promises, and the table says which procedures do not theirs."""
+    small = ["--factors", "2", "--seeds", "6", "--repetitions", "100"]
+    code, out, _ = command("calibrate", "--procedure", *small, "--format", "json")
+    rows = json.loads(out)["calibration"]
+    assert code == 0
+    assert all(row["holds"] for row in rows if row["claims"])
+    assert {row["repetitions"] for row in rows} == {100, 10}
+    code, out, _ = command("calibrate", "--procedure", *small)
+    assert out.startswith("Error rates of the procedures: 4 cells × 6 seeds")
+    assert command("calibrate")[0] == 2

@@ -33,6 +33,8 @@ class MetricOptions:
     """Analyse logarithms, and report effects as ratios."""
     margin: float | None = None
     """The smallest difference that matters: in the metric's unit, or for ``log`` a relative change (0.05 is 5 %)."""
+    relative: bool = False
+    """The margin is a part of the metric's mean (0.05 is 5 %)."""
     better: Literal["lower", "higher", "neither"] = "neither"
 
 
@@ -50,6 +52,12 @@ class Analysis:
     residuals: pd.DataFrame
     estimable: pd.DataFrame
     notes: tuple[str, ...]
+    metrics: tuple[MetricOptions, ...]
+    factors: Mapping[str, Sequence[Hashable]]
+    """Name -> levels, the reference first."""
+    block: str
+    """The column of the blocks, or "" where runs are independent."""
+    n_blocks: int
 
 
 def analyze(
@@ -61,14 +69,12 @@ def analyze(
     reference: Mapping[str, Hashable] | None = None,
     confidence: float = 0.95,
     rng: np.random.Generator | None = None,
-    thorough: bool = False,
 ) -> Analysis:
     """Analyse one row per run: a column per factor, the block (the seed; None for independent runs), and the metrics.
 
     Levels are in the order of a Categorical, else of first appearance; the first is the reference unless ``reference``
     (factor -> level) says otherwise. ``rng`` serves sign flips of more than 14 blocks and the check for bimodal cells
-    (default: a fixed seed). ``thorough`` adds every type, covariance and model of ANOVA, and all pairs of cells.
-    Raises BenchError for columns that are missing, not numeric, or levels that are unknown.
+    (default: a fixed seed). Raises BenchError for columns that are missing, not numeric, or levels that are unknown.
     """
     if not 0.0 < confidence < 1.0:
         raise BenchError(f"A confidence of {confidence} is not between 0 and 1.", hint="0.95 is usual.")
@@ -85,18 +91,26 @@ def analyze(
         values, said = _on_scale(runs.values[option.name], option)
         effects.append(estimate_effects(runs, planned, option.name, values, log=option.log, confidence=confidence))
         notes += [*usable[option.name][1], *said, *effects[-1].notes]
-    margins = {option.name: (option.margin, option.better) for option in options if option.margin is not None}
+    margins = {
+        option.name: (margin, option.better)
+        for option in options
+        if (margin := _absolute_margin(option, runs.values[option.name])) is not None
+    }
     return Analysis(
         cells=cell_frame(runs),
         contrasts=contrast_frame(runs, effects, rng),
-        anova=anova_frame(runs, effects, confidence, thorough=thorough),
-        pairwise=pair_frame(runs, effects, confidence, thorough=thorough),
+        anova=anova_frame(runs, effects, confidence),
+        pairwise=pair_frame(runs, effects, confidence),
         equivalence=equivalence_frame(effects, runs, margins, confidence),
         omnibus=omnibus_frame(effects, rng),
         diagnostics=diagnostic_frame(runs, effects, rng),
         residuals=residual_frame(runs, effects),
         estimable=estimable_frame(runs, effects),
         notes=tuple(dict.fromkeys(notes)),
+        metrics=tuple(options),
+        factors={factor.name: factor.levels for factor in runs.factors},
+        block=runs.block_name,
+        n_blocks=len(runs.block_labels),
     )
 
 
@@ -107,6 +121,15 @@ def _require_margins(options: Sequence[MetricOptions]) -> None:
                 f"The margin of {option.name} is {option.margin}; it must be a positive number.",
                 hint="It is the smallest difference that matters, in the metric's unit.",
             )
+
+
+def _absolute_margin(option: MetricOptions, values: Floats) -> float | None:
+    """The margin as ``tost`` takes it; None where it is a part of a mean that is 0 or that nothing gives."""
+    if option.margin is None or option.log or not option.relative:
+        return option.margin
+    present = values[np.isfinite(values)]
+    mean = abs(float(present.mean())) if len(present) else 0.0
+    return option.margin * mean if mean > 0 else None
 
 
 def _in_range(name: str, values: Floats) -> tuple[Floats, list[str]]:

@@ -17,20 +17,21 @@ from bench.stats.pairs import Cells, compare_pairs
 from bench.stats.posthoc import dunnett, tukey
 from bench.stats.ratio import ratio_of_means
 
+MOST_CELLS = 32
+"""Among more cells only those with the reference are paired: others would be thousands."""
 
-def pair_frame(
-    runs: CodedRuns, metrics: Sequence[MetricEffects], confidence: float, *, thorough: bool = False
-) -> pd.DataFrame:
-    """Cells (``a``) against the reference cell (``b``), and if ``thorough`` every other pair; differences a minus b.
+
+def pair_frame(runs: CodedRuns, metrics: Sequence[MetricEffects], confidence: float) -> pd.DataFrame:
+    """Cells (``a``) against the reference cell (``b``), and every other pair of up to ``MOST_CELLS``; a minus b.
 
     The reference is the cell of all reference levels, or the first cell where that one was not run. ``p_adjusted`` is
     Holm's over the cells compared with the reference, of the paired t where there are blocks and else of Welch's, and
     NaN for other pairs. ``p_dunnett``: the same comparisons with a pooled SD. ``p_games_howell`` and ``p_tukey``: among
     all pairs of cells. ``ratio``: of the means as measured, with Fieller's interval, for percent change.
     """
-    everything = list(combinations(range(len(runs.cells)), 2))
-    chosen = [(late, early) for early, late in everything if thorough or early == 0]
-    a, b = (np.array([pair[side] for pair in chosen], dtype=np.int64) for side in (0, 1))
+    cells = range(len(runs.cells))
+    chosen = list(combinations(cells, 2)) if len(cells) <= MOST_CELLS else [(0, cell) for cell in cells[1:]]
+    b, a = (np.array([pair[side] for pair in chosen], dtype=np.int64) for side in (0, 1))
     labels = np.array(runs.cell_labels, dtype=object)
     frames = []
     for entry in metrics:

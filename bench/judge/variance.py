@@ -10,8 +10,9 @@ import pandas as pd
 from bench.judge.coded import CodedRuns
 from bench.judge.effects import MetricEffects
 from bench.judge.names import term_name
-from bench.stats.anova import TermTest
+from bench.stats.anova import FittedAnova, TermTest, fit_anova
 from bench.stats.effect_size import partial_epsilon_squared, partial_eta_squared, partial_omega_squared
+from bench.stats.identify import identify
 from bench.stats.mixed import fit_mixed, mixed_anova
 from bench.stats.within import within_anova
 
@@ -19,21 +20,20 @@ _COLUMNS = ["metric", "model", "type", "covariance", "term", "df_num", "df_den",
 _Table = tuple[str, int, str, Sequence[TermTest]]
 
 
-def anova_frame(
-    runs: CodedRuns, metrics: Sequence[MetricEffects], confidence: float, *, thorough: bool = False
-) -> pd.DataFrame:
-    """One row per metric and term: Type II against the residual, with the seeds as blocks if there are any.
+def anova_frame(runs: CodedRuns, metrics: Sequence[MetricEffects], confidence: float) -> pd.DataFrame:
+    """One row per metric, model, type, covariance and term.
 
-    ``thorough`` adds types I and III, robust covariances, each term against its own interaction with the blocks
-    (``within``), and the mixed model with Satterthwaite's degrees of freedom. Effect sizes follow from F and its
-    degrees of freedom; omega squared only where one residual serves every term.
+    ``block``: the seeds as blocks (types I, II, III; HC3; standard errors by clusters of a seed). ``within``: each term
+    against its own interaction with the blocks. ``mixed``: blocks as random, Satterthwaite's degrees of freedom.
+    ``independent``: the runs taken as independent, for comparison where there are blocks. Effect sizes follow from F
+    and its degrees of freedom; omega squared only where one residual serves every term.
     """
     rows = []
     for entry in metrics:
         if not entry.design.model:
             continue
         size = int(np.isfinite(entry.values).sum())
-        for model, kind, covariance, tests in _tables(runs, entry, thorough=thorough):
+        for model, kind, covariance, tests in _tables(runs, entry):
             rows += [
                 (
                     entry.metric,
@@ -66,25 +66,36 @@ def _name(runs: CodedRuns, test: TermTest) -> str:
     return runs.block_name if test.term is None else term_name(runs, test.term)
 
 
-def _tables(runs: CodedRuns, entry: MetricEffects, *, thorough: bool) -> Iterator[_Table]:
-    fitted, terms = entry.variance, entry.design.model
-    block = fitted.model.block
-    model = "independent" if block is None else "block"
-    yield model, 2, "ols", fitted.tests()
-    if not thorough:
+def primary(anova: pd.DataFrame) -> pd.DataFrame:
+    """Type II by ordinary least squares, with the seeds as blocks if there are any."""
+    model = "block" if (anova["model"] == "block").any() else "independent"
+    return anova[(anova["model"] == model) & (anova["type"] == 2) & (anova["covariance"] == "ols")]
+
+
+def _tables(runs: CodedRuns, entry: MetricEffects) -> Iterator[_Table]:
+    yield from _linear(entry.variance)
+    block = entry.variance.model.block
+    if block is None:
         return
+    present = np.isfinite(entry.values)
+    values, codes = entry.values[present], runs.codes[present]
+    yield from _within(runs, entry)
+    mixed = fit_mixed(values, codes, runs.n_levels, entry.design.model, block)
+    if mixed is not None:
+        yield "mixed", 3, "ols", mixed_anova(mixed)
+    terms = identify(np.unique(codes, axis=0), runs.n_levels).model
+    yield from _linear(fit_anova(values, codes, runs.n_levels, terms, None))
+
+
+def _linear(fitted: FittedAnova) -> Iterator[_Table]:
+    model = "independent" if fitted.model.block is None else "block"
+    yield model, 2, "ols", fitted.tests(2)
     yield model, 1, "ols", fitted.tests(1)
     yield model, 3, "ols", fitted.tests(3)
     yield model, 2, "hc3", fitted.tests(2, "hc3")
     yield model, 3, "hc3", fitted.tests(3, "hc3")
-    if block is None:
-        return
-    yield model, 3, "cluster", fitted.tests(3, "cluster")
-    yield from _within(runs, entry)
-    present = np.isfinite(entry.values)
-    mixed = fit_mixed(entry.values[present], runs.codes[present], runs.n_levels, terms, block)
-    if mixed is not None:
-        yield "mixed", 3, "ols", mixed_anova(mixed)
+    if fitted.model.block is not None:
+        yield model, 3, "cluster", fitted.tests(3, "cluster")
 
 
 def _within(runs: CodedRuns, entry: MetricEffects) -> Iterator[_Table]:

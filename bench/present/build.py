@@ -17,7 +17,7 @@ from bench.judge.analysis import Analysis, MetricOptions, analyze
 from bench.judge.published import compare_published
 from bench.plan.design import n_cells
 from bench.plan.suite import Suite
-from bench.present import methods, numbers, state, tables, words
+from bench.present import anova_tables, methods, numbers, state, tables, words
 from bench.present.origin import origin
 from bench.present.report import Report, Section
 from bench.present.tables import Context
@@ -74,7 +74,11 @@ def analysis_sections(analysis: Analysis, context: Context, blocks: int) -> Iter
     yield Section("Variation", points=doubts, tables=[tables.variation(analysis.cells, context)])
     if effects:
         said = list(words.disagreements(analysis, context))
-        yield Section("Analysis of variance", said, tables=list(tables.anova(analysis.anova, context)), appendix=True)
+        yield Section(
+            "Analysis of variance", said, tables=list(anova_tables.anova(analysis.anova, context)), appendix=True
+        )
+        routes = list(anova_tables.routes(analysis.anova, context))
+        yield Section("The same by other routes", [anova_tables.ROUTES], tables=routes, appendix=True)
         pairs = list(tables.pairwise(analysis.pairwise, context))
         yield Section("Cells against the baseline", tables=pairs, appendix=True)
     checks = tables.diagnostics(analysis.diagnostics, context)
@@ -105,15 +109,16 @@ def _analyze(suite: Suite, jobs: pd.DataFrame) -> Analysis:
     """The analysis of the runs that are ok; the values of all others count as missing."""
     names = [metric.name for metric in suite.experiment.metrics]
     values = jobs.assign(**jobs[names].where(jobs["status"] == "ok"))
-    means = values[names].mean()
-    options = []
-    for metric in suite.experiment.metrics:
-        settings = suite.metrics[metric.name]
-        log, margin = settings.scale == "log", settings.margin
-        if margin is not None and settings.relative and not log:
-            scaled = margin * abs(float(means[metric.name]))
-            margin = scaled if scaled > 0 else None  # no mean, or one of 0, to take a part of
-        options.append(MetricOptions(metric.name, log=log, margin=margin, better=metric.better))
+    options = [
+        MetricOptions(
+            metric.name,
+            log=suite.metrics[metric.name].scale == "log",
+            margin=suite.metrics[metric.name].margin,
+            relative=suite.metrics[metric.name].relative,
+            better=metric.better,
+        )
+        for metric in suite.experiment.metrics
+    ]
     return analyze(values, list(suite.factors), "seed", options)
 
 

@@ -20,8 +20,10 @@ def methods(analysis: Analysis, context: Context) -> Iterator[str]:
     yield (
         "Effects are coded ±1 and doubled: a main effect is the change from the first level to the other, averaged over"
         " all other factors; an interaction of two factors is half the difference between the effects of one at the two"
-        f" levels of the other. d_z is the mean of the contrasts of the {context.block}s over their standard deviation."
+        " levels of the other."
     )
+    if analysis.block:
+        yield f"d_z is the mean of the contrasts of the {context.block}s over their standard deviation."
     for family, rows in contrasts.groupby("family", sort=False):
         size = int(rows["family_size"].iloc[0])
         yield f"Adjusted p of effects: {family}; {size} tests. Nothing was declared in advance: all are exploratory."
@@ -29,9 +31,8 @@ def methods(analysis: Analysis, context: Context) -> Iterator[str]:
         labels = numbers.listed(_labels(contrasts[contrasts["scale"] == "ratio"], context))
         yield f"{labels}: analysed as logarithms; effects are ratios of geometric means, and 1 means no effect."
     if len(analysis.anova):
-        for model, kind in sorted(set(zip(analysis.anova["model"], analysis.anova["type"], strict=True))):
-            blocks = f", {context.block} as block" if model == "block" else ""
-            yield f"ANOVA: type {'I' * int(kind)} sums of squares{blocks}, all interactions that the cells identify."
+        blocks = f", {context.block} as block" if analysis.block else ""
+        yield f"ANOVA: type II sums of squares{blocks}, all interactions that the cells identify."
     for family in pairs["family"].unique():
         yield f"Cells: adjusted p over {family}. Welch's t, Cohen's d (pooled SD) with noncentral-t intervals."
     yield "Runs that diverged, failed or are missing have no values: they are counted above and enter no mean or test."

@@ -9,14 +9,12 @@ from pandas import DataFrame
 
 from bench.experiment import Metric
 from bench.judge.frames import factor_column
+from bench.judge.variation import variation as variation_of
 from bench.present import numbers
 from bench.present.report import Column, Table
 
 ALPHA = 0.05
 """An effect is said to survive when its adjusted p is below this."""
-
-CV_CLASSES = ((0.15, "robust"), (0.30, "moderate"), (0.50, "high"), (float("inf"), "volatile"))
-"""Upper bound of the coefficient of variation of each class."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ def heading(metric: Metric) -> str:
 
 def effects(contrasts: DataFrame, context: Context) -> Iterator[Table]:
     """One table a metric: every effect; main effects and survivors are its headlines."""
-    for metric, rows in _by_metric(contrasts, context):
+    for metric, rows in by_metric(contrasts, context):
         ratio = bool((rows["scale"] == "ratio").all())
         survives = rows["p_adjusted"] < ALPHA
         yield Table(
@@ -89,13 +87,18 @@ def means(cells: DataFrame, context: Context, notes: Sequence[str] = ()) -> Tabl
     frame.columns = [f"level {position}" for position in range(len(named))]
     columns = [Column(name, (f"level {position}",), key=True) for position, name in enumerate(named)]
     frame["headline"] = frame.index < _MOST_CELLS
-    for position, (metric, rows) in enumerate(_by_metric(cells, context)):
+    for position, (metric, rows) in enumerate(by_metric(cells, context)):
         source = tuple(f"{name} {position}" for name in ("mean", "sd", "n"))
         frame[list(source)] = rows[["mean", "sd", "n"]].to_numpy()
         complete = bool((rows["n"] == full).all())
         columns.append(Column(metric.label, source[:2] if complete else source, "mean_sd" if complete else "mean_sd_n"))
+    up_to = "" if (cells["n"] == full).all() else "up to "
     return Table(
-        f"Mean ± SD of {numbers.counted(int(full), 'run')} per cell", frame, columns, headline="headline", notes=notes
+        f"Mean ± SD of {up_to}{numbers.counted(int(full), 'run')} per cell",
+        frame,
+        columns,
+        headline="headline",
+        notes=notes,
     )
 
 
@@ -109,7 +112,7 @@ def published(frame: DataFrame, context: Context) -> Iterator[Table]:
     """One table a metric: the published means with ours beside them."""
     cell = ["/".join(map(str, levels)) for levels in frame[list(context.factors)].itertuples(index=False)]
     beyond = frame["z"].notna() & ~frame["within_3_se"].astype(bool)
-    for metric, rows in _by_metric(frame.assign(cell=cell, beyond=beyond), context):
+    for metric, rows in by_metric(frame.assign(cell=cell, beyond=beyond), context):
         columns = (
             Column("Cell", ("cell",), key=True),
             Column("Published", ("published_mean", "published_sd"), "mean_sd"),
@@ -121,18 +124,9 @@ def published(frame: DataFrame, context: Context) -> Iterator[Table]:
 
 def variation(cells: DataFrame, context: Context) -> Table:
     """One row a metric: how much runs of one cell differ, relative to their mean."""
-    rows = []
-    for metric, chosen in _by_metric(cells, context):
-        cv = chosen["cv"]
-        rows.append(
-            {
-                "metric": metric.label,
-                "low": cv.min(),
-                "median": cv.median(),
-                "high": cv.max(),
-                "class": cv_class(cv.median()),
-            }
-        )
+    labels = {metric.name: metric.label for metric in context.metrics}
+    rows = variation_of(cells)
+    rows["metric"] = [labels[name] for name in rows["metric"]]
     columns = (
         Column("Metric", ("metric",), key=True),
         Column("Lowest CV", ("low",), "percent"),
@@ -140,32 +134,7 @@ def variation(cells: DataFrame, context: Context) -> Table:
         Column("Highest CV", ("high",), "percent"),
         Column("Class of the median", ("class",)),
     )
-    return Table("Coefficient of variation within cells (SD over |mean|)", DataFrame(rows), columns)
-
-
-def cv_class(cv: float) -> str:
-    """The name that the published classes give to a coefficient of variation; none where it is missing."""
-    return next((name for bound, name in CV_CLASSES if cv < bound), "")
-
-
-def anova(frame: DataFrame, context: Context) -> Iterator[Table]:
-    """One table a metric: all terms."""
-    for metric, rows in _by_metric(frame, context):
-        yield Table(
-            heading(metric),
-            rows.assign(term=[context.term(name) for name in rows["term"]], marked=rows["p"] < ALPHA),
-            (
-                Column("Term", ("term",), key=True),
-                Column("df", ("df_num",), "degrees"),
-                Column("df error", ("df_den",), "degrees"),
-                Column("Sum of squares", ("sum_sq",), "value"),
-                Column("F", ("F",), "statistic"),
-                Column("p", ("p",), "p"),
-                Column(
-                    "partial η² [95% CI]", ("partial_eta_sq", "partial_eta_sq_low", "partial_eta_sq_high"), "interval"
-                ),
-            ),
-        )
+    return Table("Coefficient of variation within cells (SD over |mean|)", rows, columns)
 
 
 def estimable(frame: DataFrame, context: Context) -> Table:
@@ -220,7 +189,8 @@ _CHECKS = {
 
 def pairwise(frame: DataFrame, context: Context) -> Iterator[Table]:
     """One table a metric: each cell against the baseline cell."""
-    for metric, rows in _by_metric(frame, context):
+    for metric, every in by_metric(frame, context):
+        rows = every[every["b"] == every["b"].iloc[0]]
         ratio = bool((rows["scale"] == "ratio").all())
         yield Table(
             f"{heading(metric)}: against {rows['b'].iloc[0]}",
@@ -238,7 +208,8 @@ def pairwise(frame: DataFrame, context: Context) -> Iterator[Table]:
         )
 
 
-def _by_metric(frame: DataFrame, context: Context) -> Iterator[tuple[Metric, DataFrame]]:
+def by_metric(frame: DataFrame, context: Context) -> Iterator[tuple[Metric, DataFrame]]:
+    """The rows of each metric that has any, in the order of the metrics."""
     for metric in context.metrics:
         rows = frame[frame["metric"] == metric.name]
         if len(rows):

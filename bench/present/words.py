@@ -10,6 +10,7 @@ from pandas import DataFrame
 from bench.experiment import Metric
 from bench.judge.analysis import Analysis
 from bench.judge.sensitivity import sensitivity
+from bench.judge.variance import primary
 from bench.present import numbers
 from bench.present.tables import ALPHA, Context
 
@@ -60,8 +61,9 @@ def effects(analysis: Analysis) -> str:
         "combination has a value: such interactions would change it"
     )
     return (
-        f"Each row compares two levels of a factor, or is an interaction (×), {how}. Intervals are 95%; d_z is the "
-        f"effect over its spread across the blocks; * marks an adjusted p below {ALPHA}."
+        f"Each row compares two levels of a factor, or is an interaction (×), {how}. Intervals are 95%; "
+        f"{'d_z is the effect over its spread across the blocks; ' if analysis.block else ''}"
+        f"* marks an adjusted p below {ALPHA}."
     )
 
 
@@ -71,12 +73,21 @@ def limits(analysis: Analysis, context: Context, blocks: int) -> Iterator[str]:
     unseen = _terms(analysis.estimable[~estimable], context)
     if unseen:
         them = "it" if len(unseen) == 1 else "them"
-        yield f"{numbers.listed(unseen)} cannot be estimated: these cells mix {them} with others (see {ESTIMABLE})."
+        yield (
+            f"{numbers.listed(unseen)} cannot be estimated: the cells that have values mix {them} with others, or lack "
+            f"a level (see {ESTIMABLE})."
+        )
         biased = _terms(analysis.estimable[estimable & analysis.estimable["biased_by"].ne("")], context)
         if biased:
             yield f"Where such an interaction exists, it is taken for a part of {numbers.listed(biased)}."
     tested = analysis.contrasts[analysis.contrasts["p"].notna()]
-    if len(tested):
+    if len(tested) and not analysis.block:
+        yield "An effect without a star is not shown to be absent: its interval says how large it may still be."
+        yield (
+            "The runs are taken as independent. If some share a seed, a data set or a machine, say so with --block: "
+            "otherwise intervals and p may be far too wide, or far too narrow."
+        )
+    elif len(tested):
         smallest = sensitivity(blocks, len(tested))
         family = (
             f"; among {len(tested)} tests it takes {numbers.fixed(smallest.in_family, 1)}" if len(tested) > 1 else ""
@@ -91,30 +102,49 @@ def limits(analysis: Analysis, context: Context, blocks: int) -> Iterator[str]:
             f"The intervals speak of other {context.block}s of this very setup at the levels listed here; not of other "
             "data, sizes or settings."
         )
+    yield from _untested(analysis.contrasts, context)
     yield from analysis.notes[:_MOST_NOTES]
     if len(analysis.notes) > _MOST_NOTES:
         yield f"{len(analysis.notes) - _MOST_NOTES} more remarks of this kind stand under Methods."
 
 
+def _untested(contrasts: DataFrame, context: Context) -> Iterator[str]:
+    """Effects that have an estimate and no test, by metric, with the reason."""
+    for metric in context.metrics:
+        rows = contrasts[(contrasts["metric"] == metric.name) & contrasts["estimate"].notna() & contrasts["p"].isna()]
+        for reason, alike in rows.groupby("reason", sort=False):
+            named = numbers.listed([context.effect(name) for name in alike["effect"]])
+            yield f"{metric.label}: {reason}, so no test of {named}."
+
+
 def disagreements(analysis: Analysis, context: Context) -> Iterator[str]:
-    """On which effects the contrasts and the analysis of variance fall on different sides of 5%, unadjusted."""
-    if analysis.contrasts.empty:
-        return
-    both = analysis.contrasts.merge(analysis.anova, left_on=["metric", "effect"], right_on=["metric", "term"])
-    labels = {metric.name: metric.label for metric in context.metrics}
-    contrast, block = both["p_x"] < ALPHA, both["p_y"] < ALPHA
-    for only, text in ((block & ~contrast, "The analysis of variance"), (contrast & ~block, "The contrasts")):
-        named = [
-            f"{context.term(effect)} in {labels[metric]}"
-            for effect, metric in zip(both.loc[only, "effect"], both.loc[only, "metric"], strict=True)
-        ]
-        if named:
-            yield f"{text} alone would call these significant, unadjusted: {numbers.listed(named)}."
-    if (contrast != block).any():
+    """On which effects the contrasts and other models fall on different sides of 5%, unadjusted."""
+    mixed = analysis.anova[analysis.anova["model"] == "mixed"]
+    differ = False
+    for model, rows in (("The analysis of variance", primary(analysis.anova)), ("The mixed model", mixed)):
+        both = analysis.contrasts.merge(rows, left_on=["metric", "effect"], right_on=["metric", "term"])
+        contrast, other = both["p_x"] < ALPHA, both["p_y"] < ALPHA
+        for only, said in (
+            (other & ~contrast, f"{model} alone"),
+            (contrast & ~other, f"The contrasts, not {model.lower()},"),
+        ):
+            if only.any():
+                differ = True
+                named = [
+                    _in_metric(effect, metric, context)
+                    for effect, metric in zip(both.loc[only, "effect"], both.loc[only, "metric"], strict=True)
+                ]
+                yield f"{said} would call these significant, unadjusted: {numbers.listed(named)}."
+    if differ:
         yield (
             f"Where they disagree, trust the contrasts: they let an effect vary between {context.block}s, which the "
-            "analysis of variance pools with the residual."
+            "other models pool with the residual."
         )
+
+
+def _in_metric(effect: str, metric: str, context: Context) -> str:
+    labels = {metric.name: metric.label for metric in context.metrics}
+    return f"{context.term(effect)} in {labels[metric]}"
 
 
 def doubts(diagnostics: DataFrame, context: Context) -> Iterator[str]:

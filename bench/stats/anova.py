@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from bench.stats.coding import Bools, Floats, Ints, Term, centred
+from bench.stats.coding import ROUNDING, Bools, Floats, Ints, Term, centred
 from bench.stats.linear import Covariance, LinearModel, fit
 
 SumsOfSquares = Literal[1, 2, 3]
@@ -134,9 +134,11 @@ def _robust(model: LinearModel, kind: SumsOfSquares, covariance: Covariance) -> 
         relatives = np.eye(len(V))[np.isin(model.owner, containing)]
         if kind == 2 and len(relatives) and np.isfinite(V).all():
             hypothesis = _orthogonal_part(np.vstack([relatives, hypothesis]), relatives, V)
-        usable = kind == 2 or model.complete
+        spread = hypothesis @ V @ hypothesis.T
+        varies = bool(np.trace(spread) > (ROUNDING * model.magnitude) ** 2)
+        usable = varies and (kind == 2 or model.complete)
         estimates = hypothesis @ model.coefficients
-        F, p = wald(estimates, hypothesis @ V @ hypothesis.T, df_error) if usable else (float("nan"), float("nan"))
+        F, p = wald(estimates, spread, df_error) if usable else (float("nan"), float("nan"))
         rows.append(TermTest(term, len(hypothesis), df_error, float("nan"), F, p))
     return rows
 

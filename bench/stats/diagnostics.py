@@ -12,7 +12,7 @@ from scipy import special, stats
 from bench.stats.coding import ROUNDING, Floats
 from bench.stats.linear import LinearModel
 
-Variation = Literal["stable", "moderate", "variable", "unstable", ""]
+Variation = Literal["robust", "moderate", "high", "volatile", ""]
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,10 @@ def fligner(samples: Sequence[Floats]) -> Check:
 
 
 def variation_class(cv: float) -> Variation:
-    """Words for a coefficient of variation: under 10 % stable, 30 % moderate, 100 % variable, else unstable."""
+    """Words for a coefficient of variation: under 15 % robust, 30 % moderate, 50 % high, else volatile; "" for NaN."""
     if not np.isfinite(cv):
         return ""
-    return "stable" if cv < 0.1 else "moderate" if cv < 0.3 else "variable" if cv < 1.0 else "unstable"
+    return "robust" if cv < 0.15 else "moderate" if cv < 0.3 else "high" if cv < 0.5 else "volatile"
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,18 @@
-"""The whole analysis of a table, as a user gets it, against R on every data set that it covers."""
+"""The whole analysis of a table against R on every data set that it covers, by the library and by the command."""
 
+import json
+import sys
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import bench
+from bench import cli
 from bench.judge.analysis import analyze
+from tests.conftest import REFERENCE
 
 FACTORIALS = {
     "a01_factorial_balanced": ("seed", "lm_full_block"),
@@ -29,10 +36,42 @@ MIXED |= {"a15_within_4configs": "mixed", "a16_within_2x3": "mixed"}
 ONE_WAY = ["a08_oneway_hetero_k4", "a09_oneway_balanced_k6", "a10_plantgrowth", "a11_chickwts"]
 
 
-def analysed(reference, name, block):
-    frame, results = reference(name)
-    factors = list(frame.select_dtypes("category").columns)
-    return analyze(frame, factors, block, ["value"], thorough=True), results
+@pytest.fixture(params=["library", "command"])
+def analysed(request, reference, tmp_path, monkeypatch):
+    """Function from a data set, its block and the reference level of some factors to its analysis and R's answers."""
+
+    def by_library(name, block, levels):
+        frame, results = reference(name)
+        return analyze(frame, list(levels), block, ["value"], reference=levels), results
+
+    def by_command(name, block, levels):
+        options = ["--factors", ",".join(levels), "--metric", "value", "--format", "json"]
+        options += [] if block is None else ["--block", block]
+        for factor, level in levels.items():
+            options += ["--reference", f"{factor}={level}"]
+        output = tmp_path / "analysis.json"
+        arguments = ["bench", "analyze", REFERENCE / f"{name}.csv", *options, "--output", output]
+        monkeypatch.setattr(sys, "argv", list(map(str, arguments)))
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        assert stop.value.code == 0
+        found = json.loads(output.read_text(encoding="utf-8"))
+        assert found["schema_version"] == 1
+        frames = {key: _frame(rows) for key, rows in found.items() if isinstance(rows, list)}
+        return SimpleNamespace(**frames), reference(name)[1]
+
+    def first_levels(name):
+        frame, _ = reference(name)
+        return {factor: frame[factor].cat.categories[0] for factor in frame.select_dtypes("category").columns}
+
+    route = by_library if request.param == "library" else by_command
+    return lambda name, block, levels=None: route(name, block, levels or first_levels(name))
+
+
+def _frame(rows):
+    frame = pd.DataFrame(rows).replace("nan", np.nan)
+    numeric = [name for name in frame if frame[name].map(lambda value: isinstance(value, int | float)).all()]
+    return frame.astype({name: frame[name].dtype if frame[name].dtype == bool else float for name in numeric})
 
 
 def compare(found, rows, pairs, *, rtol=1e-9, atol=1e-12):
@@ -55,10 +94,10 @@ def rows_of(analysis, model, kind, covariance="ols"):
 
 
 @pytest.mark.parametrize("name", FACTORIALS)
-def test_every_table_of_variance_is_that_of_r(reference, name):
+def test_every_table_of_variance_is_that_of_r(analysed, name):
     """Types I to III, HC3 and effect sizes of the analysis agree with R's lm, car and root finding."""
     block, model = FACTORIALS[name]
-    analysis, results = analysed(reference, name, block)
+    analysis, results = analysed(name, block)
     answers, ours = results[model], "independent" if block is None else "block"
     squares = {"df_num": "df", "sum_sq": "ss", "F": "F", "p": "p"}
     for kind in (1, 2, 3):
@@ -74,34 +113,33 @@ def test_every_table_of_variance_is_that_of_r(reference, name):
 
 
 @pytest.mark.parametrize("name", UNBLOCKED)
-def test_runs_taken_as_independent_are_those_of_r(reference, name):
+def test_runs_taken_as_independent_are_those_of_r(analysed, name):
     """Without a block the same table is analysed as independent runs."""
-    analysis, results = analysed(reference, name, None)
+    analysis, results = analysed(name, None)
     compare(rows_of(analysis, "independent", 2), results[UNBLOCKED[name]]["type2"]["rows"], {"F": "F", "p": "p"})
 
 
 @pytest.mark.parametrize("name", ["a01_factorial_balanced", "a15_within_4configs", "a16_within_2x3"])
-def test_repeated_measures_are_those_of_r(reference, name):
+def test_repeated_measures_are_those_of_r(analysed, name):
     """Each term against its own interaction with the seeds agrees with afex, and so does partial eta squared."""
-    analysis, results = analysed(reference, name, "seed")
+    analysis, results = analysed(name, "seed")
     pairs = {"df_num": "df", "df_den": "df_den", "F": "F", "p": "p", "partial_eta_sq": "pes"}
     compare(rows_of(analysis, "within", 3), results["rm_anova"]["rows"], pairs)
 
 
 @pytest.mark.parametrize("name", MIXED)
-def test_mixed_models_are_those_of_r(reference, name):
+def test_mixed_models_are_those_of_r(analysed, name):
     """F, Satterthwaite's df and p agree with lmerTest to 1e-6."""
-    analysis, results = analysed(reference, name, FACTORIALS[name][0])
+    analysis, results = analysed(name, FACTORIALS[name][0])
     rows = results[MIXED[name]]["type3_satterthwaite"]["rows"]
     compare(rows_of(analysis, "mixed", 3), rows, {"df_num": "df", "df_den": "df_den", "F": "F", "p": "p"}, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", ONE_WAY)
-def test_all_pairs_of_groups_are_those_of_r(reference, name):
+def test_all_pairs_of_groups_are_those_of_r(analysed, reference, name):
     """Pairs of one factor: Welch, Games-Howell, Tukey, Dunnett, Holm, with the control as reference."""
-    frame, results = reference(name)
-    control = results["dunnett"]["control"]
-    analysis = analyze(frame, ["group"], None, ["value"], reference={"group": control}, thorough=True)
+    control = reference(name)[1]["dunnett"]["control"]
+    analysis, results = analysed(name, None, {"group": control})
     pairs = {frozenset((row["a"], row["b"])): row for row in analysis.pairwise.to_dict("records")}
     for row in results["games_howell"]["rows"]:
         ours = pairs[frozenset((row["a"], row["b"]))]
@@ -120,9 +158,9 @@ def test_all_pairs_of_groups_are_those_of_r(reference, name):
         np.testing.assert_allclose(found["p"], results[key]["p"], rtol=1e-7)
 
 
-def test_paired_comparisons_are_those_of_r(reference):
+def test_paired_comparisons_are_those_of_r(analysed):
     """Pairs of configurations over the same seeds agree with R's paired t."""
-    analysis, results = analysed(reference, "a15_within_4configs", "seed")
+    analysis, results = analysed("a15_within_4configs", "seed")
     pairs = {frozenset((row["a"], row["b"])): row for row in analysis.pairwise.to_dict("records")}
     for row in results["paired_t"]["rows"]:
         ours = pairs[frozenset((row["a"], row["b"]))]
@@ -131,9 +169,58 @@ def test_paired_comparisons_are_those_of_r(reference):
         assert abs(ours["d_z"]) == pytest.approx(abs(row["d_z"]), rel=1e-9)
 
 
-def test_tests_of_equal_cells_are_those_of_r(reference):
+def row_of(path, frame, block, margin):
+    """The pair x minus y, and its equivalence, of a table that is read from a file."""
+    frame.to_csv(path, index=False)
+    analysis = bench.analyze(path, ["group"], block, ["value"], reference={"group": "y"}, margin={"value": margin})
+    (pair,), (equivalence,) = analysis.pairwise.to_dict("records"), analysis.equivalence.to_dict("records")
+    return pair, equivalence
+
+
+def agree(row, expected, **tolerance):
+    """Our column -> R's value."""
+    np.testing.assert_allclose([row[name] for name in expected], [*expected.values()], **tolerance)
+
+
+@pytest.mark.parametrize("case", ["equal_n8", "unequal_var", "tiny", "near_margin", "ties", "lognormal", "separated"])
+def test_two_samples_from_a_file_are_those_of_r(reference, tmp_path, case):
+    """Welch, Student, d, g, Mann-Whitney, Cliff's delta and TOST of two independent groups agree with R."""
+    frame, results = reference("a06_two_sample")
+    answers, sizes = results[case], results[case]["effect_sizes"]
+    margin = answers["tost"][0]
+    rows = frame.loc[frame["case"] == case, ["group", "value"]]
+    pair, equivalence = row_of(tmp_path / "two.csv", rows, None, margin["margin"])
+    welch = {"t": "statistic", "df": "df", "p_welch": "p", "low": "ci_low", "high": "ci_high"}
+    agree(pair, {ours: answers["welch_t"][theirs] for ours, theirs in welch.items()}, rtol=1e-9)
+    agree(pair, {"diff": answers["diff_means"], "p_student": answers["student_t"]["p"]}, rtol=1e-9)
+    for name, size in (("d", sizes["d_pooled"]), ("g", sizes["g_pooled"])):
+        limits = {name: size["estimate"], f"{name}_low": size["ci_low"], f"{name}_high": size["ci_high"]}
+        agree(pair, limits, rtol=1e-8, atol=1e-7)
+    ranked = answers["mann_whitney"]
+    exact = ranked.get("exact_conditional_on_ties", ranked["r_default"])
+    agree(pair, {"p_mannwhitney": exact["p"], "cliffs_delta": ranked["cliffs_delta"]}, rtol=1e-9)
+    tost = {"p_lower": "p_lower", "p_upper": "p_upper", "p": "p_tost", "low": "ci90_low", "high": "ci90_high"}
+    agree(equivalence, {ours: margin["welch"][theirs] for ours, theirs in tost.items()}, rtol=1e-9)
+
+
+@pytest.mark.parametrize("case", ["sleep", "high_corr", "n25_equiv", "n5", "n60", "ties_zeros"])
+def test_pairs_from_a_file_are_those_of_r(reference, tmp_path, case):
+    """The paired t, d_z with its limits and paired TOST agree with R."""
+    frame, results = reference("a07_paired")
+    answers, size = results[case], results[case]["effect_sizes"]["d_z"]
+    margin = answers["tost"][0]
+    rows = frame.loc[frame["case"] == case, ["pair", "group", "value"]]
+    pair, equivalence = row_of(tmp_path / "paired.csv", rows, "pair", margin["margin"])
+    agree(pair, {"t_paired": answers["paired_t"]["statistic"], "p_paired": answers["paired_t"]["p"]}, rtol=1e-9)
+    limits = {"d_z": size["estimate"], "d_z_low": size["ci_low"], "d_z_high": size["ci_high"]}
+    agree(pair, limits, rtol=1e-8, atol=1e-7)
+    tost = {"p_lower": "p_lower", "p_upper": "p_upper", "p": "p_tost", "low": "ci90_low", "high": "ci90_high"}
+    agree(equivalence, {ours: margin[theirs] for ours, theirs in tost.items()}, rtol=1e-9)
+
+
+def test_tests_of_equal_cells_are_those_of_r(analysed):
     """Welch, Kruskal-Wallis, Friedman and its F form over the sixteen cells agree; the permutation p is tiny."""
-    analysis, results = analysed(reference, "a01_factorial_balanced", "seed")
+    analysis, results = analysed("a01_factorial_balanced", "seed")
     found = analysis.omnibus.set_index("test")
     for ours, theirs in (("welch", "welch_anova_cells"), ("kruskal", "kruskal_cells"), ("friedman", "friedman_cells")):
         expected = (results[theirs]["statistic"], results[theirs]["p"])
@@ -142,9 +229,9 @@ def test_tests_of_equal_cells_are_those_of_r(reference):
     assert found.loc["permutation", "p"] == pytest.approx(1 / 10_001)
 
 
-def test_aliases_of_the_ablation_cells_are_those_of_r(reference):
+def test_aliases_of_the_ablation_cells_are_those_of_r(analysed):
     """Which two-way interactions are aliased, and with what, agrees with alias(lm)."""
-    analysis, results = analysed(reference, "a04_ablation_8of16", "seed")
+    analysis, results = analysed("a04_ablation_8of16", "seed")
     rows = analysis.estimable.set_index("effect")
     for row in results["alias_lm_2way"]["complete"]:
         name = row.pop("aliased")
@@ -179,7 +266,7 @@ def test_degenerate_tables_give_nan_and_no_warning(reference, name, block):
     frame, _ = reference("a01_factorial_balanced")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        analysis = analyze(DEGENERATE[name](frame), ["init", "noise", "reg", "act"], block, ["value"], thorough=True)
+        analysis = analyze(DEGENERATE[name](frame), ["init", "noise", "reg", "act"], block, ["value"])
     for table in (analysis.contrasts, analysis.anova, analysis.pairwise, analysis.omnibus, analysis.diagnostics):
         for column in [column for column in table if column.startswith("p") and "eta" not in column]:
             assert not (table[column] == 0.0).any(), column

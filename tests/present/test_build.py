@@ -194,14 +194,6 @@ def test_short_tables_show_main_effects_and_survivors() -> None:
     assert table.brief().notes == ["(1 more row in the full report.)"]
 
 
-@pytest.mark.parametrize(
-    ("cv", "name"), [(0.1, "robust"), (0.15, "moderate"), (0.3, "high"), (0.6, "volatile"), (np.nan, "")]
-)
-def test_classes_of_variation(cv: float, name: str) -> None:
-    """The classes are the published ones, and what lies between moderate and volatile is high."""
-    assert tables.cv_class(cv) == name
-
-
 def test_published_means_beyond_3_standard_errors_are_marked(lab: Lab) -> None:
     """A published mean far from ours is marked with !, one near is not, and the count is said."""
     suite = lab.suite("compared", seeds=5)

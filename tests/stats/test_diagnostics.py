@@ -116,14 +116,9 @@ def test_drift_over_seeds_is_found():
 
 
 def test_classes_of_variation_and_shares():
-    """Words follow the coefficient of variation; Wilson's limits are the textbook ones."""
-    assert [variation_class(cv) for cv in (0.05, 0.2, 0.5, 2.0, np.nan)] == [
-        "stable",
-        "moderate",
-        "variable",
-        "unstable",
-        "",
-    ]
+    """Classes start at 15, 30 and 50 %, as in the published post; Wilson's limits are the textbook ones."""
+    classes = [variation_class(cv) for cv in (0.149, 0.15, 0.299, 0.3, 0.499, 0.5, 9.0, np.nan)]
+    assert classes == ["robust", "moderate", "moderate", "high", "high", "volatile", "volatile", ""]
     np.testing.assert_allclose(wilson(2, 10), (0.0566822, 0.5098375), rtol=1e-5)
     assert np.isnan(wilson(0, 0)).all()
 

@@ -1,0 +1,55 @@
+"""What a user says of metrics by name -> the options that the analysis takes; a BenchError names what is odd."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Literal
+
+from bench.errors import BenchError
+from bench.judge.analysis import MetricOptions
+
+Direction = Literal["lower", "higher", "neither"]
+_DIRECTIONS: tuple[Direction, ...] = ("lower", "higher", "neither")
+
+
+def metric_options(
+    metrics: Sequence[str], log: Collection[str], margin: Mapping[str, float | str], better: Mapping[str, str]
+) -> list[MetricOptions]:
+    """One entry for each of ``metrics``; ``log``, ``margin`` and ``better`` are by metric.
+
+    Raises:
+        BenchError: for a setting of a metric that is not named, and for a margin or a direction that is none.
+    """
+    for setting, given in (("log", log), ("margin", margin), ("better", better)):
+        if unknown := [name for name in given if name not in metrics]:
+            raise BenchError(
+                f"{setting} is given for {unknown[0]!r}, which is not one of the metrics.",
+                hint=f"Metrics: {', '.join(metrics)}.",
+            )
+    return [
+        MetricOptions(
+            name,
+            log=name in log,
+            margin=_size(name, margin[name]) if name in margin else None,
+            relative=str(margin.get(name, "")).endswith("%"),
+            better=_direction(name, better.get(name, "neither")),
+        )
+        for name in metrics
+    ]
+
+
+def _size(name: str, given: float | str) -> float:
+    text = str(given)
+    try:
+        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        raise BenchError(
+            f"The margin {given!r} of {name} is no size.", hint='Give a number in its unit, or "5%" of its mean.'
+        ) from None
+
+
+def _direction(name: str, given: str) -> Direction:
+    for direction in _DIRECTIONS:
+        if given == direction:
+            return direction
+    raise BenchError(f"{given!r} is no direction in which {name} is better.", hint="Give lower, higher or neither.")

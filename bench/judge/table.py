@@ -1,0 +1,87 @@
+"""A CSV or Parquet file with one row a run -> a frame whose levels are text as written and whose numbers are exact."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import io
+import warnings
+from collections.abc import Collection
+from pathlib import Path
+
+import pandas as pd
+
+from bench.errors import BenchError
+
+_MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
+"""What stands for a number that is missing; a level of a factor may be called so."""
+_DELIMITERS = ",;\t|"
+
+
+def read_table(path: Path, factors: Collection[str], metrics: Collection[str]) -> pd.DataFrame:
+    """Read a table by the ending of its name: .parquet, or text whose first line names the columns.
+
+    The delimiter of a text is the most frequent of comma, semicolon, tab and bar in its first line. A table with one
+    row a run and metric, with columns ``metric`` and ``value`` as ``bench export`` writes them, is turned into one row
+    a run.
+
+    Raises:
+        BenchError: for a file that is missing, unreadable, or no such table.
+    """
+    try:
+        frame = _read_parquet(path) if path.suffix in (".parquet", ".pq") else _read_text(path, factors)
+    except (OSError, ValueError, csv.Error, pd.errors.ParserWarning) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
+        raise BenchError(f"{path} cannot be read as a table: {reason}.", hint="Give a CSV or Parquet file.") from error
+    if {"metric", "value"} <= {*frame.columns} and not {"metric", "value"} & {*factors}:
+        return _one_row_a_run(frame, metrics, path)
+    return frame
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    if importlib.util.find_spec("pyarrow") is None:
+        raise BenchError(
+            f"{path} needs pyarrow to be read, which is not installed.",
+            hint='pip install "polysem-bench[parquet]", or give a CSV file.',
+        )
+    return pd.read_parquet(path)
+
+
+def _read_text(path: Path, factors: Collection[str]) -> pd.DataFrame:
+    text = path.read_text(encoding="utf-8-sig")
+    first = text.partition("\n")[0]
+    delimiter = max(_DELIMITERS, key=first.count)
+    header = next(csv.reader(io.StringIO(text), delimiter=delimiter), [])
+    if not header:
+        raise ValueError("it is empty")
+    if doubled := sorted({name for name in header if header.count(name) > 1}):
+        raise ValueError(f"more than one column is called {', '.join(map(repr, doubled))}")
+    levels = [name for name in header if name in factors]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # lines of more fields than the header has
+        return pd.read_csv(
+            io.StringIO(text),
+            sep=delimiter,
+            dtype=dict.fromkeys(levels, str),
+            keep_default_na=False,
+            na_values={name: [""] if name in levels else _MISSING for name in header},
+            index_col=False,
+            low_memory=False,
+        )
+
+
+def _one_row_a_run(frame: pd.DataFrame, metrics: Collection[str], path: Path) -> pd.DataFrame:
+    known = list(dict.fromkeys(frame["metric"]))
+    if unknown := [name for name in metrics if name not in known]:
+        raise BenchError(
+            f"{path} holds one row a run and metric; none is of the metric {', '.join(map(repr, unknown))}.",
+            hint=f"Its metrics: {', '.join(map(str, known))}.",
+        )
+    index = [name for name in frame.columns if name not in {"metric", "value", "text"}]
+    chosen = frame[frame["metric"].isin(list(metrics))]
+    if chosen.duplicated([*index, "metric"]).any():
+        raise BenchError(
+            f"{path} has several rows of one metric that differ in nothing else, so runs cannot be told apart.",
+            hint="Give each run an identifier in a column of its own, or one row a run with a column a metric.",
+        )
+    return chosen.set_index([*index, "metric"])["value"].unstack("metric", sort=False).reset_index()

@@ -1,0 +1,26 @@
+"""An analysis of anyone's table becomes a report, without a suite, a store or an experiment."""
+
+from __future__ import annotations
+
+from bench.experiment import Metric
+from bench.judge.analysis import Analysis
+from bench.present import numbers
+from bench.present.build import analysis_sections, frames
+from bench.present.report import Report
+from bench.present.tables import Context
+
+
+def analyzed(analysis: Analysis, title: str) -> Report:
+    """What ``analysis`` found in the table called ``title``."""
+    metrics = [
+        Metric(option.name, option.name, better=option.better, scale="log" if option.log else "identity")
+        for option in analysis.metrics
+    ]
+    context = Context(analysis.factors, metrics, analysis.block)
+    first = analysis.cells[analysis.cells["metric"] == metrics[0].name]
+    runs = int(first[["n", "n_missing"]].to_numpy().sum())
+    size = f"{numbers.counted(len(first), 'cell')}, {numbers.counted(runs, 'run')}"
+    if analysis.block:
+        size += f", {numbers.counted(analysis.n_blocks, 'block')} ({analysis.block})"
+    sections = list(analysis_sections(analysis, context, analysis.n_blocks))
+    return Report(f"{title}: {size}", {}, sections, frames(analysis))

@@ -1,0 +1,82 @@
+"""Anyone's file becomes a frame, or an error that says what is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.errors import BenchError
+from bench.judge.table import read_table
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    """Function from a file's content to its path."""
+
+    def to(content: str | bytes, name: str = "runs.csv") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return to
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_levels_are_text_as_written_and_numbers_are_exact(write, delimiter):
+    """01, None and NA are levels; a number reads back to the last bit; NA in a metric is missing."""
+    value = 0.1 + 0.2
+    rows = [["init", "seed", "loss"], ["01", "0", repr(value)], ["None", "1", "NA"], ["NA", "2", "-inf"]]
+    frame = read_table(write("\n".join(delimiter.join(row) for row in rows)), ["init"], ["loss"])
+    assert frame["init"].tolist() == ["01", "None", "NA"]
+    assert frame["seed"].tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(frame["loss"], [value, np.nan, -np.inf])
+
+
+def test_a_byte_order_mark_and_quotes_do_not_matter(write):
+    """A file as spreadsheets write it has the columns that it shows."""
+    frame = read_table(write(b'\xef\xbb\xbf"a, b",y\r\n"x, 1",2\r\n'), ["a, b"], ["y"])
+    assert frame.to_dict("list") == {"a, b": ["x, 1"], "y": [2]}
+
+
+def test_one_row_a_run_and_metric_becomes_one_row_a_run(write):
+    """The long table that bench exports is analysed like the wide one, levels in their order."""
+    wide = pd.DataFrame(
+        {"run": ["u", "v"], "reg": ["l2", "l1"], "seed": [0, 0], "loss": [1.5, 2.5], "macs": [3.0, 4.0]}
+    )
+    long = wide.melt(["run", "reg", "seed"], var_name="metric")
+    path = write(long.to_csv(index=False))
+    frame = read_table(path, ["reg"], ["macs", "loss"])
+    pd.testing.assert_frame_equal(frame[wide.columns], wide, check_dtype=False, check_names=False)
+    with pytest.raises(BenchError, match="none is of the metric 'value'") as error:
+        read_table(path, ["reg"], ["value"])
+    assert "loss, macs" in error.value.hint
+    with pytest.raises(BenchError, match="cannot be told apart"):
+        read_table(write(long.assign(run="u", reg="l1").to_csv(index=False)), ["reg"], ["loss"])
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "empty"),
+        (b"a,a,y\n1,2,3\n", "called 'a'"),
+        (b"a,y\n1,2,3\n", "runs.csv cannot be read"),
+        (b"a,y\n1,2\n1,2,3\n", "line 3"),
+        (b"\xff\xfe\x00", "runs.csv cannot be read"),
+    ],
+)
+def test_what_is_no_table_is_named(write, content, said):
+    """An empty, ragged, binary or ambiguous file is an error that names the file and what is wrong."""
+    with pytest.raises(BenchError, match=said):
+        read_table(write(content), ["a"], ["y"])
+
+
+def test_a_missing_file_and_parquet_without_its_library_are_named(tmp_path, monkeypatch):
+    """What cannot be opened is said with what to do."""
+    with pytest.raises(BenchError, match="No such file"):
+        read_table(tmp_path / "none.csv", [], [])
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(BenchError, match="needs pyarrow"):
+        read_table(tmp_path / "none.parquet", [], [])
