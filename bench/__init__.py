@@ -27,7 +27,20 @@ if TYPE_CHECKING:
     from bench.present.compared import GateReport
     from bench.present.report import Report
 
-__all__ = ["accept", "analyze", "calibrate", "check", "compare", "find", "load", "missing", "report", "run", "runs"]
+__all__ = [
+    "accept",
+    "analyze",
+    "calibrate",
+    "calibrate_gate",
+    "check",
+    "compare",
+    "find",
+    "load",
+    "missing",
+    "report",
+    "run",
+    "runs",
+]
 
 REPORTS = Path("reports")
 Seeds: TypeAlias = int | str | Sequence[int] | None
@@ -193,6 +206,37 @@ def compare(
     suite = check(found.suite.path, seeds=further_seeds(found, old, planned))
     execute(suite, create(suite, found.folder.parent), on_progress=progress)
     return build(find_run(found.folder, Path(out)), old, strict=strict, more_seeds=planned)
+
+
+def calibrate_gate(
+    run: str | Path | None = None, *, repetitions: int = 500, random_seed: int = 0, out: str | Path = REPORTS
+) -> Report:
+    """How often ``compare`` would err on runs like this one: false alarms, and what it finds of planted changes.
+
+    Simulates so many comparisons without a change, a fifth as many for each planted one, and judges them by the gate
+    itself; the columns are those of ``bench.judge.gate_calibration.calibrate_gate``. The result is kept in the run's
+    folder and shown by ``report`` and ``compare``. ``run``: as in ``load``, or a suite file that was run.
+
+        >>> rates = bench.calibrate_gate("full_factorial").data["rates"]
+        >>> rates.loc[rates["size"] == 0, ["noise", "any_alarm", "any_alarm_high"]]
+
+    Raises:
+        bench.errors.BenchError: there is no such run, or too few seeds or values to tell how they vary.
+    """
+    import numpy as np
+
+    from bench.execute.baseline import of_run
+    from bench.execute.run import find as find_run
+    from bench.judge.gate_calibration import calibrate_gate as calibrate
+    from bench.judge.gate_calibration import gated_values
+    from bench.present import gate_rates
+    from bench.present.compared import rules
+
+    found = find_run(check(run).name if str(run).endswith(".toml") and run is not None else run, Path(out))
+    gated = gated_values(of_run(found), rules(found.suite))
+    rates = calibrate(gated, np.random.default_rng(random_seed), repetitions=repetitions)
+    gate_rates.store(found, rates)
+    return gate_rates.report(found, rates)
 
 
 def missing(suite: str | Path | Suite, *, seeds: Seeds = None, out: str | Path = REPORTS, fresh: bool = False) -> int:

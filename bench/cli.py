@@ -394,33 +394,58 @@ def analyze(
 
 @app.command(
     epilog=_examples(
+        "bench calibrate full_factorial",
         "bench calibrate --procedure",
         "bench calibrate --procedure --factors 3 --seeds 5 --repetitions 10000 --format json",
     )
 )
 def calibrate(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="SUITE|RUN", help="Measure bench compare on runs like this one.", show_default=False),
+    ] = None,
     *,
     procedure: Annotated[
         bool, typer.Option("--procedure", help="Measure the tests themselves, on simulated data without effects.")
     ] = False,
     factors: Annotated[int, typer.Option(metavar="N", min=1, max=6, help="Factors of two levels.")] = 4,
     seeds: Annotated[int, typer.Option(metavar="N", min=2, max=1000, help="Seeds of each simulated run.")] = 10,
-    repetitions: Annotated[int, typer.Option(metavar="N", min=20, max=1_000_000, help="Simulated runs.")] = 2_000,
+    repetitions: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=20,
+            max=1_000_000,
+            help="Simulated runs; by default 2000, or 500 like RUN.",
+            show_default=False,
+        ),
+    ] = None,
     random_seed: Annotated[int, typer.Option("--random-seed", metavar="N", min=0, help="Of the simulation.")] = 0,
     form: Annotated[ReportFormat, typer.Option("--format", help="How to print it.")] = ReportFormat.TERMINAL,
     output: Output = None,
+    out: Out = REPORTS,
 ) -> None:
-    """Measure error rates: how often each procedure claims an effect where there is none.
+    """Measure error rates: of bench compare on runs like RUN, or of the procedures of bench report.
 
-    Simulates runs with independent, blocked, unequal, skewed, bistable and lost values, and prints rejection rates,
-    coverage and family-wise error with their Monte-Carlo limits.
+    Of RUN: false alarms where nothing is planted, and how often planted changes are found. The result is kept with it.
+
+    Of the procedures: simulates runs with independent, blocked, unequal, skewed, bistable and lost values, and prints
+    rejection rates, coverage and family-wise error with their Monte-Carlo limits.
     """
     import bench
     from bench.present.calibrated import calibrated
 
-    if not procedure:
-        raise BenchError("Say what to calibrate.", hint="bench calibrate --procedure measures the tests themselves.")
-    table = bench.calibrate(factors=factors, seeds=seeds, repetitions=repetitions, random_seed=random_seed)
+    if procedure == (name is not None):
+        raise BenchError(
+            "Say what to calibrate.",
+            hint="bench calibrate RUN measures bench compare, bench calibrate --procedure the tests themselves.",
+        )
+    if name is not None:
+        _emit_report(
+            bench.calibrate_gate(name, repetitions=repetitions or 500, random_seed=random_seed, out=out), form, output
+        )
+        return
+    table = bench.calibrate(factors=factors, seeds=seeds, repetitions=repetitions or 2_000, random_seed=random_seed)
     _emit_report(calibrated(table, factors, seeds), form, output)
 
 

@@ -54,6 +54,8 @@ class Comparison:
         return "inconclusive" if undecided else "passed"
 
 
+DIRECTION: Mapping[str, float] = {"higher": 1.0, "lower": -1.0, "neither": 0.0}
+"""Of a metric that gets better: upwards, downwards, neither."""
 COLUMNS = (
     *("metric", "where", "verdict", "alarm", "material", "noninferior", "scale", "old", "new"),
     *("estimate", "low", "high", "df", "p", "p_adjusted", "margin", "p_equivalent", "n", "lost"),
@@ -95,8 +97,8 @@ def compare(
     rows = found.rows
     margin = np.full(len(rows), np.nan)
     for row, (name, on_log, mean) in enumerate(zip(rows["metric"], rows["log"], rows["old"], strict=True)):
-        margin[row] = _margin(known[name], on_log, mean)
-    better = np.array([_DIRECTION[known[name].better] for name in rows["metric"]], np.float64)
+        margin[row] = margin_on_scale(known[name], on_log=on_log, old_mean=mean)
+    better = np.array([DIRECTION[known[name].better] for name in rows["metric"]], np.float64)
     decisions = decide(found.changes, margin, better, alpha)
     return Comparison(
         changes=_frame(found, decisions, margin, alpha),
@@ -110,18 +112,7 @@ def compare(
     )
 
 
-_DIRECTION: Mapping[str, float] = {"higher": 1.0, "lower": -1.0, "neither": 0.0}
-
-
-def _require_same_experiment(old: Baseline, new: Baseline) -> None:
-    if old.origin is not None and new.origin is not None and old.origin.experiment != new.origin.experiment:
-        raise BenchError(
-            f"{old.source} is of {old.origin.experiment}, and {new.source} is of {new.origin.experiment}.",
-            hint="Compare with a baseline of the same experiment.",
-        )
-
-
-def _margin(rule: Rule, on_log: bool, old_mean: float) -> float:
+def margin_on_scale(rule: Rule, *, on_log: bool, old_mean: float) -> float:
     """The margin on the scale of the comparison; NaN for none."""
     if rule.margin is None:
         return float("nan")
@@ -130,6 +121,14 @@ def _margin(rule: Rule, on_log: bool, old_mean: float) -> float:
     if rule.relative or rule.log:
         return rule.margin * abs(old_mean) or float("nan")
     return rule.margin
+
+
+def _require_same_experiment(old: Baseline, new: Baseline) -> None:
+    if old.origin is not None and new.origin is not None and old.origin.experiment != new.origin.experiment:
+        raise BenchError(
+            f"{old.source} is of {old.origin.experiment}, and {new.source} is of {new.origin.experiment}.",
+            hint="Compare with a baseline of the same experiment.",
+        )
 
 
 def _frame(found: Comparables, decisions: Decisions, margin: Floats, alpha: float) -> pd.DataFrame:

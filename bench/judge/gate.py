@@ -111,8 +111,8 @@ def independent(old: Moments, new: Moments, log: Bools) -> Changes:
     return _changes(new.mean - old.mean, se, df, np.fmin(old.n, new.n), same, magnitude, log)
 
 
-def decide(changes: Changes, margin: Floats, better: Floats, alpha: float = 0.05) -> Decisions:
-    """The verdict on each change, all of them one family.
+def decide(changes: Changes, margin: Floats, better: Floats, alpha: float = 0.05, *, families: int = 1) -> Decisions:
+    """The verdict on each change, all of them one family, or ``families`` of one size, one after the other.
 
     ``margin``: on the scale of the analysis, NaN for none. ``better``: 1 where higher is better, -1 where lower is, 0
     for neither. In this order: identical; constant; equivalent, by the 1 - 2 alpha interval (Schuirmann 1987); changed,
@@ -121,7 +121,7 @@ def decide(changes: Changes, margin: Floats, better: Floats, alpha: float = 0.05
     estimate = changes.estimate
     half = special.stdtrit(changes.df, 1.0 - alpha / 2.0) * changes.se
     p = two_sided_t(estimate / changes.se, changes.df)
-    p_adjusted = adjust(p, "holm")
+    p_adjusted = np.concatenate([adjust(family, "holm") for family in np.split(p, families)])
     tests = tost(estimate, changes.se, changes.df, np.where(np.isnan(margin), np.inf, margin), alpha)
     p_equivalent = np.where(np.isnan(margin), np.nan, tests.p)
     p_worse = np.select([better > 0, better < 0], [tests.p_lower, tests.p_upper], p_equivalent)

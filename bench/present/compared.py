@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -15,8 +15,9 @@ from bench.experiment import Metric
 from bench.judge.baseline import Comparison, Outcome, Rule, compare
 from bench.judge.gate import VERDICTS
 from bench.judge.looks import Look, look
-from bench.plan.suite import MetricSettings
+from bench.plan.suite import MetricSettings, Suite
 from bench.present import compared_words as words
+from bench.present import gate_rates
 from bench.present.report import Column, Report, Section, Table
 
 
@@ -57,13 +58,8 @@ def build(run: Run, old: Baseline, *, strict: bool = False, more_seeds: int | No
     suite, new = run.suite, of_run(run)
     now = look(_declared_seeds(run), more_seeds, len(suite.seeds))
     settings = suite.baseline
-    rules = [
-        _rule(metric, suite.metrics[metric.name])
-        for metric in suite.experiment.metrics
-        if settings.metrics is None or metric.name in settings.metrics
-    ]
-    comparison = compare(old, new, rules, unit=settings.compare, sd=settings.sd, alpha=now.alpha)
-    return _report(old, new, comparison, suite.experiment.metrics, now, strict=strict)
+    comparison = compare(old, new, rules(suite), unit=settings.compare, sd=settings.sd, alpha=now.alpha)
+    return _report(run, old, new, comparison, now, strict=strict)
 
 
 def further_seeds(run: Run, old: Baseline, more: int) -> list[int]:
@@ -90,6 +86,16 @@ def _declared_seeds(run: Run) -> int:
     return declared if isinstance(declared, int) else len(declared)
 
 
+def rules(suite: Suite) -> list[Rule]:
+    """How the metrics that the suite compares are compared."""
+    compared = suite.baseline.metrics
+    return [
+        _rule(metric, suite.metrics[metric.name])
+        for metric in suite.experiment.metrics
+        if compared is None or metric.name in compared
+    ]
+
+
 def _rule(metric: Metric, settings: MetricSettings) -> Rule:
     return Rule(
         metric.name,
@@ -100,10 +106,8 @@ def _rule(metric: Metric, settings: MetricSettings) -> Rule:
     )
 
 
-def _report(
-    old: Baseline, new: Baseline, comparison: Comparison, metrics: Sequence[Metric], now: Look, *, strict: bool
-) -> GateReport:
-    labels = {metric.name: metric.label for metric in metrics}
+def _report(run: Run, old: Baseline, new: Baseline, comparison: Comparison, now: Look, *, strict: bool) -> GateReport:
+    labels = {metric.name: metric.label for metric in run.suite.experiment.metrics}
     changes = _ordered(comparison.changes)
     findings = tuple(words.findings(changes, labels, strict=strict))
     outcome = comparison.outcome(strict=strict)
@@ -118,6 +122,7 @@ def _report(
         ),
         Section("What else differs", points=list(words.environment(old, new, identical=identical))),
         Section("Changes", [words.CHANGES], tables=[table], appendix=not table.frame[table.headline].any()),
+        *gate_rates.sections(run),
         Section("How it was compared", points=list(words.methods(comparison, strict=strict)), appendix=True),
     ]
     assert new.origin is not None
