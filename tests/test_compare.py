@@ -222,7 +222,7 @@ def test_more_seeds_are_run_for_a_second_look(lab: Lab) -> None:
     suite = lab.folder / "less.toml"
     suite.write_text((lab.folder / "diets.toml").read_text().replace('"diets"', '"less"').replace("= 12", "= 6"))
     bench.run(suite, out=lab.out, executor="serial")
-    report = bench.compare("less", path, more_seeds=6, out=lab.out)
+    report = bench.compare("less", path, more_seeds=6, strict=True, out=lab.out)
     assert (report.look.number, report.look.of) == (2, 2)
     assert report.look.alpha < 0.05
     assert set(report.data["changes"]["n"]) == {12}

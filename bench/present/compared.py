@@ -31,11 +31,8 @@ class GateReport(Report):
     findings: tuple[words.Finding, ...]
     """One entry per comparison, the worst first."""
     look: Look
-
-    @property
-    def wants_more_seeds(self) -> bool:
-        """Whether a second look was planned and is needed."""
-        return self.outcome == "inconclusive" and self.look.number < self.look.of
+    wants_more_seeds: bool
+    """Whether a second look was planned and is needed."""
 
     @property
     def exit_code(self) -> Exit:
@@ -114,6 +111,7 @@ def _report(run: Run, old: Baseline, new: Baseline, comparison: Comparison, now:
     failed = int(new.frame["status"].isin(["failed", "lost", "missing"]).sum())
     identical = bool((comparison.changes["verdict"] == "identical").all())
     table = _table(changes, labels, comparison.alpha)
+    provenance = dict(words.provenance(old, new))
     sections = [
         Section(
             f"Verdict: {words.OUTCOMES[outcome]}",
@@ -124,19 +122,21 @@ def _report(run: Run, old: Baseline, new: Baseline, comparison: Comparison, now:
         Section("Changes", [words.CHANGES], tables=[table], appendix=not table.frame[table.headline].any()),
         *gate_rates.sections(run),
         Section("How it was compared", points=list(words.methods(comparison, strict=strict)), appendix=True),
+        Section("Provenance", points=[f"{name}: {text}" for name, text in provenance.items()], appendix=True),
     ]
     assert new.origin is not None
     title = f"{new.origin.suite}: compared with {old.source}"
     data = {"changes": comparison.changes}
     return GateReport(
         title=title,
-        provenance=dict(words.provenance(old, new)),
+        provenance=provenance,
         sections=sections,
         data=data,
         outcome=outcome,
         runs_failed=failed,
         findings=findings,
         look=now,
+        wants_more_seeds=now.number < now.of and comparison.outcome() == "inconclusive",
     )
 
 

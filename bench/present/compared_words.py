@@ -31,7 +31,7 @@ _NOT_SHOWN = "not shown to be no worse by its margin"
 def lead(comparison: Comparison, outcome: Outcome, *, strict: bool, failed: int) -> Iterator[str]:
     """What the gate says, in one paragraph or two."""
     verdict = comparison.changes["verdict"]
-    counts = [f"{count} {name}" for name, count in verdict.value_counts().items()]
+    counts = [_counted(int(count), str(name)) for name, count in verdict.value_counts().items()]
     total = numbers.counted(len(verdict), "comparison")
     yield (
         f"Of {total} ({numbers.counted(comparison.changes['metric'].nunique(), 'metric')}): {numbers.listed(counts)}."
@@ -191,6 +191,12 @@ def _grouped(found: Iterable[Finding]) -> dict[tuple[str, str], list[Finding]]:
     for entry in found:
         groups.setdefault((entry.metric, entry.verdict), []).append(entry)
     return groups
+
+
+def _counted(count: int, verdict: str) -> str:
+    """``2 regressions``, ``3 inconclusive``."""
+    is_noun = verdict in (*_WORSE, "improvement")
+    return numbers.counted(count, verdict) if is_noun else f"{count} {verdict}"
 
 
 def _places(group: Sequence[Finding]) -> str:

@@ -110,7 +110,7 @@ def test_simulated_rates_are_those_of_the_specification(shift: float, equivalent
     """Ten seeds, a margin of one SD of the difference, one of 8 metrics shifted: simulated elsewhere beforehand."""
     rng = np.random.default_rng(5)
     verdicts = []
-    for _ in range(1500):
+    for _ in range(1000):
         difference = rng.normal(size=(10, 8)) + np.where(np.arange(8) == 0, shift, 0.0)
         changes = paired(np.zeros((10, 8)), difference, np.zeros(8, bool))
         verdicts.append(decide(changes, np.ones(8), np.full(8, -1.0)).verdict[0])
@@ -137,7 +137,7 @@ def test_two_looks_keep_the_error_of_one() -> None:
     first, second = look(10, 10, 10), look(10, 10, 20)
     assert first.alpha + second.alpha == pytest.approx(0.05)
     assert look(10, None, 20).alpha == 0.05
-    alarms, runs = 0, 2500
+    alarms, runs = 0, 1500
     for _ in range(runs):
         values = rng.normal(size=(20, 8))
         for now, seeds in ((first, 10), (second, 20)):
