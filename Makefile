@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test gate lint check format bench clean
+.PHONY: run test gate lint check format bench torture clean
 
 run: $(VENV)/installed
 	$(BIN)/bench run suites/full_factorial.toml
@@ -30,6 +30,9 @@ format: $(VENV)/installed-dev
 
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/compare.py
+
+torture: $(VENV)/installed-dev
+	$(BIN)/python -m tests.torture
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

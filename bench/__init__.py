@@ -12,15 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from bench.execute import REPORTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable
     from concurrent.futures import Executor
 
+    from numpy.typing import NDArray
     from pandas import DataFrame
 
     from bench.execute.coordinate import OnProgress
+    from bench.execute.doctor import Checkup
     from bench.execute.run import Summary
     from bench.judge.analysis import Analysis
     from bench.plan.suite import Suite
@@ -28,12 +32,16 @@ if TYPE_CHECKING:
     from bench.present.report import Report
 
 __all__ = [
+    "REPORTS",
     "accept",
     "analyze",
+    "arrays",
+    "audit",
     "calibrate",
     "calibrate_gate",
     "check",
     "compare",
+    "doctor",
     "find",
     "load",
     "missing",
@@ -42,7 +50,6 @@ __all__ = [
     "runs",
 ]
 
-REPORTS = Path("reports")
 Seeds: TypeAlias = int | str | Sequence[int] | None
 
 
@@ -115,6 +122,25 @@ def load(run: str | Path | None = None, *, wide: bool = False, out: str | Path =
 
     found = find(run, Path(out))
     return frames.wide(found) if wide else frames.frame(found)
+
+
+def arrays(
+    run: str | Path | None = None, /, *, seed: int, out: str | Path = REPORTS, **levels: Hashable
+) -> dict[str, NDArray[Any]]:
+    """The arrays that one run stored, by name (``Outcome.arrays``); ``run`` and ``out`` as in ``load``.
+
+    ``levels`` name the run's cell; factors with one level only may be left out. Empty if it stored none.
+
+        >>> bench.arrays("digits", seed=0, model="logistic", scaling=True, train_size=100)
+
+    Raises:
+        bench.errors.BenchError: if the levels and the seed name no run or several, or what it stored cannot be read.
+    """
+    from bench.execute import artefacts
+    from bench.execute.run import find
+
+    found = find(run, Path(out))
+    return artefacts.load(found, found.key(seed, levels))
 
 
 def find(run: str | Path | None = None, *, out: str | Path = REPORTS) -> Path:
@@ -261,12 +287,29 @@ def runs(out: str | Path = REPORTS) -> list[Summary]:
 
         >>> [summary.name for summary in bench.runs() if summary.missing]
 
-    Raises:
-        bench.errors.BenchError: if the files of a run are damaged.
+    A run whose files are damaged has no counts, and says so in ``damage``.
     """
     from bench.execute.run import runs as summaries
 
     return summaries(Path(out))
+
+
+def doctor(run: str | Path | None = None, *, mend: bool = False, out: str | Path = REPORTS) -> Checkup:
+    """What is wrong with a run's folder; ``run`` and ``out`` as in ``load``, but in whatever state the run is.
+
+    With ``mend``, damaged lines and files are moved aside (none is deleted), unfinished files are deleted, and good
+    records stay as they are. Without it nothing is written.
+
+        >>> bench.doctor("digits").healthy
+        True
+
+    Raises:
+        bench.errors.BenchError: if there is no such run, or it cannot be read, or mended because it is being written.
+    """
+    from bench.execute.doctor import check_up
+    from bench.execute.run import locate
+
+    return check_up(locate(run, Path(out)), mend=mend)
 
 
 def analyze(
@@ -319,3 +362,23 @@ def calibrate(
 
     rng = np.random.default_rng(random_seed)
     return calibrate_procedures(rng, factors=factors, seeds=seeds, repetitions=repetitions, alpha=alpha)
+
+
+def audit(file: str | Path, *, ddof: int | None = None) -> Report:
+    """Recompute published figures from each other: which contradict themselves, within the digits that were printed.
+
+    ``file``: TOML or CSV (docs/audit.md) with means, SDs, sizes, t, p, d and changes in percent. ``ddof`` takes the
+    place of the file's own: 1 if SDs are of samples, 0 if they are of populations.
+
+        >>> bench.audit("suites/audits/post.toml").data["figures"].query("verdict == 'inconsistent'")
+
+    Raises:
+        bench.errors.BenchError: with every fault of the file.
+    """
+    from bench.judge.audit import audit as audit_figures
+    from bench.judge.audit_file import read_published
+    from bench.present.audit import build
+
+    published = read_published(Path(file))
+    used = published.ddof if ddof is None else ddof
+    return build(published, audit_figures(published, ddof=used), used)

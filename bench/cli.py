@@ -31,9 +31,9 @@ app = typer.Typer(
         "\b\n"
         "Exit codes:\n"
         "  0    fine\n"
-        "  1    a regression against the baseline\n"
+        "  1    a regression against the baseline, or a gating claim of the suite is refuted\n"
         "  2    bad usage, an invalid suite, a file that cannot be read or written\n"
-        "  3    some runs failed, or the disk is full\n"
+        "  3    some runs failed, the disk is full, or a stored run is damaged\n"
         "  4    a comparison is inconclusive, or nothing was measured\n"
         "  130  interrupted; the same command finishes the rest\n"
         "  70   a bug in bench (BENCH_DEBUG=1 shows where)\n"
@@ -139,6 +139,8 @@ def run(
         frame = bench.run(loaded, workers=workers, out=out, fresh=fresh, executor=executor, progress=progress)
     facts = brief.outcome(loaded, frame, out / loaded.name)
     _emit_facts(facts, form)
+    for caution in brief.cautions(out / loaded.name):
+        _say(caution)
     lost = facts["failed"] + facts["lost"]
     if lost:
         reason = brief.first_reason(out / loaded.name)
@@ -168,15 +170,19 @@ def report(
 
     Effects with intervals and tests, means, what is missing, methods, provenance; of an unfinished run, what there is.
     Markdown is printed and also kept as report.md in the run's folder; with --output it goes there only.
+    Exits with 1 if a claim of the suite that has gate = true is refuted.
     """
     import bench
-    from bench.present import markdown
+    from bench.present import brief, markdown
 
     folder = bench.find(name, out=out)
     found = bench.report(folder)
     if form is ReportFormat.MD and output is None:
-        _write(folder / "report.md", markdown.render(found))
+        _keep(folder / "report.md", markdown.render(found))
     _emit_report(found, form, output, full=full)
+    if refuted := brief.refuted_gates(found.data):
+        _say(f"Refuted, and gating: {', '.join(refuted)}")
+        raise typer.Exit(Exit.REGRESSION)
 
 
 @app.command(
@@ -202,13 +208,50 @@ def runs(*, out: Out = REPORTS, form: TextOrJson = TextFormat.TEXT) -> None:
     import bench
     from bench.present import brief, json, terminal
 
-    table = brief.runs(bench.runs(out))
+    found = bench.runs(out)
+    table = brief.runs(found)
     if form is TextFormat.JSON:
         _emit(json.dumps({"runs": json.records(table.frame)}))
     elif table.rows:
         _emit(terminal.render_table(table, width=_width(), color=sys.stdout.isatty()))
     else:
         _say(f"There is no run under {out}. Start one: bench run SUITE.")
+    for line in found:
+        if line.damage:
+            _say(f"{line.damage} See: bench doctor {line.folder}")
+
+
+@app.command(
+    epilog=_examples(
+        "bench doctor",
+        "bench doctor full_factorial --mend",
+    )
+)
+def doctor(
+    name: RunName = None,
+    *,
+    mend: Annotated[bool, typer.Option("--mend", help="Mend without asking.")] = False,
+    out: Out = REPORTS,
+    form: TextOrJson = TextFormat.TEXT,
+) -> None:
+    """Say what is wrong with a run's folder, and mend it.
+
+    Finds torn and damaged lines, damaged files, runs that gave different numbers twice, leftovers of killed processes,
+    links and foreign files. Mending moves what is damaged aside and deletes unfinished files; no good record is
+    touched. On a terminal it asks first. Exits with 3 while results are at stake.
+    """
+    import bench
+    from bench.present import checkup, json
+
+    found = bench.doctor(name, mend=mend, out=out)
+    asks = form is TextFormat.TEXT and sys.stdin.isatty() and sys.stderr.isatty()
+    if asks and any(finding.mend for finding in found.findings):
+        _say(checkup.text(found))
+        if typer.confirm("Mend now?", err=True):
+            found = bench.doctor(found.folder, mend=True, out=out)
+    _emit(json.dumps(checkup.facts(found)) if form is TextFormat.JSON else checkup.text(found))
+    if not found.healthy:
+        raise typer.Exit(Exit.RUNS_FAILED)
 
 
 @app.command(
@@ -449,6 +492,38 @@ def calibrate(
     _emit_report(calibrated(table, factors, seeds), form, output)
 
 
+@app.command(
+    epilog=_examples(
+        "bench audit suites/audits/post.toml",
+        "bench audit figures.csv --ddof 0 --format json | jq '.figures[] | select(.verdict == \"inconsistent\")'",
+    )
+)
+def audit(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Published figures (TOML or CSV).", show_default=False)],
+    *,
+    ddof: Annotated[
+        int | None,
+        typer.Option(
+            metavar="0|1",
+            min=0,
+            max=1,
+            help="SDs are of populations (0, divided by n) or samples (1); by default as the file says.",
+            show_default=False,
+        ),
+    ] = None,
+    form: Annotated[ReportFormat, typer.Option("--format", help="How to print it.")] = ReportFormat.TERMINAL,
+    output: Output = None,
+) -> None:
+    """Recompute published figures and say which contradict each other.
+
+    From means, SDs and n: t, p, Cohen's d and changes in percent; from t: p and d. Printed digits count as all values
+    that round to them. docs/audit.md says how FILE is written.
+    """
+    import bench
+
+    _emit_report(bench.audit(file, ddof=ddof), form, output, full=True)
+
+
 def main() -> NoReturn:
     """Run the command line; a BenchError becomes its message and exit code, and nothing else a traceback."""
     for stream in (sys.stdout, sys.stderr):
@@ -519,6 +594,15 @@ def _append_summary(text: str) -> None:
             file.write(text)
     except OSError as error:
         raise BenchError(f"The job summary {path} cannot be written: {error.strerror}.") from error
+
+
+def _keep(path: Path, data: str | bytes) -> None:
+    """Write a file of a run's folder, and nothing outside of it."""
+    if path.is_symlink():
+        raise BenchError(
+            f"{path} is a link, which could lead out of the run's folder.", hint="Remove it, or use --output."
+        )
+    _write(path, data)
 
 
 def _write(path: Path, data: str | bytes) -> None:

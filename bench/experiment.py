@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import TypeAdapter
 
 from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 Progress = Callable[[float], None]
 """Called by an experiment with the fraction of its batch that is done, from 0 to 1, as often as it likes."""
@@ -48,6 +51,8 @@ class Outcome:
     """Why the run counts as diverged; empty for a run that went well."""
     notes: Mapping[str, str] = field(default_factory=dict)
     """Metric -> why its value is NaN."""
+    arrays: Mapping[str, ArrayLike] = field(default_factory=dict)
+    """Name -> a small array of floats or integers to keep beside the metrics (``bench.arrays`` gives it back)."""
 
 
 def _all_together(_params: Any) -> Hashable:
@@ -112,8 +117,14 @@ class Experiment:
 
 def identify(changed: Mapping[str, Any], seed: int, version: str) -> str:
     """The key of a job (``Experiment.key``), from what is stored of its cell: no experiment is needed to find it."""
-    identity = json.dumps([changed, seed, version], sort_keys=True)
-    return hashlib.sha256(identity.encode()).hexdigest()[:20]
+    return next(identify_all(changed, [seed], version))
+
+
+def identify_all(changed: Mapping[str, Any], seeds: Iterable[int], version: str) -> Iterator[str]:
+    """The keys of the jobs of one cell, in the order of ``seeds``."""
+    before, after = json.dumps(changed, sort_keys=True), json.dumps(version)
+    for seed in seeds:
+        yield hashlib.sha256(f"[{before}, {seed}, {after}]".encode()).hexdigest()[:20]
 
 
 def resolve(reference: str) -> Experiment:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from tests.conftest import Commands, Lab
 
 
+COMMANDS = ["run", "report", "check", "runs", "doctor", "export", "analyze", "calibrate", "audit", "compare"]
+
+
 def run(command: Commands, lab: Lab, suite: Path, *arguments: object) -> tuple[int, str, str]:
     return command("run", suite, "--executor", "serial", "--out", lab.out, *arguments)
 
@@ -35,10 +38,10 @@ def test_help_answers_at_once() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-    assert all(f"  {name} " in done.stdout for name in ("run", "report", "check", "runs", "export", "analyze"))
+    assert all(f"  {name} " in done.stdout for name in COMMANDS)
 
 
-@pytest.mark.parametrize("name", ["run", "report", "check", "runs", "export"])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself(command: Commands, name: str) -> None:
     """The help of every command has an example, and every option an explanation."""
     code, out, _ = command(name, "--help")
@@ -79,6 +82,35 @@ def test_more_seeds_run_only_the_new_ones(command: Commands, lab: Lab) -> None:
     assert json.loads(out)["ok"] == 20
 
 
+def test_doctor_finds_and_mends(command: Commands, lab: Lab) -> None:
+    """A healthy run exits with 0; a torn journal is named and exits with 3 until it is mended."""
+    run(command, lab, lab.suite())
+    code, out, _ = command("doctor", "--out", lab.out)
+    assert (code, out) == (0, f"{lab.out / 'diets'} is healthy.\n")
+    segment = lab.out / "diets" / "journal" / "00001.jsonl"
+    segment.write_bytes(segment.read_bytes()[:-5])
+    code, out, _ = command("doctor", "diets", "--out", lab.out)
+    assert code == 3
+    assert "has 1 problem." in out
+    assert "--mend mends 1 of them" in out
+    code, out, _ = command("doctor", "diets", "--out", lab.out, "--mend", "--format", "json")
+    content = json.loads(out)
+    assert (code, content["healthy"], content["schema_version"]) == (0, True, 1)
+    assert [finding["where"] for finding in content["mended"]] == ["journal/00001.jsonl"]
+
+
+def test_a_damaged_run_is_listed_with_the_others(command: Commands, lab: Lab) -> None:
+    """``bench runs`` shows every run, a damaged one with dashes and a word on stderr."""
+    for name in ("well", "ill"):
+        run(command, lab, lab.suite(name, seeds=1))
+    (lab.out / "ill" / "run.json").write_text("{")
+    code, out, err = command("runs", "--out", lab.out)
+    assert code == 0
+    assert "well" in out
+    assert "–" in next(line for line in out.splitlines() if line.startswith("ill"))
+    assert f"See: bench doctor {lab.out / 'ill'}" in err
+
+
 def test_markdown_is_printed_and_kept(command: Commands, lab: Lab) -> None:
     """``--format md`` prints the report and keeps the same text as report.md; ``--output`` writes there alone."""
     run(command, lab, lab.suite())
@@ -99,6 +131,43 @@ def test_json_report_holds_the_frames(command: Commands, lab: Lab) -> None:
     assert content["schema_version"] == 1
     expected = bench.report("diets", out=lab.out).data["contrasts"]
     assert [row["estimate"] for row in content["contrasts"]] == expected["estimate"].tolist()
+
+
+def test_a_refuted_claim_that_gates_exits_with_1(command: Commands, lab: Lab) -> None:
+    """A report is printed as ever, and exits with 1 if a gating claim is refuted, not if another is."""
+    suite = lab.suite(seeds=8)
+    claim = (
+        '[[claims]]\nid = "harm"\nstatement = "A dose lowers the score"\nmetric = "score"\nexpect = "decrease"\n'
+        'contrast = { factor = "dose", from = 0, to = 1 }\n'
+    )
+    suite.write_text(suite.read_text() + claim)
+    run(command, lab, suite)
+    assert command("report", "--out", lab.out)[0] == 0
+    suite.write_text(suite.read_text() + "gate = true\n")
+    run(command, lab, suite)
+    code, out, err = command("report", "--out", lab.out, "--format", "json")
+    assert code == 1
+    assert json.loads(out)["claims"][0]["verdict"] == "refuted"
+    assert json.loads(out)["claims"][0]["declared"] == "in advance"
+    assert err == "Refuted, and gating: harm\n"
+
+
+def test_audit_prints_what_contradicts_itself(command: Commands, lab: Lab) -> None:
+    """The post's figures are audited in every format; a file with a fault exits with 2 and says where."""
+    post = Path(__file__).parents[1] / "suites" / "audits" / "post.toml"
+    code, out, err = command("audit", post)
+    assert (code, err) == (0, "")
+    assert "p 0.04 is inconsistent, 0.0501" in " ".join(out.split())
+    assert "7 (8.350) is above 2 (8.110)" in " ".join(out.split())
+    _, out, _ = command("audit", post, "--ddof", "1", "--format", "json")
+    content = json.loads(out)
+    assert {"schema_version", "figures", "orders", "confounded"} <= content.keys()
+    assert "# Audit of Taming" in command("audit", post, "--format", "md")[1]
+    broken = lab.folder / "paper.toml"
+    broken.write_text("titel = 1\n")
+    code, out, err = command("audit", broken)
+    assert (code, out) == (2, "")
+    assert "paper.toml:1:1: unknown key" in err
 
 
 def test_failed_runs_exit_with_3_and_are_shown(command: Commands, lab: Lab) -> None:

@@ -18,10 +18,10 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.errors import BenchError
-from bench.execute import manifest
+from bench.execute import REPORTS, manifest
 from bench.execute.frames import wide
 from bench.execute.records import STATUSES
-from bench.execute.run import REPORTS, Run, find
+from bench.execute.run import Run, find
 from bench.execute.storage import reading, replace, storing
 
 SCHEMA = 1

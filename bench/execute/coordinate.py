@@ -17,10 +17,11 @@ from bench.execute import journal
 from bench.execute.batches import batches, even_size, missing
 from bench.execute.dispatch import Dispatch
 from bench.execute.executors import Crew
-from bench.execute.journal import Damage, Journal
+from bench.execute.journal import Journal
 from bench.execute.provenance import code, cpu_count
 from bench.execute.records import Status
 from bench.execute.run import Run, store
+from bench.execute.segments import Damage, set_aside
 from bench.execute.storage import locked
 from bench.plan.design import n_jobs
 from bench.plan.suite import Suite
@@ -68,9 +69,9 @@ def execute(
         raise BenchError(f"{workers} workers cannot run anything.", hint="Give at least 1.")
     start = time.monotonic()
     with locked(run.folder):
-        cut = journal.mend(run.journal)
         settled, damaged = journal.settled(run.journal)
-        store(run, suite)
+        set_aside(run.journal, damaged)
+        store(run, suite, results=len(settled))
         planned = n_jobs(suite)
         stored = sum(job.key in settled for job in run.planned()) if settled else 0
 
@@ -82,7 +83,7 @@ def execute(
         tell(0, count)
         if todo := planned - stored:
             size = even_size(todo, workers, suite.experiment.batch_size)
-            with Journal(run.journal, _session(suite, cut)) as target:
+            with Journal(run.journal, _session(suite, damaged)) as target:
                 dispatch = Dispatch(target, batches(missing(suite, settled), size), suite.reference, todo, tell, count)
                 crew = Crew(executor, min(workers, todo), preload=suite.reference, progress=dispatch.hear)
                 try:
@@ -99,7 +100,7 @@ def execute(
         failed=count["failed"],
         lost=count["lost"],
         seconds=time.monotonic() - start,
-        damaged=[*cut, *damaged],
+        damaged=damaged,
     )
 
 
@@ -119,8 +120,8 @@ def _work_off(dispatch: Dispatch, crew: Crew) -> None:
         crew.dismiss(at_once=not finished)
 
 
-def _session(suite: Suite, cut: Sequence[Damage]) -> Mapping[str, Any]:
-    """What this coordinator says of itself, and of what it cut off, at the head of its segment."""
+def _session(suite: Suite, damaged: Sequence[Damage]) -> Mapping[str, Any]:
+    """What this coordinator says of itself, and of what it set aside, at the head of its segment."""
     modules = dict.fromkeys(("bench", suite.reference.partition(":")[0]))
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -130,5 +131,5 @@ def _session(suite: Suite, cut: Sequence[Damage]) -> Mapping[str, Any]:
         "experiment": suite.reference,
         "version": suite.experiment.version,
         "code": [asdict(code(module)) for module in modules],
-        "cut": [asdict(damage) for damage in cut],
+        "set_aside": Counter(damage.segment for damage in damaged),
     }

@@ -186,6 +186,7 @@ class Dispatch:
                 attempt=task.attempt,
                 host=done.host if done else socket.gethostname(),
                 environment=done.environment["id"] if done else "",
+                artefact=self.journal.keep(result.arrays),
             )
             for job, result, size in zip(task.jobs, results, sizes, strict=False)
         )

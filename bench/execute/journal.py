@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
-from bench.execute.records import OUTCOMES, Record, decode, decode_record, encode, encode_record
-from bench.execute.storage import reading, storing, sync_folder
-
-
-@dataclass(frozen=True)
-class Damage:
-    """A line that was set aside."""
-
-    segment: str
-    line: int
-    why: str
+from bench.execute import artefacts
+from bench.execute.records import OUTCOMES, Record, encode, encode_record
+from bench.execute.segments import Damage, scan, segments
+from bench.execute.storage import storing, sync_folder
 
 
 @dataclass(frozen=True)
@@ -40,6 +32,8 @@ class Contents:
     """Key -> the record in use: an outcome before a failure, the first outcome, the last failure."""
     sessions: Sequence[Mapping[str, Any]]
     """What each coordinator said of itself: when, where, which code."""
+    session_of: Mapping[str, int]
+    """Key -> which of ``sessions`` stored the record in use; absent where its description is damaged."""
     environments: Mapping[str, Mapping[str, Any]]
     """Environment id -> its description."""
     damaged: Sequence[Damage]
@@ -50,10 +44,14 @@ def read(folder: Path) -> Contents:
     """All records of a journal; nothing in it is executed, followed or believed without its checksum."""
     records: dict[str, Record] = {}
     sessions: list[Mapping[str, Any]] = []
+    session_of: dict[str, int] = {}
     environments: dict[str, Mapping[str, Any]] = {}
     damaged: list[Damage] = []
     alarms: list[Alarm] = []
-    for item in _scan(folder):
+    segment, current = "", -1
+    for name, item in scan(folder):
+        if name != segment:
+            segment, current = name, -1
         if isinstance(item, Damage):
             damaged.append(item)
         elif isinstance(item, Record):
@@ -61,20 +59,24 @@ def read(folder: Path) -> Contents:
             if known is not None and known.status in OUTCOMES:
                 if item.status in OUTCOMES and item.values != known.values:
                     alarms.append(Alarm(known, item))
-            else:
-                records[item.key] = item
+                continue
+            records[item.key] = item
+            session_of.pop(item.key, None)
+            if current >= 0:
+                session_of[item.key] = current
         elif item["kind"] == "session":
+            current = len(sessions)
             sessions.append(item)
         elif item["kind"] == "environment":
             environments[str(item.get("id"))] = item
-    return Contents(records, sessions, environments, damaged, alarms)
+    return Contents(records, sessions, session_of, environments, damaged, alarms)
 
 
 def settled(folder: Path) -> tuple[set[str], list[Damage]]:
     """Keys of the jobs that need no further run (100 bytes each; ``read`` takes 2 kB), and what is damaged."""
     keys: set[str] = set()
     damaged: list[Damage] = []
-    for item in _scan(folder):
+    for _, item in scan(folder):
         if isinstance(item, Damage):
             damaged.append(item)
         elif isinstance(item, Record) and item.status in OUTCOMES:
@@ -82,21 +84,8 @@ def settled(folder: Path) -> tuple[set[str], list[Damage]]:
     return keys, damaged
 
 
-def mend(folder: Path) -> list[Damage]:
-    """Cut off torn tails, which a killed coordinator leaves; the folder must be locked. Returns what was cut."""
-    cut = []
-    for path in _segments(folder):
-        with storing(path), path.open("rb+") as file:
-            end, size = _end_of_last_line(file), path.stat().st_size
-            if end < size:
-                file.truncate(end)
-                os.fsync(file.fileno())
-                cut.append(Damage(path.name, 0, f"torn: its last {size - end} bytes have been cut off"))
-    return cut
-
-
 class Journal:
-    """Appends to a new segment of ``folder``, which must be locked and mended.
+    """Appends to a new segment of ``folder``, which must be locked.
 
     Every append reaches the operating system before it returns (a killed process loses nothing) and the disk within
     ``sync_every`` seconds. The segment is created by the first append; ``session`` is its first line.
@@ -119,6 +108,10 @@ class Journal:
     def append(self, records: Iterable[Record]) -> None:
         """Store finished jobs."""
         self._write(b"".join(map(encode_record, records)))
+
+    def keep(self, arrays: bytes) -> str:
+        """Store packed arrays beside the journal, ahead of the record that names their digest; none have none."""
+        return artefacts.save(self._folder.with_name("artefacts"), arrays) if arrays else ""
 
     def append_environment(self, environment: Mapping[str, Any]) -> None:
         """Store the description of an environment that records refer to by its ``id``."""
@@ -160,7 +153,7 @@ class Journal:
     def _open(self) -> None:
         with storing(self._folder):
             self._folder.mkdir(exist_ok=True)
-            last = max((int(path.stem) for path in _segments(self._folder)), default=0)
+            last = max((int(path.stem) for path in segments(self._folder)), default=0)
             self._path = self._folder / f"{last + 1:05d}.jsonl"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
             self._descriptor = os.open(self._path, flags, 0o644)
@@ -184,51 +177,6 @@ class Journal:
     def _raise_sync_error(self) -> None:
         if self._sync_error is not None:
             raise self._sync_error
-
-
-_NAME = re.compile(r"\d{5,9}\.jsonl")
-_LONGEST = 1 << 22
-"""Bytes in the longest line that is read; a longer one was not written by bench."""
-
-
-def _segments(folder: Path) -> list[Path]:
-    """The segments in the order in which they were written; links and other files are not ours."""
-    if not folder.is_dir():
-        return []
-    with os.scandir(folder) as entries:
-        names = [
-            entry.name for entry in entries if _NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
-        ]
-    return [folder / name for name in sorted(names, key=lambda name: (int(name.split(".")[0]), name))]
-
-
-def _scan(folder: Path) -> Iterator[Record | dict[str, Any] | Damage]:
-    for path in _segments(folder):
-        with reading(path), path.open("rb") as file:
-            number = 0
-            while line := file.readline(_LONGEST):
-                number += 1
-                if not line.endswith(b"\n"):
-                    why = "torn: the line has no end" if len(line) < _LONGEST else "longer than any that bench writes"
-                    yield Damage(path.name, number, why)
-                    continue
-                try:
-                    content = decode(line[:-1])
-                    yield decode_record(content) if content["kind"] == "record" else content
-                except (ValueError, KeyError) as error:
-                    yield Damage(path.name, number, str(error))
-
-
-def _end_of_last_line(file: BinaryIO) -> int:
-    end = file.seek(0, os.SEEK_END)
-    while end > 0:
-        start = max(0, end - _LONGEST)
-        file.seek(start)
-        found = file.read(end - start).rfind(b"\n")
-        if found >= 0:
-            return start + found + 1
-        end = start
-    return 0
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

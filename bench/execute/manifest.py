@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import tomllib
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,13 +20,28 @@ from typing import Annotated, Any, NoReturn
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.errors import BenchError
-from bench.execute.storage import reading, replace, storing
+from bench.execute.storage import reading, refuse_newer, replace, storing
 from bench.experiment import Experiment, Metric
+from bench.plan.baseline import BaselineSettings
+from bench.plan.claims import Claim
 from bench.plan.design import cells
-from bench.plan.suite import BaselineSettings, MetricSettings, Suite
+from bench.plan.metrics import MetricSettings
+from bench.plan.suite import Suite
 
 SCHEMA = 1
 """Version of what ``run.json`` and ``cells.jsonl`` hold."""
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A claim as it was first made: what it said, when, and what was known by then."""
+
+    id: str
+    digest: str
+    """``Claim.digest``."""
+    at: datetime
+    results: int
+    """Jobs whose outcome was stored when it was made; a claim is declared in advance if there was none."""
 
 
 class Manifest(BaseModel):
@@ -52,6 +68,9 @@ class Manifest(BaseModel):
     published: bool
     host: str
     updated: datetime
+    claims: tuple[Claim, ...] = ()
+    declared: tuple[Declaration, ...] = ()
+    """Every claim that the suite has made at the start of a run, in the order of time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +83,11 @@ class StoredCell:
     """Parameters that differ from their defaults (``Experiment.changed``)."""
 
 
-def write(folder: Path, suite: Suite, updated: datetime) -> None:
-    """Replace the files in ``folder`` by those of ``suite``; results that are stored there stay as they are."""
+def write(folder: Path, suite: Suite, updated: datetime, *, results: int = 0) -> None:
+    """Replace the files in ``folder`` by those of ``suite``; results that are stored there stay as they are.
+
+    ``results`` counts them: a claim that the suite did not make before is written down as made after so many.
+    """
     plan = uuid.uuid4().hex
     lines = [json.dumps({"plan": plan})]
     for cell in cells(suite):
@@ -90,6 +112,8 @@ def write(folder: Path, suite: Suite, updated: datetime) -> None:
         published=suite.published is not None,
         host=socket.gethostname(),
         updated=updated,
+        claims=suite.claims,
+        declared=_declared(folder, suite.claims, updated, results),
     )
     replace(folder / "suite.toml", suite.text)
     if suite.published is not None:
@@ -113,7 +137,7 @@ def read(folder: Path) -> Manifest:
     try:
         stored = json.loads(text)
         if isinstance(stored, dict) and isinstance(stored.get("schema_version"), int):
-            _refuse_newer(folder, stored["schema_version"])
+            refuse_newer(folder, stored["schema_version"], SCHEMA)
         return Manifest.model_validate(stored)
     except (ValidationError, ValueError, RecursionError) as error:
         raise _damaged(path, error) from error
@@ -142,10 +166,29 @@ def read_cells(folder: Path, manifest: Manifest) -> Iterator[StoredCell]:
         raise _damaged(path, error) from error
 
 
+def read_text(folder: Path) -> str:
+    """The text of the suite.
+
+    Raises:
+        BenchError: there is none, or it is no suite.
+    """
+    path = folder / "suite.toml"
+    try:
+        with reading(path):
+            text = path.read_text(encoding="utf-8")
+        _check("seeds" in tomllib.loads(text), "it has no seeds")
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, error) from error
+    return text
+
+
 def read_suite(folder: Path, manifest: Manifest) -> Suite:
-    """The suite as it was run; its experiment has the metrics and the version of then, and cannot be run."""
-    with reading(folder / "suite.toml"):
-        text = (folder / "suite.toml").read_text(encoding="utf-8", errors="replace")
+    """The suite as it was run; its experiment has the metrics and the version of then, and cannot be run.
+
+    Raises:
+        BenchError: its text or its cells are damaged.
+    """
+    text = read_text(folder)
     listed = None
     if manifest.listed:
         listed = tuple(dict(zip(manifest.factors, cell.levels, strict=True)) for cell in read_cells(folder, manifest))
@@ -164,13 +207,16 @@ def read_suite(folder: Path, manifest: Manifest) -> Suite:
         text=text,
         settings={name: dict(pairs) for name, pairs in manifest.factors.items()},
         digest=manifest.digest,
+        claims=manifest.claims,
     )
 
 
-def _refuse_newer(folder: Path, schema_version: int) -> None:
-    if schema_version > SCHEMA:
-        message = f"{folder} was written by a newer bench (schema version {schema_version}; this one reads {SCHEMA})."
-        raise BenchError(message, hint="Update bench, or run the suite with another --out.")
+def _declared(folder: Path, claims: Sequence[Claim], now: datetime, results: int) -> tuple[Declaration, ...]:
+    """What was declared in the folder before, and the claims that are new or say something else now."""
+    before = read(folder).declared if (folder / "run.json").is_file() else ()
+    known = {(entry.id, entry.digest) for entry in before}
+    made = [Declaration(claim.id, claim.digest, now, results) for claim in claims]
+    return (*before, *(entry for entry in made if (entry.id, entry.digest) not in known))
 
 
 def _check(fits: bool, why: str) -> None:

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 _NUMERIC_PACKAGES = ("numpy", "scipy", "torch", "scikit-learn", "jax", "jaxlib", "tensorflow")
@@ -27,15 +28,6 @@ THREAD_SETTINGS = (
 )
 """The environment variables by which numerical libraries are told how many threads to use."""
 
-_INSTRUCTION_SETTINGS = (
-    "ATEN_CPU_CAPABILITY",
-    "MKL_CBWR",
-    "MKL_ENABLE_INSTRUCTIONS",
-    "NPY_DISABLE_CPU_FEATURES",
-    "OPENBLAS_CORETYPE",
-)
-"""The environment variables by which numerical libraries are told which instructions to use."""
-
 
 @dataclass(frozen=True)
 class Environment:
@@ -47,9 +39,9 @@ class Environment:
     platform: str
     cpu: str
     instructions: tuple[str, ...]
+    kernels: Mapping[str, str]
+    """Library -> the instructions that its own code paths use, which it may be told to keep below those of the CPU."""
     threads: Mapping[str, str]
-    settings: Mapping[str, str]
-    """Which instructions numerical libraries were told to use, where they were told."""
 
     @cached_property
     def id(self) -> str:
@@ -61,19 +53,9 @@ class Environment:
         return {"id": self.id, **asdict(self)}
 
 
-@lru_cache(maxsize=1)
 def environment() -> Environment:
     """The environment of this process; asks for versions without importing a package."""
-    cpu, flags = _cpu()
-    return Environment(
-        python=f"{platform.python_implementation()} {platform.python_version()}",
-        packages={name: found for name in _NUMERIC_PACKAGES if (found := _version(name))},
-        platform=" ".join(part for part in (platform.system(), platform.machine(), *platform.libc_ver()) if part),
-        cpu=cpu,
-        instructions=tuple(name for name in _INSTRUCTIONS if name in flags),
-        threads={name: os.environ.get(name, f"unset, {cpu_count()} CPUs") for name in THREAD_SETTINGS},
-        settings={name: os.environ[name] for name in _INSTRUCTION_SETTINGS if name in os.environ},
-    )
+    return _environment("torch" in sys.modules)
 
 
 @dataclass(frozen=True)
@@ -87,6 +69,8 @@ class Code:
     """Of the git repository that tracks the module; empty when none does."""
     dirty: bool
     """Whether tracked files differ from the commit."""
+    digest: str
+    """Of the source: of every Python file of the module's package, or of the module alone if it is in none."""
 
 
 def code(module_name: str) -> Code:
@@ -95,12 +79,43 @@ def code(module_name: str) -> Code:
     path = getattr(sys.modules.get(module_name), "__file__", None)
     commit = _git(Path(path), "rev-parse", "HEAD") if path and _tracked(Path(path)) else ""
     dirty = bool(commit and path and _git(Path(path), "status", "--porcelain", "--untracked-files=no"))
-    return Code(package, _version("polysem-bench" if package == "bench" else package), commit, dirty)
+    installed = _version("polysem-bench" if package == "bench" else package)
+    return Code(package, installed, commit, dirty, _source_digest(sys.modules.get(package)))
 
 
 def cpu_count() -> int:
     """CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@lru_cache(maxsize=2)
+def _environment(has_torch: bool) -> Environment:
+    cpu, flags = _cpu()
+    return Environment(
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        packages={name: found for name in _NUMERIC_PACKAGES if (found := _version(name))},
+        platform=" ".join(part for part in (platform.system(), platform.machine(), *platform.libc_ver()) if part),
+        cpu=cpu,
+        instructions=tuple(name for name in _INSTRUCTIONS if name in flags),
+        kernels={"torch": sys.modules["torch"].backends.cpu.get_cpu_capability()} if has_torch else {},
+        threads={name: os.environ.get(name, f"unset, {cpu_count()} CPUs") for name in THREAD_SETTINGS},
+    )
+
+
+def _source_digest(module: ModuleType | None) -> str:
+    file = getattr(module, "__file__", None)
+    if file is None:
+        return ""
+    path = Path(file)
+    files = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
+    digest = hashlib.sha256()
+    try:
+        for source in files:
+            digest.update(f"{source.relative_to(path.parent)}\0".encode())
+            digest.update(hashlib.sha256(source.read_bytes()).digest())
+    except OSError:  # a file that came or went meanwhile: what cannot be told is left empty
+        return ""
+    return digest.hexdigest()[:12]
 
 
 def _version(distribution: str) -> str:

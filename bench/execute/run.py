@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -15,13 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
-from bench.execute import manifest
+from bench.execute import REPORTS, manifest
 from bench.execute.journal import Contents, read
 from bench.execute.storage import locked, storing
-from bench.experiment import identify
+from bench.experiment import identify_all
 from bench.plan.suite import Suite
-
-REPORTS = Path("reports")
 
 
 @dataclass(frozen=True)
@@ -39,18 +37,46 @@ class Run:
         """The folder of the journal."""
         return self.folder / "journal"
 
+    @property
+    def artefacts(self) -> Path:
+        """The folder of the arrays that jobs stored."""
+        return self.folder / "artefacts"
+
     @cached_property
     def contents(self) -> Contents:
         """All that the journal holds, read once."""
         return read(self.journal)
 
+    def key(self, seed: int, levels: Mapping[str, Any]) -> str:
+        """The key of the planned job with this seed and these levels.
+
+        Raises:
+            BenchError: there is none, or more than one.
+        """
+        names = list(self.suite.factors)
+        unknown = [name for name in levels if name not in names]
+        found = [] if unknown else [
+            job.key
+            for job in self.planned()
+            if job.seed == seed and all(job.levels[names.index(name)] == level for name, level in levels.items())
+        ]  # fmt: skip
+        if len(found) == 1:
+            return found[0]
+        given = ", ".join(f"{name}={level!r}" for name, level in levels.items())
+        factors = "; ".join(f"{name}: {', '.join(map(repr, known))}" for name, known in self.suite.factors.items())
+        message = f"{len(found) or 'No'} runs of {self.folder} have seed={seed}, {given or 'any levels'}."
+        raise BenchError(message, hint=f"Give a level of each factor ({factors}) and a planned seed.")
+
+    @cached_property
+    def declared(self) -> Mapping[str, manifest.Declaration]:
+        """Claim's id -> when it was first made as the suite makes it now."""
+        entries = manifest.read(self.folder).declared
+        said = {(claim.id, claim.digest) for claim in self.suite.claims}
+        return {entry.id: entry for entry in entries if (entry.id, entry.digest) in said}
+
     def planned(self) -> Iterator[Planned]:
         """Every planned job in the order of the design, as it was stored."""
-        stored = manifest.read(self.folder)
-        cells = list(manifest.read_cells(self.folder, stored))
-        for seed in stored.seeds:
-            for cell in cells:
-                yield Planned(identify(cell.changed, seed, stored.version), cell.levels, seed)
+        return planned(self.folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +91,35 @@ class Planned:
 
 @dataclass(frozen=True)
 class Summary:
-    """One line about a run."""
+    """One line about a run; of one whose files are damaged there is no count (None)."""
 
     name: str
     folder: Path
     updated: datetime
-    planned: int
-    ok: int
-    diverged: int
-    failed: int
-    lost: int
-    missing: int
-    outside: int
+    planned: int | None = None
+    ok: int | None = None
+    diverged: int | None = None
+    failed: int | None = None
+    lost: int | None = None
+    missing: int | None = None
+    outside: int | None = None
     """Stored jobs that the suite as last run does not ask for."""
+    damage: str = ""
+    """Why the run cannot be read."""
+
+
+def planned(folder: Path) -> Iterator[Planned]:
+    """Every job that the suite stored in ``folder`` asks for, in the order of the design.
+
+    Raises:
+        BenchError: the files that say so are damaged.
+    """
+    stored = manifest.read(folder)
+    cells = list(manifest.read_cells(folder, stored))
+    keys = [identify_all(cell.changed, stored.seeds, stored.version) for cell in cells]
+    for seed in stored.seeds:
+        for cell, key in zip(cells, keys, strict=True):
+            yield Planned(next(key), cell.levels, seed)
 
 
 def create(suite: Suite, out: Path = REPORTS, *, fresh: bool = False) -> Run:
@@ -106,9 +148,12 @@ def create(suite: Suite, out: Path = REPORTS, *, fresh: bool = False) -> Run:
     return Run(folder, suite, datetime.now(UTC))
 
 
-def store(run: Run, suite: Suite) -> None:
-    """Write down that ``suite`` is what ``run`` plans from now on; its folder must be locked."""
-    manifest.write(run.folder, suite, run.updated)
+def store(run: Run, suite: Suite, *, results: int = 0) -> None:
+    """Write down that ``suite`` is what ``run`` plans from now on; its folder must be locked.
+
+    ``results``: how many are stored already, which claims that are made now can no longer precede.
+    """
+    manifest.write(run.folder, suite, run.updated, results=results)
 
 
 def load(folder: Path) -> Run:
@@ -125,15 +170,24 @@ def find(run: str | Path | None = None, out: Path = REPORTS) -> Run:
     """The run of that name under ``out``, or in that folder; the newest under ``out`` if none is named.
 
     Raises:
+        BenchError: there is none, or what it holds is damaged.
+    """
+    return load(locate(run, out))
+
+
+def locate(run: str | Path | None = None, out: Path = REPORTS) -> Path:
+    """The folder of the run that ``find`` would load, whatever state it is in.
+
+    Raises:
         BenchError: there is none.
     """
     if run is None:
         if found := _folders(out):
-            return load(max(found, key=lambda folder: (folder / "run.json").stat().st_mtime_ns))
+            return max(found, key=_updated)
         raise BenchError(f"There is no run under {out}.", hint="Start one: bench run SUITE.")
     for folder in (out / run, Path(run)):
-        if (folder / "run.json").is_file():
-            return load(folder)
+        if any((folder / name).exists() for name in _OURS):
+            return folder
     names = [folder.name for folder in _folders(out)]
     close = get_close_matches(str(run), names, n=1)
     hint = f"Did you mean {close[0]}? " if close else ""
@@ -142,8 +196,8 @@ def find(run: str | Path | None = None, out: Path = REPORTS) -> Run:
 
 
 def runs(out: Path = REPORTS) -> list[Summary]:
-    """Every run under ``out``, the newest first."""
-    return sorted((summarize(load(folder)) for folder in _folders(out)), key=lambda line: line.updated, reverse=True)
+    """Every run under ``out``, the newest first; one whose files are damaged says so."""
+    return sorted(map(_summary, _folders(out)), key=lambda line: line.updated, reverse=True)
 
 
 def summarize(run: Run) -> Summary:
@@ -171,6 +225,18 @@ _OURS = {"lock", "suite.toml", "run.json", "journal"}
 
 def _folders(out: Path) -> list[Path]:
     return sorted(path.parent for path in out.glob("*/run.json")) if out.is_dir() else []
+
+
+def _updated(folder: Path) -> int:
+    return (folder / "run.json").stat().st_mtime_ns
+
+
+def _summary(folder: Path) -> Summary:
+    try:
+        return summarize(load(folder))
+    except BenchError as error:
+        updated = datetime.fromtimestamp(_updated(folder) / 1e9, UTC)
+        return Summary(folder.name, folder, updated, damage=error.message)
 
 
 def _entries(folder: Path) -> set[str]:

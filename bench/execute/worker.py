@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.errors import BenchError
+from bench.execute.artefacts import pack
 from bench.execute.provenance import environment
 from bench.execute.records import Status
 from bench.experiment import Experiment, Job, Outcome, Progress, resolve
@@ -31,6 +32,8 @@ class Result:
     reason: str
     seconds: float = float("nan")
     """The job's share of the time of its batch."""
+    arrays: bytes = b""
+    """What it keeps beside its metrics (``artefacts.pack``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +172,13 @@ def _result(experiment: Experiment, outcome: object) -> Result:
             metrics[name] = _number(value)
         except (TypeError, ValueError, OverflowError, RuntimeError) as error:
             return _failed(f"{name} is {value!r:.80}, not a number ({error})")
+    try:
+        arrays = pack(outcome.arrays)
+    except ValueError as error:
+        return _failed(str(error))
     notes = {str(name): _text(text) for name, text in outcome.notes.items()}
     status: Status = "diverged" if outcome.diverged else "ok"
-    return Result(status, metrics, notes, _text(outcome.diverged))
+    return Result(status, metrics, notes, _text(outcome.diverged), arrays=arrays)
 
 
 def _number(value: Any) -> float:

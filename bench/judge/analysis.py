@@ -81,7 +81,7 @@ def analyze(
     options = [MetricOptions(metric) if isinstance(metric, str) else metric for metric in metrics]
     _require_margins(options)
     runs = code_runs(frame, factors, block, [option.name for option in options], reference)
-    usable = {name: _in_range(name, values) for name, values in runs.values.items()}
+    usable = {name: in_range(name, values) for name, values in runs.values.items()}
     runs = replace(runs, values={name: values for name, (values, _) in usable.items()})
     rng = np.random.default_rng(0) if rng is None else rng
     notes = _design_notes(runs)
@@ -132,7 +132,7 @@ def _absolute_margin(option: MetricOptions, values: Floats) -> float | None:
     return option.margin * mean if mean > 0 else None
 
 
-def _in_range(name: str, values: Floats) -> tuple[Floats, list[str]]:
+def in_range(name: str, values: Floats) -> tuple[Floats, list[str]]:
     """Finite values whose squares are numbers, NaN elsewhere, and what was set aside."""
     notes = []
     missing = int((~np.isfinite(values)).sum())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
@@ -17,12 +17,30 @@ _PERCENT = r"^([0-9]{0,5}[1-9][0-9]{0,5}([.][0-9]{1,12})?|[0-9]{1,6}[.][0-9]{0,1
 
 def shape_faults(source: Source) -> Iterator[Fault]:
     """Unknown and missing keys, and values of the wrong kind."""
+    return model_faults(source, SuiteFile, _TABLES)
+
+
+Tables = Mapping[tuple[str, ...], type[BaseModel]]
+"""Where tables stand in a file, * being any name or number -> what they may hold."""
+
+
+def model_faults(source: Source, model: type[BaseModel], tables: Tables) -> Iterator[Fault]:
+    """Where a file does not fit ``model``, whose inner tables are ``tables``; every field has a description."""
     try:
-        SuiteFile.model_validate(source.data)
+        model.model_validate(source.data)
     except ValidationError as error:
         for entry in error.errors(include_url=False):
             path = _path(source.data, entry["loc"])
-            yield _fault(source, entry["type"], entry["loc"], path)
+            yield _fault(source, entry["type"], path, *_table_of(entry["loc"], model, tables))
+
+
+def fits(table: Any, model: type[BaseModel]) -> bool:
+    """Whether ``table`` has the shape of ``model``."""
+    try:
+        model.model_validate(table)
+    except ValidationError:
+        return False
+    return True
 
 
 def schema() -> dict[str, Any]:
@@ -38,10 +56,14 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+_Margin = Annotated[float, Field(gt=0, allow_inf_nan=False)] | Annotated[str, Field(pattern=_PERCENT)] | None
+_Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
 class MetricTable(_Strict):
     """A table ``[metrics.NAME]``."""
 
-    margin: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Annotated[str, Field(pattern=_PERCENT)] | None = Field(
+    margin: _Margin = Field(
         None, description='The smallest difference that matters: a number above 0 in the metric\'s unit, or "5%".'
     )
     scale: Literal["identity", "log"] | None = Field(
@@ -66,6 +88,69 @@ class BaselineTable(_Strict):
     )
     more_seeds: int | None = Field(
         None, ge=1, le=MAX_SEEDS, description="How many further seeds `bench compare` runs if the first are undecided."
+    )
+
+
+class ContrastTable(_Strict):
+    """What a claim compares: ``from`` and ``to``, or one of ``interaction``, ``trend``, ``order`` and ``cell``."""
+
+    factor: str | None = Field(None, description="The factor whose levels from and to (or order) name.")
+    from_: Any = Field(None, alias="from", description="A level of factor, or a table of levels: the earlier side.")
+    to: Any = Field(None, description="A level of factor, or a table of levels: the later side, less the earlier.")
+    at: dict[str, Any] = Field({}, description='Levels of other factors that hold everywhere: { act = "gelu" }.')
+    interaction: dict[str, list[Any]] | None = Field(
+        None, description='Two levels of each of its factors: { init = ["random", "orthogonal"], reg = ["l1", "l2"] }.'
+    )
+    trend: str | None = Field(None, description="A factor with numbers as levels, along which the metric rises.")
+    spacing: Literal["linear", "log"] = Field(
+        "linear", description='What a trend is linear in: the levels ("linear") or their logarithms ("log").'
+    )
+    order: list[Any] | None = Field(
+        None, description="Levels of factor, or tables of levels (or lists of these), each above the one before it."
+    )
+    cell: dict[str, Any] | None = Field(None, description="A level of each factor: the cell whose runs are looked at.")
+
+
+class PublishedTable(_Strict):
+    """Figures that a claim was published with, as they were printed."""
+
+    change: str | None = Field(
+        None, pattern=r"^[+\-−]?[0-9]+([.][0-9]+)?%$", description='The change of the mean in percent: "-17.9%".'
+    )
+    t: _Number | None = Field(None, description="The t statistic.")
+    p: _Number | Annotated[str, Field(max_length=40)] | None = Field(
+        None, description='The p value: a number, or "<0.01".'
+    )
+    d: _Number | Annotated[list[_Number], Field(min_length=2, max_length=2)] | None = Field(
+        None, description="Cohen's d: a number, or [lowest, highest]."
+    )
+    text: str | None = Field(None, max_length=400, description="Any other figures, in words.")
+
+
+class ClaimTable(_Strict):
+    """A table ``[[claims]]``: what is stated before the runs are seen."""
+
+    id: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        max_length=60,
+        description="What the claim is called: letters, digits, _, . and -, at most 60.",
+    )
+    statement: str = Field(min_length=1, max_length=400, description="The claim as a sentence.")
+    metric: str = Field(description="The metric that it is about.")
+    contrast: ContrastTable = Field(
+        description='What it compares: { factor = "reg", from = "l1", to = "l2" }, or interaction, trend, order, cell.'
+    )
+    expect: Literal["increase", "decrease", "difference", "equivalent", "bimodal"] = Field(
+        description='"increase", "decrease", "difference" (either way), "equivalent" (within the margin), or "bimodal".'
+    )
+    measure: Literal["mean", "spread"] = Field(
+        "mean", description='What is compared: "mean", or "spread" (distances of runs from the median of their cell).'
+    )
+    margin: _Margin = Field(None, description='In place of the metric\'s: a number above 0 in its unit, or "5%".')
+    credited_to: str = Field("", description="The factor to which a difference was credited, to be taken apart.")
+    gate: bool = Field(default=False, description="Whether bench report exits with 1 if it is refuted: true or false.")
+    published: PublishedTable | None = Field(
+        None, description="Figures it was published with: change, t, p, d or text."
     )
 
 
@@ -95,6 +180,7 @@ class SuiteFile(_Strict):
         description="Chosen combinations: one table [[cells]] each, with a level for each factor.",
     )
     metrics: dict[str, MetricTable] = Field({}, description="What matters in a metric: one table [metrics.NAME] each.")
+    claims: list[ClaimTable] = Field([], description="What is stated before the runs: one table [[claims]] each.")
     baseline: BaselineTable | None = Field(
         None, description="What `bench compare` compares a run with: a table [baseline]."
     )
@@ -103,28 +189,42 @@ class SuiteFile(_Strict):
     )
 
 
-def _fault(source: Source, kind: str, location: Sequence[str | int], path: KeyPath) -> Fault:
-    table, key = _place(location)
+def _fault(source: Source, kind: str, path: KeyPath, table: type[BaseModel], key: str) -> Fault:
+    fields = {field.alias or name: field for name, field in table.model_fields.items()}
     if kind == "extra_forbidden":
-        known = list(table.model_fields)
-        hint = f"Allowed here: {', '.join(known)}.{did_you_mean(key, known)}"
+        hint = f"Allowed here: {', '.join(fields)}.{did_you_mean(key, fields)}"
         return source.fault(path, f"unknown key {show(key)}", hint, key=True)
-    allowed = table.model_fields[str(key)].description or ""
+    allowed = fields[key].description or ""
     if kind == "missing":
-        return Fault(1, 1, f"{show(key)} is missing", allowed, width=0)
+        missing = f"{show(key)} is missing"
+        return source.fault(path, missing, allowed, key=True) if path else Fault(1, 1, missing, allowed, width=0)
     value: Any = source.data
     for part in path:
         value = value[part]
     return source.fault(path, f"{'.'.join(map(str, path))} cannot be {show(value)}", allowed)
 
 
-def _place(location: Sequence[str | int]) -> tuple[type[BaseModel], str | int]:
-    """The table that an error lies in, and its key there."""
-    if location[0] == "metrics" and len(location) > 2:
-        return MetricTable, location[2]
-    if location[0] == "baseline" and len(location) > 1:
-        return BaselineTable, location[1]
-    return SuiteFile, location[0]
+_TABLES: Tables = {
+    ("metrics", "*"): MetricTable,
+    ("baseline",): BaselineTable,
+    ("claims", "*"): ClaimTable,
+    ("claims", "*", "contrast"): ContrastTable,
+    ("claims", "*", "published"): PublishedTable,
+}
+
+
+def _table_of(location: Sequence[str | int], model: type[BaseModel], tables: Tables) -> tuple[type[BaseModel], str]:
+    """The innermost table that a location leads into, and its key there."""
+    depth = 0
+    for pattern, inner in tables.items():
+        fits = len(location) > len(pattern) and all(map(_matches, pattern, location))
+        if fits and len(pattern) > depth:
+            model, depth = inner, len(pattern)
+    return model, str(location[depth])
+
+
+def _matches(wanted: str, part: str | int) -> bool:
+    return wanted in ("*", part)
 
 
 def _path(data: Any, location: Sequence[str | int]) -> KeyPath:

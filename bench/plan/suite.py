@@ -9,42 +9,23 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from bench.errors import BenchError
-from bench.experiment import Experiment, Metric
+from bench.experiment import Experiment
+from bench.plan.baseline import BaselineSettings, baseline_settings
 from bench.plan.check import Levels, levels, metric_faults, params_faults
+from bench.plan.claim_check import ClaimReader
+from bench.plan.claims import Claim
 from bench.plan.find import find
 from bench.plan.levels import Level, attempt, describe
+from bench.plan.metrics import MetricSettings, parse_margin
 from bench.plan.positions import KeyPath
 from bench.plan.shape import MAX_SEEDS, shape_faults
 from bench.plan.source import Fault, Source, SuiteError, read, show
 
 MAX_TRIED = 10_000
 """So many cells are tried when a suite is loaded; later ones when they are made."""
-
-
-@dataclass(frozen=True)
-class MetricSettings:
-    """What matters in a metric."""
-
-    margin: float | None = None
-    """The smallest difference that matters, in the metric's unit; if ``relative``, a fraction (0.05 for "5%")."""
-    relative: bool = False
-    scale: Literal["identity", "log"] = "identity"
-
-
-@dataclass(frozen=True)
-class BaselineSettings:
-    """What a run is compared with, and how."""
-
-    file: str | None = None
-    """Relative to the suite's folder."""
-    compare: Literal["cells", "effects"] = "cells"
-    metrics: tuple[str, ...] | None = None
-    """Those that are compared; None for all."""
-    sd: Literal["sample", "population"] = "sample"
-    more_seeds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +53,7 @@ class Suite:
     """Factor -> level -> the value that the experiment is given for it."""
     digest: str
     """A hash of what the file says, comments and layout aside."""
+    claims: tuple[Claim, ...] = ()
 
     def combinations(self) -> Iterator[Mapping[str, Level]]:
         """The levels of each cell: as listed, or the full grid, the first factor changing slowest."""
@@ -99,9 +81,12 @@ def load(path: Path | str, *, seeds: Sequence[int] | None = None) -> Suite:
     if experiment is not None:
         found = levels(source, experiment)
         faults += [*params_faults(source, experiment), *metric_faults(source, experiment), *found.faults]
+        reader = ClaimReader(source, found.settings, _all_metric_settings(source, experiment))
+        claims = reader.claims()
+        faults += reader.faults
     if faults or experiment is None:
         raise SuiteError(source.path, source.text, faults)
-    suite = _suite(source, experiment, found, _given_seeds(source.data["seeds"] if seeds is None else seeds))
+    suite = _suite(source, experiment, found, claims, _given_seeds(source.data["seeds"] if seeds is None else seeds))
     if refused := list(itertools.islice(_refused_cells(source, suite), 3)):
         raise SuiteError(source.path, source.text, refused)
     return suite
@@ -174,7 +159,9 @@ def _experiment(source: Source, report: Callable[[Fault], None]) -> Experiment |
         return None
 
 
-def _suite(source: Source, experiment: Experiment, found: Levels, seeds: tuple[int, ...]) -> Suite:
+def _suite(
+    source: Source, experiment: Experiment, found: Levels, claims: tuple[Claim, ...], seeds: tuple[int, ...]
+) -> Suite:
     data = source.data
     published = data.get("published")
     return Suite(
@@ -185,29 +172,26 @@ def _suite(source: Source, experiment: Experiment, found: Levels, seeds: tuple[i
         params=source.table("params"),
         factors={name: tuple(taken) for name, taken in found.settings.items()},
         listed=found.listed,
-        metrics={
-            metric.name: _metric_settings(metric, source.table("metrics").get(metric.name, {}))
-            for metric in experiment.metrics
-        },
-        baseline=_baseline_settings(source.table("baseline")),
+        metrics=_all_metric_settings(source, experiment),
+        baseline=baseline_settings(source.table("baseline")),
         published=None if published is None else source.path.parent / published,
         path=source.path,
         text=source.text,
         settings=found.settings,
         digest=hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:20],
+        claims=claims,
     )
 
 
-def _metric_settings(metric: Metric, table: Mapping[str, Any]) -> MetricSettings:
-    margin, scale = table.get("margin"), table.get("scale", metric.scale)
-    if isinstance(margin, str):
-        return MetricSettings(float(margin.removesuffix("%")) / 100, relative=True, scale=scale)
-    return MetricSettings(None if margin is None else float(margin), scale=scale)
-
-
-def _baseline_settings(table: Mapping[str, Any]) -> BaselineSettings:
-    metrics = table.get("metrics")
-    return BaselineSettings(**{**table, "metrics": None if metrics is None else tuple(metrics)})
+def _all_metric_settings(source: Source, experiment: Experiment) -> Mapping[str, MetricSettings]:
+    """For every metric what the suite says of it; a table that is at fault says nothing."""
+    settings = {}
+    for metric in experiment.metrics:
+        given = source.table("metrics").get(metric.name)
+        table = given if isinstance(given, dict) else {}
+        margin, relative = parse_margin(table.get("margin"))
+        settings[metric.name] = MetricSettings(margin, relative, table.get("scale", metric.scale))
+    return settings
 
 
 def _refused_cells(source: Source, suite: Suite) -> Iterator[Fault]:

@@ -12,9 +12,11 @@ from rich.cells import cell_len
 
 from bench.execute.frames import remarks
 from bench.execute.run import Summary, load
+from bench.judge.claims import REFUTED
 from bench.plan.design import n_cells, n_jobs
 from bench.plan.suite import Suite
-from bench.present import numbers
+from bench.present import numbers, state
+from bench.present.origin import mixtures
 from bench.present.report import Column, Table, plain
 
 
@@ -27,6 +29,7 @@ def checked(suite: Suite) -> dict[str, Any]:
         "factors": {name: list(levels) for name, levels in suite.factors.items()},
         "seeds": list(suite.seeds),
         "metrics": [metric.name for metric in suite.experiment.metrics],
+        "claims": [claim.id for claim in suite.claims],
         "cells": n_cells(suite),
         "runs": n_jobs(suite),
     }
@@ -55,6 +58,21 @@ def first_reason(folder: Path) -> str:
     return plain(said.loc[said["status"].isin(["failed", "lost"]), "text"].iloc[0].partition("\n")[0])
 
 
+def cautions(folder: Path) -> list[str]:
+    """What is wrong with the stored results of a run, or not shown of them, a sentence each."""
+    run = load(folder)
+    keys = {job.key for job in run.planned()}
+    return [*state.alarms(run.contents, keys), *mixtures(run.contents, keys)]
+
+
+def refuted_gates(data: Mapping[str, DataFrame]) -> list[str]:
+    """Of a report's frames, the ids of the gating claims that are refuted."""
+    if "claims" not in data:
+        return []
+    claims = data["claims"]
+    return list(claims.loc[claims["gate"] & (claims["verdict"] == REFUTED), "claim"])
+
+
 def lines(facts: Mapping[str, Any]) -> str:
     """One line a fact, the values aligned."""
     width = max(map(cell_len, facts))
@@ -67,9 +85,10 @@ def runs(summaries: Sequence[Summary]) -> Table:
     rows = [
         {"name": line.name, "updated": f"{line.updated.astimezone():%Y-%m-%d %H:%M}"}
         | {name: getattr(line, name) for name in counts}
+        | {"damage": line.damage}
         for line in summaries
     ]
-    frame = DataFrame(rows, columns=["name", "updated", *counts])
+    frame = DataFrame(rows, columns=["name", "updated", *counts, "damage"])
     columns = (
         Column("Run", ("name",), key=True),
         Column("Updated", ("updated",)),
@@ -87,7 +106,6 @@ def _text(value: Any) -> str:
     if isinstance(value, Mapping):
         return "; ".join(f"{name}: {_text(levels)}" for name, levels in value.items())
     if isinstance(value, list):
-        return (
-            numbers.ranges(value) if value and all(type(item) is int for item in value) else ", ".join(map(str, value))
-        )
+        integers = bool(value) and all(type(item) is int for item in value)
+        return numbers.ranges(value) if integers else ", ".join(map(str, value)) or "none"
     return str(value)

@@ -11,14 +11,15 @@ from pathlib import Path
 import pandas as pd
 
 from bench.errors import BenchError
+from bench.execute import REPORTS
 from bench.execute.frames import remarks, wide
-from bench.execute.run import REPORTS, Run
+from bench.execute.run import Run
 from bench.judge.analysis import Analysis, MetricOptions, analyze
 from bench.judge.published import compare_published
 from bench.plan.design import n_cells
 from bench.plan.suite import Suite
-from bench.present import anova_tables, gate_rates, methods, numbers, state, tables, words
-from bench.present.origin import origin
+from bench.present import anova_tables, claims, gate_rates, methods, numbers, state, tables, words
+from bench.present.origin import mixtures, origin
 from bench.present.report import Report, Section
 from bench.present.tables import Context
 
@@ -26,7 +27,8 @@ from bench.present.tables import Context
 def build(run: Run) -> Report:
     """Everything there is to say about ``run`` as it is stored now, finished or not.
 
-    ``data`` of the report holds ``runs`` (one row a planned run), ``remarks`` and the frames of the analysis.
+    ``data`` of the report holds ``runs`` (one row a planned run), ``remarks``, the frames of the analysis, and those of
+    the claims, if the suite makes any.
     """
     suite = run.suite
     jobs, said = wide(run), remarks(run)
@@ -37,6 +39,7 @@ def build(run: Run) -> Report:
             [
                 *state.overview(jobs, [metric.name for metric in suite.experiment.metrics], _command(run)),
                 *state.alarms(run.contents, set(jobs["run"])),
+                *mixtures(run.contents, set(jobs["run"])),
             ],
         )
     ]
@@ -45,6 +48,11 @@ def build(run: Run) -> Report:
         analysis = _analyze(suite, jobs)
         data |= frames(analysis)
         body = list(analysis_sections(analysis, context, jobs["seed"].nunique()))
+        if suite.claims:
+            verdicts = claims.judge(run, _values(suite, jobs))
+            data |= claims.frames(verdicts, context)
+            sections[:0] = claims.sections(verdicts, context, unfinished=not (jobs["status"] == "ok").all())
+            body += claims.appendices(verdicts)
         if suite.published is not None:
             published, data["published"] = _published(suite.published, analysis, context)
             body.insert([part.title for part in body].index("Means"), published)
@@ -108,8 +116,7 @@ def _command(run: Run) -> str:
 
 def _analyze(suite: Suite, jobs: pd.DataFrame) -> Analysis:
     """The analysis of the runs that are ok; the values of all others count as missing."""
-    names = [metric.name for metric in suite.experiment.metrics]
-    values = jobs.assign(**jobs[names].where(jobs["status"] == "ok"))
+    values = _values(suite, jobs)
     options = [
         MetricOptions(
             metric.name,
@@ -121,6 +128,12 @@ def _analyze(suite: Suite, jobs: pd.DataFrame) -> Analysis:
         for metric in suite.experiment.metrics
     ]
     return analyze(values, list(suite.factors), "seed", options)
+
+
+def _values(suite: Suite, jobs: pd.DataFrame) -> pd.DataFrame:
+    """The runs, NaN in every metric of one that is not ok."""
+    names = [metric.name for metric in suite.experiment.metrics]
+    return jobs.assign(**jobs[names].where(jobs["status"] == "ok"))
 
 
 def _published(path: Path, analysis: Analysis, context: Context) -> tuple[Section, pd.DataFrame]:

@@ -15,7 +15,8 @@ from bench.experiment import Metric
 from bench.judge.baseline import Comparison, Outcome, Rule, compare
 from bench.judge.gate import VERDICTS
 from bench.judge.looks import Look, look
-from bench.plan.suite import MetricSettings, Suite
+from bench.plan.metrics import MetricSettings
+from bench.plan.suite import Suite
 from bench.present import compared_words as words
 from bench.present import gate_rates
 from bench.present.report import Column, Report, Section, Table

@@ -215,7 +215,7 @@ def _facts(origin: Origin) -> dict[str, str]:
         facts[f"Code of {entry['name']}"] = f"{entry['version']} {str(entry['commit'])[:12]}{changed}".strip()
     for number, entry in enumerate(origin.environments, start=1):
         which = f" {number}" if len(origin.environments) > 1 else ""
-        for name in ("python", "packages", "platform", "cpu", "instructions", "threads", "settings"):
+        for name in ("python", "packages", "platform", "cpu", "instructions", "kernels", "threads"):
             facts[f"{name.capitalize()}{which}"] = _text(entry.get(name))
     return {name: text for name, text in facts.items() if text}
 

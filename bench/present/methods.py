@@ -26,7 +26,7 @@ def methods(analysis: Analysis, context: Context) -> Iterator[str]:
         yield f"d_z is the mean of the contrasts of the {context.block}s over their standard deviation."
     for family, rows in contrasts.groupby("family", sort=False):
         size = int(rows["family_size"].iloc[0])
-        yield f"Adjusted p of effects: {family}; {size} tests. Nothing was declared in advance: all are exploratory."
+        yield f"Adjusted p of effects: {family}; {size} tests, as a family exploratory; claims are judged apart."
     if (contrasts["scale"] == "ratio").any():
         labels = numbers.listed(_labels(contrasts[contrasts["scale"] == "ratio"], context))
         yield f"{labels}: analysed as logarithms; effects are ratios of geometric means, and 1 means no effect."

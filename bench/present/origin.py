@@ -1,10 +1,13 @@
-"""A run becomes its provenance: which suite, code, machines and versions its numbers come from."""
+"""A run becomes its provenance: the suite, code, machines and versions of its numbers, and whether these are mixed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from bench.execute.journal import Contents
+from bench.execute.records import OUTCOMES
 from bench.execute.run import Run
 from bench.present import numbers
 
@@ -18,24 +21,92 @@ def origin(run: Run) -> Mapping[str, str]:
         "Shared parameters": ", ".join(f"{name} = {value}" for name, value in suite.params.items()) or "all defaults",
         "Seeds": numbers.ranges(list(suite.seeds)),
         "Folder": str(run.folder),
-        "Run": ", ".join(sorted({f"{session['started']} on {session['host']}" for session in contents.sessions})),
-        "Code": ", ".join(_code(entry) for entry in (contents.sessions[-1]["code"] if contents.sessions else [])),
+        "Run": ", ".join(sorted({_when(session) for session in contents.sessions})),
+        "Code": "; ".join(dict.fromkeys(map(_codes, contents.sessions))),
+        "Set aside": _set_aside(contents),
     }
-    for environment in contents.environments.values():
-        facts[f"Environment {environment['id']}"] = _environment(environment)
+    for name, environment in contents.environments.items():
+        facts[f"Environment {name}"] = _environment(environment)
     seconds = sum(record.seconds for record in contents.records.values())
     facts["Computing time"] = f"{numbers.significant(seconds, 3)} s in all workers"
     return {name: text for name, text in facts.items() if text}
 
 
+def mixtures(contents: Contents, planned: Collection[str]) -> Iterator[str]:
+    """Paragraphs on results of one table that come from different code of the experiment, or different environments."""
+    used = [record for key, record in contents.records.items() if key in planned and record.status in OUTCOMES]
+    sessions = (contents.session_of.get(record.key) for record in used)
+    digests = Counter(_digest(contents.sessions[index]) for index in sessions if index is not None)
+    del digests[""]
+    if len(digests) > 1:
+        yield (
+            f"Different code: the experiment's source changed between these runs, and its version did not "
+            f"({_shares(digests)}). If the change can alter numbers, they do not belong in one table: change the "
+            "version, or run with --fresh."
+        )
+    environments = Counter(record.environment for record in used)
+    if len(environments) > 1:
+        described = [contents.environments.get(name, {}) for name in environments]
+        names = list(dict.fromkeys(name for one in described for name in one if name not in ("id", "kind", "schema")))
+        differing = [name for name in names if len({str(one.get(name)) for one in described}) > 1]
+        yield (
+            f"Different environments: these runs were made in {len(environments)} of them ({_shares(environments)}), "
+            f"which differ in {numbers.listed(differing) or 'what is not known'}; equal parameters and seeds may then "
+            "give other last digits, and training can amplify them. Provenance describes each."
+        )
+
+
+def _shares(counts: Counter[str]) -> str:
+    return numbers.listed(
+        [f"{numbers.counted(count, 'run')} by {name or 'unknown'}" for name, count in counts.most_common()]
+    )
+
+
+def _when(session: Mapping[str, Any]) -> str:
+    return f"{session.get('started', 'at an unknown time')} on {session.get('host', 'an unknown host')}"
+
+
+def _code_of(session: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The state of bench, then of the experiment; only what has the form that bench writes."""
+    entries = session.get("code")
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+
+
+def _digest(session: Mapping[str, Any]) -> str:
+    entries = _code_of(session)
+    return str(entries[-1].get("digest", "")) if entries else ""
+
+
+def _codes(session: Mapping[str, Any]) -> str:
+    return ", ".join(map(_code, _code_of(session)))
+
+
 def _code(entry: Mapping[str, Any]) -> str:
-    parts = [str(entry["name"]), str(entry["version"])]
-    if entry["commit"]:
-        parts.append(f"commit {entry['commit'][:12]}{' with changes' if entry['dirty'] else ''}")
+    parts = [str(entry.get("name", "")), str(entry.get("version", ""))]
+    if entry.get("commit"):
+        parts.append(f"commit {str(entry['commit'])[:12]}{' with changes' if entry.get('dirty') else ''}")
+    if entry.get("digest"):
+        parts.append(f"source {entry['digest']}")
     return " ".join(part for part in parts if part)
 
 
+def _set_aside(contents: Contents) -> str:
+    """How many damaged lines were taken out of the journal, which is the only trace of them in the results."""
+    found = [session.get("set_aside") for session in contents.sessions]
+    n_lines = sum(n for counts in found if isinstance(counts, dict) for n in counts.values() if isinstance(n, int))
+    return f"{numbers.counted(n_lines, 'damaged line')} of the journal; what they held was run again" if n_lines else ""
+
+
 def _environment(environment: Mapping[str, Any]) -> str:
-    packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
-    threads = ", ".join(f"{name}={value}" for name, value in environment["threads"].items())
-    return f"{environment['python']}; {packages}; {environment['platform']}; {environment['cpu']}; {threads}"
+    """Every part that bench describes, in its order; nothing is taken for granted, since a file says it."""
+    parts = []
+    for name in ("python", "packages", "platform", "cpu", "instructions", "kernels", "threads"):
+        value = environment.get(name)
+        if isinstance(value, dict):
+            joint = "=" if name == "threads" else " "
+            parts.append(", ".join(f"{key}{joint}{part}" for key, part in value.items()))
+        elif isinstance(value, list):
+            parts.append(" ".join(map(str, value)))
+        elif value:
+            parts.append(str(value))
+    return "; ".join(part for part in parts if part)

@@ -61,8 +61,9 @@ def alarms(contents: Contents, planned: Collection[str]) -> Iterator[str]:
     if contents.damaged:
         first_line = contents.damaged[0]
         yield (
-            f"{len(contents.damaged)} damaged lines of the journal were set aside (the first is line {first_line.line} "
-            f"of {first_line.segment}: {first_line.why}). Running the suite again replaces what they held."
+            f"{numbers.counted(len(contents.damaged), 'damaged line')} of the journal cannot be read (the first is "
+            f"line {first_line.line} of {first_line.segment}: {first_line.why}). Running the suite again sets them "
+            "aside, and runs what they held."
         )
 
 

@@ -64,6 +64,23 @@ def within_blocks(
     return _t_estimates(value, se, df, blocks, magnitude=magnitude, confidence=confidence)
 
 
+def randomized_blocks(table: Floats, weights: Floats, *, confidence: float = 0.95) -> Estimates:
+    """Contrasts ``weights @ means`` of a complete ``table`` (blocks, cells) with one residual variance for all of them.
+
+    The additive model of blocks and cells, (blocks - 1)(cells - 1) degrees of freedom: unlike ``one_sample``, it takes
+    the contrasts to vary alike between blocks. ``weights`` (effects, cells), each row summing to zero.
+    """
+    blocks, cells = table.shape
+    means = table.mean(axis=0) if blocks else np.full(cells, np.nan)
+    residuals = table - means - (table.mean(axis=1, keepdims=True) - means.mean())
+    df = (blocks - 1) * (cells - 1)
+    mean_sq = (residuals**2).sum() / df if df > 0 else np.nan
+    se = np.sqrt(mean_sq * (weights**2).sum(axis=1) / max(blocks, 1))
+    magnitude = float(np.abs(table).max(initial=0.0))
+    degrees = np.full(len(weights), float(df))
+    return _t_estimates(weights @ means, se, degrees, blocks, magnitude=magnitude, confidence=confidence)
+
+
 def independent(
     mean: Floats, variance: Floats, n: Ints, weights: Floats, *, magnitude: float | Floats, confidence: float = 0.95
 ) -> Estimates:

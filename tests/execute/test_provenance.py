@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,7 @@ def test_the_id_changes_with_what_may_change_numbers() -> None:
         {"packages": {**here.packages, "numpy": "1.0"}},
         {"cpu": "abacus"},
         {"instructions": ()},
+        {"kernels": {"torch": "DEFAULT"}},
         {"threads": dict.fromkeys(THREAD_SETTINGS, "64")},
     ]
     assert len({here.id, *(dataclasses.replace(here, **change).id for change in changes)}) == 1 + len(changes)
@@ -37,6 +39,16 @@ def test_versions_are_had_without_importing_packages() -> None:
         "assert 'numpy' in found, found; assert not {'numpy', 'torch', 'scipy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_the_kernels_of_torch_are_those_it_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where torch is loaded, the instructions that it was told to use are part of the environment; else nothing is."""
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    assert environment().kernels == {}
+    script = "import torch; from bench.execute.provenance import environment; print(environment().kernels['torch'])"
+    told = {**os.environ, "ATEN_CPU_CAPABILITY": "default"}
+    done = subprocess.run([sys.executable, "-c", script], check=True, env=told, capture_output=True, text=True)
+    assert done.stdout == "DEFAULT\n"
 
 
 def test_every_record_says_where_it_was_made(make_suite: MakeSuite, tmp_path: Path) -> None:
@@ -74,3 +86,22 @@ def test_the_commit_is_that_of_the_code(tmp_path: Path, monkeypatch: pytest.Monk
     assert code("tracked_code").dirty
     assert code("untracked_code").commit == ""
     assert code("never_imported").commit == ""
+
+
+def test_the_digest_is_that_of_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The digest of a module changes with its file alone, that of a package with any of its files."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "alone_here.py").write_text("one = 1")
+    (tmp_path / "package_here" / "inner").mkdir(parents=True)
+    for name in ("__init__.py", "experiment.py", "inner/__init__.py", "inner/part.py"):
+        (tmp_path / "package_here" / name).write_text("")
+    for name in ("alone_here", "package_here.experiment"):
+        __import__(name)
+    alone, packaged = code("alone_here").digest, code("package_here.experiment").digest
+    assert alone != packaged != ""
+    (tmp_path / "package_here" / "inner" / "part.py").write_text("two = 2")
+    assert code("alone_here").digest == alone
+    assert code("package_here.experiment").digest != packaged
+    (tmp_path / "alone_here.py").write_text("one = 2")
+    assert code("alone_here").digest != alone
+    assert code("never_imported").digest == ""

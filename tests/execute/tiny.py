@@ -104,10 +104,19 @@ def late(jobs: Sequence[Job], progress: Progress) -> Iterator[object]:
     raise OSError("cannot clean up")
 
 
+def with_arrays(jobs: Sequence[Job], progress: Progress) -> Iterator[object]:
+    """Keeps arrays that depend on the size alone."""
+    for job in jobs:
+        size = job.params.size
+        arrays = {"decoder": np.full((size, 2), 1 / 3, np.float32), "steps": np.arange(size)}
+        yield Outcome({"loss": float(job.seed), "score": 0.5}, arrays=arrays)
+
+
 LOOP = Experiment(params=Params, metrics=METRICS, run=loop)
 ENSEMBLE = Experiment(params=Params, metrics=METRICS, run=ensemble, batch_by=lambda params: params.size, batch_size=8)
 TOO_FEW = Experiment(params=Params, metrics=METRICS, run=too_few, batch_size=4)
 TOO_MANY = Experiment(params=Params, metrics=METRICS, run=too_many, batch_size=4)
+ARRAYS = Experiment(params=Params, metrics=METRICS, run=with_arrays, batch_size=2)
 LATE = Experiment(params=Params, metrics=METRICS, run=late, batch_size=4)
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.plan.baseline import BaselineSettings
 from bench.plan.source import SuiteError
-from bench.plan.suite import BaselineSettings, load
+from bench.plan.suite import load
 
 Write = Callable[[str | bytes], Path]
 

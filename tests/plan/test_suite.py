@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from bench.errors import BenchError
+from bench.plan.metrics import MetricSettings
 from bench.plan.shape import MAX_SEEDS, schema
 from bench.plan.source import SuiteError
-from bench.plan.suite import MetricSettings, load, parse_seeds
+from bench.plan.suite import load, parse_seeds
 
 Write = Callable[[str | bytes], Path]
 
@@ -262,7 +263,7 @@ def test_schema_names_every_key_and_what_it_may_hold() -> None:
     """The JSON Schema forbids unknown keys and describes each known one."""
     assert schema()["additionalProperties"] is False
     properties = schema()["properties"]
-    assert {"name", "experiment", "seeds", "params", "factors", "cells", "metrics", "baseline", "published"} == set(
-        properties
-    )
+    assert {
+        *["name", "experiment", "seeds", "params", "factors", "cells", "metrics", "claims", "baseline", "published"]
+    } == set(properties)
     assert all(entry["description"] for entry in properties.values())

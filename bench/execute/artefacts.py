@@ -1,0 +1,119 @@
+"""Small arrays of a job -> a file of the run's folder that is named by its content -> the same arrays."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import BenchError
+from bench.execute.storage import own_folder, reading, replace
+
+if TYPE_CHECKING:
+    from bench.execute.run import Run  # which reads the journal, which stores arrays
+
+MAX_BYTES = 4 << 20
+"""All arrays of one job together; what is larger belongs into a file that the experiment writes itself."""
+
+
+def pack(arrays: Mapping[str, Any]) -> bytes:
+    """Arrays as an npz file, equal for equal arrays; nothing for no arrays.
+
+    Raises:
+        ValueError: with the reason, for what is not an array of floats or integers, or too large.
+    """
+    if not arrays:
+        return b""
+    file, size = io.BytesIO(), 0
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in sorted(arrays):
+            if not str(name).isidentifier():
+                raise ValueError(f"{name!r:.80} cannot be the name of an array: letters, digits and _ only")
+            array = _plain(name, arrays[name])
+            size += array.nbytes
+            if size > MAX_BYTES:
+                raise ValueError(f"the arrays up to {name} take {size} bytes; all of a job may take {MAX_BYTES}")
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+    return file.getvalue()
+
+
+def save(folder: Path, data: bytes) -> str:
+    """Store packed arrays under ``folder``; returns the digest that names them.
+
+    Raises:
+        BenchError: the disk is full, or a link stands in the way.
+    """
+    digest = hashlib.sha256(data).hexdigest()
+    path = _path(folder, digest)
+    own_folder(folder)
+    own_folder(path.parent)
+    replace(path, data)
+    return digest
+
+
+def load(run: Run, key: str) -> dict[str, NDArray[Any]]:
+    """The arrays of the job ``key`` by name; none if it stored none.
+
+    Raises:
+        BenchError: there is no such job, or its file is missing or not the one that was stored.
+    """
+    record = run.contents.records.get(key)
+    if record is None:
+        hint = "The column `run` of bench.load names those that have one."
+        raise BenchError(f"{run.folder} has no result of a run {key!r:.80}.", hint=hint)
+    try:
+        return read(run.artefacts, record.artefact) if record.artefact else {}
+    except ValueError as error:
+        hint = "bench doctor looks at all of them; bench run --fresh makes them anew."
+        raise BenchError(f"The arrays of the run {key} cannot be read: {error}.", hint=hint) from error
+
+
+def read(folder: Path, digest: str) -> dict[str, NDArray[Any]]:
+    """The arrays that ``save`` stored under this digest.
+
+    Raises:
+        ValueError: with the reason, when the file is missing or is not what was stored; nothing in it is executed.
+        BenchError: the disk fails.
+    """
+    path = _path(folder, digest)
+    if path.is_symlink() or not path.is_file():
+        raise ValueError(f"{path} is missing")
+    if path.stat().st_size > 2 * MAX_BYTES:
+        raise ValueError(f"{path} is larger than any that bench writes")
+    with reading(path):
+        data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise ValueError(f"{path} does not hold what its name says")
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            _refuse_bomb(archive, len(data))
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return dict(arrays)
+    except Exception as error:  # a file that bench did not write may do anything to its reader
+        raise ValueError(f"{path} was not written by bench: {error}") from error
+
+
+def _path(folder: Path, digest: str) -> Path:
+    return folder / digest[:2] / f"{digest}.npz"
+
+
+def _refuse_bomb(archive: zipfile.ZipFile, size: int) -> None:
+    if sum(member.file_size for member in archive.infolist()) > size:
+        raise ValueError("it is larger inside than outside")
+
+
+def _plain(name: str, value: object) -> NDArray[Any]:
+    try:
+        array = np.asarray(value, order="C")
+    except Exception as error:  # a tensor that is elsewhere, a ragged list: its owner must hear why
+        raise ValueError(f"{name} is no array: {error}") from error
+    if array.dtype.kind not in "fiu":
+        raise ValueError(f"{name} is an array of {array.dtype}; only floats and integers are stored")
+    return array.astype(array.dtype.newbyteorder("<"), copy=False)

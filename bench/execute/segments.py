@@ -1,0 +1,98 @@
+"""The segments of a journal -> their lines, each checked; a damaged one is named, and can be set aside."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from bench.execute.records import SCHEMA, Record, decode, decode_record
+from bench.execute.storage import open_own, own_folder, reading, refuse_newer, storing, sync_folder
+
+ASIDE = "damaged"
+"""The folder, beside what was damaged, that keeps what was set aside."""
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A line that cannot be read."""
+
+    segment: str
+    line: int
+    """Counted from 1."""
+    why: str
+
+
+def segments(folder: Path) -> list[Path]:
+    """The segments in the order in which they were written; links and other files are not ours."""
+    if not folder.is_dir():
+        return []
+    with reading(folder), os.scandir(folder) as entries:
+        names = [
+            entry.name for entry in entries if _NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+        ]
+    return [folder / name for name in sorted(names, key=lambda name: (int(name.split(".")[0]), name))]
+
+
+def scan(folder: Path) -> Iterator[tuple[str, Record | dict[str, Any] | Damage]]:
+    """The segment and content of every line in the order of writing: a record, what else was said, or its damage.
+
+    Raises:
+        BenchError: a segment cannot be read, or a newer bench wrote it.
+    """
+    for path in segments(folder):
+        with reading(path), path.open("rb") as file:
+            for number, line in _lines(file):
+                if not line.endswith(b"\n"):
+                    why = "torn: the line has no end" if len(line) < _LONGEST else "longer than any that bench writes"
+                    yield path.name, Damage(path.name, number, why)
+                    continue
+                try:
+                    content = decode(line[:-1])
+                    refuse_newer(path, content["schema"], SCHEMA)
+                    yield path.name, decode_record(content) if content["kind"] == "record" else content
+                except (ValueError, KeyError) as error:
+                    yield path.name, Damage(path.name, number, str(error))
+
+
+def set_aside(folder: Path, damaged: Sequence[Damage]) -> None:
+    """Move damaged lines, byte for byte, from their segments to ``damaged/``; the folder must be locked.
+
+    All other lines stay as they are. Killed in between, a line is there twice, and none is lost.
+    """
+    found: dict[str, set[int]] = defaultdict(set)
+    for damage in damaged:
+        found[damage.segment].add(damage.line)
+    for name, numbers in found.items():
+        path, fresh, aside = folder / name, folder / f".{name}.new", folder / ASIDE
+        own_folder(aside)
+        with (
+            storing(path),
+            path.open("rb") as old,
+            open_own(fresh, os.O_TRUNC) as good,
+            open_own(aside / name, os.O_APPEND) as bad,
+        ):
+            for number, line in _lines(old):
+                (bad if number in numbers else good).write(line)
+            for file in (bad, good):
+                file.flush()
+                os.fsync(file.fileno())
+            sync_folder(aside)
+            fresh.replace(path)
+            sync_folder(folder)
+
+
+_NAME = re.compile(r"\d{5,9}\.jsonl")
+_LONGEST = 1 << 22
+"""Bytes in the longest line that is read; a longer one was not written by bench."""
+
+
+def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    number = 0
+    while line := file.readline(_LONGEST):
+        number += 1
+        yield number, line

@@ -1,0 +1,131 @@
+"""Claims and a tidy frame -> for each claim the cells that it needs, and its values on any scale, without any seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bench.judge.analysis import in_range
+from bench.judge.claim_evidence import Sample
+from bench.judge.coded import CodedRuns, code_runs
+from bench.plan.claims import Claim, Comparison, Region
+from bench.plan.levels import Level
+from bench.stats.coding import Floats, Term
+from bench.stats.identify import Design, identify
+from bench.stats.pairs import Cells
+from bench.stats.regions import CellWeights, cell_weights
+
+SEED = "seed"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A claim, and what the runs have for it."""
+
+    claim: Claim
+    table: Floats
+    """Values as measured (seeds, cells), NaN where missing."""
+    weights: Floats | None
+    """(comparisons, cells); None where the design cannot tell what is compared."""
+    assumes: tuple[Term, ...] = ()
+    """Interactions that must be absent for the estimate to be what it is called."""
+
+    @property
+    def measured(self) -> bool:
+        """Whether some seed has every cell that is compared."""
+        return self.weights is not None and len(self.sample().used) > 0
+
+    @property
+    def has_other_scale(self) -> bool:
+        """Whether every value has a logarithm."""
+        return not (self.table <= 0).any()
+
+    def sample(self, *, other_scale: bool = False, without: int | None = None) -> Sample:
+        """The values on the claim's scale or the other one, ``without`` one seed."""
+        assert self.weights is not None  # asked only of what can be told
+        table = self.table if without is None else np.delete(self.table, without, axis=0)
+        log = (self.claim.scale == "log") != other_scale
+        if log:
+            table = np.log(np.where(table > 0, table, np.nan))
+        if self.claim.measure == "spread":
+            table = np.abs(table - _medians(table))
+        return Sample(table, self.weights, self._margin(log=log))
+
+    def _margin(self, *, log: bool) -> float | None:
+        """The margin on a scale: a share of the mean becomes an amount, and the other way about."""
+        margin, relative = self.claim.margin, self.claim.relative or self.claim.scale == "log"
+        finite = self.table[np.isfinite(self.table)]
+        mean = float(np.abs(finite.mean())) if len(finite) else 0.0
+        if margin is None or (mean == 0 and log != relative):
+            return None
+        if log:
+            return float(np.log1p(margin if relative else margin / mean))
+        return margin * mean if relative else margin
+
+
+@dataclass(frozen=True)
+class Cases:
+    """All claims of a suite, beside the runs."""
+
+    runs: CodedRuns
+    design: Design
+    cases: tuple[Case, ...]
+
+    def place(self, comparison: Comparison) -> CellWeights | None:
+        """Weights of the cells that estimate a comparison; None where the design cannot tell it."""
+        regions = [self._codes(region) for region in comparison.regions]
+        if any(region is None for region in regions):
+            return None
+        known = [region for region in regions if region is not None]
+        return cell_weights(self.runs.cells, self.runs.n_levels, known, comparison.weights, self.design.order)
+
+    def _codes(self, region: Region) -> Mapping[int, int] | None:
+        return region_codes(self.runs, region)
+
+
+def gather(frame: pd.DataFrame, factors: Sequence[str], claims: Sequence[Claim]) -> Cases:
+    """Find what every claim needs in ``frame``: one row a run, a column for each factor, ``seed`` and metric.
+
+    Raises:
+        BenchError: for columns that are missing or not numeric.
+    """
+    metrics = list(dict.fromkeys(claim.metric for claim in claims))
+    runs = code_runs(frame, factors, SEED, metrics)
+    cases = Cases(runs, identify(runs.cells, runs.n_levels), ())
+    tables = {}
+    for metric in metrics:
+        usable, _ = in_range(metric, runs.values[metric])
+        table = Cells.of(usable, runs.cell, runs.block, len(runs.cells)).table
+        assert table is not None  # the seeds are the blocks
+        tables[metric] = table
+    found = []
+    for claim in claims:
+        placed = [cases.place(comparison) for comparison in claim.comparisons]
+        told = [entry for entry in placed if entry is not None]
+        assumed = tuple(dict.fromkeys(term for entry in told for term in entry.assumes))
+        weights = np.array([entry.weights for entry in told]) if len(told) == len(placed) else None
+        found.append(Case(claim, tables[claim.metric], weights, assumed))
+    return Cases(runs, cases.design, tuple(found))
+
+
+def region_codes(runs: CodedRuns, region: Region) -> Mapping[int, int] | None:
+    """A region by positions of factors and levels; None where a level was not planned at all."""
+    codes = {}
+    for position, factor in enumerate(runs.factors):
+        if factor.name in region:
+            typed = [(type(level), level) for level in factor.levels]
+            wanted: Level = region[factor.name]
+            if (type(wanted), wanted) not in typed:
+                return None
+            codes[position] = typed.index((type(wanted), wanted))
+    return codes
+
+
+def _medians(table: Floats) -> Floats:
+    """Median of each column, NaN for one without values."""
+    return np.array(
+        [np.median(column[np.isfinite(column)]) if np.isfinite(column).any() else np.nan for column in table.T]
+    )

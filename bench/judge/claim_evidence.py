@@ -1,0 +1,124 @@
+"""What a claim compares, seed by seed -> p values for the claim and against it, by one test or another.
+
+A claim of a direction is tested on either side at half of alpha, since it can be refuted as well as supported. Each
+one-sided p is therefore doubled, which makes it the usual two-sided p where the estimate lies on that side. Equivalence
+is two one-sided tests at alpha (Schuirmann 1987), and an order is supported by its weakest comparison (the
+intersection-union test of Berger 1982).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.plan.claims import Claim
+from bench.stats.coding import Floats
+from bench.stats.contrast import one_sample, randomized_blocks
+from bench.stats.diagnostics import Split, bimodality, normal_shares
+from bench.stats.resample import sign_flip
+
+_NAN = float("nan")
+_DRAWS = 10_000
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """P values: of what would support a claim, and of what would refute it; NaN where there is no such test."""
+
+    support: float = _NAN
+    refute: float = _NAN
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The values that a claim compares, on the scale that it is judged on."""
+
+    table: Floats
+    """(seeds, cells), NaN where a value is missing; for a spread, distances from the median of the cell."""
+    weights: Floats
+    """(comparisons, cells)."""
+    margin: float | None
+
+    @property
+    def used(self) -> Floats:
+        """The rows of the seeds that have every cell compared."""
+        compared = (self.weights != 0).any(axis=0)
+        return np.asarray(self.table[np.isfinite(self.table[:, compared]).all(axis=1)])
+
+    @property
+    def contrasts(self) -> Floats:
+        """One row a seed, one column a comparison."""
+        return np.asarray(np.where(np.isnan(self.used), 0.0, self.used) @ self.weights.T)
+
+    @property
+    def magnitude(self) -> Floats:
+        """Size of the values behind each comparison, which tells a spread from rounding."""
+        return np.asarray(np.abs(self.weights) @ np.nan_to_num(np.abs(self.table)).max(axis=0, initial=0.0))
+
+
+Tail = Callable[[Sample, float, int], Floats]
+"""(sample, bound, direction) -> for each comparison the one-sided p of its lying beyond the bound in that direction."""
+
+
+def per_seed(sample: Sample, bound: float, direction: int) -> Floats:
+    """One contrast per seed and t on it: the primary test."""
+    found = one_sample(sample.contrasts - bound, magnitude=sample.magnitude)
+    return _one_sided(found.p, found.t, direction)
+
+
+def by_blocks(sample: Sample, bound: float, direction: int) -> Floats:
+    """The additive model of seeds and all cells, by the seeds that have every cell."""
+    complete = sample.table[np.isfinite(sample.table).all(axis=1)]
+    # A shift of the contrasts by the bound is one of the cells by its share of their squared weights.
+    shares = sample.weights / (sample.weights**2).sum(axis=1, keepdims=True)
+    found = [
+        randomized_blocks(complete - bound * share, weights[None])
+        for share, weights in zip(shares, sample.weights, strict=True)
+    ]
+    p, t = (np.array([getattr(entry, name)[0] for entry in found]) for name in ("p", "t"))
+    return _one_sided(p, t, direction)
+
+
+def by_sign_flips(sample: Sample, bound: float, direction: int) -> Floats:
+    """Signs flipped seed by seed: no assumption but symmetry."""
+    shifted = sample.contrasts - bound
+    flipped = sign_flip(shifted, np.random.default_rng(0))
+    return _one_sided(flipped.p, shifted.sum(axis=0), direction)
+
+
+def weigh(claim: Claim, sample: Sample, tail: Tail = per_seed) -> Evidence:
+    """The p values of a claim on means or spreads."""
+    if len(sample.contrasts) < 2:
+        return Evidence()
+    margin = sample.margin
+    if claim.expect in ("increase", "decrease"):
+        sign = 1 if claim.expect == "increase" else -1
+        enough = sign * margin if margin is not None and claim.kind != "order" else 0.0
+        against = tail(sample, enough, -sign)
+        return Evidence(_twice(np.max(tail(sample, 0.0, sign))), _twice(len(against) * np.min(against)))
+    some = _twice(min(tail(sample, 0.0, 1)[0], tail(sample, 0.0, -1)[0]))
+    if margin is None:
+        return Evidence(some) if claim.expect == "difference" else Evidence()
+    inside = float(np.maximum(tail(sample, -margin, 1), tail(sample, margin, -1))[0])
+    if claim.expect == "difference":
+        return Evidence(some, inside)
+    return Evidence(inside, _twice(min(tail(sample, margin, 1)[0], tail(sample, -margin, -1)[0])))
+
+
+def weigh_split(sample: Sample) -> tuple[Split, Evidence]:
+    """Whether the runs of a cell fall into two groups; that they do not is never shown."""
+    values = sample.contrasts[:, 0]
+    split = bimodality(values, normal_shares(len(values), np.random.default_rng(0), _DRAWS))
+    return split, Evidence(split.p)
+
+
+def _one_sided(p: Floats, statistic: Floats, direction: int) -> Floats:
+    """The p of one side from that of both."""
+    return np.where(direction * statistic > 0, p / 2, 1 - p / 2)
+
+
+def _twice(p: float) -> float:
+    """A p of one side, as of both; NaN stays."""
+    return float(np.minimum(1.0, 2 * p))

@@ -1,0 +1,116 @@
+"""Claims beside the runs -> their changes in percent, level by level, and taken apart by the factors that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from bench.judge.claim_cases import Case, Cases
+from bench.plan.claims import Claim, Comparison, Region, changed_factors
+from bench.stats.coding import Floats
+from bench.stats.contrast import one_sample
+from bench.stats.pairs import Cells, compare_pairs
+from bench.stats.ratio import ratio_of_means
+
+_NAN = float("nan")
+_LEVELS = ["claim", "factor", "level", "scale", "estimate", "low", "high", "p"]
+_PARTS = ["claim", "part", "change", "low", "high", "n"]
+
+
+def percent_change(cases: Cases, case: Case, confidence: float) -> Mapping[str, float]:
+    """Of a difference of means as measured: the change relative to the earlier side, with Fieller's interval."""
+    found = (_NAN, _NAN, _NAN)
+    if case.claim.kind == "difference" and case.claim.measure == "mean":
+        base = case.claim.comparisons[0].regions[0]
+        found = _relative(cases, case, case.claim.comparisons[0], base, confidence)[:3]
+    return dict(zip(("change", "change_low", "change_high"), found, strict=True))
+
+
+def two_samples(cases: Cases, case: Case, confidence: float) -> Mapping[str, float]:
+    """Of a difference of two cells: t and d as of independent samples, which is how most papers print them."""
+    row: Mapping[Hashable, float] = {}
+    comparison = case.claim.comparisons[0]
+    if case.claim.kind == "difference" and case.claim.measure == "mean" and case.weights is not None:
+        chosen = [np.flatnonzero(case.weights[0] * sign > 0) for sign in (1, -1)]
+        if len(comparison.fixed) == len(cases.runs.factors) and all(len(cells) == 1 for cells in chosen):
+            values = case.table.reshape(-1)
+            cell = np.tile(np.arange(case.table.shape[1]), len(case.table))
+            summary = Cells.of(values, cell, None, case.table.shape[1])
+            row = compare_pairs(summary, chosen[0], chosen[1], confidence=confidence).iloc[0].to_dict()
+    return {f"two_sample_{name}": row.get(own, _NAN) for name, own in (("t", "t"), ("p", "p_welch"))} | {
+        name: row.get(name, _NAN) for name in ("d", "d_low", "d_high")
+    }
+
+
+def level_frame(cases: Cases, confidence: float) -> pd.DataFrame:
+    """One row for each claim and level of a factor that it averages over: its comparison within that level alone."""
+    rows = [row for case in cases.cases for row in _levels(cases, case, confidence)]
+    return pd.DataFrame(rows, columns=_LEVELS)
+
+
+def part_frame(cases: Cases, confidence: float) -> pd.DataFrame:
+    """One row for each factor that a credited difference changes, each of their interactions, and the total.
+
+    Changes are relative to the mean of the earlier side and add up to the total: a factor's part is what it changes
+    alone, while the others stay as they were; an interaction is what is left over when its factors change together.
+    Fieller's intervals over the seeds that have all the cells; NaN where a combination was not run.
+    """
+    rows = [row for case in cases.cases if case.claim.credited_to for row in _parts(cases, case, confidence)]
+    return pd.DataFrame(rows, columns=_PARTS)
+
+
+def _levels(cases: Cases, case: Case, confidence: float) -> Iterator[Sequence[object]]:
+    claim = case.claim
+    if claim.kind in ("order", "cell") or case.weights is None:
+        return
+    for factor in cases.runs.factors:
+        if factor.name in claim.comparisons[0].fixed:
+            continue
+        for level in factor.levels:
+            within = _within(claim, {factor.name: level})  # type: ignore[dict-item]
+            placed = cases.place(within.comparisons[0])
+            if placed is None or placed.assumes:
+                continue
+            sample = replace(case, claim=within, weights=placed.weights[None]).sample()
+            found = one_sample(sample.contrasts, magnitude=sample.magnitude, confidence=confidence)
+            log = claim.scale == "log"
+            numbers = [np.exp(entry[0]) if log else entry[0] for entry in (found.value, found.low, found.high)]
+            yield claim.id, factor.name, level, "ratio" if log else "difference", *numbers, found.p[0]
+
+
+def _within(claim: Claim, fixed: Region) -> Claim:
+    regions = tuple({**region, **fixed} for region in claim.comparisons[0].regions)
+    return replace(claim, comparisons=(Comparison(regions, claim.comparisons[0].weights),))
+
+
+def _parts(cases: Cases, case: Case, confidence: float) -> Iterator[Sequence[object]]:
+    comparison = case.claim.comparisons[0]
+    base, target = comparison.regions
+    changed = changed_factors(comparison)
+    for size in range(1, len(changed) + 1):
+        for names in combinations(changed, size):
+            subsets = [some for count in range(size + 1) for some in combinations(names, count)]
+            regions = tuple({**base, **{name: target[name] for name in some}} for some in subsets)
+            signs = tuple((-1.0) ** (size - len(some)) for some in subsets)
+            part = Comparison(regions, signs)
+            yield case.claim.id, " × ".join(names), *_relative(cases, case, part, base, confidence)
+    if len(changed) > 1:
+        yield case.claim.id, "total", *_relative(cases, case, comparison, base, confidence)
+
+
+def _relative(
+    cases: Cases, case: Case, comparison: Comparison, base: Region, confidence: float
+) -> tuple[float, float, float, int]:
+    """A comparison of means as measured over the mean of ``base``, its interval, and the seeds that it rests on."""
+    sides = [cases.place(side) for side in (comparison, Comparison((base,), (1.0,)))]
+    weights: list[Floats] = [side.weights for side in sides if side is not None and not side.assumes]
+    if len(weights) < 2:
+        return _NAN, _NAN, _NAN, 0
+    used = (np.array(weights) != 0).any(axis=0)
+    rows = case.table[np.isfinite(case.table[:, used]).all(axis=1)][:, used]
+    found = ratio_of_means(rows @ weights[0][used], rows @ weights[1][used], paired=True, confidence=confidence)
+    return *found, len(rows)

@@ -1,0 +1,219 @@
+"""Declared claims and a frame of runs -> a verdict on each: what was found, and whether it depends on the method."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from bench.judge.claim_cases import Case, Cases, gather
+from bench.judge.claim_evidence import Evidence, by_blocks, by_sign_flips, per_seed, weigh, weigh_split
+from bench.judge.claim_parts import level_frame, part_frame, percent_change, two_samples
+from bench.judge.names import term_name
+from bench.plan.claims import Claim, changed_factors
+from bench.stats.coding import Bools, Floats
+from bench.stats.contrast import one_sample
+from bench.stats.diagnostics import wilson
+from bench.stats.multiplicity import adjust
+
+ALPHA = 0.05
+SUPPORTED, REFUTED, INCONCLUSIVE = "supported", "refuted", "inconclusive"
+NOT_IDENTIFIABLE, NOT_MEASURED = "not identifiable", "not measured"
+VERDICTS = (SUPPORTED, REFUTED, INCONCLUSIVE, NOT_IDENTIFIABLE, NOT_MEASURED)
+
+_NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class ClaimVerdicts:
+    """Result frames with flat columns; a number that cannot be had is NaN."""
+
+    claims: pd.DataFrame
+    """One row a claim (``judge_claims``)."""
+    levels: pd.DataFrame
+    """Every claim's comparison within each level of the factors that it averages over."""
+    parts: pd.DataFrame
+    """Differences that were credited to one of several factors, taken apart."""
+
+
+def judge_claims(
+    frame: pd.DataFrame,
+    factors: Sequence[str],
+    claims: Sequence[Claim],
+    *,
+    post_hoc: Collection[str] = (),
+    confidence: float = 0.95,
+) -> ClaimVerdicts:
+    """Judge every claim by one contrast per seed and t on it, adjusted by Holm over the family of claims.
+
+    ``frame`` has one row a run: a column for each factor, ``seed``, and the metrics, NaN where a run has no value.
+    ``post_hoc`` names claims made after results were seen; they form a family with all the others, while those made in
+    advance form one of their own. A claim is *supported* where the adjusted p of what it states is at most 0.05,
+    *refuted* where that of the contrary is (an effect the other way, or too small to matter where there is a margin),
+    else *inconclusive*; *not identifiable* where the cells cannot tell what it compares, and *not measured* where they
+    could but no seed has them all. Columns ``without_a_seed``, ``block_model``, ``sign_flip`` and ``other_scale`` hold
+    the verdicts that these would give, the first the verdicts without some seed that differ.
+    Raises BenchError for columns that are missing or not numeric.
+    """
+    cases = gather(frame, factors, claims)
+    late = np.array([claim.id in post_hoc for claim in claims], dtype=bool)
+    primary = [_evidence(case) for case in cases.cases]
+    verdicts = _verdicts(cases.cases, primary, late)
+    rows = [_row(cases, case, confidence) for case in cases.cases]
+    table = pd.DataFrame(rows).assign(
+        declared=np.where(late, "post hoc", "in advance"),
+        verdict=verdicts,
+        **_p_values(primary, late),
+        **_sensitivity(cases.cases, primary, verdicts, late),
+    )
+    return ClaimVerdicts(table, level_frame(cases, confidence), part_frame(cases, confidence))
+
+
+def _evidence(case: Case, variant: str = "", without: int | None = None) -> Evidence:
+    """P values of a claim by the primary test, or by another; none where it cannot be told."""
+    other_scale = variant == "other_scale"
+    if not case.measured or (other_scale and not case.has_other_scale):
+        return Evidence()
+    sample = case.sample(other_scale=other_scale, without=without)
+    if case.claim.kind == "cell":
+        return Evidence() if variant in ("block_model", "sign_flip") else weigh_split(sample)[1]
+    tail = {"block_model": by_blocks, "sign_flip": by_sign_flips}.get(variant, per_seed)
+    return weigh(case.claim, sample, tail)
+
+
+def _adjusted(p: ArrayLike, late: Bools) -> Floats:
+    """Holm's p over the claims made in advance, and for others over all claims."""
+    early = adjust(np.where(late, np.nan, p), "holm")
+    return np.where(late, adjust(p, "holm"), early)
+
+
+def _verdicts(cases: Sequence[Case], found: Sequence[Evidence], late: Bools) -> list[str]:
+    support = _adjusted([entry.support for entry in found], late)
+    refute = _adjusted([entry.refute for entry in found], late)
+    verdicts = []
+    for case, in_favour, against in zip(cases, support, refute, strict=True):
+        if case.weights is None:
+            verdicts.append(NOT_IDENTIFIABLE)
+        elif not case.measured:
+            verdicts.append(NOT_MEASURED)
+        elif in_favour <= ALPHA:
+            verdicts.append(SUPPORTED)
+        else:
+            verdicts.append(REFUTED if against <= ALPHA else INCONCLUSIVE)
+    return verdicts
+
+
+def _p_values(found: Sequence[Evidence], late: Bools) -> Mapping[str, Any]:
+    """``p`` and ``p_adjusted`` are those of the nearer verdict; all four stand beside them."""
+    support, refute = (np.array([getattr(entry, name) for entry in found]) for name in ("support", "refute"))
+    support_adjusted, refute_adjusted = _adjusted(support, late), _adjusted(refute, late)
+    tested = np.isfinite(support)
+    return {
+        "p": np.fmin(support, refute),
+        "p_adjusted": np.fmin(support_adjusted, refute_adjusted),
+        "p_support": support,
+        "p_support_adjusted": support_adjusted,
+        "p_refute": refute,
+        "p_refute_adjusted": refute_adjusted,
+        "family": np.where(late, "all claims (Holm)", "claims made in advance (Holm)"),
+        "family_size": np.where(late, tested.sum(), (tested & ~late).sum()),
+    }
+
+
+def _sensitivity(
+    cases: Sequence[Case],
+    primary: Sequence[Evidence],
+    verdicts: Sequence[str],
+    late: Bools,
+) -> Mapping[str, Sequence[str]]:
+    """The verdicts by other methods (empty where one does not apply), and those that leaving out a seed would give."""
+    columns: dict[str, Sequence[str]] = {}
+    for variant in ("block_model", "sign_flip", "other_scale"):
+        found = [_evidence(case, variant) for case in cases]
+        applies = [np.isfinite(entry.support) for entry in found]
+        joined = [own if fits else first for own, first, fits in zip(found, primary, applies, strict=True)]
+        judged = _verdicts(cases, joined, late)
+        columns[variant] = [verdict if fits else "" for verdict, fits in zip(judged, applies, strict=True)]
+    others: list[dict[str, None]] = [{} for _ in cases]
+    for seed in range(max((len(case.table) for case in cases), default=0)):
+        found = [_evidence(case, without=seed) for case in cases]
+        for entry, verdict, usual in zip(others, _verdicts(cases, found, late), verdicts, strict=True):
+            if verdict != usual:
+                entry[verdict] = None
+    columns["without_a_seed"] = [", ".join(entry) for entry in others]
+    return columns
+
+
+def _row(cases: Cases, case: Case, confidence: float) -> Mapping[str, Any]:
+    claim = case.claim
+    return {
+        "claim": claim.id,
+        "statement": claim.statement,
+        "metric": claim.metric,
+        "kind": claim.kind,
+        "contrast": claim.contrast,
+        "expect": claim.expect,
+        "measure": claim.measure,
+        "gate": claim.gate,
+        "credited_to": claim.credited_to,
+        "changed": ", ".join(changed_factors(claim.comparisons[0]) if claim.kind == "difference" else ()),
+        "seeds": len(case.table),
+        "assumes": ", ".join(term_name(cases.runs, term) for term in case.assumes),
+        **_estimate(case, confidence),
+        **percent_change(cases, case, confidence),
+        **two_samples(cases, case, confidence),
+        **_published(claim),
+    }
+
+
+def _estimate(case: Case, confidence: float) -> Mapping[str, Any]:
+    """The estimate with its interval: of an order its weakest comparison, of a cell the share of its upper group."""
+    nothing = dict.fromkeys(("estimate", "low", "high", "t", "df", "margin"), _NAN)
+    if not case.measured:
+        return {"scale": "", **nothing, "n": 0, "detail": ""}
+    sample = case.sample()
+    n = len(sample.used)
+    if case.claim.kind == "cell":
+        split = weigh_split(sample)[0]
+        upper = n - split.n_low if np.isfinite(split.p) else 0
+        low, high = wilson(upper, n, confidence)
+        threshold = np.exp(split.threshold) if case.claim.scale == "log" else split.threshold
+        detail = f"{upper} of {n} above {threshold:.4g}" if np.isfinite(split.p) else ""
+        found = {"estimate": upper / n, "low": low, "high": high} if np.isfinite(split.p) else {}
+        return {"scale": "share", **nothing, **found, "n": n, "detail": detail}
+    estimates = one_sample(sample.contrasts, magnitude=sample.magnitude, confidence=confidence)
+    sign = -1.0 if case.claim.expect == "decrease" else 1.0
+    weakest = int(np.nanargmin(sign * estimates.t)) if np.isfinite(estimates.t).any() else 0
+    log = case.claim.scale == "log"
+    margin = _NAN if sample.margin is None else sample.margin
+    values = {name: getattr(estimates, name)[weakest] for name in ("value", "low", "high")}
+    shown = {name: float(np.exp(value) if log else value) for name, value in values.items()}
+    regions = case.claim.comparisons[weakest].regions
+    detail = " → ".join("/".join(map(str, region.values())) for region in regions) if case.claim.kind == "order" else ""
+    return {
+        "scale": "ratio" if log else "difference",
+        "estimate": shown["value"],
+        "low": shown["low"],
+        "high": shown["high"],
+        "t": float(estimates.t[weakest]),
+        "df": float(estimates.df[weakest]),
+        "margin": float(np.exp(margin)) if log else margin,
+        "n": n,
+        "detail": detail,
+    }
+
+
+def _published(claim: Claim) -> Mapping[str, Any]:
+    """The published figures as they were printed, and the change as a fraction."""
+    figures = dict(claim.published)
+    change = figures.pop("change", None)
+    texts = [] if change is None else [str(change)]
+    for name, figure in figures.items():
+        text = "–".join(map(str, figure)) if isinstance(figure, list) else str(figure)
+        texts.append(text if name == "text" else f"{name} {text}")
+    fraction = _NAN if change is None else float(change.replace("−", "-").rstrip("%")) / 100
+    return {"published": ", ".join(texts), "published_change": fraction}

@@ -1,0 +1,83 @@
+"""What a suite claims before it is run: each claim as data, ready to be judged without the file it came from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from bench.plan.levels import Level
+
+Kind = Literal["difference", "interaction", "trend", "order", "cell"]
+Expect = Literal["increase", "decrease", "difference", "equivalent", "bimodal"]
+Region = Mapping[str, Level]
+"""Some factors at a level each; every combination of the other factors counts alike. All factors make it a cell."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A weighted sum of the means of regions; what is claimed is its sign, or that it is small."""
+
+    regions: tuple[Region, ...]
+    weights: tuple[float, ...]
+
+    @property
+    def fixed(self) -> frozenset[str]:
+        """The factors that some region fixes; the comparison is averaged over all others."""
+        return frozenset(name for region in self.regions for name in region)
+
+
+def changed_factors(comparison: Comparison) -> tuple[str, ...]:
+    """The factors in which the two sides of a difference are not at the same level."""
+    first, second = comparison.regions
+    return tuple(name for name in first if first[name] != second[name])
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement, and what would have to be found for it to stand."""
+
+    id: str
+    statement: str
+    metric: str
+    kind: Kind
+    comparisons: tuple[Comparison, ...]
+    """One; of an order, one for each pair of neighbours, later minus earlier."""
+    expect: Expect
+    measure: Literal["mean", "spread"] = "mean"
+    """What is compared: means of runs, or of their distances from the median of their cell."""
+    scale: Literal["identity", "log"] = "identity"
+    margin: float | None = None
+    """The smallest effect that matters, in the metric's unit; if ``relative``, a fraction of its mean."""
+    relative: bool = False
+    credited_to: str = ""
+    """The factor to which a difference was credited, where the two sides differ in more than one."""
+    gate: bool = False
+    """Whether the report's exit code is 1 if the claim is refuted."""
+    published: Mapping[str, Any] = field(default_factory=dict)
+    """Figures as they were printed elsewhere, by name."""
+
+    @property
+    def contrast(self) -> str:
+        """What is compared, as people read it: ``reg: l1 → l2 at act = gelu``."""
+        regions = self.comparisons[0].regions
+        if self.kind == "order":
+            return f"{len(self.comparisons)} comparisons in order"
+        if self.kind == "cell":
+            return "/".join(map(str, regions[0].values()))
+        names = self.comparisons[0].fixed
+        levels = {name: list(dict.fromkeys(region[name] for region in regions)) for name in regions[0] if name in names}
+        varied = [f"{name}: {' → '.join(map(str, taken))}" for name, taken in levels.items() if len(taken) > 1]
+        held = [f"{name} = {taken[0]}" for name, taken in levels.items() if len(taken) == 1]
+        joint = {"interaction": " × ", "trend": "", "difference": " and "}[self.kind]
+        return joint.join(varied) + (f" at {', '.join(held)}" if held else "")
+
+    @property
+    def digest(self) -> str:
+        """A hash of all that the verdict rests on; figures published elsewhere and the gate are no part of it."""
+        stated = asdict(self)
+        for name in ("published", "gate", "credited_to"):
+            del stated[name]
+        return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()[:20]

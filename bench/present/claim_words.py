@@ -1,0 +1,154 @@
+"""Verdicts on claims become sentences: what was found, what it assumes, what it rests on, and what it does not mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isnan
+from typing import Any
+
+from pandas import DataFrame
+
+from bench.judge.claims import ALPHA, INCONCLUSIVE, NOT_IDENTIFIABLE, NOT_MEASURED, REFUTED, ClaimVerdicts
+from bench.present import numbers
+from bench.present.tables import Context
+
+_OTHERS = {"block_model": "by the block model", "sign_flip": "by sign flips", "other_scale": "on the other scale"}
+
+
+def sentences(verdicts: ClaimVerdicts, context: Context) -> Mapping[str, str]:
+    """Claim's id -> the verdict in plain words, with what it assumes, what it rests on and what it does not mean."""
+    labels = {metric.name: metric.label for metric in context.metrics}
+    said = {}
+    for row in verdicts.claims.itertuples():
+        parts = (
+            f"“{str(row.statement).rstrip('.')}.”",
+            _reason(row, labels[str(row.metric)]),
+            _assumption(row),
+            _beside_published(row),
+            _credit(row, verdicts.parts),
+            _sensitivity(row),
+            _level_signs(row, verdicts.levels),
+        )
+        said[str(row.claim)] = " ".join(filter(None, parts))
+    return said
+
+
+def figure(row: Any) -> str:
+    """What was found of a claim, with its interval."""
+    if row.scale == "share":
+        limits = f"[{numbers.percent(row.low)}, {numbers.percent(row.high)}]"
+        return f"upper group: {row.detail} {limits}" if row.detail else numbers.MISSING
+    if not row.scale:
+        return numbers.MISSING
+    return f"{'× ' if row.scale == 'ratio' else ''}{numbers.interval(row.estimate, row.low, row.high)}"
+
+
+def _change(fraction: float) -> str:
+    return f"{'+' if fraction > 0 else ''}{numbers.percent(fraction)}"
+
+
+def _change_within(fraction: float, low: float, high: float) -> str:
+    return _change(fraction) if isnan(low) else f"{_change(fraction)} [{_change(low)}, {_change(high)}]"
+
+
+def _reason(row: Any, metric: str) -> str:
+    """What was found, and why that is the verdict."""
+    if row.verdict == NOT_IDENTIFIABLE:
+        return f"Not identifiable in this design: the cells that it has cannot tell {metric} of {row.contrast}."
+    if row.verdict == NOT_MEASURED:
+        return f"Not measured: no seed has a value of {metric} in every cell that {row.contrast} compares."
+    subject = f"{metric}, {row.contrast}{' (spread over seeds)' if row.measure == 'spread' else ''}"
+    found = f"{subject}: {figure(row)}, adj. p {numbers.p_value(row.p_adjusted)}"
+    if row.n < row.seeds:
+        found += f", by the {row.n} of {numbers.counted(row.seeds, 'seed')} that have every cell compared"
+    if row.kind == "order":
+        found += f" (the weakest comparison: {row.detail})"
+    if row.verdict == REFUTED:
+        return f"Refuted, since {_contrary(row)}. {found}."
+    if row.verdict == INCONCLUSIVE and isnan(row.p):
+        return f"Inconclusive, since there are too few seeds, or nothing varies over them. {found}."
+    if row.verdict == INCONCLUSIVE and row.p <= ALPHA:
+        side = "for it" if row.p == row.p_support else "against it"
+        alone = f"unadjusted, p {side} is {numbers.p_value(row.p)}"
+        return f"{found}; {alone}, which among {row.family_size} claims is not enough."
+    return f"{found}."
+
+
+def _contrary(row: Any) -> str:
+    if row.expect == "equivalent":
+        return "the difference is larger than the margin"
+    if row.expect == "difference":
+        return "any difference is smaller than the margin"
+    neutral = 1.0 if row.scale == "ratio" else 0.0
+    other_way = row.low > neutral if row.expect == "decrease" else row.high < neutral
+    if other_way or row.kind == "order":
+        return "it goes the other way"
+    bound = numbers.significant(row.margin, 2)
+    return f"any {row.expect} is smaller than the margin ({'× ' if row.scale == 'ratio' else ''}{bound})"
+
+
+def _assumption(row: Any) -> str:
+    return (
+        f"This takes for granted that there is no interaction {row.assumes.replace(':', ' × ')}." if row.assumes else ""
+    )
+
+
+def _beside_published(row: Any) -> str:
+    """The published figures, and whether the published change is one that ours allows."""
+    if not row.published:
+        return ""
+    said = f"Published: {row.published}."
+    if isnan(row.change):
+        return said
+    said += f" Ours: {_change_within(row.change, row.change_low, row.change_high)}"
+    if not isnan(row.two_sample_t):
+        t, p, d = numbers.statistic(row.two_sample_t), numbers.p_value(row.two_sample_p), numbers.statistic(row.d)
+        said += f" (two samples, as published: t {t}, p {p}, d {d})"
+    if not isnan(row.published_change + row.change_low):
+        inside = row.change_low <= row.published_change <= row.change_high
+        said += f"; the published change lies {'within' if inside else 'outside'} our interval"
+    return f"{said}."
+
+
+def _credit(row: Any, parts: DataFrame) -> str:
+    """Which part of a difference belongs to the factor that it was credited to."""
+    changed = row.changed.split(", ") if row.changed else []
+    if not row.credited_to:
+        return f"It changes {numbers.listed(changed)} at once: it speaks of none alone." if len(changed) > 1 else ""
+    others = [name for name in changed if name != row.credited_to]
+    if not others:
+        return ""
+    lead = f"It was credited to {row.credited_to}, but {numbers.listed(others)} changed too"
+    own = parts[(parts["claim"] == row.claim) & (parts["part"] != "total")]
+    if own["change"].isna().any():
+        return f"{lead}, and the combinations that would tell them apart were not run."
+    said = [f"{part.part} {_change_within(part.change, part.low, part.high)}" for part in own.itertuples()]
+    credited = own[own["part"] == row.credited_to].iloc[0]
+    shown = credited["low"] > 0 or credited["high"] < 0
+    ending = "" if shown else f"; that {row.credited_to} has a part in it is not shown by these cells"
+    return f"{lead}: of {_change(row.change)}, {numbers.listed(said)}{ending}."
+
+
+def _sensitivity(row: Any) -> str:
+    """Under which other methods the verdict is the same, and under which it is not."""
+    if row.verdict in (NOT_IDENTIFIABLE, NOT_MEASURED):
+        return ""
+    others = {text: getattr(row, name) for name, text in _OTHERS.items() if getattr(row, name)}
+    differing = [f"{verdict} {text}" for text, verdict in others.items() if verdict != row.verdict]
+    if row.without_a_seed:
+        differing.append(f"{row.without_a_seed} without some one seed")
+    if not differing:
+        return "Every other method says the same, and so do the seeds without any one of them."
+    return f"It would be {numbers.listed(differing)}."
+
+
+def _level_signs(row: Any, levels: DataFrame) -> str:
+    own = levels[levels["claim"] == row.claim]
+    if own.empty or row.expect == "equivalent":
+        return ""
+    neutral = 1.0 if row.scale == "ratio" else 0.0
+    same = (own["estimate"] > neutral) == (row.estimate > neutral)
+    if same.all():
+        return f"The same direction at each of the {len(own)} levels of the other factors."
+    named = [f"{name} = {level}" for name, level in zip(own["factor"][~same], own["level"][~same], strict=True)]
+    return f"The other direction at {numbers.listed(named)}."

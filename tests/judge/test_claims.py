@@ -1,0 +1,368 @@
+"""Verdicts on claims: against R and hand calculation, what a design can tell, and what a verdict rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from bench.judge.analysis import analyze
+from bench.judge.claim_cases import gather
+from bench.judge.claim_evidence import Sample, by_blocks, by_sign_flips, weigh
+from bench.judge.claim_parts import part_frame
+from bench.judge.claims import judge_claims
+from bench.plan.claims import Claim, Comparison, Expect
+
+FACTORS = ["init", "noise", "reg", "act"]
+LEVELS = {
+    "init": ("random", "orthogonal"),
+    "noise": ("bipolar", "positive_kurtosis"),
+    "reg": ("l1", "l2"),
+    "act": ("relu", "gelu"),
+}
+
+
+def difference(
+    first: Mapping[str, Any], second: Mapping[str, Any], expect: Expect = "decrease", **settings: Any
+) -> Claim:
+    comparisons = (Comparison((first, second), (-1.0, 1.0)),)
+    return Claim(
+        **{"id": "claim", "statement": "It falls.", "metric": "value", "kind": "difference"} | settings,
+        comparisons=comparisons,
+        expect=expect,
+    )
+
+
+def interaction(names: Sequence[str]) -> Claim:
+    choices = list(product((0, 1), repeat=len(names)))
+    regions = tuple({n: LEVELS[n][side] for n, side in zip(names, choice, strict=True)} for choice in choices)
+    weights = tuple(float(np.prod([2 * side - 1 for side in choice])) / 2 ** (len(names) - 1) for choice in choices)
+    return Claim(
+        ":".join(names), "They interact.", "value", "interaction", (Comparison(regions, weights),), "difference"
+    )
+
+
+def judged(
+    frame: pd.DataFrame, claims: Sequence[Claim], factors: Sequence[str] = FACTORS, **options: Any
+) -> pd.DataFrame:
+    return judge_claims(frame, factors, claims, **options).claims.set_index("claim")
+
+
+def grid(value: Callable[[np.random.Generator, Mapping[str, Any]], float], seeds: int = 10) -> pd.DataFrame:
+    """Two factors, a and b, of two levels each; ``value`` of a seed's generator and the levels."""
+    rows = []
+    for seed in range(seeds):
+        rng = np.random.default_rng(seed)
+        for a, b in product((0, 1), repeat=2):
+            rows.append({"a": a, "b": b, "seed": seed, "value": value(rng, {"a": a, "b": b})})
+    return pd.DataFrame(rows)
+
+
+A = ({"a": 0}, {"a": 1})
+
+
+@pytest.mark.parametrize("case", ["sleep", "high_corr", "n5", "n25_equiv", "ties_zeros"])
+def test_a_difference_of_two_cells_is_rs_paired_t(reference: Any, case: str) -> None:
+    """Estimate, interval, t and p are those of R's paired t test, and equivalence is R's TOST."""
+    frame, results = reference("a07_paired")
+    frame = frame[frame["case"] == case]
+    expected = results[case]["paired_t"]
+    either = difference({"group": "y"}, {"group": "x"}, "difference", id="either")
+    tost = results[case]["tost"][0]
+    same = difference({"group": "y"}, {"group": "x"}, "equivalent", id="same", margin=tost["margin"])
+    found = judged(frame.rename(columns={"pair": "seed"}), [either, same], ["group"])
+    row = found.loc["either"]
+    shown = row[["estimate", "low", "high", "t", "df", "p_support"]].to_numpy(float)
+    names = ("estimate", "ci_low", "ci_high", "statistic", "df", "p")
+    np.testing.assert_allclose(shown, [expected[name] for name in names], rtol=1e-10)
+    assert found.loc["same", "p_support"] == pytest.approx(tost["p_tost"], rel=1e-9)
+
+
+def test_effects_of_a_factorial_are_those_of_the_analysis(factorial: Any) -> None:
+    """In a full factorial, a claim on a main effect or an interaction has the numbers of the table of effects."""
+    frame, _ = factorial
+    frame = frame.assign(noise=frame["noise"].cat.rename_categories({"poskurt": "positive_kurtosis"}))
+    effects = analyze(frame, FACTORS, "seed", ["value"]).contrasts.set_index("effect")
+    mains = [difference({n: low}, {n: high}, "difference", id=n) for n, (low, high) in LEVELS.items()]
+    found = judged(frame, [*mains, interaction(["init", "reg"]), interaction(["init", "noise", "reg"])])
+    columns = ["estimate", "low", "high", "t", "p"]
+    for name, row in found.iterrows():
+        np.testing.assert_allclose(row[columns].to_numpy(float), effects.loc[name, columns].to_numpy(float), rtol=1e-9)
+
+
+def test_what_eight_cells_cannot_tell_is_said(reference: Any) -> None:
+    """Of the post's design: cells are compared freely, main effects by assumption, interactions never."""
+    frame, _ = reference("a04_ablation_8of16")
+    one = {"init": "random", "noise": "bipolar", "reg": "l1", "act": "relu"}
+    four = one | {"reg": "l2", "act": "gelu"}
+    main = difference({"reg": "l1"}, {"reg": "l2"}, "difference", id="reg")
+    claims = [
+        difference(one, four, "difference", id="one against four"),
+        main,
+        difference({"reg": "l1", "act": "gelu"}, {"reg": "l2", "act": "gelu"}, id="reg under gelu"),
+        difference(one, one | {"reg": "l2"}, id="never run"),
+        interaction(["init", "reg"]),
+        interaction(["reg", "act"]),
+    ]
+    found = judged(frame, claims)
+    untold = ["reg under gelu", "never run", "init:reg", "reg:act"]
+    assert (found.loc[untold, "verdict"] == "not identifiable").all()
+    assert found.loc[untold, ["estimate", "p", "p_adjusted"]].isna().all(axis=None)
+    assert not found.loc[["one against four", "reg"], "verdict"].eq("not identifiable").any()
+    assert found.loc["one against four", "assumes"] == ""
+    assert "reg:act" in found.loc["reg", "assumes"].split(", ")
+    assert (found["family_size"] == 2).all()
+    effects = analyze(frame, FACTORS, "seed", ["value"]).contrasts.set_index("effect")
+    assert found.loc["reg", "estimate"] == pytest.approx(effects.loc["reg", "estimate"])
+    assert found.loc["reg", "p"] == pytest.approx(effects.loc["reg", "p"])
+
+
+@pytest.mark.parametrize(
+    ("shift", "expect", "margin", "verdict"),
+    [
+        (-2.0, "decrease", None, "supported"),
+        (2.0, "decrease", None, "refuted"),
+        (0.0, "decrease", None, "inconclusive"),
+        (-2.0, "increase", None, "refuted"),
+        (0.02, "increase", 1.0, "refuted"),
+        (2.0, "increase", 3.0, "supported"),
+        (2.0, "difference", None, "supported"),
+        (0.0, "difference", 1.0, "refuted"),
+        (0.0, "equivalent", 1.0, "supported"),
+        (2.0, "equivalent", 1.0, "refuted"),
+        (0.95, "equivalent", 1.0, "inconclusive"),
+    ],
+)
+def test_verdicts(shift: float, expect: Expect, margin: float | None, verdict: str) -> None:
+    """A clear effect supports or refutes by its direction; one that is shown to be below the margin refutes, too."""
+    noise = {(seed, a): 0.2 * (-1) ** (seed + a) * (1 + seed % 3) for seed in range(10) for a in (0, 1)}
+    rows = [{"a": a, "seed": s, "value": 5 + shift * a + noise[s, a]} for s in range(10) for a in (0, 1)]
+    found = judged(pd.DataFrame(rows), [difference(*A, expect, margin=margin)], ["a"])
+    assert found["verdict"].tolist() == [verdict]
+
+
+def test_the_two_verdicts_on_a_direction_cost_alpha_together() -> None:
+    """Under no effect, a claim of a direction is supported and refuted each in about 2.5 % of experiments."""
+    rng = np.random.default_rng(5)
+    claim, n = difference(*A), 2000
+    samples = [Sample(rng.normal(size=(8, 2)), np.array([[-1.0, 1.0]]), None) for _ in range(n)]
+    found = [weigh(claim, sample) for sample in samples]
+    for name in ("support", "refute"):
+        count = sum(getattr(evidence, name) <= 0.05 for evidence in found)
+        assert stats.binomtest(count, n, 0.025).pvalue > 0.001
+
+
+def test_holm_over_the_claims_made_in_advance() -> None:
+    """Claims made later do not weigh on those made in advance, but are adjusted for all of them."""
+    frame = grid(lambda rng, cell: rng.normal() - 0.8 * cell["a"])
+    claims = [
+        difference(*A, id="first"),
+        difference({"b": 0}, {"b": 1}, id="second"),
+        difference({"a": 0, "b": 0}, {"a": 1, "b": 0}, id="late"),
+    ]
+    found = judged(frame, claims, ["a", "b"], post_hoc=["late"])
+    p = found["p_support"]
+    early = sorted(p[["first", "second"]])
+    assert min(found.loc[["first", "second"], "p_support_adjusted"]) == pytest.approx(min(1, 2 * early[0]))
+    rank = sorted(p).index(p["late"])
+    expected = max(min(1.0, (3 - place) * value) for place, value in enumerate(sorted(p)[: rank + 1]))
+    assert found.loc["late", "p_support_adjusted"] == pytest.approx(expected)
+    assert found["declared"].tolist() == ["in advance", "in advance", "post hoc"]
+
+
+def test_a_cell_without_values_is_not_measured() -> None:
+    """Where the design could tell but runs are missing, the verdict is another, and other claims are unharmed."""
+    frame = grid(lambda rng, _: rng.normal())
+    frame.loc[(frame["a"] == 1) & (frame["b"] == 1), "value"] = np.nan
+    claims = [difference(*A, id="main"), difference({"a": 0, "b": 0}, {"a": 1, "b": 0}, id="simple")]
+    found = judged(frame, claims, ["a", "b"])
+    assert found["verdict"].tolist() == ["not measured", "inconclusive"]
+    assert found["n"].tolist() == [0, 10]
+
+
+def test_one_seed_decides_nothing() -> None:
+    """A single seed has an estimate and no verdict but inconclusive."""
+    found = judged(grid(lambda _, cell: float(cell["a"]), seeds=1), [difference(*A)], ["a", "b"])
+    assert (found["verdict"].item(), found["estimate"].item()) == ("inconclusive", 1.0)
+    assert np.isnan(found["p"].item())
+
+
+def test_constant_differences_are_not_called_certain() -> None:
+    """Where nothing varies over seeds there is no p of 0, but none at all."""
+    found = judged(grid(lambda _, cell: 3.0 - cell["a"]), [difference(*A)], ["a", "b"])
+    assert found["verdict"].item() == "inconclusive"
+    assert np.isnan(found["p"].item())
+
+
+def test_an_order_stands_with_its_weakest_step() -> None:
+    """The p of an order is the largest of its steps' one-sided p values, doubled, and its estimate is that step's."""
+    steps = {0: 0.0, 1: 5.0, 2: 5.4}
+    rng = np.random.default_rng(0)
+    rows = [{"a": a, "seed": s, "value": base + rng.normal()} for s in range(12) for a, base in steps.items()]
+    frame = pd.DataFrame(rows)
+    comparisons = tuple(Comparison(({"a": low}, {"a": low + 1}), (-1.0, 1.0)) for low in (0, 1))
+    found = judged(frame, [Claim("order", "It rises.", "value", "order", comparisons, "increase")], ["a"])
+    table = frame.pivot(index="seed", columns="a", values="value")
+    weakest = stats.ttest_1samp(table[2] - table[1], 0)
+    assert found["estimate"].item() == pytest.approx((table[2] - table[1]).mean())
+    assert found["p_support"].item() == pytest.approx(min(1, 2 * stats.t.sf(weakest.statistic, 11)))
+    assert found["detail"].item() == "1 → 2"
+
+
+def test_two_groups_of_seeds_are_bimodal_and_one_is_not() -> None:
+    """A cell whose runs collapse in 4 of 10 seeds supports a claim of bimodality; a normal one decides nothing."""
+    frame = grid(lambda rng, cell: rng.normal(scale=0.1) + (3.0 if cell["a"] and rng.random() < 0.5 else 0.0), seeds=20)
+    cells = [Comparison(({"a": a, "b": 0},), (1.0,)) for a in (1, 0)]
+    claims = [Claim(f"a{i}", "Two.", "value", "cell", (cell,), "bimodal") for i, cell in enumerate(cells)]
+    found = judged(frame, claims, ["a", "b"])
+    upper = int((frame.query("a == 1 and b == 0")["value"] > 1.5).sum())
+    assert found["verdict"].tolist() == ["supported", "inconclusive"]
+    assert found.loc["a0", "estimate"] == pytest.approx(upper / 20)
+    assert found.loc["a0", "detail"].startswith(f"{upper} of 20 above")
+
+
+def test_a_spread_is_compared_as_distances_from_the_median() -> None:
+    """A claim on spread is the t test on distances from each cell's median (Brown & Forsythe), seed by seed."""
+    frame = grid(lambda rng, cell: rng.normal(scale=4.0 if cell["a"] else 0.5), seeds=20)
+    found = judged(frame, [difference(*A, "increase", measure="spread")], ["a", "b"])
+    table = frame.pivot(index="seed", columns=["a", "b"], values="value")
+    away = (table - table.median()).abs()
+    per_seed = away[1].mean(axis=1) - away[0].mean(axis=1)
+    assert found["p"].item() == pytest.approx(stats.ttest_1samp(per_seed, 0).pvalue)
+    assert found["verdict"].item() == "supported"
+
+
+def test_ratios_of_a_log_metric() -> None:
+    """On a log scale the estimate is a ratio of geometric means, and a margin of 10 % is one of 1.1 either way."""
+    frame = grid(lambda rng, cell: float(np.exp(rng.normal(scale=0.01) + np.log(2) * cell["a"])))
+    settings = {"scale": "log", "margin": 0.1, "relative": True}
+    claims = [difference(*A, "increase", **settings), difference({"b": 0}, {"b": 1}, "equivalent", id="b", **settings)]
+    found = judged(frame, claims, ["a", "b"])
+    assert found.loc["claim", "estimate"] == pytest.approx(2, rel=0.02)
+    assert found.loc["claim", "margin"] == pytest.approx(1.1)
+    assert found["verdict"].tolist() == ["supported", "supported"]
+
+
+def test_values_without_a_logarithm_have_no_other_scale() -> None:
+    """Where some value is not positive there is no verdict on the log scale, rather than one without that seed."""
+    frame = grid(lambda rng, cell: rng.normal() + 4.0 + 9.0 * cell["a"])
+    assert judged(frame, [difference(*A, "increase")], ["a", "b"])["other_scale"].item() == "supported"
+    frame.loc[0, "value"] = -1.0
+    assert judged(frame, [difference(*A, "increase")], ["a", "b"])["other_scale"].item() == ""
+
+
+def test_values_too_large_to_be_squared_are_left_out() -> None:
+    """A run that is finite but beyond all sense costs its seed, as in the analysis, and no warning."""
+    frame = grid(lambda rng, cell: rng.normal() - 5.0 * cell["a"])
+    frame.loc[0, "value"] = 1e200
+    found = judged(frame, [difference(*A)], ["a", "b"]).loc["claim"]
+    assert (found["n"], found["verdict"]) == (9, "supported")
+
+
+def test_a_relative_margin_is_a_share_of_the_mean() -> None:
+    """On the identity scale, a margin in percent is taken of the mean over all runs."""
+    frame = grid(lambda rng, _: 20.0 + rng.normal(scale=0.01))
+    found = judged(frame, [difference(*A, "equivalent", margin=0.05, relative=True)], ["a", "b"])
+    assert found["margin"].item() == pytest.approx(1.0, rel=1e-3)
+
+
+def test_parts_add_up_to_the_total() -> None:
+    """A difference in two factors is the sum of what each changes alone and their interaction, by hand."""
+    means = {(0, 0): 10.0, (1, 0): 9.0, (0, 1): 8.5, (1, 1): 6.0}
+    frame = grid(lambda rng, cell: means[cell["a"], cell["b"]] + rng.normal(scale=0.5))
+    claim = difference({"a": 0, "b": 0}, {"a": 1, "b": 1}, credited_to="a")
+    parts = judge_claims(frame, ["a", "b"], [claim]).parts.set_index("part")
+    mean = frame.groupby(["a", "b"])["value"].mean()
+    base = mean[0, 0]
+    expected = {
+        "a": (mean[1, 0] - base) / base,
+        "b": (mean[0, 1] - base) / base,
+        "a × b": (mean[1, 1] - mean[1, 0] - mean[0, 1] + base) / base,
+        "total": (mean[1, 1] - base) / base,
+    }
+    assert parts["change"].to_dict() == pytest.approx(expected)
+    assert parts.loc[["a", "b", "a × b"], "change"].sum() == pytest.approx(parts.loc["total", "change"])
+    assert (parts["low"] < parts["change"]).all()
+    assert (parts["change"] < parts["high"]).all()
+
+
+def test_intervals_of_parts_cover_them() -> None:
+    """Fieller's 95 % interval of a part of the change holds the true part in about 95 % of experiments."""
+    rng = np.random.default_rng(11)
+    claim, covered, n = difference({"a": 0, "b": 0}, {"a": 1, "b": 1}, credited_to="a"), 0, 150
+    for _ in range(n):
+        noise = rng.normal(size=(6, 4)) + rng.normal(size=(6, 1))
+        values = np.array([10.0, 8.0, 9.0, 6.0]) + noise  # of the cells (0, 0), (0, 1), (1, 0), (1, 1)
+        cells = product(range(6), enumerate(product((0, 1), repeat=2)))
+        rows = [{"a": a, "b": b, "seed": seed, "value": values[seed, at]} for seed, (at, (a, b)) in cells]
+        row = part_frame(gather(pd.DataFrame(rows), ["a", "b"], [claim]), 0.95).set_index("part").loc["a"]
+        covered += bool(row["low"] <= -0.1 <= row["high"])
+    assert stats.binomtest(covered, n, 0.95).pvalue > 0.001
+
+
+def test_parts_that_were_not_run_are_missing(reference: Any) -> None:
+    """In the post's design the parts of L2 and GELU are not to be had, but the total is."""
+    frame, _ = reference("a04_ablation_8of16")
+    one = {"init": "random", "noise": "bipolar", "reg": "l1", "act": "relu"}
+    claim = difference(one, one | {"reg": "l2", "act": "gelu"}, credited_to="reg")
+    parts = judge_claims(frame, FACTORS, [claim]).parts.set_index("part")["change"]
+    assert parts[["reg", "act", "reg × act"]].isna().all()
+    assert np.isfinite(parts["total"])
+
+
+def test_a_verdict_that_one_seed_makes_is_not_robust() -> None:
+    """Where leaving out a seed changes the verdict, the other verdict is named; where none does, nothing is."""
+    effects = [-1.0, -1.1, -1.2, -1.3, 1.0]
+    shaky = pd.DataFrame([{"a": a, "seed": s, "value": effects[s] * a} for s in range(5) for a in (0, 1)])
+    for frame, verdict, without in ((shaky, "inconclusive", "supported"), (shaky.head(8), "supported", "")):
+        found = judged(frame, [difference(*A)], ["a"]).loc["claim"]
+        assert (found["verdict"], found["without_a_seed"]) == (verdict, without)
+
+
+def test_levels_show_where_an_effect_turns_round() -> None:
+    """Within each level of the other factors the comparison is that of the level's own cells."""
+    frame = grid(lambda rng, cell: rng.normal(scale=0.1) + cell["a"] * (1 if cell["b"] else -1))
+    levels = judge_claims(frame, ["a", "b"], [difference(*A)]).levels.set_index("level")
+    means = frame.groupby(["b", "a"])["value"].mean()
+    assert levels["estimate"].to_dict() == pytest.approx({b: means[b, 1] - means[b, 0] for b in (0, 1)})
+
+
+def test_other_methods_judge_the_same_data(factorial: Any) -> None:
+    """The verdicts by blocks and by sign flips rest on their own p values: two-sided F of the ANOVA, and all flips."""
+    frame, results = factorial
+    sample_rows = {row["term"]: row for row in results["lm_full_block"]["type2"]["rows"]}
+    table = frame.assign(cell=frame[FACTORS].astype(str).agg("/".join, axis=1)).pivot(
+        index="seed", columns="cell", values="value"
+    )
+    weights = np.array([[(1.0 if "l2" in name else -1.0) / 8 for name in table.columns]])
+    sample = Sample(table.to_numpy(), weights, None)
+    claim = difference({"reg": "l1"}, {"reg": "l2"}, "difference")
+    assert weigh(claim, sample, by_blocks).support == pytest.approx(sample_rows["reg"]["p"], rel=1e-8)
+    flipped = stats.permutation_test((sample.contrasts[:, 0],), np.mean, permutation_type="samples", n_resamples=np.inf)
+    assert weigh(claim, sample, by_sign_flips).support == pytest.approx(flipped.pvalue)
+
+
+def test_published_figures_are_kept_as_printed() -> None:
+    """The printed text is untouched, and the change is a fraction; without figures there is none."""
+    printed = {"change": "−17.9%", "t": 2.8, "p": "<0.01", "d": [1.5, 1.6]}
+    frame = grid(lambda rng, _: rng.normal(10.0))
+    found = judged(frame, [difference(*A, published=printed), difference(*A, id="bare")], ["a", "b"])
+    assert found["published"].tolist() == ["−17.9%, t 2.8, p <0.01, d 1.5–1.6", ""]
+    assert found.loc["claim", "published_change"] == pytest.approx(-0.179)
+    assert np.isnan(found.loc["bare", "published_change"])
+
+
+def test_two_samples_as_papers_print_them() -> None:
+    """For two cells, t, p and d of independent samples stand beside the paired test."""
+    frame = grid(lambda rng, cell: rng.normal() - cell["a"])
+    found = judged(frame, [difference({"a": 0, "b": 1}, {"a": 1, "b": 1})], ["a", "b"]).iloc[0]
+    x, y = (frame.query(f"a == {a} and b == 1")["value"] for a in (1, 0))
+    expected = stats.ttest_ind(x, y, equal_var=False)
+    assert found["two_sample_t"] == pytest.approx(expected.statistic)
+    assert found["two_sample_p"] == pytest.approx(expected.pvalue)
+    assert found["d"] == pytest.approx((x.mean() - y.mean()) / np.sqrt((x.var() + y.var()) / 2))

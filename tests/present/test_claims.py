@@ -1,0 +1,135 @@
+"""Claims in a report: first of all, each in plain words, and honest about when it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import bench
+from bench.present import terminal
+from bench.present.report import Report
+
+if TYPE_CHECKING:
+    from tests.conftest import Lab
+
+RISES = """
+[[claims]]
+id = "dose-helps"
+statement = "A dose raises the score."
+metric = "score"
+contrast = { factor = "dose", from = 0, to = 1 }
+expect = "increase"
+published = { change = "+49%", t = 9.5, p = "<0.001" }
+"""
+FALLS = RISES.replace("dose-helps", "dose-harms").replace("raises", "lowers").replace("increase", "decrease")
+BOTH = """
+[[claims]]
+id = "rich-dose"
+statement = "Dosing raises the score"
+metric = "score"
+expect = "increase"
+credited_to = "dose"
+[claims.contrast]
+from = { dose = 0, diet = "plain" }
+to = { dose = 1, diet = "rich" }
+"""
+Reported = Callable[[str], Report]
+
+
+def with_claims(lab: Lab, claims: str, **settings: object) -> Path:
+    path = lab.suite(**settings)
+    path.write_text(path.read_text() + claims)
+    return path
+
+
+@pytest.fixture
+def reported(lab: Lab) -> Reported:
+    """The report of a run of eight seeds, from the claims of its suite."""
+
+    def reported(claims: str) -> Report:
+        bench.run(with_claims(lab, claims, seeds=8), out=lab.out, executor="serial")
+        return bench.report("diets", out=lab.out)
+
+    return reported
+
+
+def words(report: Report, title: str) -> str:
+    (section,) = [section for section in report.sections if section.title == title]
+    return " ".join([*section.text, *section.points])
+
+
+def test_claims_stand_first(reported: Reported) -> None:
+    """The verdicts open the report and are counted; the frames hold them with a sentence each."""
+    report = reported(RISES + FALLS)
+    assert [section.title for section in report.sections][:3] == ["Claims", "The claims one by one", "State"]
+    assert "Of 2 claims declared by the suite: 1 supported and 1 refuted." in words(report, "Claims")
+    frame = report.data["claims"].set_index("claim")
+    assert frame["verdict"].to_dict() == {"dose-helps": "supported", "dose-harms": "refuted"}
+    assert frame.loc["dose-helps", "sentence"] in words(report, "The claims one by one")
+    assert "dose-harms" in terminal.render(report, width=80)
+
+
+def test_a_suite_without_claims_says_nothing_of_them(reported: Reported) -> None:
+    """Without claims the report opens with the state of the runs and has no frame of claims."""
+    report = reported("")
+    assert report.sections[0].title == "State"
+    assert "claims" not in report.data
+
+
+def test_what_is_said_of_a_claim(reported: Reported) -> None:
+    """The sentence has the statement, the figure, the published figures, and where the verdict does not hold."""
+    text = words(reported(RISES + FALLS), "The claims one by one")
+    assert "“A dose raises the score.” Score, dose: 0.0 → 1.0: " in text
+    assert "Published: +49%, t 9.5, p <0.001. Ours: +" in text
+    assert "Refuted, since it goes the other way." in text
+    assert "The same direction at each of the 2 levels of the other factors." in text
+
+
+def test_a_difference_credited_to_one_of_two_factors_is_taken_apart(reported: Reported) -> None:
+    """A comparison that changes two factors says so, and gives each its part of the change."""
+    report = reported(BOTH)
+    text = words(report, "The claims one by one")
+    assert "It was credited to dose, but diet changed too: of +" in text
+    parts = report.data["claim_parts"].set_index("part")["change"]
+    assert list(parts.index) == ["dose", "diet", "dose × diet", "total"]
+    assert parts.iloc[:3].sum() == pytest.approx(parts["total"])
+    text = words(reported(BOTH.replace('credited_to = "dose"\n', "")), "The claims one by one")
+    assert "It changes dose and diet at once: it speaks of none alone." in text
+
+
+def test_a_claim_made_after_results_is_post_hoc(lab: Lab) -> None:
+    """Claims added or changed when results are stored are marked so; those made before keep their standing."""
+    bench.run(with_claims(lab, RISES, seeds=8), out=lab.out, executor="serial")
+    changed = RISES + FALLS
+    bench.run(with_claims(lab, changed, seeds=8), out=lab.out, executor="serial")
+    report = bench.report("diets", out=lab.out)
+    assert report.data["claims"]["declared"].tolist() == ["in advance", "post hoc"]
+    assert "1 of them was made or changed after results were seen: post hoc." in words(report, "Claims")
+    assert "dose-harms (refuted, post hoc)" in words(report, "The claims one by one")
+    edited = changed.replace("A dose raises", "Any dose raises", 1)
+    bench.run(with_claims(lab, edited, seeds=8), out=lab.out, executor="serial")
+    assert bench.report("diets", out=lab.out).data["claims"]["declared"].tolist() == ["post hoc", "post hoc"]
+    bench.run(with_claims(lab, changed, seeds=8), out=lab.out, executor="serial")
+    assert bench.report("diets", out=lab.out).data["claims"]["declared"].tolist() == ["in advance", "post hoc"]
+
+
+def test_fresh_runs_make_claims_anew(lab: Lab) -> None:
+    """Where results are moved aside, claims are made in advance again."""
+    bench.run(lab.suite(seeds=4), out=lab.out, executor="serial")
+    suite = with_claims(lab, RISES, seeds=4)
+    bench.run(suite, out=lab.out, executor="serial")
+    assert bench.report("diets", out=lab.out).data["claims"]["declared"].item() == "post hoc"
+    bench.run(suite, out=lab.out, executor="serial", fresh=True)
+    assert bench.report("diets", out=lab.out).data["claims"]["declared"].item() == "in advance"
+
+
+def test_missing_runs_make_verdicts_provisional(lab: Lab) -> None:
+    """With failed runs the verdicts are called provisional, and rest on the seeds that have what they need."""
+    bench.run(with_claims(lab, RISES, seeds=8, trouble="fails"), out=lab.out, executor="serial")
+    report = bench.report("diets", out=lab.out)
+    assert words(report, "Claims").startswith("Provisional, for runs are missing: of 1 claim declared")
+    assert report.data["claims"]["n"].item() == 7
+    assert "by the 7 of 8 seeds that have every cell compared" in words(report, "The claims one by one")

@@ -1,0 +1,105 @@
+"""A report says where its numbers come from, and when they come from several places."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import bench
+from bench.execute.journal import Journal
+from bench.execute.run import find
+from bench.present import brief, html, markdown, terminal
+from bench.present.origin import mixtures, origin
+
+if TYPE_CHECKING:
+    from tests.conftest import Lab
+
+
+def state_of(lab: Lab, name: str) -> str:
+    return " ".join(bench.report(name, out=lab.out).sections[0].text)
+
+
+@pytest.fixture
+def own_lab(lab: Lab, lab_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An experiment of this test's own, whose source may be changed."""
+    path = lab.folder / "changing_lab.py"
+    path.write_text((lab_folder / "lab_of_a_user.py").read_text())
+    monkeypatch.syspath_prepend(str(lab.folder))
+    return path
+
+
+def test_results_of_different_code_are_said(lab: Lab, own_lab: Path) -> None:
+    """A source that changed under one version is said with the runs of each; one that changed back is no change."""
+    suite = lab.folder / "changed.toml"
+    suite.write_text('name = "changed"\nexperiment = "changing_lab:EXPERIMENT"\nseeds = 2\n[factors]\ndose = [0, 1]\n')
+    bench.run(suite, out=lab.out, executor="serial")
+    bench.run(suite, seeds=3, out=lab.out, executor="serial")
+    assert "Different code" not in state_of(lab, "changed")
+    own_lab.write_text(own_lab.read_text() + "\n# another thought\n")
+    bench.run(suite, seeds=4, out=lab.out, executor="serial")
+    text = state_of(lab, "changed")
+    assert "Different code: the experiment's source changed" in text
+    assert "6 runs by " in text
+    assert "2 runs by " in text
+    assert any("Different code" in caution for caution in brief.cautions(lab.out / "changed"))
+    bench.run(suite, seeds=2, out=lab.out, executor="serial")
+    assert "Different code" not in state_of(lab, "changed")
+    assert origin(find("changed", lab.out))["Code"].count("source ") == 4
+
+
+def test_results_of_different_environments_are_said(lab: Lab) -> None:
+    """Runs that were made in two environments are counted, with what differs between these."""
+    bench.run(lab.suite("moved", seeds=2), out=lab.out, executor="serial")
+    assert not list(mixtures(find("moved", lab.out).contents, {job.key for job in find("moved", lab.out).planned()}))
+    run = find("moved", lab.out)
+    (here,) = run.contents.environments.values()
+    bench.run(lab.suite("moved", seeds=3), out=lab.out, executor="serial")
+    segment = sorted(run.journal.glob("*.jsonl"))[1]
+    moved = [record for record in find("moved", lab.out).contents.records.values() if record.seed == 2]
+    segment.unlink()
+    there = {
+        **{name: value for name, value in here.items() if name not in ("kind", "schema")},
+        "id": "b",
+        "cpu": "abacus",
+    }
+    with Journal(run.journal, {}) as journal:
+        journal.append_environment(there)
+        journal.append(dataclasses.replace(record, environment="b") for record in moved)
+    text = state_of(lab, "moved")
+    assert "made in 2 of them (8 runs by " in text
+    assert "4 runs by b), which differ in cpu;" in text
+    assert "abacus" in origin(find("moved", lab.out))["Environment b"]
+
+
+def test_lines_that_were_set_aside_are_remembered(lab: Lab) -> None:
+    """After a rerun has replaced what damaged lines held, no alarm is left, and provenance keeps the fact."""
+    suite = lab.suite("torn", seeds=2)
+    bench.run(suite, out=lab.out, executor="serial")
+    segment = lab.out / "torn" / "journal" / "00001.jsonl"
+    segment.write_bytes(segment.read_bytes()[:-9])
+    assert "1 damaged line of the journal cannot be read" in state_of(lab, "torn")
+    bench.run(suite, out=lab.out, executor="serial")
+    assert "damaged" not in state_of(lab, "torn")
+    assert origin(find("torn", lab.out))["Set aside"].startswith("1 damaged line of the journal")
+
+
+ODD: list[Any] = [None, 3, "<script>", [1], {"a": {"b": []}}, "\x1b[2J", -1e300]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_malicious_journal_is_only_text(lab: Lab, odd: Any) -> None:
+    """Whatever a journal with good checksums says of its sessions and environments, a report shows it as plain text."""
+    bench.run(lab.suite("odd", seeds=2), out=lab.out, executor="serial")
+    folder = find("odd", lab.out).journal
+    with Journal(folder, dict.fromkeys(("started", "host", "code", "set_aside"), odd)) as journal:
+        journal.append_environment(dict.fromkeys(("id", "python", "packages", "threads"), odd))
+    with Journal(folder, {"code": [odd, {"digest": odd, "commit": odd}], "set_aside": {"x": odd}}) as journal:
+        journal.append_environment({})
+    report = bench.report("odd", out=lab.out)
+    for render in (terminal.render, markdown.render, html.fragment):
+        text = render(report)
+        assert "\x1b" not in text
+    assert "<script>" not in html.fragment(report)

@@ -1,0 +1,140 @@
+"""No code runs from a data file, and nothing in a data file leads writing out of the folder of a run."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import bench
+from bench import cli
+from bench.errors import BenchError
+from bench.execute.run import create
+from bench.plan.suite import load
+from bench.present import html, markdown, terminal
+
+if TYPE_CHECKING:
+    from tests.conftest import Lab
+
+ROOT = Path(__file__).parents[1]
+RUNS_CODE = {"pickle", "_pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "yaml"}
+CALLS_CODE = {"eval", "exec", "compile", "__import__"}
+
+
+def test_nothing_that_is_read_can_run_code() -> None:
+    """Bench and polysem import no format that carries code, evaluate no text, and read arrays without pickles."""
+    breaches = []
+    for path in [*ROOT.glob("bench/**/*.py"), *ROOT.glob("polysem/**/*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            where = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [name.name for name in node.names]
+                breaches += [where for name in names if name.partition(".")[0] in RUNS_CODE]
+            elif isinstance(node, ast.Call):
+                called = node.func.id if isinstance(node.func, ast.Name) else ""
+                method = ast.unparse(node.func) if isinstance(node.func, ast.Attribute) else ""
+                safe = any(word.arg == "allow_pickle" and ast.unparse(word.value) == "False" for word in node.keywords)
+                loads = method in ("np.load", "numpy.load", "torch.load")
+                breaches += [where] * (called in CALLS_CODE or method.endswith("_pickle") or (loads and not safe))
+    assert breaches == []
+
+
+def test_a_suite_imports_only_the_experiment_that_it_names(tmp_path: Path) -> None:
+    """Module names anywhere else in a suite, and other files beside it, are never imported."""
+    trap = "raise SystemExit('a module was imported that no suite names as its experiment')"
+    for name in ("trap", "conftest", "sitecustomize", "numpy_helper"):
+        (tmp_path / f"{name}.py").write_text(trap)
+    (tmp_path / "named.py").write_text(
+        "from dataclasses import dataclass\nfrom bench.experiment import Experiment, Metric\n"
+        "@dataclass\nclass Params:\n    word: str = ''\n"
+        "EXPERIMENT = Experiment(Params, [Metric('m', 'M')], lambda jobs, progress: ({'m': 1.0} for _ in jobs))\n"
+    )
+    suite = tmp_path / "suite.toml"
+    suite.write_text(
+        'name = "quiet"\nexperiment = "named:EXPERIMENT"\nseeds = 1\n'
+        '[factors]\nword = ["trap:EXPERIMENT", "__import__(\'trap\')", "{0.__class__}", "../trap.py", "$(touch x)"]\n'
+    )
+    script = (
+        "import sys, bench; before = set(sys.modules)\n"
+        "bench.run('suite.toml', executor='serial', out='out'); print(bench.report(out='out'))\n"
+        "print(sorted(name for name in set(sys.modules) - before if name in ('named', 'trap', 'conftest')))"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert done.stdout.splitlines()[-1] == "['named']"
+    assert {path.name for path in tmp_path.iterdir()} - {"__pycache__"} == {
+        "trap.py", "conftest.py", "sitecustomize.py", "numpy_helper.py", "named.py", "suite.toml", "out",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["..", "../up", "/tmp/abs", "a/b", ".hidden", "a\\0b", "~", "a..b", "", "-rf"])
+def test_the_name_of_a_suite_is_no_path(lab: Lab, name: str) -> None:
+    """A name that could lead out of the folder of reports, or hide in it, is refused before anything is made."""
+    suite = lab.suite("odd")
+    suite.write_text(suite.read_text().replace('"odd"', f'"{name}"'))
+    with pytest.raises(BenchError, match="name"):
+        load(suite)
+    assert not lab.out.exists()
+
+
+def test_links_in_the_folder_of_a_run_lead_nowhere(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever a link stands in a run's folder, running, mending and reporting write nothing through it."""
+    suite = lab.suite(seeds=1)
+    bench.run(suite, out=lab.out, executor="serial")
+    folder, elsewhere = lab.out / "diets", lab.folder / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("report.md", "lock", "run.json", "suite.toml", "cells.jsonl", "journal", "artefacts", "damaged"):
+        kept = folder / name
+        aside = lab.folder / "aside"
+        if kept.exists():
+            kept.rename(aside)
+        target = elsewhere if name in ("journal", "artefacts", "damaged") else elsewhere / "precious"
+        target.write_text("thesis") if target != elsewhere else None
+        kept.symlink_to(target)
+        with pytest.raises(BenchError, match="link"):
+            create(load(suite), lab.out)
+        with suppress(BenchError):
+            bench.doctor("diets", mend=True, out=lab.out)
+        kept.unlink(missing_ok=True)
+        if aside.exists():
+            aside.rename(kept)
+        assert {path.read_text() for path in elsewhere.iterdir()} <= {"thesis"}
+    (folder / "report.md").symlink_to(elsewhere / "precious")
+    monkeypatch.setattr(sys, "argv", ["bench", "report", "diets", "--out", str(lab.out), "--format", "md"])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 2
+    assert (elsewhere / "precious").read_text() == "thesis"
+
+
+MARKUP = "<script>alert(1)</script>"
+
+
+def test_a_malicious_run_is_only_text(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labels, notes, paths and reasons of a run that somebody else made are escaped, and control characters cut."""
+    bench.run(lab.suite("evil", trouble="fails"), out=lab.out, executor="serial")
+    path = lab.out / "evil" / "run.json"
+    stored = json.loads(path.read_text())
+    for metric in stored["metrics"]:
+        metric |= {"label": f"{MARKUP}\x1b]0;owned\x07", "unit": "<img src=x onerror=alert(1)>", "note": MARKUP}
+    stored |= {"path": f"/x/{MARKUP}.toml", "params": {MARKUP: "$(touch owned)"}, "host": MARKUP}
+    path.write_text(json.dumps(stored))
+    for name in ("lab_of_a_user", "named"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    report = bench.report("evil", out=lab.out)
+    fragment = html.fragment(report)
+    assert "<script" not in fragment
+    assert "<img" not in fragment
+    assert "&lt;script&gt;" in fragment
+    for text in (fragment, terminal.render(report, full=True), markdown.render(report), str(report)):
+        assert "\x1b" not in text
+        assert "\x07" not in text
+    assert "lab_of_a_user" not in sys.modules
+    assert "\n<script" not in markdown.render(report)

@@ -1,0 +1,49 @@
+"""What is tortured: suites of the tiny experiments, and journals of made-up records."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+
+from bench.execute.frames import wide
+from bench.execute.journal import Journal
+from bench.execute.records import Record
+from bench.execute.run import load
+from bench.plan.suite import Suite
+from bench.plan.suite import load as load_suite
+
+EXECUTE = Path(__file__).parents[1] / "execute"
+"""The folder of the tiny experiments, and of the coordinator that is killed."""
+
+
+def suite(folder: Path, *, seeds: int, sleep: float) -> Suite:
+    """A suite of three kinds of outcomes × two sizes."""
+    if str(EXECUTE) not in sys.path:
+        sys.path.append(str(EXECUTE))
+    path = folder / "tiny.toml"
+    path.write_text(
+        f'name = "tiny"\nexperiment = "tiny:LOOP"\nseeds = {seeds}\n[params]\nsleep = {sleep}\n'
+        '[factors]\nkind = ["fine", "nan", "diverges"]\nsize = [1, 2]\n'
+    )
+    return load_suite(path)
+
+
+def table(folder: Path) -> str:
+    """The results of a run, every digit of them."""
+    return wide(load(folder)).to_csv(float_format=float.hex)
+
+
+def journal(folder: Path, n_records: int) -> dict[str, Record]:
+    """Write a journal and return its records by key."""
+    records = [
+        Record(
+            key=f"k{number}", levels={"act": "relu", "width": number}, seed=number, status="ok",
+            metrics={"loss": number / 7, "score": math.nan}, notes={"score": "nothing “to” score"}, reason="",
+            seconds=0.25, batch=number, batch_size=1, attempt=1, host="here", environment="e",
+        )
+        for number in range(n_records)
+    ]  # fmt: skip
+    with Journal(folder, {"host": "here"}) as target:
+        target.append(records)
+    return {record.key: record for record in records}
