@@ -309,7 +309,9 @@ def compare(
             show_default=False,
         ),
     ] = None,
-    form: Annotated[CompareFormat, typer.Option("--format", help="How to print it.")] = CompareFormat.TERMINAL,
+    form: Annotated[
+        CompareFormat, typer.Option("--format", metavar="FORM", help="terminal, md, json, junit or github.")
+    ] = CompareFormat.TERMINAL,
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail unless each metric is shown to be no worse by its margin.")
     ] = False,
