@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint check format reports bench overhead torture clean
+.PHONY: run test gate lint check format reports bench overhead torture clean
 
 run: $(VENV)/installed
 	$(BIN)/bench run suites/full_factorial.toml
@@ -12,7 +12,12 @@ run: $(VENV)/installed
 test: $(VENV)/installed-dev
 	$(BIN)/pytest
 
-check: lint test
+gate: $(VENV)/installed
+	rm -rf reports/ci
+	$(BIN)/bench run suites/ci.toml
+	$(BIN)/bench compare ci
+
+check: lint test gate
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -29,16 +29,20 @@ if TYPE_CHECKING:
     from bench.execute.run import Summary
     from bench.judge.analysis import Analysis
     from bench.plan.suite import Suite
+    from bench.present.compared import GateReport
     from bench.present.report import Report
 
 __all__ = [
     "REPORTS",
+    "accept",
     "analyze",
     "arrays",
     "audit",
     "beside",
     "calibrate",
+    "calibrate_gate",
     "check",
+    "compare",
     "design",
     "doctor",
     "find",
@@ -181,6 +185,97 @@ def report(run: str | Path | None = None, *, out: str | Path = REPORTS) -> Repor
     from bench.present.build import build
 
     return build(find(run, Path(out)))
+
+
+def accept(run: str | Path | None = None, to: str | Path | None = None, *, out: str | Path = REPORTS) -> Path:
+    """Make a finished run the baseline that later ones are compared with; returns the path of its CSV.
+
+    ``to``: where to; by default the file that the suite names in ``[baseline]``, else ``baselines/<suite>.csv`` under
+    ``out``. A manifest with the CSV's checksum is written beside it; both belong into version control.
+
+        >>> bench.accept("full_factorial")
+        PosixPath('reports/baselines/full_factorial.csv')
+
+    Raises:
+        bench.errors.BenchError: there is no such run, it is unfinished, or the files cannot be written.
+    """
+    from bench.execute import baseline
+    from bench.execute.run import find as find_run
+
+    found = find_run(run, Path(out))
+    return baseline.accept(found, baseline.default_path(found) if to is None else Path(to))
+
+
+def compare(
+    run: str | Path | None = None,
+    baseline: str | Path | None = None,
+    *,
+    strict: bool = False,
+    more_seeds: int | None = None,
+    out: str | Path = REPORTS,
+    progress: OnProgress | None = None,
+) -> GateReport:
+    """Compare a run with a baseline: what changed, for the better or the worse, what did not, and what cannot be told.
+
+    ``run`` and ``out`` as in ``load``. ``baseline``: a file that ``accept`` wrote, a published table of means (CSV with
+    a column per factor, ``metric``, ``mean``, ``std``, ``n``), or another run; by default where ``accept`` writes to.
+    ``strict`` also fails what is not shown to be no worse by its margin. ``more_seeds``: if the suite's own seeds leave
+    something undecided, run so many more and look again; the error of both looks together stays at 5 %, provided that
+    the number was chosen beforehand (best in the suite: ``[baseline] more_seeds``). ``report.outcome`` is the verdict,
+    ``report.data["changes"]`` the table. A worker process is started for further seeds, as by ``run``.
+
+        >>> bench.compare("full_factorial").outcome
+        'passed'
+
+    Raises:
+        bench.errors.BenchError: there is no such run or baseline, it was changed, or the two cannot be compared.
+    """
+    from bench.execute import baseline as baselines
+    from bench.execute.coordinate import execute
+    from bench.execute.run import create
+    from bench.execute.run import find as find_run
+    from bench.present.compared import build, further_seeds
+
+    found = find_run(run, Path(out))
+    old = baselines.load(baselines.default_path(found) if baseline is None else baseline, Path(out))
+    planned = found.suite.baseline.more_seeds if more_seeds is None else more_seeds
+    first = build(found, old, strict=strict, more_seeds=planned)
+    if planned is None or not first.wants_more_seeds:
+        return first
+    suite = check(found.suite.path, seeds=further_seeds(found, old, planned))
+    execute(suite, create(suite, found.folder.parent), on_progress=progress)
+    return build(find_run(found.folder, Path(out)), old, strict=strict, more_seeds=planned)
+
+
+def calibrate_gate(
+    run: str | Path | None = None, *, repetitions: int = 500, random_seed: int = 0, out: str | Path = REPORTS
+) -> Report:
+    """How often ``compare`` would err on runs like this one: false alarms, and what it finds of planted changes.
+
+    Simulates so many comparisons without a change, a fifth as many for each planted one, and judges them by the gate
+    itself; the columns are those of ``bench.judge.gate_calibration.calibrate_gate``. The result is kept in the run's
+    folder and shown by ``report`` and ``compare``. ``run``: as in ``load``, or a suite file that was run.
+
+        >>> rates = bench.calibrate_gate("full_factorial").data["rates"]
+        >>> rates.loc[rates["size"] == 0, ["noise", "any_alarm", "any_alarm_high"]]
+
+    Raises:
+        bench.errors.BenchError: there is no such run, or too few seeds or values to tell how they vary.
+    """
+    import numpy as np
+
+    from bench.execute.baseline import of_run
+    from bench.execute.run import find as find_run
+    from bench.judge.gate_calibration import calibrate_gate as calibrate
+    from bench.judge.gate_calibration import gated_values
+    from bench.present import gate_rates
+    from bench.present.compared import rules
+
+    found = find_run(check(run).name if str(run).endswith(".toml") and run is not None else run, Path(out))
+    gated = gated_values(of_run(found), rules(found.suite))
+    rates = calibrate(gated, np.random.default_rng(random_seed), repetitions=repetitions)
+    gate_rates.store(found, rates)
+    return gate_rates.report(found, rates)
 
 
 def beside(first: str | Path, second: str | Path, *, out: str | Path = REPORTS) -> Report:

@@ -32,9 +32,10 @@ app = typer.Typer(
         "\b\n"
         "Exit codes:\n"
         "  0    fine\n"
-        "  1    a gating claim of the suite is refuted\n"
+        "  1    a regression against the baseline, or a gating claim of the suite is refuted\n"
         "  2    bad usage, an invalid suite, a file that cannot be read or written\n"
         "  3    some runs failed, the disk is full, or a stored run is damaged\n"
+        "  4    a comparison is inconclusive, or nothing was measured\n"
         "  130  interrupted; the same command finishes the rest\n"
         "  70   a bug in bench (BENCH_DEBUG=1 shows where)\n"
     ),
@@ -59,6 +60,16 @@ class ReportFormat(StrEnum):
     JSON = "json"
     LATEX = "latex"
     CSV = "csv"
+
+
+class CompareFormat(StrEnum):
+    """Formats of a comparison."""
+
+    TERMINAL = "terminal"
+    MD = "md"
+    JSON = "json"
+    JUNIT = "junit"
+    GITHUB = "github"
 
 
 class TextFormat(StrEnum):
@@ -389,6 +400,99 @@ def export(
 
 @app.command(
     epilog=_examples(
+        "bench compare ci",
+        "bench compare ci --baseline reports/baselines/ci.csv --strict",
+        "bench compare ci --format md > comment.md",
+        "bench compare ci --format junit --output junit.xml",
+    )
+)
+def compare(
+    name: RunName = None,
+    *,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="An accepted baseline, a published table (CSV) or a run; by default where `bench baseline accept` "
+            "writes.",
+            show_default=False,
+        ),
+    ] = None,
+    form: Annotated[
+        CompareFormat, typer.Option("--format", metavar="FORM", help="terminal, md, json, junit or github.")
+    ] = CompareFormat.TERMINAL,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail unless each metric is shown to be no worse by its margin.")
+    ] = False,
+    more_seeds: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Planned beforehand: run N more seeds if undecided, and look again.",
+            show_default=False,
+        ),
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Every row in the terminal too.")] = False,
+    output: Output = None,
+    out: Out = REPORTS,
+) -> None:
+    """Compare a run with a baseline: the verdict, then what changed.
+
+    Exits with 1 for a regression, 3 if runs failed, 4 if something is undecided or nothing was measured, else with 0.
+    For a pull request: md is a comment, github annotates it and writes the job summary, junit has a test case for each
+    metric and cell.
+    """
+    import bench
+    from bench.present import github, junit
+    from bench.present.progress import ProgressDisplay
+
+    with ProgressDisplay("more seeds") as progress:
+        found = bench.compare(name, baseline, strict=strict, more_seeds=more_seeds, out=out, progress=progress)
+    if form is CompareFormat.GITHUB:
+        _append_summary(github.summary(found))
+        _emit(github.commands(found), output)
+    elif form is CompareFormat.JUNIT:
+        _emit(junit.render(found), output)
+    else:
+        _emit_report(found, ReportFormat(form), output, full=full)
+    if found.exit_code is not Exit.OK:
+        raise typer.Exit(found.exit_code)
+
+
+baseline_app = typer.Typer(
+    help="Keep the values of a run as the baseline of later ones.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(baseline_app, name="baseline")
+
+
+@baseline_app.command(
+    epilog=_examples(
+        "bench baseline accept ci",
+        "bench baseline accept ci --to reports/baselines/ci.csv",
+    )
+)
+def accept(
+    name: RunName = None,
+    *,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="By default the suite's [baseline] file, else DIR/baselines/SUITE.csv.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Out = REPORTS,
+) -> None:
+    """Make a finished run the baseline: a CSV with one sorted row a run, and its manifest. Commit both."""
+    import bench
+
+    _say(f"Written to {bench.accept(name, to, out=out)}")
+
+
+@app.command(
+    epilog=_examples(
         "bench analyze runs.csv --factors init,reg --block seed --metric loss",
         "bench analyze runs.csv --factors init,reg --block seed --metric loss --log loss --margin loss=5%",
         "bench export digits | bench analyze - --factors model,scaling --block seed --metric accuracy",
@@ -444,33 +548,58 @@ def analyze(
 
 @app.command(
     epilog=_examples(
+        "bench calibrate full_factorial",
         "bench calibrate --procedure",
         "bench calibrate --procedure --factors 3 --seeds 5 --repetitions 10000 --format json",
     )
 )
 def calibrate(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="SUITE|RUN", help="Measure bench compare on runs like this one.", show_default=False),
+    ] = None,
     *,
     procedure: Annotated[
         bool, typer.Option("--procedure", help="Measure the tests themselves, on simulated data without effects.")
     ] = False,
     factors: Annotated[int, typer.Option(metavar="N", min=1, max=6, help="Factors of two levels.")] = 4,
     seeds: Annotated[int, typer.Option(metavar="N", min=2, max=1000, help="Seeds of each simulated run.")] = 10,
-    repetitions: Annotated[int, typer.Option(metavar="N", min=20, max=1_000_000, help="Simulated runs.")] = 2_000,
+    repetitions: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=20,
+            max=1_000_000,
+            help="Simulated runs; by default 2000, or 500 like RUN.",
+            show_default=False,
+        ),
+    ] = None,
     random_seed: Annotated[int, typer.Option("--random-seed", metavar="N", min=0, help="Of the simulation.")] = 0,
     form: Annotated[ReportFormat, typer.Option("--format", help="How to print it.")] = ReportFormat.TERMINAL,
     output: Output = None,
+    out: Out = REPORTS,
 ) -> None:
-    """Measure error rates: how often each procedure claims an effect where there is none.
+    """Measure error rates: of bench compare on runs like RUN, or of the procedures of bench report.
 
-    Simulates runs with independent, blocked, unequal, skewed, bistable and lost values, and prints rejection rates,
-    coverage and family-wise error with their Monte-Carlo limits.
+    Of RUN: false alarms where nothing is planted, and how often planted changes are found. The result is kept with it.
+
+    Of the procedures: simulates runs with independent, blocked, unequal, skewed, bistable and lost values, and prints
+    rejection rates, coverage and family-wise error with their Monte-Carlo limits.
     """
     import bench
     from bench.present.calibrated import calibrated
 
-    if not procedure:
-        raise BenchError("Say what to calibrate.", hint="bench calibrate --procedure measures the tests themselves.")
-    table = bench.calibrate(factors=factors, seeds=seeds, repetitions=repetitions, random_seed=random_seed)
+    if procedure == (name is not None):
+        raise BenchError(
+            "Say what to calibrate.",
+            hint="bench calibrate RUN measures bench compare, bench calibrate --procedure the tests themselves.",
+        )
+    if name is not None:
+        _emit_report(
+            bench.calibrate_gate(name, repetitions=repetitions or 500, random_seed=random_seed, out=out), form, output
+        )
+        return
+    table = bench.calibrate(factors=factors, seeds=seeds, repetitions=repetitions or 2_000, random_seed=random_seed)
     _emit_report(calibrated(table, factors, seeds), form, output)
 
 
@@ -575,6 +704,19 @@ def _emit(data: str | bytes, output: str | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         raise BenchError(f"The output cannot be written: {error.strerror}.") from error
+
+
+def _append_summary(text: str) -> None:
+    """Add to the job summary of GitHub Actions; elsewhere, print it."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if path is None:
+        _emit(text)
+        return
+    try:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise BenchError(f"The job summary {path} cannot be written: {error.strerror}.") from error
 
 
 def _bytes(data: str | bytes) -> bytes:

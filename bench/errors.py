@@ -12,6 +12,7 @@ class Exit(IntEnum):
     REGRESSION = 1
     USAGE = 2
     RUNS_FAILED = 3
+    INCONCLUSIVE = 4
     BUG = 70
     INTERRUPTED = 130
 

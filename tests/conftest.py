@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+
+from bench import cli
 
 REFERENCE = Path(__file__).parent / "reference" / "stats"
 Reference = tuple[pd.DataFrame, Mapping[str, Any]]
@@ -117,3 +120,26 @@ def reference() -> Callable[[str], Reference]:
 def factorial(reference: Callable[[str], Reference]) -> Reference:
     """The balanced 2^4 with 10 seeds, and R's results."""
     return reference("a01_factorial_balanced")
+
+
+class Commands:
+    """Runs commands in this process, as ``bench`` would."""
+
+    def __init__(self, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+        self._capture = capfdbinary
+        self._monkeypatch = monkeypatch
+
+    def __call__(self, *arguments: object) -> tuple[int, str, str]:
+        """Exit code, stdout and stderr."""
+        self._monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        out, err = self._capture.readouterr()
+        return int(stop.value.code or 0), out.decode(), err.decode()
+
+
+@pytest.fixture
+def command(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Commands:
+    monkeypatch.setenv("COLUMNS", "80")
+    """The command line, in a terminal of 80 columns."""
+    return Commands(capfdbinary, monkeypatch)

@@ -25,7 +25,7 @@ MAY_IMPORT = {
 }
 """Room of bench -> the rooms that its modules may import; ``api`` is bench/__init__.py."""
 
-RENDERERS = {"terminal", "markdown", "json", "html"}
+RENDERERS = {"terminal", "markdown", "json", "html", "junit", "github"}
 COMPUTING = {"scipy", "statsmodels", "pingouin"}
 HEAVY = COMPUTING | {"torch", "pandas", "numpy", "matplotlib", "pydantic"}
 STATISTICS_SEES = {"numpy", "scipy", "statsmodels", "pingouin", "pandas", *sys.stdlib_module_names}

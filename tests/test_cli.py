@@ -20,32 +20,11 @@ import bench
 from bench import cli
 
 if TYPE_CHECKING:
-    from tests.conftest import Lab
+    from tests.conftest import Commands, Lab
 
 
-COMMANDS = ["run", "report", "check", "design", "runs", "doctor", "export", "analyze", "calibrate", "audit"]
-
-
-class Commands:
-    """Runs commands in this process, as ``bench`` would."""
-
-    def __init__(self, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-        self._capture = capfdbinary
-        self._monkeypatch = monkeypatch
-
-    def __call__(self, *arguments: object) -> tuple[int, str, str]:
-        """Exit code, stdout and stderr."""
-        self._monkeypatch.setattr(sys, "argv", ["bench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        out, err = self._capture.readouterr()
-        return int(stop.value.code or 0), out.decode(), err.decode()
-
-
-@pytest.fixture
-def command(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Commands:
-    monkeypatch.setenv("COLUMNS", "80")
-    return Commands(capfdbinary, monkeypatch)
+COMMANDS = ["run", "report", "check", "design", "runs", "doctor", "export"]
+COMMANDS += ["analyze", "calibrate", "audit", "compare"]
 
 
 def run(command: Commands, lab: Lab, suite: Path, *arguments: object) -> tuple[int, str, str]:

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bench.errors import BenchError
 from bench.execute.storage import reading, refuse_newer, replace, storing
 from bench.experiment import Experiment, Metric
+from bench.plan.baseline import BaselineSettings
 from bench.plan.claims import Claim
 from bench.plan.design import cells
 from bench.plan.metrics import MetricSettings
@@ -63,6 +64,7 @@ class Manifest(BaseModel):
     n_cells: int
     metrics: tuple[Metric, ...]
     metric_settings: dict[str, MetricSettings]
+    baseline: BaselineSettings = BaselineSettings()
     published: bool
     host: str
     updated: datetime
@@ -106,6 +108,7 @@ def write(folder: Path, suite: Suite, updated: datetime, *, results: int = 0) ->
         n_cells=len(lines) - 1,
         metrics=tuple(suite.experiment.metrics),
         metric_settings=dict(suite.metrics),
+        baseline=suite.baseline,
         published=suite.published is not None,
         host=socket.gethostname(),
         updated=updated,
@@ -198,6 +201,7 @@ def read_suite(folder: Path, manifest: Manifest) -> Suite:
         factors={name: tuple(level for level, _ in pairs) for name, pairs in manifest.factors.items()},
         listed=listed,
         metrics=manifest.metric_settings,
+        baseline=manifest.baseline,
         published=folder / "published.csv" if manifest.published else None,
         path=Path(manifest.path),
         text=text,

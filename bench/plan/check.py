@@ -62,15 +62,20 @@ def params_faults(source: Source, experiment: Experiment) -> Iterator[Fault]:
 
 
 def metric_faults(source: Source, experiment: Experiment) -> Iterator[Fault]:
-    """Metrics that no table can hold, and settings of metrics that the experiment does not have."""
+    """Metrics that no table can hold, and mention of metrics that the experiment does not have."""
     known = [metric.name for metric in experiment.metrics]
     for name in {*RESERVED} & {*known}:
         hint = f"Tables of runs have columns {', '.join(RESERVED)} of their own; rename it in the experiment."
         yield source.fault(("experiment",), f"its metric {show(name)} bears the name of a column", hint)
-    for name in source.table("metrics"):
+    compared = source.table("baseline").get("metrics")
+    mentioned: list[tuple[KeyPath, Any]] = [(("metrics", name), name) for name in source.table("metrics")]
+    if isinstance(compared, list):
+        mentioned += [(("baseline", "metrics", index), name) for index, name in enumerate(compared)]
+    for path, name in mentioned:
         if name not in known:
             hint = f"Its metrics: {', '.join(known)}.{did_you_mean(name, known)}"
-            yield source.fault(("metrics", name), f"the experiment has no metric {show(name)}", hint, key=True)
+            fault = f"the experiment has no metric {show(name)}"
+            yield source.fault(path, fault, hint, key=path[0] == "metrics")
 
 
 @dataclass

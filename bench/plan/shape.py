@@ -111,6 +111,26 @@ class ExcludeTable(_Strict):
     reason: str = Field(min_length=1, max_length=400, description="Why these combinations are not run.")
 
 
+class BaselineTable(_Strict):
+    """The table ``[baseline]``."""
+
+    file: str | None = Field(
+        None, min_length=1, description="Path of the baseline, a CSV, relative to the suite's folder."
+    )
+    compare: Literal["cells", "effects"] = Field(
+        "cells", description='What is compared of each metric: "cells", or "effects" and the mean of all cells.'
+    )
+    metrics: list[str] | None = Field(
+        None, min_length=1, description='The metrics that are compared, by default all: ["loss", …].'
+    )
+    sd: Literal["sample", "population"] = Field(
+        "sample", description='Which SD a published table prints: "sample" (n - 1) or "population" (n).'
+    )
+    more_seeds: int | None = Field(
+        None, ge=1, le=MAX_SEEDS, description="How many further seeds `bench compare` runs if the first are undecided."
+    )
+
+
 class ContrastTable(_Strict):
     """What a claim compares: ``from`` and ``to``, or one of ``interaction``, ``trend``, ``order`` and ``cell``."""
 
@@ -225,6 +245,9 @@ class SuiteFile(_Strict):
     )
     metrics: dict[str, MetricTable] = Field({}, description="What matters in a metric: one table [metrics.NAME] each.")
     claims: list[ClaimTable] = Field([], description="What is stated before the runs: one table [[claims]] each.")
+    baseline: BaselineTable | None = Field(
+        None, description="What `bench compare` compares a run with: a table [baseline]."
+    )
     published: str | None = Field(
         None, description="Path of a CSV table of published means shown beside ours, relative to the suite's folder."
     )
@@ -250,6 +273,7 @@ _TABLES: Tables = {
     ("design", "table"): DesignTable,
     ("exclude", "*"): ExcludeTable,
     ("metrics", "*"): MetricTable,
+    ("baseline",): BaselineTable,
     ("claims", "*"): ClaimTable,
     ("claims", "*", "contrast"): ContrastTable,
     ("claims", "*", "published"): PublishedTable,

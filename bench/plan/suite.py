@@ -13,6 +13,7 @@ from typing import Any
 
 from bench.errors import BenchError
 from bench.experiment import Experiment
+from bench.plan.baseline import BaselineSettings, baseline_settings
 from bench.plan.check import Levels, levels, metric_faults, params_faults
 from bench.plan.claim_check import ClaimReader
 from bench.plan.claims import Claim
@@ -47,6 +48,7 @@ class Suite:
     """The cells of a suite that lists them, or whose ``design`` chooses them; None for a grid."""
     metrics: Mapping[str, MetricSettings]
     """For every metric of the experiment, in its order."""
+    baseline: BaselineSettings
     published: Path | None
     path: Path
     text: str
@@ -154,6 +156,7 @@ def _suite(
         factors={name: tuple(taken) for name, taken in found.settings.items()},
         listed=found.listed,
         metrics=_all_metric_settings(source, experiment),
+        baseline=baseline_settings(source.table("baseline")),
         published=None if published is None else source.path.parent / published,
         path=source.path,
         text=whole_text(source),

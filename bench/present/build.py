@@ -18,7 +18,7 @@ from bench.judge.analysis import Analysis, MetricOptions, analyze
 from bench.judge.published import compare_published
 from bench.plan.design import n_cells
 from bench.plan.suite import Suite
-from bench.present import anova_tables, claims, methods, numbers, state, tables, words
+from bench.present import anova_tables, claims, gate_rates, methods, numbers, state, tables, words
 from bench.present.illustrate import illustrated
 from bench.present.origin import mixtures, origin
 from bench.present.report import Report, Section
@@ -62,6 +62,7 @@ def build(run: Run) -> Report:
         sections.append(Section("What was found", ["Nothing yet: no run has a result."]))
     if len(said):
         sections.append(state.without_value(said, list(suite.factors)))
+    sections.extend(gate_rates.sections(run))
     provenance = origin(run)
     sections.append(
         Section("Provenance", points=[f"{name}: {text}" for name, text in provenance.items()], appendix=True)

@@ -53,7 +53,7 @@ def f_power(noncentrality: ArrayLike, df: ArrayLike, df_error: ArrayLike, alpha:
     return 1.0 - noncentral_f_cdf(noncentrality, critical, df, df_error)
 
 
-def tost_power(margin: float, true: float, sd: float, n: int, alpha: float = 0.05) -> float:
+def tost_power(margin: float, true: float, sd: float, n: float, alpha: float = 0.05) -> float:
     """Power to show |difference| < ``margin`` with ``n`` seeds when it is ``true`` and its SD over seeds is ``sd``.
 
     By integration over the distribution of the observed SD (Phillips 1990).
@@ -75,7 +75,7 @@ def tost_power(margin: float, true: float, sd: float, n: int, alpha: float = 0.0
     return float(integrate.quad(integrand, 0.0, min(most, 10.0), points=middle, epsabs=1e-12, limit=200)[0])
 
 
-def smallest_effect(n: int, tests: int = 1, power: float = 0.8, alpha: float = 0.05) -> float:
+def smallest_effect(n: float, tests: int = 1, power: float = 0.8, alpha: float = 0.05) -> float:
     """Smallest d_z that ``n`` seeds detect with that power in a family of ``tests``, each judged at alpha / tests.
 
     That is Bonferroni's level, at which Holm's procedure rejects the first of the family. NaN for one seed.

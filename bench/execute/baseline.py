@@ -1,0 +1,218 @@
+"""A run, an accepted baseline or a published table -> the values to compare a run with, and where they come from.
+
+An accepted baseline is a CSV, one sorted row a run, and beside it a manifest (JSON) with the checksum of the CSV.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bench.errors import BenchError
+from bench.execute import REPORTS, manifest
+from bench.execute.frames import wide
+from bench.execute.records import STATUSES
+from bench.execute.run import Run, find
+from bench.execute.storage import reading, replace, storing
+
+SCHEMA = 1
+"""Version of what an accepted baseline holds."""
+ID = "parameters"
+"""The column that tells cells apart by what they run: a hash of the parameters that differ from their defaults."""
+_MEANS = ("metric", "mean", "std", "n")
+
+
+class Origin(BaseModel):
+    """Where the values of a run or of an accepted baseline come from; with the checksum, the manifest of the latter."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = SCHEMA
+    suite: str
+    digest: str
+    experiment: str
+    version: str
+    params: dict[str, Any]
+    """What all cells share."""
+    factors: dict[str, list[str]]
+    """Name -> levels as text, the reference first."""
+    metrics: list[str]
+    updated: datetime
+    """When the suite was last run."""
+    code: list[dict[str, Any]]
+    environments: list[dict[str, Any]]
+    """Those that made the values (``provenance.Environment``)."""
+    sha256: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Baseline:
+    """Values to compare with, or to be compared."""
+
+    source: str
+    """What it is and where, for people."""
+    kind: Literal["seeds", "means"]
+    frame: pd.DataFrame
+    """``seeds``: one row a run with a column per factor (levels as text), ``parameters``, ``seed``, ``status``, and one
+    per metric. ``means``: a column per factor, ``metric mean std n``, as published."""
+    origin: Origin | None
+    """None for a published table."""
+
+
+def of_run(run: Run) -> Baseline:
+    """The values of a stored run, finished or not."""
+    stored = manifest.read(run.folder)
+    ids = [_parameters_id(cell.changed) for cell in manifest.read_cells(run.folder, stored)]
+    factors, metrics = list(run.suite.factors), [metric.name for metric in run.suite.experiment.metrics]
+    if ID in (*factors, *metrics):
+        raise BenchError(f"A factor or metric called {ID!r} cannot be compared.", hint="Rename it in the experiment.")
+    jobs = wide(run)
+    levels = {name: [str(level) for level in jobs[name].tolist()] for name in factors}
+    frame = jobs[["seed", "status", *metrics]].assign(**levels, **{ID: ids * len(stored.seeds)})
+    records = run.contents.records
+    used = {records[key].environment for key in jobs["run"] if key in records}
+    origin = Origin(
+        suite=run.suite.name,
+        digest=run.suite.digest,
+        experiment=run.suite.reference,
+        version=run.suite.experiment.version,
+        params=dict(run.suite.params),
+        factors={name: [str(level) for level in known] for name, known in run.suite.factors.items()},
+        metrics=metrics,
+        updated=run.updated,
+        code=list(run.contents.sessions[-1]["code"]) if run.contents.sessions else [],
+        environments=[_described(found) for name, found in sorted(run.contents.environments.items()) if name in used],
+    )
+    return Baseline(f"the run {run.folder}", "seeds", frame[[*factors, ID, "seed", "status", *metrics]], origin)
+
+
+def default_path(run: Run) -> Path:
+    """Where the baseline of a run is kept: in the file that its suite names, else beside the folders of runs."""
+    suite = run.suite
+    if suite.baseline.file is not None:
+        path, here = (suite.path.parent / suite.baseline.file).resolve(), Path.cwd()
+        return path.relative_to(here) if path.is_relative_to(here) else path
+    return run.folder.parent / "baselines" / f"{suite.name}.csv"
+
+
+def accept(run: Run, path: Path) -> Path:
+    """Write the values of ``run`` as a baseline to ``path`` (a CSV) and its manifest.
+
+    Raises:
+        BenchError: some of its runs have no outcome, or the files cannot be written.
+    """
+    found = of_run(run)
+    lacking = int(found.frame["status"].isin(["failed", "lost", "missing"]).sum())
+    if lacking:
+        raise BenchError(
+            f"{run.folder} is no baseline yet: {lacking} of its {len(found.frame)} runs have no outcome.",
+            hint=f"Finish it first: bench run {run.suite.path}.",
+        )
+    if path.suffix != ".csv":
+        raise BenchError(f"{path} is not the name of a CSV file.", hint="Give --to a name that ends in .csv.")
+    if path.exists() and not _manifest(path).is_file():
+        hint = "Name another file with --to, or remove this one."
+        raise BenchError(f"{path} is there already, and is no baseline that bench accepted.", hint=hint)
+    assert found.origin is not None
+    order = [*found.origin.factors, "seed"]
+    text = found.frame.sort_values(order, kind="stable").to_csv(index=False, lineterminator="\n")
+    with storing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    sealed = found.origin.model_copy(update={"sha256": _checksum(text.encode())})
+    replace(path, text)
+    replace(_manifest(path), json.dumps(sealed.model_dump(mode="json"), indent=1) + "\n")
+    return path
+
+
+def load(given: str | Path, out: Path = REPORTS) -> Baseline:
+    """The baseline in a file, accepted or published, or a stored run by its name under ``out`` or its folder.
+
+    Raises:
+        BenchError: there is none, or what there is was changed, cut short, or is something else.
+    """
+    path = Path(given)
+    if path.is_dir() or (out / given / "run.json").is_file():
+        return of_run(find(given, out))
+    if not path.is_file():
+        hint = f"Make one of a run: bench baseline accept RUN --to {path}; or name a run."
+        raise BenchError(f"There is no baseline {path}.", hint=hint)
+    with reading(path):
+        content = path.read_bytes()
+    if _manifest(path).is_file() and path.suffix == ".csv":
+        return _accepted(path, content)
+    table = _read_csv(path, content)
+    if not {*_MEANS} <= {*table.columns}:
+        _refuse(path, f"it has neither a manifest {_manifest(path).name} beside it nor the columns {', '.join(_MEANS)}")
+    return Baseline(f"the published means in {path}", "means", table, None)
+
+
+def _accepted(path: Path, content: bytes) -> Baseline:
+    origin = _read_manifest(_manifest(path))
+    if _checksum(content) != origin.sha256:
+        _refuse(path, "it is not what was accepted: its checksum differs from its manifest's")
+    table = _read_csv(path, content)
+    expected = [*origin.factors, ID, "seed", "status", *origin.metrics]
+    if list(table.columns) != expected:
+        _refuse(path, f"its columns are not {', '.join(expected)}")
+    try:
+        table["seed"] = table["seed"].astype("int64")
+        for name in origin.metrics:
+            table[name] = table[name].replace("", "nan").astype("float64")
+    except ValueError as error:
+        _refuse(path, str(error))
+    if not set(table["status"]) <= {*STATUSES}:
+        _refuse(path, f"a status is none of {', '.join(STATUSES)}")
+    return Baseline(f"the baseline {path}", "seeds", table, origin)
+
+
+def _read_manifest(path: Path) -> Origin:
+    with reading(path):
+        text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        stored = json.loads(text)
+        if isinstance(stored, dict) and stored.get("schema_version") != SCHEMA:
+            _refuse(path, f"its schema version is {stored.get('schema_version')!r:.40}; this bench reads {SCHEMA}")
+        return Origin.model_validate(stored)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        _refuse(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+    except (ValueError, RecursionError) as error:
+        _refuse(path, str(error))
+
+
+def _read_csv(path: Path, content: bytes) -> pd.DataFrame:
+    try:
+        return pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False, encoding="utf-8")
+    except ValueError as error:  # not UTF-8, no columns, or no table
+        _refuse(path, str(error).partition("\n")[0])
+
+
+def _refuse(path: Path, why: str) -> NoReturn:
+    hint = "Restore it from version control, or accept a run anew: bench baseline accept RUN --to FILE."
+    raise BenchError(f"{path} cannot be used as a baseline: {why}.", hint=hint)
+
+
+def _manifest(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def _checksum(content: bytes) -> str:
+    """Of the text, whatever line ends version control gave it."""
+    return hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
+
+
+def _parameters_id(changed: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _described(environment: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in environment.items() if name not in ("kind", "schema")}

@@ -1,0 +1,168 @@
+"""A baseline and a run -> one row a comparison with its verdict, and what was added or removed between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from bench.errors import BenchError
+from bench.execute.baseline import Baseline
+from bench.judge.analysis import MetricOptions
+from bench.judge.gate import Changes, Decisions, decide
+from bench.judge.matched import Comparables, cells_by_seed
+from bench.judge.matched_effects import effects_by_seed
+from bench.judge.matched_means import means_by_table
+from bench.judge.undecided import detectable_change, seeds_to_decide
+from bench.stats.coding import Bools, Floats
+
+Outcome = Literal["passed", "regression", "inconclusive", "nothing measured"]
+
+
+@dataclass(frozen=True)
+class Rule(MetricOptions):
+    """How one metric is compared; if ``relative``, ``margin`` is a fraction of the baseline's mean."""
+
+    relative: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """``changes``: one row a metric and cell (or effect), in ``COLUMNS``; beside it, what could not be compared."""
+
+    changes: pd.DataFrame
+    new_cells: tuple[str, ...]
+    removed_cells: tuple[str, ...]
+    changed_cells: tuple[str, ...]
+    """Of the same levels, whose other parameters differ: compared without pairing."""
+    new_metrics: tuple[str, ...]
+    removed_metrics: tuple[str, ...]
+    notes: tuple[str, ...]
+    alpha: float
+
+    def outcome(self, *, strict: bool = False) -> Outcome:
+        """What the gate says; ``strict`` also fails what is not shown to be no worse by the margin."""
+        verdict = self.changes["verdict"]
+        if self.changes["alarm"].any() or (strict and len(verdict) and not self.changes["noninferior"].all()):
+            return "regression"
+        if verdict.isin(["not measured", "no margin"]).all():
+            return "nothing measured"
+        undecided = not strict and verdict.isin(["inconclusive", "not measured"]).any()
+        return "inconclusive" if undecided else "passed"
+
+
+DIRECTION: Mapping[str, float] = {"higher": 1.0, "lower": -1.0, "neither": 0.0}
+"""Of a metric that gets better: upwards, downwards, neither."""
+COLUMNS = (
+    *("metric", "where", "verdict", "alarm", "material", "noninferior", "scale", "old", "new"),
+    *("estimate", "low", "high", "df", "p", "p_adjusted", "margin", "p_equivalent", "n", "lost"),
+    *("detectable", "seeds", "method"),
+)
+"""``estimate low high``: new minus old, or their ratio (``scale``); ``lost``: seeds without a value now that had one;
+``detectable`` and ``seeds`` of undecided rows: the smallest change found with a power of 80 %, and how many seeds would
+tell no change from a change of one margin with that power."""
+
+
+def compare(
+    old: Baseline,
+    new: Baseline,
+    rules: Sequence[Rule],
+    *,
+    unit: Literal["cells", "effects"] = "cells",
+    sd: Literal["sample", "population"] = "sample",
+    alpha: float = 0.05,
+) -> Comparison:
+    """Compare a run (``new``, one row a run) with a baseline, with the error of all comparisons together at ``alpha``.
+
+    Paired by seed where the cells' parameters match, else Welch's. ``unit``: each cell, or each effect and the mean of
+    all cells. ``sd``: which one a published table prints (ddof 1 or 0).
+
+    Raises:
+        BenchError: the two are of different experiments, or the baseline cannot be compared in this way.
+    """
+    assert new.origin is not None
+    _require_same_experiment(old, new)
+    known = {rule.name: rule for rule in rules}
+    if old.kind == "means":
+        if unit == "effects":
+            raise BenchError("Effects cannot be compared with means.", hint='Set compare = "cells" in [baseline].')
+        found = means_by_table(old.frame, new, [*known], ddof=0 if sd == "population" else 1)
+    elif unit == "cells":
+        found = cells_by_seed(old, new, {name: rule.log for name, rule in known.items()})
+    else:
+        found = effects_by_seed(old, new, {name: rule.log for name, rule in known.items()})
+    rows = found.rows
+    margin = np.full(len(rows), np.nan)
+    for row, (name, on_log, mean) in enumerate(zip(rows["metric"], rows["log"], rows["old"], strict=True)):
+        margin[row] = margin_on_scale(known[name], on_log=on_log, old_mean=mean)
+    better = np.array([DIRECTION[known[name].better] for name in rows["metric"]], np.float64)
+    decisions = decide(found.changes, margin, better, alpha)
+    return Comparison(
+        changes=_frame(found, decisions, margin, alpha),
+        new_cells=found.new_cells,
+        removed_cells=found.removed_cells,
+        changed_cells=found.changed_cells,
+        new_metrics=tuple(name for name in new.origin.metrics if name not in found.old_metrics),
+        removed_metrics=tuple(name for name in found.old_metrics if name not in new.origin.metrics),
+        notes=found.notes,
+        alpha=alpha,
+    )
+
+
+def margin_on_scale(rule: Rule, *, on_log: bool, old_mean: float) -> float:
+    """The margin on the scale of the comparison; NaN for none."""
+    if rule.margin is None:
+        return float("nan")
+    if on_log:
+        return float(np.log1p(rule.margin))
+    if rule.relative or rule.log:
+        return rule.margin * abs(old_mean) or float("nan")
+    return rule.margin
+
+
+def _require_same_experiment(old: Baseline, new: Baseline) -> None:
+    if old.origin is not None and new.origin is not None and old.origin.experiment != new.origin.experiment:
+        raise BenchError(
+            f"{old.source} is of {old.origin.experiment}, and {new.source} is of {new.origin.experiment}.",
+            hint="Compare with a baseline of the same experiment.",
+        )
+
+
+def _frame(found: Comparables, decisions: Decisions, margin: Floats, alpha: float) -> pd.DataFrame:
+    changes, rows = found.changes, found.rows
+    log = rows["log"].to_numpy(bool)
+    lost = rows["lost"].to_numpy() > 0
+    verdict = np.where(lost & ~decisions.alarm, "not measured", decisions.verdict)
+    undecided = np.isin(verdict, ["inconclusive", "no margin"])
+    tests = int(np.isfinite(decisions.p).sum())
+    detectable, seeds = _undecided(changes, margin, undecided, tests, alpha)
+    frame = rows.assign(
+        verdict=verdict,
+        alarm=decisions.alarm,
+        material=decisions.material,
+        noninferior=decisions.noninferior & ~lost,
+        scale=np.where(log, "ratio", "difference"),
+        estimate=np.where(log, np.exp(changes.estimate), changes.estimate),
+        low=np.where(log, np.exp(decisions.low), decisions.low),
+        high=np.where(log, np.exp(decisions.high), decisions.high),
+        df=changes.df,
+        p=decisions.p,
+        p_adjusted=decisions.p_adjusted,
+        margin=np.where(log, np.expm1(margin), margin),
+        p_equivalent=decisions.p_equivalent,
+        n=changes.n,
+        detectable=np.where(log, np.expm1(detectable), detectable),
+        seeds=seeds,
+    )
+    return frame[list(COLUMNS)]
+
+
+def _undecided(changes: Changes, margin: Floats, undecided: Bools, tests: int, alpha: float) -> tuple[Floats, Floats]:
+    detectable, seeds = np.full(len(margin), np.nan), np.full(len(margin), np.nan)
+    for row in np.flatnonzero(undecided):
+        detectable[row] = detectable_change(changes.se[row], changes.df[row], tests, alpha=alpha)
+        seeds[row] = seeds_to_decide(changes.se[row] * np.sqrt(changes.n[row]), margin[row], tests, alpha=alpha)
+    return detectable, seeds

@@ -1,0 +1,182 @@
+"""A baseline and a run -> their values side by side, matched by cell and seed, and the change in every cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import pandas as pd
+
+from bench.execute.baseline import ID, Baseline
+from bench.judge.gate import Changes, Moments, independent, on_scale, paired
+from bench.stats.coding import Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Comparables:
+    """``changes`` and ``rows`` (``metric where log old new lost method``) have one entry per comparison."""
+
+    changes: Changes
+    rows: pd.DataFrame
+    new_cells: tuple[str, ...]
+    removed_cells: tuple[str, ...]
+    changed_cells: tuple[str, ...]
+    old_metrics: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """Values of both sides by metric, seed (rows) and the parameters of the cell (columns)."""
+
+    old: pd.DataFrame
+    new: pd.DataFrame
+    factors: tuple[str, ...]
+    levels: pd.DataFrame
+    """Of the cells of the run, by their parameters."""
+    metrics: tuple[str, ...]
+    same: Mapping[str, str]
+    """Parameters in the run -> in the baseline."""
+    changed: Mapping[str, str]
+    seeds: list[int]
+    """In both; none where they are too few to pair by."""
+    new_cells: tuple[str, ...]
+    removed_cells: tuple[str, ...]
+    old_metrics: tuple[str, ...]
+
+    @classmethod
+    def of(cls, old: Baseline, new: Baseline) -> Sides:
+        """Match two sides that have one row a run."""
+        assert old.origin is not None
+        assert new.origin is not None
+        factors = list(new.origin.factors)
+        before = dict(zip(old.frame[ID], labels(old, list(old.origin.factors)), strict=True))
+        now = dict(zip(new.frame[ID], labels(new, factors), strict=True))
+        same = {cell: cell for cell in now if cell in before}
+        comparable = list(old.origin.factors) == factors
+        left = {label: cell for cell, label in before.items() if cell not in now}
+        changed = {
+            cell: left[label] for cell, label in now.items() if cell not in same and comparable and label in left
+        }
+        seeds = sorted(set(old.frame["seed"]) & set(new.frame["seed"]))
+        gone = {*before} - {*same.values(), *changed.values()}
+        return cls(
+            old=_by_seed(old),
+            new=_by_seed(new),
+            factors=tuple(factors),
+            levels=new.frame.drop_duplicates(ID).set_index(ID)[factors],
+            metrics=tuple(name for name in new.origin.metrics if name in old.origin.metrics),
+            same=same,
+            changed=changed,
+            seeds=seeds if len(seeds) > 1 or max(old.frame["seed"].nunique(), new.frame["seed"].nunique()) == 1 else [],
+            new_cells=tuple(label for cell, label in now.items() if cell not in same and cell not in changed),
+            removed_cells=tuple(label for cell, label in before.items() if cell in gone),
+            old_metrics=tuple(old.origin.metrics),
+        )
+
+    def label(self, cell: str) -> str:
+        """The levels of a cell of the run, joined by a slash."""
+        return "/".join(map(str, self.levels.loc[cell].to_numpy()))
+
+    def comparables(self, parts: Sequence[tuple[Changes, pd.DataFrame]]) -> Comparables:
+        """All parts, and what was not compared."""
+        rows = [frame for _, frame in parts] or [pd.DataFrame(columns=_ROWS)]
+        return Comparables(
+            changes=concatenated([changes for changes, _ in parts]),
+            rows=pd.concat(rows, ignore_index=True),
+            new_cells=self.new_cells,
+            removed_cells=self.removed_cells,
+            changed_cells=tuple(map(self.label, self.changed)),
+            old_metrics=self.old_metrics,
+            notes=tuple(self._notes()),
+        )
+
+    def _notes(self) -> list[str]:
+        only_new = [seed for seed in self.new.index if seed not in self.old.index]
+        if not self.seeds:
+            return ["The run and the baseline share no seeds to pair by: their runs are compared as independent."]
+        if only_new:
+            return [f"{len(only_new)} seeds of the run are not in the baseline and are left out of pairs."]
+        return []
+
+
+def cells_by_seed(old: Baseline, new: Baseline, log: Mapping[str, bool]) -> Comparables:
+    """Every metric in every cell of both: paired by seed where the parameters match, else independent."""
+    sides = Sides.of(old, new)
+    metrics = [name for name in log if name in sides.metrics]
+    parts: list[tuple[Changes, pd.DataFrame]] = []
+    for metric in metrics:
+        for cells, pairs in ((sides.same, sides.seeds), (sides.changed, [])):
+            if cells:
+                parts.append(_cell_changes(sides, metric, cells, pairs, on_log=log[metric]))
+    return sides.comparables(parts)
+
+
+_ROWS = ["metric", "where", "log", "old", "new", "lost", "method"]
+
+
+def _cell_changes(
+    sides: Sides, metric: str, cells: Mapping[str, str], seeds: list[int], *, on_log: bool
+) -> tuple[Changes, pd.DataFrame]:
+    old, new = sides.old[metric][[*cells.values()]], sides.new[metric][[*cells]]
+    log = np.full(len(cells), on_log)
+    if seeds:
+        before, now = old.loc[seeds].to_numpy(float), new.loc[seeds].to_numpy(float)
+        changes, method = paired(before, now, log), "paired by seed"
+        lost = (np.isfinite(before) & ~np.isfinite(now)).sum(axis=0)
+    else:
+        before, now = old.to_numpy(float), new.to_numpy(float)
+        samples = [Moments.of(on_scale(values, log)) for values in (before, now)]
+        changes, method = independent(samples[0], samples[1], log), "Welch"
+        lost = (~np.isfinite(now)).sum(axis=0)
+    rows = pd.DataFrame(
+        {
+            "metric": metric,
+            "where": [sides.label(cell) for cell in cells],
+            "log": on_log,
+            "old": _means(before),
+            "new": _means(now),
+            "lost": lost,
+            "method": method,
+        }
+    )
+    return changes, rows
+
+
+def concatenated(parts: Sequence[Changes]) -> Changes:
+    """The changes of all parts, one after the other."""
+    kinds = {"same": np.bool_, "constant": np.bool_}
+    columns = {
+        field.name: np.concatenate(
+            [np.empty(0, kinds.get(field.name, np.float64)), *(getattr(part, field.name) for part in parts)]
+        )
+        for field in fields(Changes)
+    }
+    return Changes(**columns)
+
+
+def labels(side: Baseline, factors: Sequence[str]) -> list[str]:
+    """The levels of each row's cell, joined by a slash."""
+    return ["/".join(levels) for levels in side.frame[[*factors]].itertuples(index=False)]
+
+
+def valid(side: Baseline) -> pd.DataFrame:
+    """One row a run, its metrics NaN unless the run is ok."""
+    assert side.origin is not None
+    metrics = side.origin.metrics
+    return side.frame.assign(**side.frame[metrics].where(side.frame["status"] == "ok"))
+
+
+def _by_seed(side: Baseline) -> pd.DataFrame:
+    assert side.origin is not None
+    runs = valid(side).drop_duplicates([ID, "seed"])
+    table = runs.set_index(["seed", ID])[side.origin.metrics].unstack(ID)
+    assert isinstance(table, pd.DataFrame)
+    return table
+
+
+def _means(values: Floats) -> Floats:
+    present = np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(present, values, 0.0).sum(axis=0) / present.sum(axis=0))

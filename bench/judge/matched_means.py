@@ -1,0 +1,50 @@
+"""A published table of means and a run -> the change of every mean, from summary statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from bench.execute.baseline import Baseline
+from bench.judge.gate import Moments, independent
+from bench.judge.matched import Comparables, labels, valid
+from bench.judge.published import compare_published
+
+
+def means_by_table(table: pd.DataFrame, new: Baseline, metrics: Sequence[str], *, ddof: int) -> Comparables:
+    """Every published mean with an SD against the runs of its cell, as independent (Welch from summary statistics)."""
+    assert new.origin is not None
+    factors = list(new.origin.factors)
+    known = [name for name in factors if name in table.columns]
+    ran = table[known].isin({name: new.origin.factors[name] for name in known}).all(axis=1)
+    ours = valid(new).melt([*factors], list(new.origin.metrics), "metric")
+    cells = ours.groupby([*factors, "metric"], sort=False)["value"].agg(n="count", mean="mean", sd="std").reset_index()
+    joined = compare_published(cells, table[ran & table["metric"].isin(metrics)], factors, ddof=ddof)
+    joined["where"] = joined[factors].agg("/".join, axis=1)
+    n = joined["published_n"].to_numpy(float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sd = joined["published_sd"].to_numpy(float) * np.sqrt((n - ddof) / (n - 1))
+    usable = np.isfinite(sd) & (n > 1)
+    notes = [f"{int((~usable).sum())} published means have no SD and are not compared."] if not usable.all() else []
+    joined, n, sd = joined[usable], n[usable], sd[usable]
+    changes = independent(
+        Moments(joined["published_mean"].to_numpy(float), sd, n),
+        Moments(*(joined[name].to_numpy(float) for name in ("our_mean", "our_sd", "our_n"))),
+        np.zeros(len(joined), bool),
+    )
+    rows = joined[["metric", "where"]].assign(
+        log=False, old=joined["published_mean"], new=joined["our_mean"], lost=0, method="Welch, from published means"
+    )
+    published = set(table[known].agg("/".join, axis=1)) if known == factors else set()
+    in_run = list(dict.fromkeys(labels(new, factors)))
+    return Comparables(
+        changes=changes,
+        rows=rows.reset_index(drop=True),
+        new_cells=tuple(label for label in in_run if label not in published),
+        removed_cells=tuple(sorted(published - set(in_run))),
+        changed_cells=(),
+        old_metrics=tuple(dict.fromkeys(table["metric"])),
+        notes=tuple(notes),
+    )

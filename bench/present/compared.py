@@ -1,0 +1,172 @@
+"""A comparison with a baseline becomes a report: the verdict first, then what else differs, every change, and how."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bench.errors import BenchError, Exit
+from bench.execute.baseline import Baseline, of_run
+from bench.execute.run import Run
+from bench.experiment import Metric
+from bench.judge.baseline import Comparison, Outcome, Rule, compare
+from bench.judge.gate import VERDICTS
+from bench.judge.looks import Look, look
+from bench.plan.metrics import MetricSettings
+from bench.plan.suite import Suite
+from bench.present import compared_words as words
+from bench.present import gate_rates
+from bench.present.report import Column, Report, Section, Table
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class GateReport(Report):
+    """The report on a comparison; ``data["changes"]`` has one row per comparison (``bench.judge.baseline.COLUMNS``)."""
+
+    outcome: Outcome
+    runs_failed: int
+    """Runs that were asked for and have no outcome."""
+    findings: tuple[words.Finding, ...]
+    """One entry per comparison, the worst first."""
+    look: Look
+    wants_more_seeds: bool
+    """Whether a second look was planned and is needed."""
+
+    @property
+    def exit_code(self) -> Exit:
+        """That of ``bench compare``: a regression before failed runs, these before what is inconclusive."""
+        if self.outcome == "regression":
+            return Exit.REGRESSION
+        if self.runs_failed:
+            return Exit.RUNS_FAILED
+        return Exit.OK if self.outcome == "passed" else Exit.INCONCLUSIVE
+
+
+def build(run: Run, old: Baseline, *, strict: bool = False, more_seeds: int | None = None) -> GateReport:
+    """Compare ``run`` as it is stored now with a baseline, by the rules of its suite.
+
+    ``more_seeds``: how many further seeds are planned for a second look if the first is undecided.
+
+    Raises:
+        BenchError: the two cannot be compared.
+    """
+    suite, new = run.suite, of_run(run)
+    now = look(_declared_seeds(run), more_seeds, len(suite.seeds))
+    settings = suite.baseline
+    comparison = compare(old, new, rules(suite), unit=settings.compare, sd=settings.sd, alpha=now.alpha)
+    return _report(run, old, new, comparison, now, strict=strict)
+
+
+def further_seeds(run: Run, old: Baseline, more: int) -> list[int]:
+    """The seeds of ``run`` and ``more`` besides: those of the baseline, so that they can be paired, if it has seeds.
+
+    Raises:
+        BenchError: the baseline has too few.
+    """
+    seeds = list(run.suite.seeds)
+    if old.kind == "means":
+        return [*seeds, *range(max(seeds) + 1, max(seeds) + 1 + more)]
+    further = sorted(set(old.frame["seed"]) - set(seeds))[:more]
+    if len(further) < more:
+        raise BenchError(
+            f"{old.source} has {len(further)} seeds that the run does not have, and {more} more were planned.",
+            hint="Accept a baseline with more seeds: bench run SUITE --seeds N, then bench baseline accept.",
+        )
+    return [*seeds, *map(int, further)]
+
+
+def _declared_seeds(run: Run) -> int:
+    """How many seeds the suite's file asks for, whatever the run was started with."""
+    declared = tomllib.loads(run.suite.text)["seeds"]
+    return declared if isinstance(declared, int) else len(declared)
+
+
+def rules(suite: Suite) -> list[Rule]:
+    """How the metrics that the suite compares are compared."""
+    compared = suite.baseline.metrics
+    return [
+        _rule(metric, suite.metrics[metric.name])
+        for metric in suite.experiment.metrics
+        if compared is None or metric.name in compared
+    ]
+
+
+def _rule(metric: Metric, settings: MetricSettings) -> Rule:
+    return Rule(
+        metric.name,
+        log=settings.scale == "log",
+        margin=settings.margin,
+        better=metric.better,
+        relative=settings.relative,
+    )
+
+
+def _report(run: Run, old: Baseline, new: Baseline, comparison: Comparison, now: Look, *, strict: bool) -> GateReport:
+    labels = {metric.name: metric.label for metric in run.suite.experiment.metrics}
+    changes = _ordered(comparison.changes)
+    findings = tuple(words.findings(changes, labels, strict=strict))
+    outcome = comparison.outcome(strict=strict)
+    failed = int(new.frame["status"].isin(["failed", "lost", "missing"]).sum())
+    identical = bool((comparison.changes["verdict"] == "identical").all())
+    table = _table(changes, labels, comparison.alpha)
+    provenance = dict(words.provenance(old, new))
+    sections = [
+        Section(
+            f"Verdict: {words.OUTCOMES[outcome]}",
+            [*words.lead(comparison, outcome, strict=strict, failed=failed), *words.looks(now, outcome)],
+            [*words.alarms(findings), *words.diverged(old, new), *words.not_compared(comparison)],
+        ),
+        Section("What else differs", points=list(words.environment(old, new, identical=identical))),
+        Section("Changes", [words.CHANGES], tables=[table], appendix=not table.frame[table.headline].any()),
+        *gate_rates.sections(run),
+        Section("How it was compared", points=list(words.methods(comparison, strict=strict)), appendix=True),
+        Section("Provenance", points=[f"{name}: {text}" for name, text in provenance.items()], appendix=True),
+    ]
+    assert new.origin is not None
+    title = f"{new.origin.suite}: compared with {old.source}"
+    data = {"changes": comparison.changes}
+    return GateReport(
+        title=title,
+        provenance=provenance,
+        sections=sections,
+        data=data,
+        outcome=outcome,
+        runs_failed=failed,
+        findings=findings,
+        look=now,
+        wants_more_seeds=now.number < now.of and comparison.outcome() == "inconclusive",
+    )
+
+
+def _ordered(changes: pd.DataFrame) -> pd.DataFrame:
+    """The worst verdicts first, alarms before the rest."""
+    rank = changes["verdict"].map({verdict: position for position, verdict in enumerate(VERDICTS)})
+    order = changes.assign(rank=rank, calm=~changes["alarm"].astype(bool)).sort_values(["calm", "rank"], kind="stable")
+    return order.drop(columns=["rank", "calm"])
+
+
+def _table(changes: pd.DataFrame, labels: Mapping[str, str], alpha: float) -> Table:
+    shown = changes.assign(
+        label=changes["metric"].map(labels),
+        headline=~changes["verdict"].isin(["identical", "equivalent"]),
+        survives=changes["alarm"].astype(bool),
+    )
+    columns = (
+        Column("Metric", ("label",), key=True),
+        Column("Where", ("where",), key=True),
+        Column("Verdict", ("verdict",)),
+        Column("Before", ("old",), "value", detail=True),
+        Column("Now", ("new",), "value", detail=True),
+        Column("Scale", ("scale",), detail=True),
+        Column(f"Change [{100 * (1 - alpha):.3g}% CI]", ("estimate", "low", "high"), "interval"),
+        Column("Margin", ("margin",), "value"),
+        Column("p", ("p",), "p", detail=True),
+        Column("Adj. p", ("p_adjusted", "survives"), "p_marked"),
+        Column("n", ("n",), "count", detail=True),
+        Column("Detectable", ("detectable",), "value", detail=True),
+        Column("Seeds needed", ("seeds",), "count"),
+    )
+    return Table("Changes, the worst first", shown, columns, headline="headline")

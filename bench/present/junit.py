@@ -1,0 +1,42 @@
+"""A report on a comparison becomes JUnit XML: one test case per metric and cell."""
+
+from __future__ import annotations
+
+from collections import Counter
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from bench.present.compared import GateReport
+from bench.present.compared_words import Finding
+from bench.present.report import plain
+
+
+def render(report: GateReport) -> str:
+    """A failure for a comparison by which the gate fails, an error where nothing was measured, a skip if undecided."""
+    results = [_result(finding) for finding in report.findings]
+    counts = Counter(results)
+    facts = {
+        "name": plain(report.title),
+        "tests": str(len(results)),
+        "failures": str(counts["failure"]),
+        "errors": str(counts["error"]),
+        "skipped": str(counts["skipped"]),
+    }
+    root = Element("testsuites", facts)
+    suite = SubElement(root, "testsuite", facts)
+    for finding, result in zip(report.findings, results, strict=True):
+        case = SubElement(suite, "testcase", {"classname": plain(finding.metric), "name": plain(finding.where)})
+        if result:
+            SubElement(case, result, {"message": plain(finding.text), "type": finding.verdict})
+        else:
+            SubElement(case, "system-out").text = plain(finding.text)
+    indent(root)
+    return tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _result(finding: Finding) -> str:
+    """The element that says what came of a test case; none if it passed."""
+    if finding.fails:
+        return "failure"
+    if finding.verdict == "not measured":
+        return "error"
+    return "skipped" if finding.verdict in ("inconclusive", "no margin") else ""

@@ -1,0 +1,149 @@
+"""Verdicts on changes: their order, their error rates, and the tests behind them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats import weightstats
+
+from bench.judge.gate import Changes, Decisions, Moments, decide, independent, paired
+from bench.judge.looks import look
+from bench.judge.undecided import detectable_change, seeds_to_decide
+from bench.stats.diagnostics import wilson
+from bench.stats.power import paired_power, tost_power
+
+RAW = np.zeros(1, bool)
+LOG = np.ones(1, bool)
+
+
+def judged(difference: object, *, margin: float = 1.0, better: float = -1.0) -> tuple[Changes, Decisions]:
+    """The changes of one metric in one cell, from zero, and the decision on them."""
+    column = np.asarray(difference, float)[:, None]
+    changes = paired(np.zeros_like(column), column, RAW)
+    return changes, decide(changes, np.array([margin]), np.array([better]))
+
+
+def verdict(difference: object, *, margin: float = 1.0, better: float = -1.0) -> tuple[str, bool, bool]:
+    """Verdict, whether it is beyond the margin, and whether the gate fails."""
+    _, found = judged(difference, margin=margin, better=better)
+    return str(found.verdict[0]), bool(found.material[0]), bool(found.alarm[0])
+
+
+NOISE = np.linspace(-0.1, 0.1, 10)
+
+
+@pytest.mark.parametrize(
+    ("difference", "margin", "better", "expected"),
+    [
+        (np.zeros(10), 1.0, -1.0, ("identical", False, False)),
+        (np.full(10, 0.5), 1.0, -1.0, ("deterministic change", False, False)),
+        (np.full(10, 1.5), 1.0, -1.0, ("deterministic change", True, True)),
+        (np.full(10, 1.5), 1.0, 1.0, ("deterministic change", True, False)),
+        (np.full(10, 1.5), np.nan, 0.0, ("deterministic change", True, True)),
+        (0.5 + NOISE, 1.0, -1.0, ("equivalent", False, False)),
+        (0.98 + NOISE, 1.0, -1.0, ("regression", False, True)),
+        (2.0 + NOISE, 1.0, -1.0, ("regression", True, True)),
+        (2.0 + NOISE, 1.0, 1.0, ("improvement", True, False)),
+        (2.0 + NOISE, 1.0, 0.0, ("change", True, True)),
+        (100.0 * NOISE, 1.0, -1.0, ("inconclusive", False, False)),
+        (NOISE, np.nan, -1.0, ("no margin", False, False)),
+        (np.full(10, np.nan), 1.0, -1.0, ("not measured", False, False)),
+        ([0.5], 1.0, -1.0, ("inconclusive", False, False)),
+    ],
+)
+def test_verdicts_come_in_order(
+    difference: object, margin: float, better: float, expected: tuple[str, bool, bool]
+) -> None:
+    """Identical before constant before equivalent before changed before undecided; only what is worse fails."""
+    assert verdict(difference, margin=margin, better=better) == expected
+
+
+def test_equal_up_to_rounding_is_equivalent_without_a_margin() -> None:
+    """Values that differ by their last bit are not identical, and nothing is tested on rounding errors."""
+    old = np.linspace(1.0, 2.0, 10)[:, None]
+    found = decide(paired(old, np.nextafter(old, 3.0), RAW), np.array([np.nan]), np.array([-1.0]))
+    assert (found.verdict[0], bool(found.alarm[0])) == ("equivalent", False)
+    assert np.isnan(found.p[0])
+
+
+def test_a_factor_is_a_constant_change_of_logarithms() -> None:
+    """A metric times 1.1 on a log scale shifts by log 1.1 in every seed."""
+    old = np.random.default_rng(0).lognormal(size=(10, 1))
+    changes = paired(old, 1.1 * old, LOG)
+    assert changes.constant[0]
+    assert changes.estimate[0] == pytest.approx(np.log(1.1))
+
+
+def test_missing_values_leave_pairs_out() -> None:
+    """A pair with a missing or infinite side counts neither in n nor in the estimate; NaN to NaN is no difference."""
+    old = np.array([[1.0], [2.0], [np.nan], [4.0], [np.nan]])
+    new = np.array([[1.5], [2.7], [3.0], [np.inf], [np.nan]])
+    changes = paired(old, new, RAW)
+    assert (changes.n[0], changes.estimate[0]) == (2, pytest.approx(0.6))
+    assert paired(old, old, RAW).same[0]
+    assert not paired(np.full((3, 1), np.nan), np.full((3, 1), np.nan), RAW).same[0]
+
+
+def test_tests_are_those_of_the_libraries() -> None:
+    """Paired and Welch t tests and intervals are SciPy's, equivalence is statsmodels', adjusted p are Holm's."""
+    rng = np.random.default_rng(3)
+    old, new = rng.normal(size=(10, 4)), rng.normal([0.1, 0.5, 1.0, 2.0], size=(10, 4))
+    four = np.zeros(4, bool)
+    for changes, test in (
+        (paired(old, new, four), stats.ttest_rel(new, old)),
+        (independent(Moments.of(old), Moments.of(new), four), stats.ttest_ind(new, old, equal_var=False)),
+    ):
+        found = decide(changes, np.full(4, 0.8), np.full(4, -1.0))
+        np.testing.assert_allclose(found.p, test.pvalue)
+        np.testing.assert_allclose(found.low, test.confidence_interval().low)
+        np.testing.assert_allclose(found.p_adjusted.min(), 4 * test.pvalue.min())
+    for column in range(4):
+        p = weightstats.ttost_ind(new[:, column], old[:, column], -0.8, 0.8, usevar="unequal")[0]
+        assert found.p_equivalent[column] == pytest.approx(p)
+
+
+@pytest.mark.parametrize(
+    ("shift", "equivalent", "regression"), [(0.0, 0.79, 0.001), (1.0, 0.05, 0.41), (2.0, 0.0, 0.99)]
+)
+def test_simulated_rates_are_those_of_the_specification(shift: float, equivalent: float, regression: float) -> None:
+    """Ten seeds, a margin of one SD of the difference, one of 8 metrics shifted: simulated elsewhere beforehand."""
+    rng = np.random.default_rng(5)
+    verdicts = []
+    for _ in range(1000):
+        difference = rng.normal(size=(10, 8)) + np.where(np.arange(8) == 0, shift, 0.0)
+        changes = paired(np.zeros((10, 8)), difference, np.zeros(8, bool))
+        verdicts.append(decide(changes, np.ones(8), np.full(8, -1.0)).verdict[0])
+    for name, rate in (("equivalent", equivalent), ("regression", regression)):
+        low, high = wilson(verdicts.count(name), len(verdicts), 0.999)
+        assert low - 0.005 <= rate <= high + 0.005
+
+
+def test_undecided_comparisons_say_what_would_decide_them() -> None:
+    """The smallest detectable change has a power of 80 %, and the seeds tell both no change and one of a margin."""
+    n, tests = 10, 8
+    se = 2.0 / np.sqrt(n)
+    change = detectable_change(se, n - 1, tests)
+    assert paired_power(change / 2.0, n, 0.05 / tests) == pytest.approx(0.8, abs=1e-6)
+    seeds = int(seeds_to_decide(2.0, 1.5, tests))
+    powers = [(tost_power(1.5, 0.0, 2.0, k), float(paired_power(0.75, k, 0.05 / tests))) for k in (seeds - 1, seeds)]
+    assert min(powers[0]) < 0.8 <= min(powers[1])
+    assert np.isnan(seeds_to_decide(2.0, float("nan"), tests))
+
+
+def test_two_looks_keep_the_error_of_one() -> None:
+    """A family of 8 looked at after 10 and, where undecided, after 20 seeds errs in at most 5 % of comparisons."""
+    rng = np.random.default_rng(11)
+    first, second = look(10, 10, 10), look(10, 10, 20)
+    assert first.alpha + second.alpha == pytest.approx(0.05)
+    assert look(10, None, 20).alpha == 0.05
+    alarms, runs = 0, 1500
+    for _ in range(runs):
+        values = rng.normal(size=(20, 8))
+        for now, seeds in ((first, 10), (second, 20)):
+            changes = paired(np.zeros((seeds, 8)), values[:seeds], np.zeros(8, bool))
+            if decide(changes, np.full(8, np.nan), np.zeros(8), now.alpha).alarm.any():
+                alarms += 1
+                break
+    assert wilson(alarms, runs, 0.999)[0] <= 0.05
+    assert alarms > 0.02 * runs
