@@ -1,0 +1,77 @@
+"""What several commands take: formats, and arguments and options with their help."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.errors import BenchError
+
+
+class ReportFormat(StrEnum):
+    """Formats of a report."""
+
+    TERMINAL = "terminal"
+    MD = "md"
+    HTML = "html"
+    JSON = "json"
+    LATEX = "latex"
+    CSV = "csv"
+
+
+class CompareFormat(StrEnum):
+    """Formats of a comparison."""
+
+    TERMINAL = "terminal"
+    MD = "md"
+    JSON = "json"
+    JUNIT = "junit"
+    GITHUB = "github"
+
+
+class TextFormat(StrEnum):
+    """Formats of a short result."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class TableFormat(StrEnum):
+    """Formats of an exported table."""
+
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+SuiteFile = Annotated[Path, typer.Argument(metavar="SUITE", help="A suite file (TOML).", show_default=False)]
+RunName = Annotated[
+    str | None,
+    typer.Argument(metavar="RUN", help="A run's name or folder; by default the newest.", show_default=False),
+]
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder that holds the folders of runs.")]
+Output = Annotated[
+    str | None, typer.Option("--output", "-o", metavar="PATH", help="Write here; - is stdout.", show_default=False)
+]
+TextOrJson = Annotated[TextFormat, typer.Option("--format", help="How to print the result.")]
+Form = Annotated[
+    ReportFormat,
+    typer.Option("--format", metavar="FORMAT", help="terminal, md, html, json, latex, or csv (a folder of tables)."),
+]
+Full = Annotated[bool, typer.Option("--full", help="Every table and row in the terminal too.")]
+Seeds = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SEEDS", help='In place of the suite\'s: "20" (0 to 19), "5-9" or "3,5,8".', show_default=False
+    ),
+]
+
+
+def pairs(option: str, given: list[str] | None) -> dict[str, str]:
+    """``NAME=VALUE`` of a repeated option; the value may hold further equals signs."""
+    for text in given or []:
+        if "=" not in text:
+            raise BenchError(f"--{option} {text} has no value.", hint=f"Write --{option} {text}=VALUE.")
+    return {name: value for name, _, value in (text.partition("=") for text in given or [])}

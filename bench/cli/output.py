@@ -1,0 +1,88 @@
+"""A result becomes text on stdout or files, and a message a line on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.cli.options import ReportFormat, TextFormat
+from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from bench.present.report import Report
+
+
+def emit_report(
+    report: Report, form: ReportFormat, output: str | None, *, full: bool = False, folder: Path | None = None
+) -> None:
+    """Print a report, or write its files: to ``output``, else into the ``folder`` of its run, if it has one."""
+    from bench.present import terminal
+    from bench.present.files import destination, files, save
+
+    if form is ReportFormat.TERMINAL:
+        to_screen = output is None and sys.stdout.isatty()
+        emit(terminal.render(report, width=width(), color=to_screen, full=full), output)
+        return
+    content = files(report, form.value)
+    target = destination(content, form.value, folder, output)
+    if target is not None:
+        save(content, target, within=folder if output is None else None)
+        say(f"Written to {target}")
+    if target is None or (form is ReportFormat.MD and output is None):
+        emit(next(iter(content.values())))
+
+
+def emit_facts(facts: Mapping[str, Any], form: TextFormat) -> None:
+    """Print what is known by name, a line each or as JSON."""
+    from bench.present import brief, json
+
+    emit(json.dumps(facts) if form is TextFormat.JSON else brief.lines(facts))
+
+
+def emit(data: str | bytes, output: str | None = None) -> None:
+    """Write a result to a file, or to stdout if that is None or "-"."""
+    if output is not None and output != "-":
+        from bench.present.files import save
+
+        save({output: _bytes(data)}, Path(output))
+        say(f"Written to {output}")
+        return
+    try:
+        sys.stdout.buffer.write(_bytes(data))
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        raise BenchError(f"The output cannot be written: {error.strerror}.") from error
+
+
+def append_summary(text: str) -> None:
+    """Add to the job summary of GitHub Actions; elsewhere, print it."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if path is None:
+        emit(text)
+        return
+    try:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise BenchError(f"The job summary {path} cannot be written: {error.strerror}.") from error
+
+
+def _bytes(data: str | bytes) -> bytes:
+    return data.encode(errors="replace") if isinstance(data, str) else data
+
+
+def say(message: str) -> None:
+    """A message to the user, apart from the result."""
+    print(message, file=sys.stderr)  # noqa: T201
+
+
+def width() -> int:
+    """Columns of the terminal."""
+    import shutil
+
+    return max(40, shutil.get_terminal_size().columns)

@@ -1,0 +1,209 @@
+"""The commands that analyse and show: report, analyze, audit, calibrate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench import REPORTS
+from bench.cli.app import app, examples
+from bench.cli.options import (
+    Form,
+    Full,
+    Out,
+    Output,
+    ReportFormat,
+    RunName,
+    pairs,
+)
+from bench.cli.output import emit_report, say
+from bench.errors import BenchError, Exit
+
+
+@app.command(
+    epilog=examples(
+        "bench report",
+        "bench report full_factorial --full | less",
+        "bench report full_factorial --format html",
+        "bench report full_factorial --format md --output paper/appendix.md",
+        "bench report full_factorial --format json | jq '.contrasts[] | select(.p < 0.05)'",
+        "bench report --compare full_factorial full_factorial_described",
+    )
+)
+def report(
+    name: RunName = None,
+    *,
+    form: Form = ReportFormat.TERMINAL,
+    full: Full = False,
+    compare: Annotated[
+        tuple[str, str] | None, typer.Option(metavar="RUN RUN", help="Two runs side by side.", show_default=False)
+    ] = None,
+    output: Output = None,
+    out: Out = REPORTS,
+) -> None:
+    """Show what a run found, in words, tables and figures.
+
+    The terminal, json and latex are printed. Of the others, html is kept as report.html, md as report.md with figures/
+    (and printed too), and csv in tables/, all in the run's folder; --output puts them elsewhere.
+    Exits with 1 if a claim of the suite that has gate = true is refuted.
+    """
+    import bench
+    from bench.present import brief
+
+    if compare is not None:
+        if name is not None:
+            raise BenchError(f"Both {name} and --compare are given.", hint="Name two runs: --compare RUN RUN.")
+        folder, found = None, bench.beside(*compare, out=out)
+    else:
+        folder = bench.find(name, out=out)
+        found = bench.report(folder)
+    emit_report(found, form, output, full=full, folder=folder)
+    if refuted := brief.refuted_gates(found.data):
+        say(f"Refuted, and gating: {', '.join(refuted)}")
+        raise typer.Exit(Exit.REGRESSION)
+
+
+@app.command(
+    epilog=examples(
+        "bench analyze runs.csv --factors init,reg --block seed --metric loss",
+        "bench analyze runs.csv --factors init,reg --block seed --metric loss --log loss --margin loss=5%",
+        "bench export digits | bench analyze - --factors model,scaling --block seed --metric accuracy",
+    )
+)
+def analyze(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or Parquet, one row a run; - is stdin.")],
+    *,
+    factors: Annotated[list[str], typer.Option(metavar="A,B", help="Columns of the factors.", show_default=False)],
+    metric: Annotated[
+        list[str], typer.Option(metavar="NAME", help="Column of a metric; give one option each.", show_default=False)
+    ],
+    block: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Column of the seeds (blocks). Without it runs are independent."),
+    ] = None,
+    reference: Annotated[
+        list[str] | None, typer.Option(metavar="FACTOR=LEVEL", help="The level to compare with; else the first.")
+    ] = None,
+    log: Annotated[list[str] | None, typer.Option(metavar="METRIC", help="Analyse logarithms; report ratios.")] = None,
+    margin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="METRIC=SIZE", help="The smallest change that matters: 0.5, or 5% of the mean."),
+    ] = None,
+    better: Annotated[
+        list[str] | None, typer.Option(metavar="METRIC=lower|higher", help="Which direction is better.")
+    ] = None,
+    form: Form = ReportFormat.TERMINAL,
+    full: Full = False,
+    output: Output = None,
+) -> None:
+    """Analyse a table of your own: no suite, no experiment.
+
+    The same effects, ANOVA, comparisons of cells, diagnostics and words as bench report. JSON holds every number, by
+    every model: anova, contrasts, pairwise, equivalence, omnibus, diagnostics, estimable.
+    """
+    import bench
+    from bench.present.analyzed import analyzed
+
+    names = [name for given in factors for name in given.split(",")]
+    analysis = bench.analyze(
+        Path("/dev/stdin") if str(file) == "-" else file,
+        names,
+        block,
+        metric,
+        reference=pairs("reference", reference),
+        log=log or [],
+        margin=pairs("margin", margin),
+        better=pairs("better", better),
+    )
+    emit_report(analyzed(analysis, str(file)), form, output, full=full)
+
+
+@app.command(
+    epilog=examples(
+        "bench audit suites/audits/post.toml",
+        "bench audit figures.csv --ddof 0 --format json | jq '.figures[] | select(.verdict == \"inconsistent\")'",
+    )
+)
+def audit(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Published figures (TOML or CSV).", show_default=False)],
+    *,
+    ddof: Annotated[
+        int | None,
+        typer.Option(
+            metavar="0|1",
+            min=0,
+            max=1,
+            help="SDs are of populations (0, divided by n) or samples (1); by default as the file says.",
+            show_default=False,
+        ),
+    ] = None,
+    form: Form = ReportFormat.TERMINAL,
+    output: Output = None,
+) -> None:
+    """Recompute published figures and say which contradict each other.
+
+    From means, SDs and n: t, p, Cohen's d and changes in percent; from t: p and d. Printed digits count as all values
+    that round to them. docs/audit.md says how FILE is written.
+    """
+    import bench
+
+    emit_report(bench.audit(file, ddof=ddof), form, output, full=True)
+
+
+@app.command(
+    epilog=examples(
+        "bench calibrate full_factorial",
+        "bench calibrate --procedure",
+        "bench calibrate --procedure --factors 3 --seeds 5 --repetitions 10000 --format json",
+    )
+)
+def calibrate(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="SUITE|RUN", help="Measure bench compare on runs like this one.", show_default=False),
+    ] = None,
+    *,
+    procedure: Annotated[
+        bool, typer.Option("--procedure", help="Measure the tests themselves, on simulated data without effects.")
+    ] = False,
+    factors: Annotated[int, typer.Option(metavar="N", min=1, max=6, help="Factors of two levels.")] = 4,
+    seeds: Annotated[int, typer.Option(metavar="N", min=2, max=1000, help="Seeds of each simulated run.")] = 10,
+    repetitions: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=20,
+            max=1_000_000,
+            help="Simulated runs; by default 2000, or 500 like RUN.",
+            show_default=False,
+        ),
+    ] = None,
+    random_seed: Annotated[int, typer.Option("--random-seed", metavar="N", min=0, help="Of the simulation.")] = 0,
+    form: Form = ReportFormat.TERMINAL,
+    output: Output = None,
+    out: Out = REPORTS,
+) -> None:
+    """Measure error rates: of bench compare on runs like RUN, or of the procedures of bench report.
+
+    Of RUN: false alarms where nothing is planted, and how often planted changes are found. The result is kept with it.
+
+    Of the procedures: simulates runs with independent, blocked, unequal, skewed, bistable and lost values, and prints
+    rejection rates, coverage and family-wise error with their Monte-Carlo limits.
+    """
+    import bench
+    from bench.present.calibrated import calibrated
+
+    if procedure == (name is not None):
+        raise BenchError(
+            "Say what to calibrate.",
+            hint="bench calibrate RUN measures bench compare, bench calibrate --procedure the tests themselves.",
+        )
+    if name is not None:
+        emit_report(
+            bench.calibrate_gate(name, repetitions=repetitions or 500, random_seed=random_seed, out=out), form, output
+        )
+        return
+    table = bench.calibrate(factors=factors, seeds=seeds, repetitions=repetitions or 2_000, random_seed=random_seed)
+    emit_report(calibrated(table, factors, seeds), form, output)

@@ -1,0 +1,205 @@
+"""The commands that run suites and keep what is stored: run, runs, doctor, export."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from typing import Annotated
+
+import typer
+
+from bench import REPORTS
+from bench.cli.app import app, examples
+from bench.cli.options import (
+    Out,
+    Output,
+    RunName,
+    Seeds,
+    SuiteFile,
+    TableFormat,
+    TextFormat,
+    TextOrJson,
+)
+from bench.cli.output import emit, emit_facts, say, width
+from bench.errors import BenchError, Exit
+
+
+@app.command(
+    epilog=examples(
+        "bench run examples/digits.toml",
+        "bench run suites/full_factorial.toml --seeds 20 --workers 4",
+        "bench run suites/full_factorial.toml --executor dask --address tcp://10.0.0.5:8786",
+        "bench run suites/full_factorial.toml --dry-run",
+    )
+)
+def run(
+    suite: SuiteFile,
+    *,
+    seeds: Seeds = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Runs at the same time; by default one per CPU.")
+    ] = None,
+    executor: Annotated[
+        str, typer.Option(metavar="NAME", help="local, serial (in this process), dask, or package.module:factory.")
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="With dask: of the scheduler, tcp://HOST:PORT; else a cluster starts here."
+        ),
+    ] = None,
+    time_limit: Annotated[
+        str | None, typer.Option(metavar="TIME", help='Stop a batch of runs that takes longer: "90s", "10m", "2h".')
+    ] = None,
+    memory_limit: Annotated[
+        str | None, typer.Option(metavar="SIZE", help='Stop a worker that takes more memory: "800MB", "2GB".')
+    ] = None,
+    out: Out = REPORTS,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be run and, by what is stored, in which time; and stop.")
+    ] = False,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Run for about 5 s (the results count), then say as --dry-run does.")
+    ] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Move earlier results aside instead of continuing.")] = False,
+    form: TextOrJson = TextFormat.TEXT,
+) -> None:
+    """Run a suite, or what is missing of it.
+
+    Every run is stored when it finishes, under DIR/NAME-OF-THE-SUITE: give an interrupted command again and it goes
+    on; add seeds or levels and only these are run. Exits with 3 if runs failed; one that diverges has not failed. What
+    exceeds a limit is run again, each run alone; a run that then exceeds it has failed.
+    """
+    import bench
+    from bench.present import brief
+    from bench.present.progress import ProgressDisplay
+
+    loaded = bench.check(suite, seeds=seeds)
+    if dry_run or probe:
+        with ProgressDisplay(loaded.name) as progress:
+            forecast = bench.forecast(
+                loaded,
+                workers=workers,
+                out=out,
+                fresh=fresh,
+                executor=executor,
+                address=address,
+                probe=probe,
+                progress=progress,
+            )
+        emit_facts(brief.planned(loaded, forecast, as_text=form is TextFormat.TEXT), form)
+        return
+    with ProgressDisplay(loaded.name) as progress:
+        frame = bench.run(
+            loaded,
+            workers=workers,
+            out=out,
+            fresh=fresh,
+            executor=executor,
+            address=address,
+            time_limit=time_limit,
+            memory_limit=memory_limit,
+            progress=progress,
+        )
+    facts = brief.outcome(loaded, frame, out / loaded.name)
+    emit_facts(facts, form)
+    for caution in brief.cautions(out / loaded.name):
+        say(caution)
+    lost = facts["failed"] + facts["lost"]
+    if lost:
+        reason = brief.first_reason(out / loaded.name)
+        say(f"{lost} of {facts['runs']} runs have no result; the report says why. The first: {reason}")
+    say(f"Next: bench report {loaded.name}{'' if out == REPORTS else f' --out {out}'}")
+    if lost:
+        raise typer.Exit(Exit.RUNS_FAILED)
+
+
+@app.command(
+    epilog=examples(
+        "bench runs --out /data/reports",
+    )
+)
+def runs(*, out: Out = REPORTS, form: TextOrJson = TextFormat.TEXT) -> None:
+    """List the runs and their state, the newest first."""
+    import bench
+    from bench.present import brief, json, terminal
+
+    found = bench.runs(out)
+    table = brief.runs(found)
+    if form is TextFormat.JSON:
+        emit(json.dumps({"runs": json.records(table.frame)}))
+    elif table.rows:
+        emit(terminal.render_table(table, width=width(), color=sys.stdout.isatty()))
+    else:
+        say(f"There is no run under {out}. Start one: bench run SUITE.")
+    for line in found:
+        if line.damage:
+            say(f"{line.damage} See: bench doctor {line.folder}")
+
+
+@app.command(
+    epilog=examples(
+        "bench doctor",
+        "bench doctor full_factorial --mend",
+    )
+)
+def doctor(
+    name: RunName = None,
+    *,
+    mend: Annotated[bool, typer.Option("--mend", help="Mend without asking.")] = False,
+    out: Out = REPORTS,
+    form: TextOrJson = TextFormat.TEXT,
+) -> None:
+    """Say what is wrong with a run's folder, and mend it.
+
+    Finds torn and damaged lines, damaged files, runs that gave different numbers twice, leftovers of killed processes,
+    links and foreign files. Mending moves what is damaged aside and deletes unfinished files; no good record is
+    touched. On a terminal it asks first. Exits with 3 while results are at stake.
+    """
+    import bench
+    from bench.present import checkup, json
+
+    found = bench.doctor(name, mend=mend, out=out)
+    asks = form is TextFormat.TEXT and sys.stdin.isatty() and sys.stderr.isatty()
+    if asks and any(finding.mend for finding in found.findings):
+        say(checkup.text(found))
+        if typer.confirm("Mend now?", err=True):
+            found = bench.doctor(found.folder, mend=True, out=out)
+    emit(json.dumps(checkup.facts(found)) if form is TextFormat.JSON else checkup.text(found))
+    if not found.healthy:
+        raise typer.Exit(Exit.RUNS_FAILED)
+
+
+@app.command(
+    epilog=examples(
+        "bench export full_factorial --wide > runs.csv",
+        "bench export full_factorial --format parquet --output runs.parquet",
+    )
+)
+def export(
+    name: RunName = None,
+    *,
+    form: Annotated[TableFormat, typer.Option("--format", help="parquet needs pyarrow.")] = TableFormat.CSV,
+    wide: Annotated[bool, typer.Option("--wide", help="One row a run instead of one a run and metric.")] = False,
+    output: Output = None,
+    out: Out = REPORTS,
+) -> None:
+    """Write the results as a table.
+
+    Columns: run, the factors, seed, status, metric, value; or with --wide one column for each metric.
+    Numbers are written so that they read back exactly. A missing value is an empty field.
+    """
+    import bench
+
+    frame = bench.load(name, wide=wide, out=out)
+    if form is TableFormat.CSV:
+        emit(frame.to_csv(index=False, lineterminator="\n"), output)
+        return
+    if importlib.util.find_spec("pyarrow") is None:
+        raise BenchError(
+            "Parquet needs pyarrow, which is not installed.",
+            hint='pip install "polysem-bench[parquet]", or --format csv.',
+        )
+    if output is None and sys.stdout.isatty():
+        raise BenchError("Parquet is not for a terminal.", hint="Give --output PATH, or redirect the output.")
+    emit(frame.to_parquet(index=False), output)
