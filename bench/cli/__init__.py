@@ -8,12 +8,13 @@ import signal
 import sys
 from typing import NoReturn
 
-from bench.cli import (
-    gating,  # noqa: F401
-    planning,  # noqa: F401
-    reporting,  # noqa: F401
-    running,  # noqa: F401  commands are listed in the order of these imports
-)
+# Commands are listed in the order of these imports.
+# isort: off
+from bench.cli import running  # noqa: F401
+from bench.cli import reporting  # noqa: F401
+from bench.cli import planning  # noqa: F401
+from bench.cli import gating  # noqa: F401
+# isort: on
 from bench.cli.app import app
 from bench.cli.output import say
 from bench.errors import BenchError, Exit
