@@ -56,17 +56,19 @@ def matched_by_chance(
     Every row of ``b`` is permuted by itself, which keeps its values and forgets which dimension each belongs to; then
     all are matched anew. The best of many matchings is well above 0 by chance alone, the more so the fewer dimensions.
     """
-    return np.array([matched_similarity(a, rng.permuted(b, axis=1)) for _ in range(repetitions)])
+    permuted = rng.permuted(np.tile(b, (repetitions, 1, 1)), axis=2)
+    similarities = _directions(a) @ _directions(permuted).swapaxes(1, 2)
+    return np.array([_mean(similarity[match(similarity)]) for similarity in similarities])
 
 
 _WORST = -2.0
 """Below every cosine."""
 
 
-def _directions(rows: Float[np.ndarray, "latent dimension"]) -> Float[np.ndarray, "latent dimension"]:
+def _directions(rows: Float[np.ndarray, "... dimension"]) -> Float[np.ndarray, "... dimension"]:
     """Rows of length 1, in double precision; NaN for a row that is zero or not finite."""
     rows = rows.astype(np.float64)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
     usable = np.isfinite(lengths) & (lengths > 0)
     return np.where(usable, rows / np.where(usable, lengths, 1), np.nan)
 
