@@ -21,7 +21,7 @@ _ROW = 0.21
 """Inches of the height of a tile."""
 _WITH_NUMBER = 0.36
 """Inches of the width of a tile that shows its number."""
-_TOP, _BETWEEN, _RIGHT = 0.62, 0.62, 0.75
+_TOP, _BETWEEN, _RIGHT = 0.62, 0.35, 0.95
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ class Scale:
 def side_by_side(
     name: str, caption: str, alt: str, panels: Sequence[Panel], scale: Scale, *, with_numbers: bool
 ) -> Figure:
-    """The panels in a row, each tile with its number if there is room for that; a tile that is NaN is grey."""
+    """The panels in a row, each tile with its number or without; a tile that is NaN is grey."""
     return Figure(name, caption, alt, partial(canvas.draw, name, _paint, panels, scale, with_numbers))
 
 
@@ -98,7 +98,7 @@ def _key(axes: Axes, scale: Scale) -> None:
     """What the colours mean."""
     edges = np.linspace(scale.low, scale.high, 65)
     middles = (edges[:-1] + edges[1:])[:, None] / 2
-    axes.pcolormesh([0, 1], edges, middles, cmap=scale.colours, vmin=scale.low, vmax=scale.high)
+    axes.pcolormesh([0, 1], edges, middles, cmap=scale.colours, vmin=scale.low, vmax=scale.high, edgecolors="face")
     axes.set_xticks([])
     axes.yaxis.tick_right()
     axes.set_title(scale.label, loc="left", fontsize=canvas.SMALL, pad=8)

@@ -11,10 +11,18 @@ REPETITIONS = 500
 
 
 def cosines(
-    a: Float[np.ndarray, "latent dimension"], b: Float[np.ndarray, "other dimension"]
-) -> Float[np.ndarray, "latent other"]:
-    """Cosine of every row of ``a`` with every row of ``b``, in [-1, 1]; NaN for a row that is zero or not finite."""
-    found: Float[np.ndarray, "latent other"] = _directions(a) @ _directions(b).T
+    a: Float[np.ndarray, "latent dimension"], b: Float[np.ndarray, "*set other dimension"]
+) -> Float[np.ndarray, "*set latent other"]:
+    """Cosine of every row of ``a`` with every row of ``b`` (of each of many sets), in [-1, 1], in double precision.
+
+    NaN for a row that is zero, not finite, or of no dimensions.
+    """
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    lengths = np.linalg.norm(a, axis=-1)[:, None] * np.linalg.norm(b, axis=-1)[..., None, :]
+    usable = np.isfinite(lengths) & (lengths > 0)
+    found: Float[np.ndarray, "*set latent other"] = np.where(
+        usable, a @ b.swapaxes(-1, -2) / np.where(usable, lengths, 1), np.nan
+    )
     return found
 
 
@@ -57,20 +65,11 @@ def matched_by_chance(
     all are matched anew. The best of many matchings is well above 0 by chance alone, the more so the fewer dimensions.
     """
     permuted = rng.permuted(np.tile(b, (repetitions, 1, 1)), axis=2)
-    similarities = _directions(a) @ _directions(permuted).swapaxes(1, 2)
-    return np.array([_mean(similarity[match(similarity)]) for similarity in similarities])
+    return np.array([_mean(similarity[match(similarity)]) for similarity in cosines(a, permuted)])
 
 
 _WORST = -2.0
 """Below every cosine."""
-
-
-def _directions(rows: Float[np.ndarray, "... dimension"]) -> Float[np.ndarray, "... dimension"]:
-    """Rows of length 1, in double precision; NaN for a row that is zero or not finite."""
-    rows = rows.astype(np.float64)
-    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
-    usable = np.isfinite(lengths) & (lengths > 0)
-    return np.where(usable, rows / np.where(usable, lengths, 1), np.nan)
 
 
 def _mean(values: Float[np.ndarray, "..."]) -> float:

@@ -57,7 +57,7 @@ def per_seed(levels: Levels, rng: np.random.Generator) -> pd.DataFrame:
 
     ``similarity``: mean cosine of matched pairs; ``chance``: its mean over permutations; ``p``: the share of these, the
     data counted in, that reach it; ``between_seeds``: the similarity of the first level's run to its run of the next
-    seed, NaN with one seed.
+    seed, NaN with one seed. All are NaN for a run without any feature or latent that varies.
     """
     rows = []
     for k, seed in enumerate(levels.seeds):
@@ -70,7 +70,7 @@ def per_seed(levels: Levels, rng: np.random.Generator) -> pd.DataFrame:
                 "seed": seed,
                 "similarity": similarity,
                 "chance": by_chance.mean(),
-                "p": (1 + (by_chance >= similarity).sum()) / (1 + len(by_chance)),
+                "p": np.nan if np.isnan(similarity) else (1 + (by_chance >= similarity).sum()) / (1 + len(by_chance)),
                 "between_seeds": matched_similarity(*encodings(here, following)) if following is not here else np.nan,
             }
         )

@@ -87,9 +87,10 @@ def _provenance(levels: Levels, drawn: int) -> Mapping[str, str]:
 def _summary(levels: Levels, seeds: pd.DataFrame) -> Iterator[str]:
     a, b = levels.names
     alike, chance, between = (seeds[name].mean() for name in ("similarity", "chance", "between_seeds"))
+    known = int(seeds["similarity"].notna().sum())
     yield (
         f"Latents of {a} and {b} were matched one to one by what they encode: the correlations of a latent's "
-        f"activation with the features, over the training samples. Over {numbers.counted(len(seeds), 'seed')} the mean "
+        f"activation with the features, over the training samples. Over {numbers.counted(known, 'seed')} the mean "
         f"cosine of matched pairs is {numbers.fixed(alike, 2)}, where permuted features give "
         f"{numbers.fixed(chance, 2)}."
     )

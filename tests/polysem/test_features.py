@@ -73,6 +73,7 @@ def test_a_latent_without_direction_is_left_out() -> None:
     assert match(cosines(rows, broken))[1].tolist() == [2, 1, 0]
     assert matched_similarity(rows, broken) == pytest.approx(1.0)
     assert np.isnan(matched_similarity(np.zeros((2, 3)), np.ones((2, 3))))
+    assert np.isnan(cosines(np.empty((2, 0)), np.empty((4, 0)))).all()
 
 
 def test_orthogonal_decoders_do_not_overlap() -> None:
@@ -170,6 +171,16 @@ def test_one_seed_says_so(out: Path, tmp_path: Path) -> None:
     assert "one seed only" in "".join(report.sections[0].text)
     assert report.data["contrasts"]["low"].isna().all()
     assert pd.isna(report.data["seeds"]["between_seeds"]).all()
+
+
+def test_runs_in_which_nothing_varies_have_no_similarity(tmp_path: Path) -> None:
+    """Without any active feature similarity, chance and p are missing, and no seed counts as compared."""
+    suite = tmp_path / "tiny.toml"
+    suite.write_text(SUITE.format(keep="true\np_active = 0.0"))
+    bench.run(suite, seeds=2, out=tmp_path, executor="serial")
+    report = compare("tiny", out=tmp_path)
+    assert report.data["seeds"][["similarity", "chance", "p", "between_seeds"]].isna().all(axis=None)
+    assert "Over 0 seeds" in report.sections[0].text[0]
 
 
 @pytest.mark.parametrize(
