@@ -1,9 +1,9 @@
-"""Parameters and seeds of runs become their metrics: ensembles that fit the cache are trained one after another."""
+"""Parameters and seeds of runs become what they measure: ensembles that fit the cache are trained in turn."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import Tensor
 from polysem import data, draws, metrics, train
 from polysem.activation import ACTIVATIONS
 from polysem.draws import Start
+from polysem.features.responses import responses
 from polysem.network import Network
 from polysem.noise import distribution
 from polysem.parameters import Parameters, padded
@@ -24,11 +25,18 @@ from polysem.toy import Params
 CACHE_COLUMNS = 6_656
 """Members times samples a step of one ensemble: with more, its tensors leave the second-level cache."""
 
-Values = dict[str, float]
+
+@dataclass(frozen=True)
+class Measured:
+    """What is known of a trained run."""
+
+    metrics: Mapping[str, float]
+    arrays: Mapping[str, Float[np.ndarray, "..."]]
+    """What ``polysem.features`` reads, in single precision; empty unless ``keep_arrays``."""
 
 
-def measure(params: Sequence[Params], seeds: Sequence[int], progress: Callable[[float], None]) -> Iterator[Values]:
-    """The metrics of every run, in order; all ``params`` must agree in ``polysem.toy.SHARED_BY_A_BATCH``."""
+def measure(params: Sequence[Params], seeds: Sequence[int], progress: Callable[[float], None]) -> Iterator[Measured]:
+    """What every run comes to, in order; all ``params`` must agree in ``polysem.toy.SHARED_BY_A_BATCH``."""
     size = max(1, CACHE_COLUMNS // train.batch_width(params[0].n_train, params[0].batch))
     for start in range(0, len(params), size):
         members = slice(start, min(start + size, len(params)))
@@ -37,8 +45,8 @@ def measure(params: Sequence[Params], seeds: Sequence[int], progress: Callable[[
             progress((members.start + done * (members.stop - members.start)) / len(params))
 
         with train.reproducible():  # only while computing: a generator must not leave its caller in this setting
-            values = _measure_ensemble(params[members], seeds[members], report)
-        yield from values
+            measured = _measure_ensemble(params[members], seeds[members], report)
+        yield from measured
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,9 @@ class _Samples:
     padded_train: slice
 
 
-def _measure_ensemble(params: Sequence[Params], seeds: Sequence[int], report: Callable[[float], None]) -> list[Values]:
+def _measure_ensemble(
+    params: Sequence[Params], seeds: Sequence[int], report: Callable[[float], None]
+) -> list[Measured]:
     common = params[0]
     on_step = _step_counter(common, report)
     starts = [draws.start(p, seed, _shapes(common)) for p, seed in zip(params, seeds, strict=True)]
@@ -73,11 +83,11 @@ def _measure_ensemble(params: Sequence[Params], seeds: Sequence[int], report: Ca
     sae = LeakyL1(sae_parameters, standardised.shape[2])
     reconstruction = sae.forward(standardised)
 
-    measured = []
+    metrics_of = []
     for m, (p, seed) in enumerate(zip(params, seeds, strict=True)):
         decoder = sae.decoder[m].clone()
         scored = standardised[m, :-1, samples.train]
-        measured.append(
+        metrics_of.append(
             {
                 "macs": metrics.macs(decoder),
                 "interference": metrics.interference(decoder, data.importance(p.importance, p.importance_rate)),
@@ -89,7 +99,24 @@ def _measure_ensemble(params: Sequence[Params], seeds: Sequence[int], report: Ca
                 "calibrated_macs": metrics.calibrated_macs(decoder, stream(seed, "null")),
             }
         )
-    return measured
+    if any(p.keep_arrays for p in params):
+        sae.forward(trained_on)
+    return [
+        Measured(values, _arrays(sae, samples, m) if p.keep_arrays else {})
+        for m, (p, values) in enumerate(zip(params, metrics_of, strict=True))
+    ]
+
+
+def _arrays(sae: LeakyL1, samples: _Samples, member: int) -> dict[str, Float[np.ndarray, "..."]]:
+    """One member's SAE, and what its latents respond to in the latest forward pass, over the training samples."""
+    latents = sae.latents[member, :, samples.train].numpy()
+    features = samples.x[member, :-1, samples.train].numpy()
+    kept = {
+        "encoder": sae.encoder[member].numpy(),
+        "decoder": sae.decoder[member].numpy(),
+        **asdict(responses(latents, features)),
+    }
+    return {name: array.astype(np.float32) for name, array in kept.items()}
 
 
 def _samples(params: Sequence[Params], starts: Sequence[Start]) -> _Samples:

@@ -85,6 +85,10 @@ class Params(BaseModel):
     sae_epochs: Count = 1000
     sae_batch: Annotated[int, Field(ge=0)] = 0
 
+    keep_arrays: bool = False
+    """Keep each run's trained SAE and what its latents respond to, for ``python -m polysem.features``; no number
+    changes."""
+
     @model_validator(mode="before")
     @classmethod
     def _fill_from_preset(cls, values: Any) -> Any:
@@ -182,10 +186,11 @@ def run(jobs: Sequence[Job], progress: Progress) -> Iterator[Outcome]:
     """Train and measure every job; all must agree in ``batch_by``."""
     from polysem.ensemble import measure  # noqa: PLC0415  (torch takes seconds to import)
 
-    for metrics in measure([job.params for job in jobs], [job.seed for job in jobs], progress):
-        lost = [name for name, value in metrics.items() if not isfinite(value)]
+    for measured in measure([job.params for job in jobs], [job.seed for job in jobs], progress):
+        lost = [name for name, value in measured.metrics.items() if not isfinite(value)]
         why = f"{', '.join(lost)} not finite after training" if lost else ""
-        yield Outcome(metrics, diverged=why, notes=dict.fromkeys(lost, "the run diverged"))
+        notes = dict.fromkeys(lost, "the run diverged")
+        yield Outcome(measured.metrics, diverged=why, notes=notes, arrays=measured.arrays)
 
 
 EXPERIMENT = Experiment(params=Params, metrics=METRICS, run=run, batch_by=batch_by, batch_size=40)

@@ -2,10 +2,7 @@
 
 from jaxtyping import install_import_hook
 
-install_import_hook(
-    [
-        f"polysem.{name}"
-        for name in ("data", "draws", "ensemble", "metrics", "network", "noise", "parameters", "train", "sae")
-    ],
-    "beartype.beartype",
-)
+PACKAGE = ("data", "draws", "ensemble", "metrics", "network", "noise", "parameters", "train", "sae")
+FEATURES = ("features.matching", "features.responses")
+
+install_import_hook([f"polysem.{name}" for name in PACKAGE + FEATURES], "beartype.beartype")

@@ -29,7 +29,8 @@ def _one(seed: int = 0, **values: object) -> dict[str, float]:
 
 
 def _bits(outcome: Outcome) -> list[str]:
-    return [float(outcome.metrics[metric.name]).hex() for metric in METRICS]
+    arrays = [np.asarray(array).tobytes().hex() for array in outcome.arrays.values()]
+    return [float(outcome.metrics[metric.name]).hex() for metric in METRICS] + arrays
 
 
 free = st.fixed_dictionaries(
@@ -42,6 +43,7 @@ free = st.fixed_dictionaries(
         "p_keep": st.sampled_from([0.5, 0.9]),
         "sae_l1": st.sampled_from(["sum", "mean"]),
         "draws": st.sampled_from(["post", "streams"]),
+        "keep_arrays": st.booleans(),
     }
 )
 shared = st.sampled_from(
@@ -72,7 +74,7 @@ def test_a_jobs_bits_do_not_depend_on_its_companions(
 
 
 def test_every_parameter_matters() -> None:
-    """Changing any one parameter changes some metric, so that each can be a factor."""
+    """Changing any one parameter, but for what is kept, changes some metric, so that each can be a factor."""
     base = {"noise": "bipolar", "reg": "l1", "n_train": 100, "n_val": 40}
     context = {
         "l1_ratio": {"reg": "elastic_net"},
@@ -89,11 +91,22 @@ def test_every_parameter_matters() -> None:
         "sae_lambda": 0.1, "sae_l1": "mean", "sae_input": "standardised", "sae_lr": 0.01, "sae_epochs": 7,
         "sae_batch": 32,
     }  # fmt: skip
-    assert set(other) == set(Params.model_fields)
+    assert set(other) == set(Params.model_fields) - {"keep_arrays"}
     for name, value in other.items():
         before = {**base, **context.get(name, {})}
         after = {**before, name: value}
         assert _one(**before) != _one(**after), name
+
+
+def test_keeping_arrays_changes_no_number() -> None:
+    """Runs with and without arrays share a batch and have the same metrics to the bit; arrays are small."""
+    without, kept = _run([Job(Params.model_validate({**QUICK, "keep_arrays": keep}), 0) for keep in (False, True)])
+    assert _bits(without) == _bits(kept)[: len(METRICS)]
+    assert not without.arrays
+    shapes = {"encoder": (16, 13), "decoder": (12, 16), "correlation": (16, 8)}
+    shapes |= {"mean_when_active": (16, 8), "mean_when_silent": (16,)}
+    assert {name: np.shape(array) for name, array in kept.arrays.items()} == shapes
+    assert {np.asarray(array).dtype for array in kept.arrays.values()} == {np.dtype(np.float32)}
 
 
 def test_seeds_are_independent_replicates() -> None:

@@ -1,0 +1,81 @@
+"""``python -m polysem.features RUN``: the arrays of a stored run become a page that lays two levels side by side."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+import bench
+from bench.errors import BenchError
+from bench.present.files import destination, files, save
+from polysem.features.report import compare
+
+
+class Format(StrEnum):
+    """Formats of the report."""
+
+    HTML = "html"
+    MD = "md"
+    JSON = "json"
+
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+_EPILOG = """\b
+Examples:
+  bench run suites/features.toml && python -m polysem.features features
+  python -m polysem.features features --factor reg --level l2 --seed 3
+  python -m polysem.features features --format md --output features.md
+  python -m polysem.features features --format json | jq .seeds
+"""
+
+
+@app.command(epilog=_EPILOG)
+def show(
+    run: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="A run's name or folder; by default the newest.")
+    ] = None,
+    *,
+    factor: Annotated[str | None, typer.Option(help="Compare levels of this factor; by default the first.")] = None,
+    level: Annotated[
+        str | None, typer.Option(help="Compare the reference with this level; by default the next.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Draw this seed; by default the first.")] = None,
+    form: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.HTML,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="PATH", help="Write here; - is stdout. By default RUN.features/."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="The folder that holds the folders of runs.")
+    ] = bench.REPORTS,
+) -> None:
+    """Show what the latents of two levels of a factor encode, matched one to one, and how it varies over seeds."""
+    content = files(compare(run, factor=factor, level=level, seed=seed, out=out), form.value)
+    found = bench.find(run, out=out)
+    target = destination(content, form.value, found.with_name(f"{found.name}.features"), output)
+    if target is None:
+        typer.echo(next(iter(content.values())), nl=False)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    save(content, target)
+    typer.echo(f"Written to {target}", err=True)
+
+
+def main() -> NoReturn:
+    """Run the command; a BenchError becomes its message and exit code."""
+    try:
+        app(prog_name="python -m polysem.features")
+    except BenchError as error:
+        typer.echo(f"polysem.features: {error}", err=True)
+        sys.exit(error.exit_code)
+    sys.exit()
+
+
+if __name__ == "__main__":
+    main()
