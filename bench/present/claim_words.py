@@ -8,7 +8,7 @@ from typing import Any
 
 from pandas import DataFrame
 
-from bench.judge.claims import ALPHA, INCONCLUSIVE, NOT_IDENTIFIABLE, NOT_MEASURED, REFUTED, ClaimVerdicts
+from bench.judge.claims import INCONCLUSIVE, NOT_IDENTIFIABLE, NOT_MEASURED, REFUTED, ClaimVerdicts
 from bench.present import numbers
 from bench.present.tables import Context
 
@@ -67,7 +67,7 @@ def _reason(row: Any, metric: str) -> str:
         return f"Refuted, since {_contrary(row)}. {found}."
     if row.verdict == INCONCLUSIVE and isnan(row.p):
         return f"Inconclusive, since there are too few seeds, or nothing varies over them. {found}."
-    if row.verdict == INCONCLUSIVE and row.p <= ALPHA:
+    if row.verdict == INCONCLUSIVE and row.p <= row.alpha:
         side = "for it" if row.p == row.p_support else "against it"
         alone = f"unadjusted, p {side} is {numbers.p_value(row.p)}"
         return f"{found}; {alone}, which among {row.family_size} claims is not enough."
