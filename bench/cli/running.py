@@ -120,6 +120,8 @@ def run(
     if lost:
         reason = brief.first_reason(out / loaded.name)
         say(f"{lost} of {facts['runs']} runs have no result; the report says why. The first: {reason}")
+        if sequential:
+            say("The look is not taken until every run has an outcome; the same command tries again.")
     say(f"Next: bench report {loaded.name}{'' if out == REPORTS else f' --out {out}'}")
     if lost:
         raise typer.Exit(Exit.RUNS_FAILED)
