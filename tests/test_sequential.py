@@ -23,9 +23,14 @@ metric = "score"
 contrast = { factor = "dose", from = 0, to = 1 }
 expect = "increase"
 """
-VAIN = CLEAR.replace("dose-helps", "diet-helps").replace(
-    '"dose", from = 0, to = 1', '"diet", from = "plain", to = "rich"'
-)
+VAIN = """
+[[claims]]
+id = "diet-helps"
+statement = "A rich diet raises the score."
+metric = "score"
+contrast = { factor = "diet", from = "plain", to = "rich" }
+expect = "increase"
+"""
 
 
 def suite(lab: Lab, claims: str, looks: str = "[4, 8, 16]", **settings: object) -> Path:
@@ -82,18 +87,15 @@ def test_a_claim_that_no_seed_can_decide_is_not_waited_for(lab: Lab) -> None:
     assert (look.decided, look.hopeless, look.goes_on) == (0, 1, False)
 
 
-def test_an_interrupted_run_goes_on_where_it_was(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_goes_on_where_it_was(lab: Lab) -> None:
     """Looks taken before an interruption are neither forgotten nor taken again."""
     path = suite(lab, VAIN)
 
-    class Stop(Exception):
-        pass
+    def interrupt(look: LookResult) -> None:
+        raise KeyboardInterrupt
 
-    def stop(look: LookResult) -> None:
-        raise Stop
-
-    with pytest.raises(Stop):
-        bench.run(path, out=lab.out, executor="serial", sequential=True, on_look=stop)
+    with pytest.raises(KeyboardInterrupt):
+        bench.run(path, out=lab.out, executor="serial", sequential=True, on_look=interrupt)
     first = json.loads(stored(lab))["taken"]
     assert len(first) == 1
     assert [look.number for look in run(lab, path)] == [1, 2, 3]
