@@ -18,7 +18,7 @@ from bench.judge.analysis import Analysis, MetricOptions, analyze
 from bench.judge.published import compare_published
 from bench.plan.design import n_cells
 from bench.plan.suite import Suite
-from bench.present import anova_tables, claims, gate_rates, looks, methods, numbers, state, tables, words
+from bench.present import anova_tables, claims, gate_rates, looks, methods, numbers, state, tables, trend_tables, words
 from bench.present.illustrate import illustrated
 from bench.present.origin import mixtures, origin
 from bench.present.report import Report, Section
@@ -83,6 +83,9 @@ def analysis_sections(analysis: Analysis, context: Context, blocks: int) -> Iter
     yield Section("What this design cannot tell", points=list(words.limits(analysis, context, blocks)))
     if effects:
         yield Section("Effects", [words.effects(analysis)], tables=effects)
+    if len(analysis.trends):
+        said_of_trends = [trend_tables.explanation(context)]
+        yield Section("Trends", said_of_trends, tables=list(trend_tables.trends(analysis.trends, context)))
     yield Section("Means", tables=[tables.means(analysis.cells, context, caveats)])
     doubts = list(words.doubts(analysis.diagnostics, context))
     yield Section("Variation", points=doubts, tables=[tables.variation(analysis.cells, context)])
