@@ -91,7 +91,7 @@ def test_a_nested_suite_that_extends_another_runs_and_reports(lab: Lab) -> None:
     assert set(wide.loc[wide["diet"] == "plain", "trouble"]) == {"none"}
     assert "nested: 6 cells × 3 seeds" in str(bench.report("nested", out=lab.out))
     assert '# name = "diets"' in (lab.out / "nested" / "suite.toml").read_text()
-    assert bench.missing(suite, out=lab.out) == 0
+    assert bench.forecast(suite, out=lab.out).to_run == 0
 
 
 def test_no_run_is_a_clear_error(lab: Lab) -> None:

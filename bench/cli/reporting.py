@@ -84,12 +84,13 @@ def analyze(
         typer.Option(metavar="NAME", help="Column of the seeds (blocks). Without it runs are independent."),
     ] = None,
     reference: Annotated[
-        list[str] | None, typer.Option(metavar="FACTOR=LEVEL", help="The level to compare with; else the first.")
+        list[str] | None,
+        typer.Option(metavar="FACTOR=LEVEL", help="The level to compare with, else FILE's first."),
     ] = None,
     log: Annotated[list[str] | None, typer.Option(metavar="METRIC", help="Analyse logarithms; report ratios.")] = None,
     margin: Annotated[
         list[str] | None,
-        typer.Option(metavar="METRIC=SIZE", help="The smallest change that matters: 0.5, or 5% of the mean."),
+        typer.Option(metavar="METRIC=SIZE", help="The smallest change that matters: 0.5, or 5% of the overall mean."),
     ] = None,
     better: Annotated[
         list[str] | None, typer.Option(metavar="METRIC=lower|higher", help="Which direction is better.")

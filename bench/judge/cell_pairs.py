@@ -42,7 +42,7 @@ def pair_frame(runs: CodedRuns, metrics: Sequence[MetricEffects], confidence: fl
             pairs[name] = p
         for name, column in _ratios(runs, entry, a, b, confidence).items():
             pairs[name] = column
-        for name in ("diff", "low", "high"):
+        for name in ("diff", "low", "high", "diff_paired", "low_paired", "high_paired"):
             pairs[name] = reported(pairs[name].to_numpy(), entry)
         pairs["family"] = f"cells against {labels[0]} (Holm): {'Welch' if runs.block is None else 'paired t'}"
         pairs["family_size"] = int(judged.notna().sum())

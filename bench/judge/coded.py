@@ -111,9 +111,8 @@ def _require_columns(frame: pd.DataFrame, factors: Sequence[str], block: str | N
 def _code_factor(column: pd.Series, reference: Hashable) -> tuple[Factor, Ints]:
     name = str(column.name)
     if column.isna().any():
-        rows = np.flatnonzero(column.isna())
         raise BenchError(
-            f"Factor {name!r} has no level in {len(rows)} rows (the first is row {rows[0] + 1}).",
+            f"Factor {name!r} has no level in {_where(column.isna())}.",
             hint="Give each run a level of every factor, or leave the run out.",
         )
     present = list(column.unique())
@@ -138,7 +137,7 @@ def _code_block(column: pd.Series) -> tuple[Ints, tuple[str, ...]]:
     """Codes in the order of the values, so that the order of the seeds means something whatever that of the rows."""
     if column.isna().any():
         raise BenchError(
-            f"Block {column.name!r} is missing in {int(column.isna().sum())} rows.",
+            f"Block {column.name!r} is missing in {_where(column.isna())}.",
             hint="Give each run its block (its seed), or analyse the runs as independent.",
         )
     codes, values = pd.factorize(column, sort=True)
@@ -150,9 +149,19 @@ def _numbers(column: pd.Series) -> Floats:
         return column.to_numpy(np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
         number = pd.to_numeric(column, errors="coerce")
-        odd = column[number.isna() & column.notna()]
-        example = f", e.g. {odd.iloc[0]!r}" if len(odd) else ""
-        raise BenchError(f"Metric {column.name!r} holds values that are not numbers{example}.", hint="") from error
+        odd = number.isna() & column.notna()
+        example = f": {column[odd].iloc[0]!r} in {_where(odd)}" if odd.any() else ""
+        raise BenchError(
+            f"Metric {column.name!r} holds values that are not numbers{example}.",
+            hint="Write 1234.5, without %, units or separators of thousands; leave a lost value empty.",
+        ) from error
+
+
+def _where(mask: pd.Series) -> str:
+    """How many rows, and the first, counted from 1 below the header."""
+    first = int(np.flatnonzero(mask)[0]) + 1
+    count = int(mask.sum())
+    return f"row {first}" if count == 1 else f"{count} rows, first in row {first}"
 
 
 def _choices(names: Sequence[Hashable] | pd.Index) -> str:

@@ -130,6 +130,9 @@ def _with_lost(values: Floats, source: Ints) -> Floats:
 
 
 def _notes(runs: CodedRuns, metric: str, observed: Bools, lacking: int) -> Iterator[str]:
+    if not observed.any():
+        yield f"{metric}: no run has a value that can be analysed."
+        return
     for label, seen in zip(runs.cell_labels, observed, strict=True):
         if not seen:
             yield f"{metric}: cell {label} has no run with a value; effects are those of the remaining cells."
@@ -139,6 +142,9 @@ def _notes(runs: CodedRuns, metric: str, observed: Bools, lacking: int) -> Itera
             "estimated by regression within blocks, with standard errors from leaving out one block at a time."
         )
     if runs.block is not None:
-        replicates = np.bincount(runs.block * len(runs.cells) + runs.cell).max(initial=0)
-        if replicates > 1:
-            yield f"Up to {replicates} runs share a cell and a {runs.block_name}; they are averaged within the block."
+        runs_of = np.bincount(runs.block * len(runs.cells) + runs.cell)
+        if shared := int((runs_of > 1).sum()):
+            yield (
+                f"{shared} pairs of a cell and a {runs.block_name} have more than one run (up to {runs_of.max()}); "
+                "these are averaged. If these are copies of one run, remove them."
+            )

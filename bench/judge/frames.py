@@ -16,7 +16,7 @@ from bench.stats.pairs import Cells
 from bench.stats.resample import sign_flip
 
 _CELL_COLUMNS = ("cell", "metric", "n", "n_missing", "mean", "sd", "cv", "min", "max")
-_CONSTANT = "no variation to test against"
+_CONSTANT = "no variation beyond rounding errors"
 _TOO_FEW = "too few runs"
 _LOST = "not estimable from the runs that have a value"
 

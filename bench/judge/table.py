@@ -30,9 +30,19 @@ def read_table(path: Path, factors: Collection[str], metrics: Collection[str]) -
     """
     try:
         frame = _read_parquet(path) if path.suffix in (".parquet", ".pq") else _read_text(path, factors)
-    except (OSError, ValueError, csv.Error, pd.errors.ParserWarning) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
-        raise BenchError(f"{path} cannot be read as a table: {reason}.", hint="Give a CSV or Parquet file.") from error
+    except OSError as error:
+        hint = "Check the path; a table is a CSV or Parquet file."
+        raise BenchError(f"{path} cannot be read: {error.strerror or error}.", hint=hint) from error
+    except UnicodeDecodeError as error:
+        hint = "Save it as CSV in UTF-8."
+        raise BenchError(f"{path} is no text in UTF-8 (byte {error.start + 1}).", hint=hint) from error
+    except pd.errors.ParserWarning as error:
+        hint = "Give each line a value, or an empty field, for each column of the first."
+        raise BenchError(f"{path} is no table: its lines have more fields than the first line.", hint=hint) from error
+    except (ValueError, csv.Error) as error:
+        reason = str(error).splitlines()[0].removeprefix("Error tokenizing data. C error: ").rstrip(". ")
+        hint = "Give a CSV or Parquet file whose lines all have the columns of the first."
+        raise BenchError(f"{path} is no table: {reason}.", hint=hint) from error
     if {"metric", "value"} <= {*frame.columns} and not {"metric", "value"} & {*factors}:
         return _one_row_a_run(frame, metrics, path)
     return frame
@@ -55,7 +65,7 @@ def _read_text(path: Path, factors: Collection[str]) -> pd.DataFrame:
     if not header:
         raise ValueError("it is empty")
     if doubled := sorted({name for name in header if header.count(name) > 1}):
-        raise ValueError(f"more than one column is called {', '.join(map(repr, doubled))}")
+        raise ValueError(f"more than one column is called {doubled[0]!r}")
     levels = [name for name in header if name in factors]
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # lines of more fields than the header has

@@ -23,7 +23,10 @@ def methods(analysis: Analysis, context: Context) -> Iterator[str]:
         " levels of the other."
     )
     if analysis.block:
-        yield f"d_z is the mean of the contrasts of the {context.block}s over their standard deviation."
+        yield (
+            f"d_z is t over the square root of the number of {context.block}s: for one contrast per {context.block}, "
+            "their mean over their standard deviation."
+        )
     for family, rows in contrasts.groupby("family", sort=False):
         size = int(rows["family_size"].iloc[0])
         yield f"Adjusted p of effects: {family}; {size} tests, as a family exploratory; claims are judged apart."

@@ -70,7 +70,7 @@ def effects(contrasts: DataFrame, context: Context) -> Iterator[Table]:
                 Column("df", ("df",), "degrees", detail=True),
                 Column("p", ("p",), "p"),
                 Column("adj. p", ("p_adjusted", "survives"), "p_marked"),
-                Column("d_z", ("d_z",), "statistic", detail=True),
+                *([Column("d_z", ("d_z",), "statistic", detail=True)] if context.block else []),
             ),
             headline="headline",
             notes=[metric.note] if metric.note else [],
@@ -192,17 +192,22 @@ def pairwise(frame: DataFrame, context: Context) -> Iterator[Table]:
     for metric, every in by_metric(frame, context):
         rows = every[every["b"] == every["b"].iloc[0]]
         ratio = bool((rows["scale"] == "ratio").all())
+        name = "Ratio" if ratio else "Difference"
+        paired = (
+            _effect(f"{name}, paired [95% CI]", ("diff_paired", "low_paired", "high_paired"), ratio=ratio),
+            Column("p paired", ("p_paired",), "p"),
+        )
+        welch = (
+            _effect(f"{name}, Welch [95% CI]", ("diff", "low", "high"), ratio=ratio),
+            Column("p Welch", ("p_welch",), "p"),
+        )
+        adjusted = Column("adj. p", ("p_adjusted", "survives"), "p_marked")
         yield Table(
             f"{heading(metric)}: against {rows['b'].iloc[0]}",
             rows.assign(survives=rows["p_adjusted"] < ALPHA),
             (
                 Column("Cell", ("a",), key=True),
-                _effect("Ratio [95% CI]" if ratio else "Difference [95% CI]", ("diff", "low", "high"), ratio=ratio),
-                Column("Welch t", ("t",), "statistic"),
-                Column("df", ("df",), "degrees"),
-                Column("p Welch", ("p_welch",), "p"),
-                Column("p paired", ("p_paired",), "p"),
-                Column("adj. p", ("p_adjusted", "survives"), "p_marked"),
+                *((*paired, adjusted, *welch) if context.block else (*welch, adjusted)),
                 Column("Cohen's d [95% CI]", ("d", "d_low", "d_high"), "interval"),
             ),
         )

@@ -67,10 +67,17 @@ def effects(analysis: Analysis) -> str:
     )
 
 
+_NOT_ABSENT = (
+    "An effect without a star is not shown to be absent, unless it is named above as smaller than the margin: its "
+    "interval says how large it may still be."
+)
+
+
 def limits(analysis: Analysis, context: Context, blocks: int) -> Iterator[str]:
     """What a reader must not conclude."""
     estimable = analysis.estimable["estimable"].astype(bool)
-    unseen = _terms(analysis.estimable[~estimable], context)
+    measured = analysis.estimable["metric"].isin(analysis.cells.loc[analysis.cells["n"] > 0, "metric"])
+    unseen = _terms(analysis.estimable[~estimable & measured], context)
     if unseen:
         them = "it" if len(unseen) == 1 else "them"
         yield (
@@ -82,10 +89,10 @@ def limits(analysis: Analysis, context: Context, blocks: int) -> Iterator[str]:
             yield f"Where such an interaction exists, it is taken for a part of {numbers.listed(biased)}."
     tested = analysis.contrasts[analysis.contrasts["p"].notna()]
     if len(tested) and not analysis.block:
-        yield "An effect without a star is not shown to be absent: its interval says how large it may still be."
+        yield _NOT_ABSENT
         yield (
             "The runs are taken as independent. If some share a seed, a data set or a machine, say so with --block: "
-            "otherwise intervals and p may be far too wide, or far too narrow."
+            "otherwise intervals may be far too wide or too narrow, and p too large or too small."
         )
     elif len(tested):
         smallest = sensitivity(blocks, len(tested))
@@ -93,8 +100,7 @@ def limits(analysis: Analysis, context: Context, blocks: int) -> Iterator[str]:
             f"; among {len(tested)} tests it takes {numbers.fixed(smallest.in_family, 1)}" if len(tested) > 1 else ""
         )
         yield (
-            "An effect without a star is not shown to be absent: its interval says how large it may still be. With "
-            f"{numbers.counted(blocks, context.block)}, a single test finds an effect of |d_z| "
+            f"{_NOT_ABSENT} With {numbers.counted(blocks, context.block)}, a single test finds an effect of |d_z| "
             f"{numbers.fixed(smallest.alone, 1)} (its mean over its spread across {context.block}s) with a probability "
             f"of {smallest.power:.0%}{family}."
         )
@@ -214,14 +220,19 @@ def _phrase(metric: Metric, row: Any, context: Context, margin: float | None) ->
 
 
 def _too_small(equivalence: DataFrame, context: Context) -> Iterator[str]:
-    """Main effects that are shown not to matter, of the metrics that declare a margin."""
-    shown = equivalence[equivalence["equivalent"].astype(bool) & equivalence["effect"].isin(list(context.contrasts))]
+    """Effects that are shown not to matter, of the metrics that declare a margin."""
+    shown = equivalence[equivalence["equivalent"].astype(bool)]
     for metric in context.metrics:
         rows = shown[shown["metric"] == metric.name]
         if len(rows):
             named = numbers.listed([context.effect(name) for name in rows["effect"]])
             margin = numbers.significant(rows["margin"].iloc[0], 2)
-            yield f"{_named(metric)}: shown to be smaller than the margin of {margin} (at 5%, unadjusted): {named}."
+            bound = (
+                f"within × or ÷ {numbers.significant(1 + rows['margin'].iloc[0], 3)}, the margin"
+                if (rows["scale"] == "ratio").all()
+                else f"smaller than the margin of {margin}"
+            )
+            yield f"{_named(metric)}: shown to be {bound} (at 5%, unadjusted): {named}."
 
 
 def _terms(rows: DataFrame, context: Context) -> list[str]:

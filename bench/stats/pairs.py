@@ -53,8 +53,8 @@ def compare_pairs(cells: Cells, a: Ints, b: Ints, *, confidence: float = 0.95) -
 
     ``diff low high t df p_welch``: Welch (1947). ``p_student d d_low d_high g g_low g_high``: pooled SD, Hedges' exact
     correction. ``d_av``: over the root mean square of the two SDs. ``glass_delta``: over the SD of b. ``p_mannwhitney``
-    and ``cliffs_delta``: ranks. ``n_pairs t_paired p_paired d_z d_z_low d_z_high g_z p_wilcoxon``: blocks in which both
-    were run; NaN without blocks.
+    and ``cliffs_delta``: ranks. ``n_pairs diff_paired low_paired high_paired t_paired p_paired d_z d_z_low d_z_high g_z
+    p_wilcoxon``: blocks in which both were run; NaN without blocks.
     """
     n_a, n_b = cells.n[a].astype(float), cells.n[b].astype(float)
     diff = cells.mean[a] - cells.mean[b]
@@ -100,11 +100,16 @@ def two_sided_t(t: ArrayLike, df: ArrayLike) -> Floats:
     return np.asarray(2.0 * special.stdtr(df, -np.abs(t)))
 
 
+_PAIRED = (
+    *("diff_paired", "low_paired", "high_paired", "t_paired", "p_paired"),
+    *("d_z", "d_z_low", "d_z_high", "g_z", "p_wilcoxon"),
+)
+
+
 def _paired(cells: Cells, a: Ints, b: Ints, confidence: float) -> dict[str, Floats | Ints]:
     if cells.table is None:
         missing = np.full(len(a), np.nan)
-        names = ("t_paired", "p_paired", "d_z", "d_z_low", "d_z_high", "g_z", "p_wilcoxon")
-        return {"n_pairs": np.zeros(len(a), np.int64)} | dict.fromkeys(names, missing)
+        return {"n_pairs": np.zeros(len(a), np.int64)} | dict.fromkeys(_PAIRED, missing)
     differences = cells.table[:, a] - cells.table[:, b]
     matched = np.isfinite(differences)
     n = matched.sum(axis=0)
@@ -112,10 +117,15 @@ def _paired(cells: Cells, a: Ints, b: Ints, confidence: float) -> dict[str, Floa
         mean = np.where(matched, differences, 0.0).sum(axis=0) / n
         squares = np.where(matched, differences - mean, 0.0) ** 2
         sd = np.sqrt(squares.sum(axis=0) / np.where(n > 1, n - 1.0, np.nan))
-        t = mean / _unless_constant(sd / np.sqrt(n), cells.magnitude)
+        se = _unless_constant(sd / np.sqrt(n), cells.magnitude)
+        t = mean / se
+        margin = special.stdtrit(n - 1.0, (1 + confidence) / 2) * se
     d_z = cohen_d_z(t, n, confidence)
     return {
         "n_pairs": n,
+        "diff_paired": mean,
+        "low_paired": mean - margin,
+        "high_paired": mean + margin,
         "t_paired": t,
         "p_paired": two_sided_t(t, n - 1.0),
         "d_z": d_z.value,

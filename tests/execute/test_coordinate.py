@@ -292,9 +292,9 @@ def test_a_long_list_of_cells_is_written_while_jobs_run(
     some_stored = threading.Event()
     in_time: list[bool] = []
 
-    def store_late(run: Run, suite: Suite) -> None:
+    def store_late(run: Run, suite: Suite, *, results: int) -> None:
         in_time.append(some_stored.wait(timeout=60))
-        store(run, suite)
+        store(run, suite, results=results)
 
     def hear(done: float, stored: int, total: int, failed: int) -> None:
         if stored:

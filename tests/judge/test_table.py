@@ -71,9 +71,9 @@ def test_one_row_a_run_and_metric_becomes_one_row_a_run(write):
     [
         (b"", "empty"),
         (b"a,a,y\n1,2,3\n", "called 'a'"),
-        (b"a,y\n1,2,3\n", "runs.csv cannot be read"),
+        (b"a,y\n1,2,3\n", "more fields than the first line"),
         (b"a,y\n1,2\n1,2,3\n", "line 3"),
-        (b"\xff\xfe\x00", "runs.csv cannot be read"),
+        (b"\xff\xfe\x00", "no text in UTF-8"),
     ],
 )
 def test_what_is_no_table_is_named(write, content, said):

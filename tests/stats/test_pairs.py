@@ -93,6 +93,8 @@ def test_paired_statistics_are_those_of_r(reference, case):
     row = compared(x, y, paired=True)
     np.testing.assert_allclose(row["t_paired"], answers["paired_t"]["statistic"], rtol=1e-9)
     np.testing.assert_allclose(row["p_paired"], answers["paired_t"]["p"], rtol=1e-9)
+    interval = [answers["paired_t"][key] for key in ("estimate", "ci_low", "ci_high")]
+    np.testing.assert_allclose(row[["diff_paired", "low_paired", "high_paired"]].astype(float), interval, rtol=1e-9)
     sizes = answers["effect_sizes"]
     expected = [sizes["d_z"][key] for key in ("estimate", "ci_low", "ci_high")]
     np.testing.assert_allclose(row[["d_z", "d_z_low", "d_z_high"]].astype(float), expected, rtol=1e-8, atol=1e-7)

@@ -44,7 +44,7 @@ def test_effects_are_told_where_the_design_identifies_them(cells: np.ndarray) ->
         assert term_levels((2, 2, 2, 2), entry.term) == [(1,) * len(entry.term)]
         found = cell_weights(cells, (2, 2, 2, 2), *effect(entry.term), design.order)
         assert (found is not None) == entry.estimable, entry.term
-        assert found is None or set(found.assumes) == set(entry.biased_by)
+        assert found is None or set(found.assumes) == set(entry.biased_by.terms)
 
 
 def test_cells_that_were_run_are_compared_as_they_are() -> None:
