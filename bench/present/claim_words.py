@@ -81,7 +81,7 @@ def _contrary(row: Any) -> str:
         return "any difference is smaller than the margin"
     neutral = 1.0 if row.scale == "ratio" else 0.0
     other_way = row.low > neutral if row.expect == "decrease" else row.high < neutral
-    if other_way or row.kind == "order":
+    if other_way or row.kind == "order" or isnan(row.margin):  # without a margin nothing else refutes, at any look
         return "it goes the other way"
     bound = numbers.significant(row.margin, 2)
     return f"any {row.expect} is smaller than the margin ({'× ' if row.scale == 'ratio' else ''}{bound})"
