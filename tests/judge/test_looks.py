@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from bench.judge.claim_cases import Case
 from bench.judge.claim_evidence import weigh
-from bench.judge.claims import SUPPORTED, decide
+from bench.judge.claims import SUPPORTED, decide, judge_claims
 from bench.judge.looks import shares
 from bench.plan.claims import Claim, Comparison
 from bench.plan.looks import Spending
@@ -64,3 +65,15 @@ def test_looks_that_spend_all_each_err_more() -> None:
     rng, n = np.random.default_rng(21), 600
     wrong = sum(wrongly_supported(rng, (0.05,) * 3, (0.0,)) for _ in range(n))
     assert stats.binomtest(wrong, n, 0.05, alternative="greater").pvalue < 0.001
+
+
+def test_what_an_earlier_look_decided_stands() -> None:
+    """A verdict given earlier is kept whatever later data say; a claim that is open is judged at the look's alpha."""
+    values = [0.3, -0.2, 0.1, 0.4, -0.1, 0.2]
+    rows = [{"a": a, "seed": seed, "value": a * value} for seed, value in enumerate(values) for a in (0, 1)]
+    comparison = Comparison(({"a": 0}, {"a": 1}), (-1.0, 1.0))
+    claims = [Claim(name, "", "value", "difference", (comparison,), "difference") for name in ("early", "open")]
+    p = stats.ttest_1samp(values, 0.0).pvalue
+    for alpha, verdict in [(2 * p * 1.01, "supported"), (2 * p * 0.99, "inconclusive")]:
+        found = judge_claims(pd.DataFrame(rows), ["a"], claims, alpha=alpha, decided={"early": "refuted"}).claims
+        assert found["verdict"].tolist() == ["refuted", verdict]
