@@ -30,7 +30,7 @@ from bench.errors import BenchError, Exit
         "bench run suites/full_factorial.toml --seeds 20 --workers 4",
         "bench run suites/full_factorial.toml --executor dask --address tcp://10.0.0.5:8786",
         "bench run suites/full_factorial.toml --dry-run",
-        "bench run suites/looks.toml --sequential",
+        "bench run my_suite.toml --sequential",
     )
 )
 def run(
