@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bench.execute.doctor import Checkup
     from bench.execute.forecast import Forecast
     from bench.execute.run import Summary
+    from bench.execute.sequential import OnLook
     from bench.judge.analysis import Analysis
     from bench.plan.suite import Suite
     from bench.present.compared import GateReport
@@ -88,6 +89,8 @@ def run(
     address: str | None = None,
     time_limit: float | str | None = None,
     memory_limit: float | str | None = None,
+    sequential: bool = False,
+    on_look: OnLook | None = None,
     progress: OnProgress | None = None,
 ) -> DataFrame:
     """Run what is missing of a suite and return all its results, as ``load`` does.
@@ -97,25 +100,38 @@ def run(
     one on this machine), "package.module:factory", or a started ``concurrent.futures.Executor``. ``time_limit``
     (seconds, or "10m") is for one batch of runs, ``memory_limit`` (bytes, or "2GB") for one local worker: what exceeds
     it is run again, each run alone, and a run that does so alone has failed.
+    ``sequential``: run the seeds up to each look that the suite plans, judge its claims there by that look's share of
+    the error, and stop when every claim is decided, or every gating one; ``on_look`` is called after each look.
     ``progress(done, stored, planned, failed)`` is called as jobs get on.
 
         >>> bench.run("examples/digits.toml", seeds=3)["value"].notna().all()
         True
 
     Raises:
-        bench.errors.BenchError: for a bad suite or folder, a full disk, or Ctrl-C; what had finished is stored.
+        bench.errors.BenchError: for a bad suite or folder, a full disk, or Ctrl-C (what had finished is stored); if
+            ``sequential``, also for a suite without looks or claims, and for looks planned after results.
     """
+    from functools import partial
+
     from bench.execute.coordinate import execute
     from bench.execute.frames import frame
     from bench.execute.limits import Limits
     from bench.execute.run import create
+    from bench.execute.sequential import planned_looks, run_to_looks
+    from bench.judge.looks import shares
     from bench.plan.suite import Suite as LoadedSuite
+    from bench.present.claims import at_look
 
     limits = Limits.of(time_limit, memory_limit)
     loaded = suite if isinstance(suite, LoadedSuite) else check(suite, seeds=seeds)
+    if sequential:
+        looks = planned_looks(loaded)
     folder = create(loaded, Path(out), fresh=fresh)
-    execute(loaded, folder, workers=workers, executor=executor, address=address, limits=limits, on_progress=progress)
-    return frame(folder)
+    work = partial(execute, workers=workers, executor=executor, address=address, limits=limits, on_progress=progress)
+    if not sequential:
+        work(loaded, folder)
+        return frame(folder)
+    return frame(run_to_looks(folder, shares(looks.seeds, looks.spending), work=work, judge=at_look, on_look=on_look))
 
 
 def load(run: str | Path | None = None, *, wide: bool = False, out: str | Path = REPORTS) -> DataFrame:

@@ -30,6 +30,7 @@ from bench.errors import BenchError, Exit
         "bench run suites/full_factorial.toml --seeds 20 --workers 4",
         "bench run suites/full_factorial.toml --executor dask --address tcp://10.0.0.5:8786",
         "bench run suites/full_factorial.toml --dry-run",
+        "bench run my_suite.toml --sequential",
     )
 )
 def run(
@@ -62,6 +63,12 @@ def run(
         bool, typer.Option("--probe", help="Run for about 5 s (the results count), then say as --dry-run does.")
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Move earlier results aside instead of continuing.")] = False,
+    sequential: Annotated[
+        bool,
+        typer.Option(
+            "--sequential", help="Judge the claims at each look that the suite plans; stop when all are decided."
+        ),
+    ] = False,
     form: TextOrJson = TextFormat.TEXT,
 ) -> None:
     """Run a suite, or what is missing of it.
@@ -71,9 +78,11 @@ def run(
     exceeds a limit is run again, each run alone; a run that then exceeds it has failed.
     """
     import bench
-    from bench.present import brief
+    from bench.present import brief, looks
     from bench.present.progress import ProgressDisplay
 
+    if sequential and (dry_run or probe):
+        raise BenchError("--sequential goes with neither --dry-run nor --probe.", hint="Forecast without --sequential.")
     loaded = bench.check(suite, seeds=seeds)
     if dry_run or probe:
         with ProgressDisplay(loaded.name) as progress:
@@ -99,6 +108,8 @@ def run(
             address=address,
             time_limit=time_limit,
             memory_limit=memory_limit,
+            sequential=sequential,
+            on_look=lambda look: progress.say(f"{loaded.name}: {looks.line(look)}"),
             progress=progress,
         )
     facts = brief.outcome(loaded, frame, out / loaded.name)
@@ -109,6 +120,8 @@ def run(
     if lost:
         reason = brief.first_reason(out / loaded.name)
         say(f"{lost} of {facts['runs']} runs have no result; the report says why. The first: {reason}")
+        if sequential:
+            say("The look is not taken until every run has an outcome; the same command tries again.")
     say(f"Next: bench report {loaded.name}{'' if out == REPORTS else f' --out {out}'}")
     if lost:
         raise typer.Exit(Exit.RUNS_FAILED)

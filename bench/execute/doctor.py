@@ -82,7 +82,9 @@ def _findings(folder: Path) -> Iterator[Finding]:
 
 
 _FOLDERS = {"journal", "artefacts", "figures", ASIDE}
-_OURS = re.compile("|".join([r"lock|suite\.toml|run\.json|cells\.jsonl|published\.csv|report\.\w+", *_FOLDERS]))
+_OURS = re.compile(
+    "|".join([r"lock|suite\.toml|run\.json|cells\.jsonl|published\.csv|looks\.json", r"report\.\w+", *_FOLDERS])
+)
 _SEGMENTS = re.compile(r"\d{5,9}\.jsonl|" + ASIDE)
 _LEFTOVER = re.compile(r"\..+\.new")
 _AGAIN = "then run the suite again, which writes it anew; every stored result stays."

@@ -10,6 +10,7 @@ import pandas as pd
 
 from bench.execute.records import STATUSES, Record
 from bench.execute.run import Planned, Run
+from bench.plan.suite import Suite
 
 
 def wide(run: Run) -> pd.DataFrame:
@@ -82,3 +83,9 @@ def _categories(levels: Sequence[Any]) -> pd.Index:
 
 def _typed(level: Any) -> tuple[type, Any]:
     return type(level), level
+
+
+def measured(suite: Suite, jobs: pd.DataFrame) -> pd.DataFrame:
+    """The ``wide`` frame with NaN in every metric of a run that is not ok."""
+    names = [metric.name for metric in suite.experiment.metrics]
+    return jobs.assign(**jobs[names].where(jobs["status"] == "ok"))

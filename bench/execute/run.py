@@ -16,7 +16,9 @@ from typing import Any
 
 from bench.errors import BenchError
 from bench.execute import REPORTS, manifest
+from bench.execute import looks as look_file
 from bench.execute.journal import Contents, read
+from bench.execute.looks import Looks
 from bench.execute.storage import locked, storing
 from bench.experiment import identifier
 from bench.plan.suite import Suite
@@ -73,6 +75,11 @@ class Run:
         entries = manifest.read(self.folder).declared
         said = {(claim.id, claim.digest) for claim in self.suite.claims}
         return {entry.id: entry for entry in entries if (entry.id, entry.digest) in said}
+
+    @cached_property
+    def looks(self) -> Looks | None:
+        """The looks that were planned and taken; None if it is not run sequentially."""
+        return look_file.read(self.folder)
 
     def planned(self) -> Iterator[Planned]:
         """Every planned job in the order of the design, as it was stored."""

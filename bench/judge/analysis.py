@@ -16,6 +16,7 @@ from bench.judge.doubts import diagnostic_frame, residual_frame
 from bench.judge.effects import estimate_effects
 from bench.judge.frames import cell_frame, contrast_frame, equivalence_frame, estimable_frame
 from bench.judge.omnibus import omnibus_frame
+from bench.judge.trends import trend_frame
 from bench.judge.variance import anova_frame
 from bench.stats.coding import Floats
 from bench.stats.identify import identify
@@ -51,6 +52,8 @@ class Analysis:
     diagnostics: pd.DataFrame
     residuals: pd.DataFrame
     estimable: pd.DataFrame
+    trends: pd.DataFrame
+    """Empty unless a factor has at least three numbers as levels."""
     notes: tuple[str, ...]
     metrics: tuple[MetricOptions, ...]
     factors: Mapping[str, Sequence[Hashable]]
@@ -106,6 +109,7 @@ def analyze(
         diagnostics=diagnostic_frame(runs, effects, rng),
         residuals=residual_frame(runs, effects),
         estimable=estimable_frame(runs, effects),
+        trends=trend_frame(runs, planned, effects, confidence),
         notes=tuple(dict.fromkeys(notes)),
         metrics=tuple(options),
         factors={factor.name: factor.levels for factor in runs.factors},

@@ -24,6 +24,8 @@ ALPHA = 0.05
 SUPPORTED, REFUTED, INCONCLUSIVE = "supported", "refuted", "inconclusive"
 NOT_IDENTIFIABLE, NOT_MEASURED = "not identifiable", "not measured"
 VERDICTS = (SUPPORTED, REFUTED, INCONCLUSIVE, NOT_IDENTIFIABLE, NOT_MEASURED)
+DECIDED, HOPELESS = (SUPPORTED, REFUTED), (NOT_IDENTIFIABLE,)
+"""Verdicts that stand once an allowed error gave them, and those that no number of seeds changes."""
 
 _NAN = float("nan")
 
@@ -47,28 +49,34 @@ def judge_claims(
     *,
     post_hoc: Collection[str] = (),
     confidence: float = 0.95,
+    alpha: float = ALPHA,
+    decided: Mapping[str, str] = {},
 ) -> ClaimVerdicts:
     """Judge every claim by one contrast per seed and t on it, adjusted by Holm over the family of claims.
 
     ``frame`` has one row a run: a column for each factor, ``seed``, and the metrics, NaN where a run has no value.
     ``post_hoc`` names claims made after results were seen; they form a family with all the others, while those made in
-    advance form one of their own. A claim is *supported* where the adjusted p of what it states is at most 0.05,
+    advance form one of their own. A claim is *supported* where the adjusted p of what it states is at most ``alpha``,
     *refuted* where that of the contrary is (an effect the other way, or too small to matter where there is a margin),
     else *inconclusive*; *not identifiable* where the cells cannot tell what it compares, and *not measured* where they
     could but no seed has them all. Columns ``without_a_seed``, ``block_model``, ``sign_flip`` and ``other_scale`` hold
     the verdicts that these would give, the first the verdicts without some seed that differ.
+    ``decided``: claim's id -> a verdict that stands because a look at fewer seeds gave it; the family is all claims
+    nevertheless.
     Raises BenchError for columns that are missing or not numeric.
     """
     cases = gather(frame, factors, claims)
     late = np.array([claim.id in post_hoc for claim in claims], dtype=bool)
     primary = [_evidence(case) for case in cases.cases]
-    verdicts = _verdicts(cases.cases, primary, late)
+    found = decide(cases.cases, primary, late, alpha)
+    verdicts = [decided.get(claim.id, verdict) for claim, verdict in zip(claims, found, strict=True)]
     rows = [_row(cases, case, confidence) for case in cases.cases]
     table = pd.DataFrame(rows).assign(
         declared=np.where(late, "post hoc", "in advance"),
         verdict=verdicts,
+        alpha=alpha,
         **_p_values(primary, late),
-        **_sensitivity(cases.cases, primary, verdicts, late),
+        **_sensitivity(cases.cases, primary, verdicts, late, alpha),
     )
     return ClaimVerdicts(table, level_frame(cases, confidence), part_frame(cases, confidence))
 
@@ -91,7 +99,8 @@ def _adjusted(p: ArrayLike, late: Bools) -> Floats:
     return np.where(late, adjust(p, "holm"), early)
 
 
-def _verdicts(cases: Sequence[Case], found: Sequence[Evidence], late: Bools) -> list[str]:
+def decide(cases: Sequence[Case], found: Sequence[Evidence], late: Bools, alpha: float = ALPHA) -> list[str]:
+    """The verdict on each case: Holm over the family, of what is for the claims and of what is against them."""
     support = _adjusted([entry.support for entry in found], late)
     refute = _adjusted([entry.refute for entry in found], late)
     verdicts = []
@@ -100,10 +109,10 @@ def _verdicts(cases: Sequence[Case], found: Sequence[Evidence], late: Bools) -> 
             verdicts.append(NOT_IDENTIFIABLE)
         elif not case.measured:
             verdicts.append(NOT_MEASURED)
-        elif in_favour <= ALPHA:
+        elif in_favour <= alpha:
             verdicts.append(SUPPORTED)
         else:
-            verdicts.append(REFUTED if against <= ALPHA else INCONCLUSIVE)
+            verdicts.append(REFUTED if against <= alpha else INCONCLUSIVE)
     return verdicts
 
 
@@ -129,6 +138,7 @@ def _sensitivity(
     primary: Sequence[Evidence],
     verdicts: Sequence[str],
     late: Bools,
+    alpha: float,
 ) -> Mapping[str, Sequence[str]]:
     """The verdicts by other methods (empty where one does not apply), and those that leaving out a seed would give."""
     columns: dict[str, Sequence[str]] = {}
@@ -136,12 +146,12 @@ def _sensitivity(
         found = [_evidence(case, variant) for case in cases]
         applies = [np.isfinite(entry.support) for entry in found]
         joined = [own if fits else first for own, first, fits in zip(found, primary, applies, strict=True)]
-        judged = _verdicts(cases, joined, late)
+        judged = decide(cases, joined, late, alpha)
         columns[variant] = [verdict if fits else "" for verdict, fits in zip(judged, applies, strict=True)]
     others: list[dict[str, None]] = [{} for _ in cases]
     for seed in range(max((len(case.table) for case in cases), default=0)):
         found = [_evidence(case, without=seed) for case in cases]
-        for entry, verdict, usual in zip(others, _verdicts(cases, found, late), verdicts, strict=True):
+        for entry, verdict, usual in zip(others, decide(cases, found, late, alpha), verdicts, strict=True):
             if verdict != usual:
                 entry[verdict] = None
     columns["without_a_seed"] = [", ".join(entry) for entry in others]

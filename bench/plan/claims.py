@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -81,3 +81,8 @@ class Claim:
         for name in ("published", "gate", "credited_to"):
             del stated[name]
         return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def going_on_for(claims: Sequence[Claim]) -> tuple[Claim, ...]:
+    """The claims whose decision a sequential run waits for: those that gate, or all if none does."""
+    return tuple(claim for claim in claims if claim.gate) or tuple(claims)

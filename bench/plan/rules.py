@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bench.plan.looks import look_faults
 from bench.plan.positions import KeyPath
 from bench.plan.shape import MAX_SEEDS
 from bench.plan.source import Fault, Source, is_file, show
@@ -22,6 +23,7 @@ def rule_faults(source: Source) -> Iterator[Fault]:
         hint = "Give [factors] for a full grid, or one [[cells]] for each chosen combination."
         yield Fault(1, 1, '"factors" or "cells" is missing', hint, width=0)
     yield from _design_faults(source)
+    yield from look_faults(source)
     if isinstance(seeds := data.get("seeds"), list) and len(seeds) <= MAX_SEEDS:
         seen: set[int] = set()
         for index, seed in enumerate(seeds):

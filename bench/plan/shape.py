@@ -131,6 +131,18 @@ class BaselineTable(_Strict):
     )
 
 
+class SequentialTable(_Strict):
+    """The table ``[sequential]``: when `bench run --sequential` judges the claims."""
+
+    looks: list[Annotated[int, Field(ge=2, le=MAX_SEEDS)]] = Field(
+        min_length=2, description="Numbers of seeds, rising, each at least 2: [10, 20, 40]."
+    )
+    spending: Literal["obrien_fleming", "pocock"] = Field(
+        "obrien_fleming",
+        description='How the error is spread over the looks: "obrien_fleming" (late) or "pocock" (evenly).',
+    )
+
+
 class ContrastTable(_Strict):
     """What a claim compares: ``from`` and ``to``, or one of ``interaction``, ``trend``, ``order`` and ``cell``."""
 
@@ -245,6 +257,9 @@ class SuiteFile(_Strict):
     )
     metrics: dict[str, MetricTable] = Field({}, description="What matters in a metric: one table [metrics.NAME] each.")
     claims: list[ClaimTable] = Field([], description="What is stated before the runs: one table [[claims]] each.")
+    sequential: SequentialTable | None = Field(
+        None, description="When `bench run --sequential` judges the claims: a table [sequential] with looks."
+    )
     baseline: BaselineTable | None = Field(
         None, description="What `bench compare` compares a run with: a table [baseline]."
     )
@@ -274,6 +289,7 @@ _TABLES: Tables = {
     ("exclude", "*"): ExcludeTable,
     ("metrics", "*"): MetricTable,
     ("baseline",): BaselineTable,
+    ("sequential",): SequentialTable,
     ("claims", "*"): ClaimTable,
     ("claims", "*", "contrast"): ContrastTable,
     ("claims", "*", "published"): PublishedTable,

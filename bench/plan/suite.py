@@ -21,6 +21,7 @@ from bench.plan.extends import read_extended, whole_text
 from bench.plan.find import find
 from bench.plan.grid import Exclusion, Nesting, combinations, within
 from bench.plan.levels import Level, attempt, describe
+from bench.plan.looks import PlannedLooks, planned_looks
 from bench.plan.metrics import MetricSettings, parse_margin
 from bench.plan.positions import KeyPath
 from bench.plan.rules import rule_faults
@@ -61,6 +62,8 @@ class Suite:
     """Factor of a grid -> where alone it is swept."""
     exclusions: tuple[Exclusion, ...] = ()
     """Parts of a grid that are not run."""
+    looks: PlannedLooks | None = None
+    """When claims are judged while the suite is run."""
 
     @property
     def is_full_grid(self) -> bool:
@@ -165,6 +168,7 @@ def _suite(
         exclusions=found.exclusions,
         digest=hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:20],
         claims=claims,
+        looks=planned_looks(source.table("sequential")),
     )
 
 

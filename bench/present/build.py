@@ -12,13 +12,13 @@ import pandas as pd
 
 from bench.errors import BenchError
 from bench.execute import REPORTS
-from bench.execute.frames import remarks, wide
+from bench.execute.frames import measured, remarks, wide
 from bench.execute.run import Run
 from bench.judge.analysis import Analysis, MetricOptions, analyze
 from bench.judge.published import compare_published
 from bench.plan.design import n_cells
 from bench.plan.suite import Suite
-from bench.present import anova_tables, claims, gate_rates, methods, numbers, state, tables, words
+from bench.present import anova_tables, claims, gate_rates, looks, methods, numbers, state, tables, trend_tables, words
 from bench.present.illustrate import illustrated
 from bench.present.origin import mixtures, origin
 from bench.present.report import Report, Section
@@ -50,10 +50,14 @@ def build(run: Run) -> Report:
         data |= frames(analysis)
         body = illustrated(list(analysis_sections(analysis, context, jobs["seed"].nunique())), analysis, jobs, context)
         if suite.claims:
-            verdicts = claims.judge(run, _values(suite, jobs))
-            data |= claims.frames(verdicts, context)
-            sections[:0] = claims.sections(verdicts, context, unfinished=not (jobs["status"] == "ok").all())
-            body += claims.appendices(verdicts)
+            if run.looks is not None and not run.looks.taken:
+                sections.insert(0, Section("Claims", [looks.waiting(run, run.looks)]))
+            else:
+                verdicts = claims.judge(run, measured(suite, jobs))
+                data |= claims.frames(verdicts, context)
+                unfinished = not (jobs["status"] == "ok").all()
+                sections[:0] = claims.sections(run, verdicts, context, unfinished=unfinished)
+                body += claims.appendices(verdicts)
         if suite.published is not None:
             published, data["published"] = _published(suite.published, analysis, context)
             body.insert([part.title for part in body].index("Means"), published)
@@ -79,6 +83,9 @@ def analysis_sections(analysis: Analysis, context: Context, blocks: int) -> Iter
     yield Section("What this design cannot tell", points=list(words.limits(analysis, context, blocks)))
     if effects:
         yield Section("Effects", [words.effects(analysis)], tables=effects)
+    if len(analysis.trends):
+        said_of_trends = [trend_tables.explanation(context)]
+        yield Section("Trends", said_of_trends, tables=list(trend_tables.trends(analysis.trends, context)))
     yield Section("Means", tables=[tables.means(analysis.cells, context, caveats)])
     doubts = list(words.doubts(analysis.diagnostics, context))
     yield Section("Variation", points=doubts, tables=[tables.variation(analysis.cells, context)])
@@ -108,7 +115,9 @@ def _command(run: Run) -> str:
     """What finishes the run, with the options that it was started with."""
     command = ["bench", "run", str(run.suite.path)]
     declared = tomllib.loads(run.suite.text).get("seeds", ())  # none if it inherits them
-    if run.suite.seeds != tuple(range(declared) if isinstance(declared, int) else declared):
+    if run.looks is not None:
+        command += ["--sequential"]
+    elif run.suite.seeds != tuple(range(declared) if isinstance(declared, int) else declared):
         command += ["--seeds", numbers.ranges(run.suite.seeds, to="-", between=",")]
     if run.folder.parent != REPORTS:
         command += ["--out", str(run.folder.parent)]
@@ -117,7 +126,6 @@ def _command(run: Run) -> str:
 
 def analyze_run(suite: Suite, jobs: pd.DataFrame) -> Analysis:
     """The analysis of the runs that are ok; the values of all others count as missing."""
-    values = _values(suite, jobs)
     options = [
         MetricOptions(
             metric.name,
@@ -128,13 +136,7 @@ def analyze_run(suite: Suite, jobs: pd.DataFrame) -> Analysis:
         )
         for metric in suite.experiment.metrics
     ]
-    return analyze(values, list(suite.factors), "seed", options)
-
-
-def _values(suite: Suite, jobs: pd.DataFrame) -> pd.DataFrame:
-    """The runs, NaN in every metric of one that is not ok."""
-    names = [metric.name for metric in suite.experiment.metrics]
-    return jobs.assign(**jobs[names].where(jobs["status"] == "ok"))
+    return analyze(measured(suite, jobs), list(suite.factors), "seed", options)
 
 
 def _published(path: Path, analysis: Analysis, context: Context) -> tuple[Section, pd.DataFrame]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pandas import DataFrame
 
-from bench.judge.claims import ALPHA, INCONCLUSIVE, NOT_IDENTIFIABLE, NOT_MEASURED, REFUTED, ClaimVerdicts
+from bench.judge.claims import INCONCLUSIVE, NOT_IDENTIFIABLE, NOT_MEASURED, REFUTED, ClaimVerdicts
 from bench.present import numbers
 from bench.present.tables import Context
 
@@ -67,7 +67,7 @@ def _reason(row: Any, metric: str) -> str:
         return f"Refuted, since {_contrary(row)}. {found}."
     if row.verdict == INCONCLUSIVE and isnan(row.p):
         return f"Inconclusive, since there are too few seeds, or nothing varies over them. {found}."
-    if row.verdict == INCONCLUSIVE and row.p <= ALPHA:
+    if row.verdict == INCONCLUSIVE and row.p <= row.alpha:
         side = "for it" if row.p == row.p_support else "against it"
         alone = f"unadjusted, p {side} is {numbers.p_value(row.p)}"
         return f"{found}; {alone}, which among {row.family_size} claims is not enough."
@@ -81,7 +81,7 @@ def _contrary(row: Any) -> str:
         return "any difference is smaller than the margin"
     neutral = 1.0 if row.scale == "ratio" else 0.0
     other_way = row.low > neutral if row.expect == "decrease" else row.high < neutral
-    if other_way or row.kind == "order":
+    if other_way or row.kind == "order" or isnan(row.margin):  # without a margin nothing else refutes, at any look
         return "it goes the other way"
     bound = numbers.significant(row.margin, 2)
     return f"any {row.expect} is smaller than the margin ({'× ' if row.scale == 'ratio' else ''}{bound})"

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pandas import DataFrame
 
+from bench.execute.frames import measured, wide
+from bench.execute.looks import Looks
 from bench.execute.run import Run
-from bench.judge.claims import ALPHA, REFUTED, SUPPORTED, VERDICTS, ClaimVerdicts, judge_claims
-from bench.present import numbers
+from bench.execute.sequential import Judged
+from bench.judge.claims import DECIDED, HOPELESS, VERDICTS, ClaimVerdicts, judge_claims
+from bench.present import looks, numbers
 from bench.present.claim_words import figure, sentences
 from bench.present.report import Column, Section, Table
 from bench.present.tables import Context
@@ -21,20 +25,43 @@ _POST_HOC = "post hoc"
 def judge(run: Run, values: DataFrame) -> ClaimVerdicts:
     """The verdicts on the claims of ``run``; ``values`` has one row a run, NaN where a run is not ok.
 
-    A claim that was made, or changed, when results were stored already is post hoc.
+    A claim that was made, or changed, when results were stored already is post hoc. Of a sequential run, they are the
+    verdicts of the last look that was taken, which there must be, by its seeds.
     """
+    return _judge(run, values) if run.looks is None else judge_look(run, run.looks, len(run.looks.taken), values)
+
+
+def judge_look(run: Run, planned: Looks, number: int, values: DataFrame) -> ClaimVerdicts:
+    """The verdicts at the look of this ``number``: those that a look gave, and of the others those by its seeds."""
+    seen = values[values["seed"].isin(planned.seen(number))]
+    decided = planned.verdicts(run.suite.claims)
+    verdicts = _judge(run, seen, alpha=planned.alphas[number - 1], decided=decided)
+    at = [planned.deciding_look(claim) for claim in run.suite.claims]
+    return replace(verdicts, claims=verdicts.claims.assign(decided_at_look=at))
+
+
+def at_look(run: Run, planned: Looks, number: int) -> Judged:
+    """What the claims of ``run`` come to at the look of this ``number``."""
+    found = judge_look(run, planned, number, measured(run.suite, wide(run))).claims
+    verdicts = dict(zip(found["claim"], found["verdict"], strict=True))
+    decided = {name: verdict for name, verdict in verdicts.items() if verdict in DECIDED}
+    return Judged(decided, {name for name, verdict in verdicts.items() if verdict in HOPELESS})
+
+
+def _judge(run: Run, values: DataFrame, **look: Any) -> ClaimVerdicts:
     declared = run.declared
     late = [claim.id for claim in run.suite.claims if claim.id not in declared or declared[claim.id].results > 0]
-    return judge_claims(values, list(run.suite.factors), run.suite.claims, post_hoc=late)
+    return judge_claims(values, list(run.suite.factors), run.suite.claims, post_hoc=late, **look)
 
 
-def sections(verdicts: ClaimVerdicts, context: Context, *, unfinished: bool) -> Iterator[Section]:
+def sections(run: Run, verdicts: ClaimVerdicts, context: Context, *, unfinished: bool) -> Iterator[Section]:
     """The verdicts at a glance, then each claim in words."""
+    sequential = [] if run.looks is None else list(looks.sentences(run, run.looks, verdicts.claims))
     claims = verdicts.claims
     shown = claims.assign(
         verdict=[_verdict(row) for row in claims.itertuples()],
         found=[figure(row) for row in claims.itertuples()],
-        survives=claims["verdict"].isin([SUPPORTED, REFUTED]),
+        survives=claims["verdict"].isin(DECIDED),
     )
     columns = (
         Column("Claim", ("claim",), key=True),
@@ -44,10 +71,11 @@ def sections(verdicts: ClaimVerdicts, context: Context, *, unfinished: bool) -> 
         Column("adj. p", ("p_adjusted", "survives"), "p_marked"),
         Column("Published", ("published",), detail=True),
     )
-    yield Section("Claims", [*_overview(claims, unfinished=unfinished)], tables=[Table("Verdicts", shown, columns)])
-    said = sentences(verdicts, context)
+    said = [*_overview(claims, unfinished=unfinished), *sequential]
+    yield Section("Claims", said, tables=[Table("Verdicts", shown, columns)])
+    worded = sentences(verdicts, context)
     points = [
-        f"{name} ({verdict}). {said[name]}" for name, verdict in zip(shown["claim"], shown["verdict"], strict=True)
+        f"{name} ({verdict}). {worded[name]}" for name, verdict in zip(shown["claim"], shown["verdict"], strict=True)
     ]
     parts = list(_parts(verdicts.parts))
     yield Section("The claims one by one", points=points, tables=parts)
@@ -73,9 +101,10 @@ def _overview(claims: DataFrame, *, unfinished: bool) -> Iterator[str]:
     late = int((claims["declared"] == _POST_HOC).sum())
     if late:
         lead += f" {late} of them {'was' if late == 1 else 'were'} made or changed after results were seen: post hoc."
+    alpha = format(claims["alpha"].iloc[0], ".3g")
     yield f"Provisional, for runs are missing: {lead[0].lower()}{lead[1:]}" if unfinished else lead
     yield (
-        f"Supported or refuted means an adjusted p of at most {ALPHA} (Holm, over the claims) for the claim or for its "
+        f"Supported or refuted means an adjusted p of at most {alpha} (Holm, over the claims) for the claim or for its "
         "contrary; each is one contrast per seed and t on it. Directions are tested two-sided, because a claim can be "
         "wrong as well as right; equivalence by two one-sided tests against the margin. Inconclusive is no evidence "
         "against a claim."
@@ -83,7 +112,9 @@ def _overview(claims: DataFrame, *, unfinished: bool) -> Iterator[str]:
 
 
 def _verdict(row: Any) -> str:
-    return f"{row.verdict}, {_POST_HOC}" if row.declared == _POST_HOC else str(row.verdict)
+    look = getattr(row, "decided_at_look", 0)
+    said = f"{row.verdict} at look {look}" if look else str(row.verdict)
+    return f"{said}, {_POST_HOC}" if row.declared == _POST_HOC else said
 
 
 def _parts(parts: DataFrame) -> Iterator[Table]:

@@ -36,6 +36,12 @@ def methods(analysis: Analysis, context: Context) -> Iterator[str]:
     if len(analysis.anova):
         blocks = f", {context.block} as block" if analysis.block else ""
         yield f"ANOVA: type II sums of squares{blocks}, all interactions that the cells identify."
+    for (factor, per), rows in analysis.trends.groupby(["factor", "per"], sort=False):
+        orders, spaced = numbers.listed(list(rows["order"].unique())), _SPACED[str(per)]
+        yield f"Trends along {factor}: orthogonal polynomials ({orders}) in {spaced}."
+    if len(analysis.trends):
+        tests = int(analysis.trends["p"].notna().sum())
+        yield f"Adjusted p of trends: exploratory (BH) over every metric, factor and order; {tests} tests."
     for family in pairs["family"].unique():
         yield f"Cells: adjusted p over {family}. Welch's t, Cohen's d (pooled SD) with noncentral-t intervals."
     yield "Runs that diverged, failed or are missing have no values: they are counted above and enter no mean or test."
@@ -46,6 +52,11 @@ def _labels(rows: DataFrame, context: Context) -> list[str]:
     present = set(rows["metric"])
     return [metric.label for metric in context.metrics if metric.name in present]
 
+
+_SPACED = {
+    "unit": "its levels as they are",
+    "decade": "the decimal logarithms of its levels, which are spaced more evenly than the levels themselves",
+}
 
 _METHODS = {
     "contrast per block": "one contrast per {block}, one-sample t on these with {block}s − 1 degrees of freedom.",

@@ -49,6 +49,13 @@ class ProgressDisplay:
         if self._bar is not None:
             self._bar.stop()
 
+    def say(self, line: str) -> None:
+        """Print a line that stays."""
+        if self._bar is None:
+            print(line, file=self.stream, flush=True)
+        else:
+            self._bar.console.print(line, markup=False, highlight=False)
+
     def __call__(self, done: float, finished: int, total: int, failed: int) -> None:
         """Show that ``finished`` of ``total`` jobs are stored, ``failed`` of them as failures.
 

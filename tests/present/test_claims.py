@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 import bench
@@ -133,3 +134,21 @@ def test_missing_runs_make_verdicts_provisional(lab: Lab) -> None:
     assert words(report, "Claims").startswith("Provisional, for runs are missing: of 1 claim declared")
     assert report.data["claims"]["n"].item() == 7
     assert "by the 7 of 8 seeds that have every cell compared" in words(report, "The claims one by one")
+
+
+def test_a_claim_along_a_sweep_is_the_slope_of_each_seed(lab: Lab) -> None:
+    """A trend's estimate is the fitted change over the range, seed by seed, and that of the table of trends."""
+    trend = RISES.replace('{ factor = "dose", from = 0, to = 1 }', '{ trend = "dose", spacing = "log" }')
+    path = with_claims(lab, trend, seeds=6)
+    path.write_text(path.read_text().replace("dose = [0.0, 1.0]", "dose = { log = [0.5, 4], points = 4 }"))
+    bench.run(path, out=lab.out, executor="serial")
+    report = bench.report("diets", out=lab.out)
+    claim = report.data["claims"].iloc[0]
+    means = report.data["runs"].pivot_table(index="seed", columns="dose", values="score", observed=True)
+    slopes = [np.polyfit(np.log10([0.5, 1, 2, 4]), row, 1)[0] for row in means.to_numpy()]
+    assert (claim["verdict"], claim["kind"], claim["n"]) == ("supported", "trend", 6)
+    assert claim["estimate"] == pytest.approx(np.mean(slopes) * np.log10(8))
+    trends = report.data["trends"].set_index(["metric", "factor", "order"])
+    linear = trends.loc[("score", "dose", "linear")]
+    assert linear["per"] == "decade"
+    assert linear[["estimate", "t"]].tolist() == pytest.approx([np.mean(slopes), claim["t"]])

@@ -1,0 +1,141 @@
+"""The folder of a run -> the looks that were planned at its claims and those that were taken, and what they decided.
+
+``looks.json`` holds the plan, made before the first result, and every look with its decisions. It only ever grows: no
+look is forgotten, and none is taken twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bench.errors import BenchError
+from bench.execute.storage import locked, reading, refuse_newer, replace
+from bench.plan.claims import Claim
+from bench.plan.looks import Spending
+
+SCHEMA = 1
+"""Version of what ``looks.json`` holds."""
+FILE = "looks.json"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A verdict that stands from the look that gave it."""
+
+    id: str
+    digest: str
+    """``Claim.digest``: a claim that says something else is another one."""
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A look that was taken."""
+
+    at: datetime
+    decided: tuple[Decision, ...]
+    """What it decided and no earlier look had."""
+
+
+class Looks(BaseModel):
+    """What ``looks.json`` holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = SCHEMA
+    seeds: tuple[int, ...]
+    """The suite's, of which the looks take the first ones."""
+    looks: tuple[int, ...]
+    """Numbers of seeds."""
+    spending: Spending
+    alphas: tuple[float, ...]
+    """The error that each look may spend."""
+    taken: tuple[Taken, ...] = ()
+
+    def seen(self, number: int) -> tuple[int, ...]:
+        """The seeds that the look of this ``number``, counted from 1, judges."""
+        return self.seeds[: self.looks[number - 1]]
+
+    def verdicts(self, claims: Sequence[Claim]) -> Mapping[str, str]:
+        """Claim's id -> the verdict that some look gave on what the claim says now."""
+        said = {(claim.id, claim.digest) for claim in claims}
+        decisions = [entry for look in self.taken for entry in look.decided]
+        return {entry.id: entry.verdict for entry in decisions if (entry.id, entry.digest) in said}
+
+    def deciding_look(self, claim: Claim) -> int:
+        """The number of the look that decided a claim, 0 if none did."""
+        told = [any((claim.id, claim.digest) == (entry.id, entry.digest) for entry in t.decided) for t in self.taken]
+        return told.index(True) + 1 if True in told else 0
+
+
+def read(folder: Path) -> Looks | None:
+    """The looks planned and taken in the folder of a run; None if it is not run sequentially.
+
+    Raises:
+        BenchError: the file that holds them is damaged.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    with reading(path):
+        text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        stored = json.loads(text)
+        if isinstance(stored, dict) and isinstance(stored.get("schema_version"), int):
+            refuse_newer(folder, stored["schema_version"], SCHEMA)
+        return Looks.model_validate(stored)
+    except (ValidationError, ValueError, RecursionError) as error:
+        hint = "It says what was decided at which look and cannot be made again: restore it, or start with --fresh."
+        why = str(error).partition("\n")[0]
+        raise BenchError(f"{path} is damaged: {why}.", hint=hint) from error
+
+
+def plan(folder: Path, looks: Looks, results: int) -> Looks:
+    """The plan that is stored in the folder, which must be locked, if it is ``looks``; else ``looks`` is written down.
+
+    Raises:
+        BenchError: another plan was stored, or there are ``results`` already, which a plan must precede.
+    """
+    stored = read(folder)
+    if stored is not None:
+        if looks.model_copy(update={"taken": stored.taken}) == stored:
+            return stored
+        planned = f"{', '.join(map(str, stored.looks))} seeds ({stored.spending})"
+        message = f"{folder} was planned with looks at {planned}; the suite now plans others, or other seeds."
+        raise BenchError(message, hint="Restore them in the suite; or --fresh moves the results aside and plans anew.")
+    if results:
+        message = f"{folder} holds {results} results, and looks are planned before there are any."
+        hint = "Move them aside with --fresh, or write elsewhere with --out; or run without --sequential."
+        raise BenchError(message, hint=hint)
+    _write(folder, looks)
+    return looks
+
+
+def take(folder: Path, looks: Looks, claims: Sequence[Claim], decided: Mapping[str, str]) -> Looks:
+    """Write down that the next look was taken and what it ``decided``: claim's id -> verdict.
+
+    Raises:
+        BenchError: another process took it meanwhile, or the file cannot be written.
+    """
+    before = looks.verdicts(claims)
+    made = tuple(
+        Decision(claim.id, claim.digest, decided[claim.id])
+        for claim in claims
+        if claim.id in decided and claim.id not in before
+    )
+    taken = looks.model_copy(update={"taken": (*looks.taken, Taken(datetime.now(UTC), made))})
+    with locked(folder):
+        if read(folder) != looks:
+            raise BenchError(f"Another process took a look at {folder}.", hint="Give the same command again.")
+        _write(folder, taken)
+    return taken
+
+
+def _write(folder: Path, looks: Looks) -> None:
+    replace(folder / FILE, json.dumps(looks.model_dump(mode="json"), indent=1))
