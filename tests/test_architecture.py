@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "judge": FOUNDATIONS | {"judge", "stats", "plan", "execute"},
     "present": FOUNDATIONS | {"present", "judge", "plan", "execute"},
     "api": FOUNDATIONS | {"present", "judge", "stats", "plan", "execute"},
-    "cli": {"errors", "api", "present"},
+    "cli": {"cli", "errors", "api", "present"},
 }
 """Room of bench -> the rooms that its modules may import; ``api`` is bench/__init__.py."""
 
