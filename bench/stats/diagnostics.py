@@ -37,8 +37,11 @@ def shapiro(values: Floats) -> Check:
 def levene(samples: Sequence[Floats], centre: Literal["mean", "median"] = "median") -> Check:
     """Equal spread: Brown & Forsythe (1974) about medians, or Levene (1960) about means."""
     usable = [sample for sample in samples if len(sample) > 1]
-    if len(usable) < 2 or all(np.ptp(sample) == 0 for sample in usable):
-        return _NOTHING
+    middle = np.mean if centre == "mean" else np.median
+    distances = [np.abs(sample - middle(sample)) for sample in usable]
+    rounding = ROUNDING * max((float(np.abs(sample).max()) for sample in usable), default=0.0)
+    if len(usable) < 2 or all(np.ptp(distance) <= rounding for distance in distances):
+        return _NOTHING  # nothing varies, or two runs a cell, which lie alike about their middle
     found = stats.levene(*usable, center=centre)
     return Check(float(found.statistic), float(found.pvalue))
 

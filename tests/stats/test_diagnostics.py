@@ -246,3 +246,10 @@ def test_fiellers_interval_of_independent_samples_is_welchs():
     np.testing.assert_array_equal(constant, (1.5, np.nan, np.nan))
     with pytest.raises(ValueError, match="one length"):
         ratio_of_means(x, y, paired=True)
+
+
+def test_two_runs_a_cell_say_nothing_of_equal_spread():
+    """Two values lie equally far from their median, so that no test of spread is left, and nothing warns."""
+    pairs = [np.array([0.1, 0.5]), np.array([3.0, 7.7]), np.array([-1.0, 2.3])]
+    assert np.isnan(levene(pairs).p)
+    assert np.isfinite(levene([*pairs, np.array([0.0, 1.0, 5.0])]).p)
