@@ -74,6 +74,9 @@ def _reason(row: Any, metric: str) -> str:
     return f"{found}."
 
 
+_ARTICLE = {"increase": "an", "decrease": "a"}
+
+
 def _contrary(row: Any) -> str:
     if row.expect == "equivalent":
         return "the difference is larger than the margin"
@@ -84,7 +87,8 @@ def _contrary(row: Any) -> str:
     if other_way or row.kind == "order" or isnan(row.margin):  # without a margin nothing else refutes, at any look
         return "it goes the other way"
     bound = numbers.significant(row.margin, 2)
-    return f"any {row.expect} is smaller than the margin ({'× ' if row.scale == 'ratio' else ''}{bound})"
+    size = f"{'× ' if row.scale == 'ratio' else ''}{bound}"
+    return f"{_ARTICLE[row.expect]} {row.expect} as large as the margin ({size}) is excluded; a smaller one is not"
 
 
 def _assumption(row: Any) -> str:
@@ -138,7 +142,7 @@ def _sensitivity(row: Any) -> str:
     if row.without_a_seed:
         differing.append(f"{row.without_a_seed} without some one seed")
     if not differing:
-        return "Every other method says the same, and so do the seeds without any one of them."
+        return f"It is {row.verdict} by every other method too, and without any one seed."
     return f"It would be {numbers.listed(differing)}."
 
 

@@ -106,14 +106,17 @@ def _overview(claims: DataFrame, *, unfinished: bool) -> Iterator[str]:
     yield (
         f"Supported or refuted means an adjusted p of at most {alpha} (Holm, over the claims) for the claim or for its "
         "contrary; each is one contrast per seed and t on it. Directions are tested two-sided, because a claim can be "
-        "wrong as well as right; equivalence by two one-sided tests against the margin. Inconclusive is no evidence "
-        "against a claim."
+        "wrong as well as right; one is refuted, too, where an effect as large as the metric's margin in its direction "
+        "is excluded. Equivalence: two one-sided tests against the margin. Inconclusive is no evidence against a claim."
     )
 
 
 def _verdict(row: Any) -> str:
     look = getattr(row, "decided_at_look", 0)
     said = f"{row.verdict} at look {look}" if look else str(row.verdict)
+    changed = row.changed.split(", ")
+    if row.credited_to and len(changed) > 1 and row.verdict in DECIDED:
+        said += f" (of {numbers.listed(changed)} together)"
     return f"{said}, {_POST_HOC}" if row.declared == _POST_HOC else said
 
 

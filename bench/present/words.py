@@ -43,8 +43,9 @@ def found(analysis: Analysis, context: Context) -> tuple[list[str], list[str]]:
         elif (tested["metric"] == metric.name).any():
             silent.append(_named(metric))
     closing = [f"No effect survives in {numbers.listed(silent)}."] if silent and points else []
-    largest = "; the largest in each metric:" if tested["metric"].nunique() > 1 else "; the largest:"
-    lead += f" the adjustment for multiple tests{largest if points else '.'}"
+    clearest = " The clearest in each metric:" if tested["metric"].nunique() > 1 else " The clearest:"
+    lead += " the adjustment for multiple tests (exploratory: false-discovery rate, Benjamini-Hochberg)."
+    lead += clearest if points else ""
     points += [*closing, *_too_small(analysis.equivalence, context)]
     if any(_CAVEAT in point for point in points):
         points.append(f"{_CAVEAT} This metric has a caveat; it stands under its table of effects.")
@@ -175,7 +176,10 @@ def published(frame: DataFrame) -> Iterator[str]:
         f"{inside} of {len(compared)} published means lie within 3 standard errors (of the published mean) of ours; z"
         " is the distance in standard errors, and ! marks those beyond 3."
     )
-    yield "Published SDs divide by n, ours by n − 1."
+    yield (
+        "Where the spread is large, this is weak evidence: means that differ by a factor may lie within. Published SDs "
+        "divide by n, ours by n − 1."
+    )
     if (compared["se_source"] == "ours").any():
         yield "Where no SD was published, the standard error is from our SD and the published n."
     if len(frame) > len(compared):
@@ -232,7 +236,7 @@ def _too_small(equivalence: DataFrame, context: Context) -> Iterator[str]:
                 if (rows["scale"] == "ratio").all()
                 else f"smaller than the margin of {margin}"
             )
-            yield f"{_named(metric)}: shown to be {bound} (at 5%, unadjusted): {named}."
+            yield f"{_named(metric)}: shown to be {bound} (two one-sided tests at 5%, unadjusted): {named}."
 
 
 def _terms(rows: DataFrame, context: Context) -> list[str]:
