@@ -37,6 +37,9 @@ class Cluster(Workers):
         BenchError: there is no such scheduler or no worker, or workers have other versions of packages.
     """
 
+    isolates = False
+    """Dask may let work wait behind other work on one worker, and counts its death against both."""
+
     def __init__(self, address: str | None, workers: int | None) -> None:
         self._address = address or "this machine"
         self._workers = workers

@@ -73,7 +73,7 @@ class Crew:
         self._most = min(wanted.workers or cpu_count(), most)
         self._start = None if isinstance(executor, Executor) else partial(_start, executor, wanted, most, preload)
         self._executor = executor if isinstance(executor, Executor) else _start(executor, wanted, most, preload)
-        self.isolates = isinstance(self._executor, Workers)
+        self.isolates = isinstance(self._executor, Workers) and self._executor.isolates
         """Whether a worker that dies leaves the others' work alone."""
 
     @property

@@ -23,6 +23,9 @@ class Death:
 class Workers(Executor):
     """Workers that can die, or be stopped, without harm to each other."""
 
+    isolates = True
+    """Whether a worker that dies has no work but its own, which others do not wait behind."""
+
     @property
     @abstractmethod
     def size(self) -> int:
