@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench.errors import BenchError
-from bench.execute import artefacts, journal, manifest
+from bench.execute import artefacts, journal, looks, manifest
 from bench.execute.run import planned
 from bench.execute.segments import ASIDE, Damage, segments, set_aside
 from bench.execute.storage import NewerSchemaError, lock_state, locked, own_folder, storing, sync_folder
@@ -78,6 +78,7 @@ def _findings(folder: Path) -> Iterator[Finding]:
     yield from _entries(folder, _OURS, "")
     yield from _entries(folder / "journal", _SEGMENTS, "journal/")
     yield from _plan(folder)
+    yield from _looks(folder)
     yield from _journal(folder)
 
 
@@ -129,6 +130,14 @@ def _plan(folder: Path) -> Iterator[Finding]:
             yield _unreadable(folder, name, error)
 
 
+def _looks(folder: Path) -> Iterator[Finding]:
+    """What was decided at which look of a sequential run, which nothing can make again."""
+    try:
+        looks.read(folder)
+    except BenchError as error:
+        yield Finding("problem", looks.FILE, error.message, error.hint)
+
+
 def _unreadable(folder: Path, name: str, error: BenchError) -> Finding:
     path = folder / name
     if isinstance(error, NewerSchemaError):
@@ -168,9 +177,14 @@ def _journal(folder: Path) -> Iterator[Finding]:
         yield Finding("note", f"journal/{ASIDE}", what, "They are kept to be looked at, and count for nothing.")
     yield from _artefacts(folder / "artefacts", {record.artefact for record in contents.records.values()} - {""})
     try:
-        n_outside = len(contents.records.keys() - {job.key for job in planned(folder)})
+        keys = {job.key for job in planned(folder)}
     except BenchError:
         return
+    n_missing = len(keys - contents.records.keys())
+    if n_missing:
+        what = f"{n_missing} of {len(keys)} planned runs have no result"
+        yield Finding("note", "journal", what, "Run the suite again for them.")
+    n_outside = len(contents.records.keys() - keys)
     if n_outside:
         what = f"{n_outside} stored results are of other seeds or levels than the suite was last run with"
         yield Finding("note", "journal", what, "They are kept, and shown when the suite asks for them again.")

@@ -192,3 +192,15 @@ def test_one_damaged_run_does_not_hide_the_others(run: Run, make_suite: MakeSuit
     assert (found["other"].ok, found["other"].damage) == (6, "")
     assert (found["tiny"].ok, found["tiny"].planned) == (None, None)
     assert "run.json is damaged" in found["tiny"].damage
+
+
+def test_lost_results_and_a_damaged_file_of_looks_are_named(run: Run) -> None:
+    """Results that are gone without a trace are counted against the plan; looks that cannot be read are a problem."""
+    lines = segment(run).read_bytes().splitlines(keepends=True)
+    segment(run).write_bytes(b"".join(line for line in lines if b'"seed":1' not in line))
+    (note,) = check_up(run.folder).findings
+    assert (note.level, note.what) == ("note", "2 of 6 planned runs have no result")
+    (run.folder / "looks.json").write_text("x")
+    found = check_up(run.folder)
+    assert not found.healthy
+    assert found.findings[0].where == "looks.json"
