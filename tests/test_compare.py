@@ -16,7 +16,8 @@ import bench
 from bench.errors import BenchError, Exit
 from bench.execute import baseline
 from bench.execute.run import find
-from bench.judge.baseline import Rule, compare
+from bench.judge.analysis import MetricOptions
+from bench.judge.baseline import compare
 from bench.present import compared, github, junit, markdown
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def test_lost_values_are_not_dropped(lab: Lab) -> None:
     path = accepted(lab)
     before, later = baseline.load(path), baseline.load(path)
     later.frame.loc[later.frame["seed"] == 3, "status"] = "diverged"
-    found = compare(before, later, [Rule("score", margin=0.5), Rule("loss", margin=0.1, log=True)])
+    found = compare(before, later, [MetricOptions("score", margin=0.5), MetricOptions("loss", margin=0.1, log=True)])
     assert set(found.changes["verdict"]) == {"not measured"}
     assert set(found.changes["lost"]) == {1}
     assert found.outcome() == "nothing measured"

@@ -22,13 +22,6 @@ from bench.stats.coding import Bools, Floats
 Outcome = Literal["passed", "regression", "inconclusive", "nothing measured"]
 
 
-@dataclass(frozen=True)
-class Rule(MetricOptions):
-    """How one metric is compared; if ``relative``, ``margin`` is a fraction of the baseline's mean."""
-
-    relative: bool = False
-
-
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """``changes``: one row a metric and cell (or effect), in ``COLUMNS``; beside it, what could not be compared."""
@@ -69,7 +62,7 @@ tell no change from a change of one margin with that power."""
 def compare(
     old: Baseline,
     new: Baseline,
-    rules: Sequence[Rule],
+    rules: Sequence[MetricOptions],
     *,
     unit: Literal["cells", "effects"] = "cells",
     sd: Literal["sample", "population"] = "sample",
@@ -112,7 +105,7 @@ def compare(
     )
 
 
-def margin_on_scale(rule: Rule, *, on_log: bool, old_mean: float) -> float:
+def margin_on_scale(rule: MetricOptions, *, on_log: bool, old_mean: float) -> float:
     """The margin on the scale of the comparison; NaN for none."""
     if rule.margin is None:
         return float("nan")

@@ -14,7 +14,8 @@ import pandas as pd
 
 from bench.errors import BenchError
 from bench.execute.baseline import Baseline
-from bench.judge.baseline import DIRECTION, Rule, margin_on_scale
+from bench.judge.analysis import MetricOptions
+from bench.judge.baseline import DIRECTION, margin_on_scale
 from bench.judge.gate import decide, on_scale, paired
 from bench.judge.matched import Sides
 from bench.stats.coding import Floats
@@ -40,7 +41,7 @@ class Gated:
     """1 where higher is better, -1 where lower is, 0 for neither."""
 
 
-def gated_values(run: Baseline, rules: Sequence[Rule]) -> Gated:
+def gated_values(run: Baseline, rules: Sequence[MetricOptions]) -> Gated:
     """What the gate would compare of a run, cell by cell; comparisons with a missing value are left out.
 
     Raises:

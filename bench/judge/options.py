@@ -7,6 +7,7 @@ from typing import Literal
 
 from bench.errors import BenchError
 from bench.judge.analysis import MetricOptions
+from bench.plan.suite import Suite
 
 Direction = Literal["lower", "higher", "neither"]
 _DIRECTIONS: tuple[Direction, ...] = ("lower", "higher", "neither")
@@ -35,6 +36,20 @@ def metric_options(
             better=_direction(name, better.get(name, "neither")),
         )
         for name in metrics
+    ]
+
+
+def suite_options(suite: Suite) -> list[MetricOptions]:
+    """One entry for each metric of the suite's experiment, as the suite says."""
+    return [
+        MetricOptions(
+            metric.name,
+            log=suite.metrics[metric.name].scale == "log",
+            margin=suite.metrics[metric.name].margin,
+            relative=suite.metrics[metric.name].relative,
+            better=metric.better,
+        )
+        for metric in suite.experiment.metrics
     ]
 
 

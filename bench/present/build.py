@@ -14,7 +14,8 @@ from bench.errors import BenchError
 from bench.execute import REPORTS
 from bench.execute.frames import measured, remarks, wide
 from bench.execute.run import Run
-from bench.judge.analysis import Analysis, MetricOptions, analyze
+from bench.judge.analysis import Analysis, analyze
+from bench.judge.options import suite_options
 from bench.judge.published import compare_published
 from bench.plan.design import n_cells
 from bench.plan.suite import Suite
@@ -126,17 +127,7 @@ def _command(run: Run) -> str:
 
 def analyze_run(suite: Suite, jobs: pd.DataFrame) -> Analysis:
     """The analysis of the runs that are ok; the values of all others count as missing."""
-    options = [
-        MetricOptions(
-            metric.name,
-            log=suite.metrics[metric.name].scale == "log",
-            margin=suite.metrics[metric.name].margin,
-            relative=suite.metrics[metric.name].relative,
-            better=metric.better,
-        )
-        for metric in suite.experiment.metrics
-    ]
-    return analyze(measured(suite, jobs), list(suite.factors), "seed", options)
+    return analyze(measured(suite, jobs), list(suite.factors), "seed", suite_options(suite))
 
 
 def _published(path: Path, analysis: Analysis, context: Context) -> tuple[Section, pd.DataFrame]:

@@ -11,11 +11,11 @@ import pandas as pd
 from bench.errors import BenchError, Exit
 from bench.execute.baseline import Baseline, of_run
 from bench.execute.run import Run
-from bench.experiment import Metric
-from bench.judge.baseline import Comparison, Outcome, Rule, compare
+from bench.judge.analysis import MetricOptions
+from bench.judge.baseline import Comparison, Outcome, compare
 from bench.judge.gate import VERDICTS
 from bench.judge.looks import Look, look
-from bench.plan.metrics import MetricSettings
+from bench.judge.options import suite_options
 from bench.plan.suite import Suite
 from bench.present import compared_words as words
 from bench.present import gate_rates
@@ -84,24 +84,10 @@ def _declared_seeds(run: Run) -> int:
     return declared if isinstance(declared, int) else len(declared)
 
 
-def rules(suite: Suite) -> list[Rule]:
+def rules(suite: Suite) -> list[MetricOptions]:
     """How the metrics that the suite compares are compared."""
     compared = suite.baseline.metrics
-    return [
-        _rule(metric, suite.metrics[metric.name])
-        for metric in suite.experiment.metrics
-        if compared is None or metric.name in compared
-    ]
-
-
-def _rule(metric: Metric, settings: MetricSettings) -> Rule:
-    return Rule(
-        metric.name,
-        log=settings.scale == "log",
-        margin=settings.margin,
-        better=metric.better,
-        relative=settings.relative,
-    )
+    return [option for option in suite_options(suite) if compared is None or option.name in compared]
 
 
 def _report(run: Run, old: Baseline, new: Baseline, comparison: Comparison, now: Look, *, strict: bool) -> GateReport:
