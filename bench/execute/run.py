@@ -147,9 +147,9 @@ def create(suite: Suite, out: Path = REPORTS, *, fresh: bool = False) -> Run:
                 f"{folder} holds runs of {known.reference}, and {suite.path} is of {suite.reference}.",
                 hint="Give the suite another name or write elsewhere with --out; --fresh moves the old folder aside.",
             )
-    elif entries and not entries & _OURS:
+    elif (foreign := entries - _REPORTS) and not entries & _OURS:
         raise BenchError(
-            f"{folder} is not the folder of a run: it holds {', '.join(sorted(entries)[:3])}.",
+            f"{folder} is not the folder of a run: it holds {', '.join(sorted(foreign)[:3])}.",
             hint="Give the suite another name, or write elsewhere with --out.",
         )
     return Run(folder, suite, datetime.now(UTC))
@@ -228,6 +228,8 @@ def summarize(run: Run) -> Summary:
 
 _OURS = {"lock", "suite.toml", "run.json", "journal"}
 """By any of these the folder of a run is known, even if others are lost or were never written."""
+_REPORTS = {"report.md", "report.html", "figures", "tables"}
+"""What reports leave in the folder of a run; a project may keep them where it does not keep the run."""
 
 
 def _folders(out: Path) -> list[Path]:

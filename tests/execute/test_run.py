@@ -184,6 +184,15 @@ def test_folders_that_are_not_ours_are_left_alone(make_suite: MakeSuite, tmp_pat
         create(make_suite("ENSEMBLE", {"kind": ["fine"]}), tmp_path / "c")
 
 
+def test_a_run_starts_where_only_its_report_is_kept(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """A folder with a committed report and no run, as in a fresh clone, becomes the folder of a run; the report stays."""
+    folder = tmp_path / "tiny"
+    (folder / "figures").mkdir(parents=True)
+    (folder / "report.md").write_text("what was found")
+    assert summarize(finished(make_suite("LOOP", {"kind": ["fine"]}), tmp_path)).ok == 1
+    assert (folder / "report.md").read_text() == "what was found"
+
+
 def test_links_in_the_folder_are_refused(make_suite: MakeSuite, tmp_path: Path) -> None:
     """A link in a run's folder cannot lead bench to write elsewhere; a folder that is a link is the user's choice."""
     suite = make_suite("LOOP", {"kind": ["fine"]})
