@@ -39,7 +39,7 @@ def build(published: Published, audit: Audit, ddof: int) -> Report:
         )
     ]
     if len(figures):
-        sections.append(Section("Every figure, recomputed", tables=[_table(figures)]))
+        sections.append(Section("Every figure, recomputed", exhibits=[_table(figures)]))
     data = {"figures": figures, "orders": audit.orders, "confounded": audit.confounded}
     return Report(f"Audit of {published.title}", {"SDs divide by": divisor}, sections, data)
 

@@ -36,7 +36,7 @@ def beside(first: Run, second: Run) -> Report:
     jobs = {name: wide(run) for name, run in runs.items()}
     sections = [Section("State", points=[f"{name} is {text}" for name, text in _states(runs, jobs)])]
     facts = {name: origin(run) for name, run in runs.items()}
-    sections.append(Section("What differs", tables=[_differences(facts)]))
+    sections.append(Section("What differs", exhibits=[_differences(facts)]))
     data: dict[str, pd.DataFrame] = {}
     if all((frame["status"] == "ok").any() for frame in jobs.values()):
         a, b = (analyze_run(run.suite, jobs[name]) for name, run in runs.items())
@@ -45,8 +45,8 @@ def beside(first: Run, second: Run) -> Report:
         data["cells"] = _joined(a.cells, b.cells, ["metric", "cell"])
         alike = a.estimable["estimable"].all() == b.estimable["estimable"].all()
         notes = [_NO_TEST] if alike else [_NO_TEST, _LACKING]
-        sections.append(Section("Effects", notes, tables=list(_effects(data["effects"], context))))
-        sections.append(Section("Means", tables=list(_means(data["cells"], context))))
+        sections.append(Section("Effects", notes, exhibits=list(_effects(data["effects"], context))))
+        sections.append(Section("Means", exhibits=list(_means(data["cells"], context))))
     else:
         sections.append(Section("Effects", ["At least one of the two has no result yet: there is nothing to compare."]))
     title = f"{first.suite.name} (A) beside {second.suite.name} (B)"

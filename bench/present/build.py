@@ -69,40 +69,38 @@ def build(run: Run) -> Report:
         sections.append(state.without_value(said, list(suite.factors)))
     sections.extend(gate_rates.sections(run))
     provenance = origin(run)
-    sections.append(
-        Section("Provenance", points=[f"{name}: {text}" for name, text in provenance.items()], appendix=True)
-    )
+    sections.append(Section("Provenance", facts=provenance, appendix=True))
     cells, seeds = numbers.counted(n_cells(suite), "cell"), numbers.counted(len(suite.seeds), "seed")
     return Report(f"{suite.name}: {cells} × {seeds}", provenance, sections, data)
 
 
 def analysis_sections(analysis: Analysis, context: Context, blocks: int) -> Iterator[Section]:
     """What an analysis found, of a run or of anyone's table; ``blocks`` counts the seeds."""
-    effects = list(tables.effects(analysis.contrasts, context))
+    effects = tables.effects(analysis.contrasts, context)
     caveats = [] if effects else [f"{metric.label}: {metric.note}" for metric in context.metrics if metric.note]
     yield Section("What was found", *words.found(analysis, context))
     yield Section("What this design cannot tell", points=list(words.limits(analysis, context, blocks)))
     if effects:
-        yield Section("Effects", [words.effects(analysis)], tables=effects)
+        yield Section("Effects", [words.effects(analysis)], exhibits=list(effects.values()))
     if len(analysis.trends):
         said_of_trends = [trend_tables.explanation(context)]
-        yield Section("Trends", said_of_trends, tables=list(trend_tables.trends(analysis.trends, context)))
-    yield Section("Means", tables=[tables.means(analysis.cells, context, caveats)])
+        yield Section("Trends", said_of_trends, exhibits=list(trend_tables.trends(analysis.trends, context)))
+    yield Section("Means", exhibits=[tables.means(analysis.cells, context, caveats)])
     doubts = list(words.doubts(analysis.diagnostics, context))
-    yield Section("Variation", points=doubts, tables=[tables.variation(analysis.cells, context)])
+    yield Section("Variation", points=doubts, exhibits=[tables.variation(analysis.cells, context)])
     if effects:
         said = list(words.disagreements(analysis, context))
         yield Section(
-            "Analysis of variance", said, tables=list(anova_tables.anova(analysis.anova, context)), appendix=True
+            "Analysis of variance", said, exhibits=list(anova_tables.anova(analysis.anova, context)), appendix=True
         )
         routes = list(anova_tables.routes(analysis.anova, context))
-        yield Section("The same by other routes", [anova_tables.ROUTES], tables=routes, appendix=True)
+        yield Section("The same by other routes", [anova_tables.ROUTES], exhibits=routes, appendix=True)
         pairs = list(tables.pairwise(analysis.pairwise, context))
-        yield Section("Cells against the baseline", tables=pairs, appendix=True)
+        yield Section("Cells against the baseline", exhibits=pairs, appendix=True)
     checks = tables.diagnostics(analysis.diagnostics, context)
-    yield Section("Diagnostics", [words.DIAGNOSTICS], tables=[checks], appendix=True)
+    yield Section("Diagnostics", [words.DIAGNOSTICS], exhibits=[checks], appendix=True)
     if not analysis.estimable["estimable"].all():
-        yield Section(words.ESTIMABLE, tables=[tables.estimable(analysis.estimable, context)], appendix=True)
+        yield Section(words.ESTIMABLE, exhibits=[tables.estimable(analysis.estimable, context)], appendix=True)
     yield Section("Methods", points=list(methods.methods(analysis, context)), appendix=True)
 
 
@@ -136,4 +134,4 @@ def _published(path: Path, analysis: Analysis, context: Context) -> tuple[Sectio
         frame = compare_published(analysis.cells, pd.read_csv(path), list(context.factors))
     except (BenchError, OSError, ValueError) as error:
         return Section(title, [f"{path} cannot be compared: {error}"]), pd.DataFrame()
-    return Section(title, list(words.published(frame)), tables=list(tables.published(frame, context))), frame
+    return Section(title, list(words.published(frame)), exhibits=list(tables.published(frame, context))), frame

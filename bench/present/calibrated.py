@@ -40,7 +40,7 @@ def calibrated(rates: DataFrame, factors: int, seeds: int) -> Report:
     sections = [
         Section("What was found", [verdict], points),
         Section("How to read it", [_MEANING, _KEPT]),
-        Section("Error rates", tables=tables),
+        Section("Error rates", exhibits=tables),
     ]
     return Report(f"Error rates of the procedures: {size}", {}, sections, {"calibration": rates})
 

@@ -72,19 +72,19 @@ def sections(run: Run, verdicts: ClaimVerdicts, context: Context, *, unfinished:
         Column("Published", ("published",), detail=True),
     )
     said = [*_overview(claims, unfinished=unfinished), *sequential]
-    yield Section("Claims", said, tables=[Table("Verdicts", shown, columns)])
+    yield Section("Claims", said, exhibits=[Table("Verdicts", shown, columns)])
     worded = sentences(verdicts, context)
     points = [
         f"{name} ({verdict}). {worded[name]}" for name, verdict in zip(shown["claim"], shown["verdict"], strict=True)
     ]
     parts = list(_parts(verdicts.parts))
-    yield Section("The claims one by one", points=points, tables=parts)
+    yield Section("The claims one by one", points=points, exhibits=parts)
 
 
 def appendices(verdicts: ClaimVerdicts) -> Iterator[Section]:
     """Each claim within single levels of the factors that it averages over, if there are any."""
     if len(verdicts.levels):
-        yield Section("The claims level by level", tables=[_levels(verdicts.levels)], appendix=True)
+        yield Section("The claims level by level", exhibits=[_levels(verdicts.levels)], appendix=True)
 
 
 def frames(verdicts: ClaimVerdicts, context: Context) -> Mapping[str, DataFrame]:

@@ -104,12 +104,13 @@ def _report(run: Run, old: Baseline, new: Baseline, comparison: Comparison, now:
             f"Verdict: {words.OUTCOMES[outcome]}",
             [*words.lead(comparison, outcome, strict=strict, failed=failed), *words.looks(now, outcome)],
             [*words.alarms(findings), *words.diverged(old, new), *words.not_compared(comparison)],
+            verdict=True,
         ),
         Section("What else differs", points=list(words.environment(old, new, identical=identical))),
-        Section("Changes", [words.CHANGES], tables=[table], appendix=not table.frame[table.headline].any()),
+        Section("Changes", [words.CHANGES], exhibits=[table], appendix=not table.frame[table.headline].any()),
         *gate_rates.sections(run),
         Section("How it was compared", points=list(words.methods(comparison, strict=strict)), appendix=True),
-        Section("Provenance", points=[f"{name}: {text}" for name, text in provenance.items()], appendix=True),
+        Section("Provenance", facts=provenance, appendix=True),
     ]
     assert new.origin is not None
     title = f"{new.origin.suite}: compared with {old.source}"
@@ -143,7 +144,7 @@ def _table(changes: pd.DataFrame, labels: Mapping[str, str], alpha: float) -> Ta
     columns = (
         Column("Metric", ("label",), key=True),
         Column("Where", ("where",), key=True),
-        Column("Verdict", ("verdict",)),
+        Column("Verdict", ("verdict",), "verdict"),
         Column("Before", ("old",), "value", detail=True),
         Column("Now", ("new",), "value", detail=True),
         Column("Scale", ("scale",), detail=True),

@@ -34,7 +34,7 @@ def build_design(preview: Preview) -> Report:
         Section(
             "What it can tell",
             points=list(_limits(preview, context)),
-            tables=[design_tables.effects(study.effects, context)],
+            exhibits=[design_tables.effects(study.effects, context)],
         ),
     ]
     if preview.augmentation is not None:
@@ -43,10 +43,10 @@ def build_design(preview: Preview) -> Report:
         sections.append(Section("What the other cells would buy", [_other_cells(preview, context)]))
     sections.append(
         Section(
-            "What it would find", list(_findings(preview)), tables=list(design_tables.power(preview.frames, context))
+            "What it would find", list(_findings(preview)), exhibits=list(design_tables.power(preview.frames, context))
         )
     )
-    sections.append(Section("The cells", tables=[design_tables.cells(preview.frames["cells"])], appendix=True))
+    sections.append(Section("The cells", exhibits=[design_tables.cells(preview.frames["cells"])], appendix=True))
     return Report(f"{suite.name}: the design, {cells} × {seeds}", {"suite": str(suite.path)}, sections, preview.frames)
 
 
@@ -167,7 +167,7 @@ def _added(preview: Preview, augmentation: Augmentation, context: Context) -> Se
     )
     tables = [design_tables.augmented(augmentation.effects, context)]
     return Section(
-        f"{numbers.counted(n, 'cell')} to add", [lead], tables=tables, lines=list(cells_as_toml(suite, cells))
+        f"{numbers.counted(n, 'cell')} to add", [lead], exhibits=tables, lines=list(cells_as_toml(suite, cells))
     )
 
 

@@ -59,7 +59,7 @@ def _section(run: Run, rates: DataFrame, *, appendix: bool) -> Section:
         "alarm; at most 5% is promised."
     )
     tables = [_false_alarms(nothing), _power(shown)]
-    return Section("Error rates of this gate", [lead, _HOW], tables=tables, appendix=appendix)
+    return Section("Error rates of this gate", [lead, _HOW], exhibits=tables, appendix=appendix)
 
 
 def _false_alarms(rates: DataFrame) -> Table:

@@ -11,9 +11,6 @@ from importlib.resources import files
 
 from bench.present.report import Column, Figure, Report, Section, Table, plain
 
-_VERDICT = {"Claims", "State", "What was found"}
-"""Titles of the sections that stand in a box."""
-
 _COLOURS = {
     "#ffffff": "--fig-paper",
     "#1f2328": "--fig-ink",
@@ -26,6 +23,10 @@ _COLOURS = {
     "#9c4f85": "--fig-4",
 }
 """Colours of the figures (``plots.canvas``) -> the properties of report.css that follow the reader's light or dark."""
+
+
+_TONES = {"✓ ": "good", "✗ ": "bad", "= ": "good", "≈ ": "good", "? ": "open", "≠ ": "open", "– ": "open"}
+"""Sign of a verdict (``report.SIGNS``) -> its class in report.css."""
 
 
 def page(report: Report) -> str:
@@ -42,10 +43,7 @@ def page(report: Report) -> str:
         f'<li><a href="#{name}">{_text(section.title)}</a></li>'
         for name, section in zip(names, report.sections, strict=True)
     )
-    sections = "".join(
-        _section(section, name, is_verdict=section.title in _VERDICT)
-        for name, section in zip(names, report.sections, strict=True)
-    )
+    sections = "".join(_section(section, name) for name, section in zip(names, report.sections, strict=True))
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
@@ -84,18 +82,17 @@ def _anchors(report: Report) -> list[str]:
     return [f"section-{position}" for position in range(1, len(report.sections) + 1)]
 
 
-def _section(section: Section, name: str, *, is_verdict: bool) -> str:
+def _section(section: Section, name: str) -> str:
     heading = f"<h2>{_text(section.title)}</h2>"
     body = "".join(
         [
             *_words(section),
-            *(_figure(figure) for figure in section.figures),
-            *(_sortable(table) for table in section.tables),
+            *(_figure(part) if isinstance(part, Figure) else _sortable(part) for part in section.exhibits),
             *_lines(section),
         ]
     )
     inner = f"<details><summary>{heading}</summary>{body}</details>" if section.appendix else f"{heading}{body}"
-    return f'<section id="{name}"{" class=verdict" if is_verdict else ""}>{inner}</section>\n'
+    return f'<section id="{name}"{" class=verdict" if section.verdict else ""}>{inner}</section>\n'
 
 
 def _figure(figure: Figure) -> str:
@@ -131,6 +128,9 @@ def _words(section: Section) -> Iterator[str]:
     yield from (f"<p>{_text(paragraph)}</p>" for paragraph in section.text)
     if section.points:
         yield f"<ul>{''.join(f'<li>{_text(point)}</li>' for point in section.points)}</ul>"
+    if section.facts:
+        pairs = (f"<dt>{_toned(name)}</dt><dd>{_text(text)}</dd>" for name, text in section.facts.items())
+        yield f"<dl>{''.join(pairs)}</dl>"
 
 
 def _table(table: Table) -> Iterator[str]:
@@ -146,11 +146,18 @@ def _table(table: Table) -> Iterator[str]:
 
 def _cell(column: Column, text: str) -> str:
     kind, scope = ("th", ' scope="row"') if column.key else ("td", "")
-    return f"<{kind}{scope}{_align(column)}>{_text(text)}</{kind}>"
+    shown = _toned(text) if column.kind == "verdict" else _text(text)
+    return f"<{kind}{scope}{_align(column)}>{shown}</{kind}>"
 
 
 def _align(column: Column) -> str:
     return ' class="number" style="text-align: right"' if column.is_number else ' style="text-align: left"'
+
+
+def _toned(text: str) -> str:
+    """Text that may begin with the sign of a verdict, which gives it a colour."""
+    tone = _TONES.get(plain(text)[:2])
+    return f'<span class="{tone}">{_text(text)}</span>' if tone else _text(text)
 
 
 def _text(text: str) -> str:

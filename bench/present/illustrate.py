@@ -21,8 +21,8 @@ from bench.present.plots.observed import observed
 from bench.present.plots.residuals import residuals
 from bench.present.plots.screening import screening
 from bench.present.plots.slopes import slopes
-from bench.present.report import Figure, Section
-from bench.present.tables import Context
+from bench.present.report import Figure, Section, Table
+from bench.present.tables import Context, effects
 
 _MOST_METRICS = 4
 """So many metrics are drawn in full if none has a margin."""
@@ -31,7 +31,7 @@ _MOST_METRICS = 4
 def illustrated(sections: Sequence[Section], analysis: Analysis, runs: DataFrame, context: Context) -> list[Section]:
     """``sections`` of ``build.analysis_sections`` with figures; ``runs`` is the frame that was analysed.
 
-    Metrics with a margin are drawn in full, or the first ones if none has; of the others, the effects and the runs.
+    Metrics with a margin are shown in full, or the first ones if none has; of the others, effects and runs, folded.
     """
     return list(_Illustrator(analysis, runs, context).sections(sections))
 
@@ -58,18 +58,20 @@ class _Illustrator:
         metrics = [metric for metric in context.metrics if metric.name in present]
         self.chief = [metric for metric in metrics if metric.name in self.margins] or metrics[:_MOST_METRICS]
         self.others = [metric for metric in metrics if metric not in self.chief]
+        self.tables = effects(analysis.contrasts, context)
 
     def sections(self, sections: Sequence[Section]) -> Iterator[Section]:
         """Every section with its figures, and further ones after "Effects" and "Diagnostics"."""
         for section in sections:
             if section.title == "Effects":
-                yield replace(section, figures=[self.forest(metric) for metric in self.chief])
+                yield replace(section, exhibits=[part for metric in self.chief for part in self.effects(metric)])
                 yield from self.after_effects()
             elif section.title == "Means" and self.rows["cell"].nunique() > 1:
-                yield replace(section, figures=[heatmap("means", self.analysis.cells, self.rows, self.context)])
+                picture = heatmap("means", self.analysis.cells, self.rows, self.context)
+                yield replace(section, exhibits=[picture, *section.exhibits])
             elif section.title == "Diagnostics":
                 drawn = [self.residuals_of(metric) for metric in self.chief if self.has_residuals(metric)]
-                yield replace(section, figures=drawn)
+                yield replace(section, exhibits=[*section.exhibits, *drawn])
                 yield from self.further()
             else:
                 yield section
@@ -77,25 +79,32 @@ class _Illustrator:
     def after_effects(self) -> Iterator[Section]:
         """Interactions, screening, and the runs themselves."""
         if self.is_complete and len(self.context.factors) > 1:
-            yield Section("Interactions", figures=[self.interactions(metric) for metric in self.chief])
+            yield Section("Interactions", exhibits=[self.interactions(metric) for metric in self.chief])
         if len(self.sizes):
             found = set(self.sizes["metric"])
             yield Section(
                 "Which effects stand out",
-                figures=[self.screening(metric) for metric in self.chief if metric.name in found],
+                exhibits=[self.screening(metric) for metric in self.chief if metric.name in found],
                 appendix=True,
             )
         if self.is_complete:
-            yield Section("Runs", figures=[draw(metric) for metric in self.chief for draw in (self.cells, self.slopes)])
+            yield Section(
+                "Runs", exhibits=[draw(metric) for metric in self.chief for draw in (self.cells, self.slopes)]
+            )
         else:
-            yield Section("Runs", [_INCOMPLETE], figures=[self.cells(metric) for metric in self.chief])
+            yield Section("Runs", [_INCOMPLETE], exhibits=[self.cells(metric) for metric in self.chief])
 
     def further(self) -> Iterator[Section]:
         """The metrics that are not drawn in full."""
         if self.others:
             labels = numbers.listed([metric.label for metric in self.others], most=12)
-            drawn = [figure for metric in self.others for figure in (self.forest(metric), self.cells(metric))]
-            yield Section("Figures of further metrics", [f"{labels}."], figures=drawn, appendix=True)
+            parts = [part for metric in self.others for part in (*self.effects(metric), self.cells(metric))]
+            yield Section("Further metrics", [f"{labels}."], exhibits=parts, appendix=True)
+
+    def effects(self, metric: Metric) -> list[Figure | Table]:
+        """The picture and the table of its effects, if it has any."""
+        table = self.tables.get(metric.name)
+        return [self.forest(metric), *([] if table is None else [table])]
 
     def forest(self, metric: Metric) -> Figure:
         name = f"effects-{self.stems[metric.name]}"

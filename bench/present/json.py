@@ -27,6 +27,7 @@ def render(report: Report) -> str:
             "title": section.title,
             "text": list(section.text),
             "points": list(section.points),
+            **({"facts": dict(section.facts)} if section.facts else {}),
             **({"lines": list(section.lines)} if section.lines else {}),
             "figures": [
                 {"name": figure.name, "caption": figure.caption, "alt": figure.alt} for figure in section.figures

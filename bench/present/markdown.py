@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from rich.cells import cell_len, set_cell_size
 
-from bench.present.report import Report, Section, Table, plain
+from bench.present.report import Figure, Report, Section, Table, plain
 
 
 def render(report: Report, *, figures: str | None = "figures") -> str:
@@ -36,6 +36,7 @@ _MARKUP = re.compile(
     re.VERBOSE,
 )
 _IN_BRACKETS = re.compile(rf"{_MARKUP.pattern} | [\[\]]", re.VERBOSE)
+_IN_BOLD = re.compile(rf"{_MARKUP.pattern} | \*", re.VERBOSE)
 _ESCAPED = r"\\\g<0>"
 _START = re.compile(r"^(\d*)([#>+*=|-]|\[(?=[ xX]\])|(?<=\d)[.)](?=\s|$))")
 """What would make a line something else than a paragraph."""
@@ -66,17 +67,31 @@ def _section(section: Section, figures: str | None) -> Iterator[str]:
     if section.points:
         yield ""
         yield from (f"- {escape(point)}" for point in section.points)
-    for figure in section.figures:
-        if figures is not None:
-            yield from ("", f"![{_IN_BRACKETS.sub(_ESCAPED, plain(figure.alt))}]({figures}/{figure.name}.svg)")
-        yield from ("", escape(figure.caption))
-    for table in section.tables:
-        yield from ("", f"### {escape(table.caption)}", "")
-        yield from _table(table)
-        for note in table.notes:
-            yield from ("", escape(note))
+    if section.facts:
+        yield ""
+        yield from (f"- {_fact(name, text)}" for name, text in section.facts.items())
+    for part in section.exhibits:
+        yield from _figure(part, figures) if isinstance(part, Figure) else _captioned(part)
     if section.lines:
         yield from ("", "```toml", *map(plain, section.lines), "```")
+
+
+def _fact(name: str, text: str) -> str:
+    bold = _IN_BOLD.sub(_ESCAPED, plain(name))
+    return f"**{bold}:** {_inline(text)}" if bold else escape(text)
+
+
+def _figure(figure: Figure, folder: str | None) -> Iterator[str]:
+    if folder is not None:
+        yield from ("", f"![{_IN_BRACKETS.sub(_ESCAPED, plain(figure.alt))}]({folder}/{figure.name}.svg)")
+    yield from ("", escape(figure.caption))
+
+
+def _captioned(table: Table) -> Iterator[str]:
+    yield from ("", f"### {escape(table.caption)}", "")
+    yield from _table(table)
+    for note in table.notes:
+        yield from ("", escape(note))
 
 
 def _table(table: Table) -> Iterator[str]:

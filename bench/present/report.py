@@ -19,6 +19,7 @@ Kind = Literal[
     "degrees",
     "percent",
     "marked",
+    "verdict",
     "p",
     "p_marked",
     "interval",
@@ -33,12 +34,34 @@ def plain(value: object) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))
 
 
+SIGNS = {
+    "supported": "✓",
+    "refuted": "✗",
+    "inconclusive": "?",
+    "not identifiable": "–",
+    "not measured": "–",
+    "identical": "=",
+    "equivalent": "≈",
+    "improvement": "✓",
+    "regression": "✗",
+    "change": "≠",
+}
+"""The first words of a verdict -> the sign that tells it apart without any colour."""
+
+
+def signed(verdict: str) -> str:
+    """A verdict behind its sign, ``✓ supported``."""
+    sign = next((sign for words, sign in SIGNS.items() if verdict.startswith(words)), "")
+    return plain(f"{sign} {verdict}".strip())
+
+
 @dataclass(frozen=True)
 class Column:
     """A column of a table: its heading, the columns of the frame that each cell is made of, and how.
 
     ``interval`` reads (estimate, low, high), ``mean_sd`` (mean, SD), ``mean_sd_n`` (mean, SD, n), ``p_marked`` and
     ``marked`` (a p value or another number, whether to mark it with * or !); every other kind reads one column.
+    ``verdict`` is text that begins with one of ``SIGNS`` and is shown behind its sign.
     ``no_effect`` is the value that means none, 1 for ratios: where there is room, a terminal draws the intervals around
     it. ``key`` columns name the row and are repeated where a table is split to fit; ``detail`` columns are the first to
     go where a short rendering has no room.
@@ -54,7 +77,7 @@ class Column:
     @property
     def is_number(self) -> bool:
         """Whether cells are set flush right."""
-        return self.kind != "text"
+        return self.kind not in ("text", "verdict")
 
     def cells(self, frame: DataFrame) -> list[str]:
         """The text of every cell; numbers of one column have the same decimals where that hides nothing."""
@@ -133,19 +156,31 @@ class Figure:
 
 @dataclass(frozen=True, eq=False)
 class Section:
-    """A heading with paragraphs, points, figures and tables, in this order; all text is plain, without any markup.
+    """A heading with paragraphs, points, named facts and exhibits, in this order; all text is plain, without markup.
 
-    ``lines``, below them, are in the format of a file, such as TOML to paste, and shown as they are. ``appendix``
-    sections are for looking things up: a short rendering only names them.
+    ``exhibits`` are tables and figures in the order in which they are read. ``lines``, below them, are in the format of
+    a file, such as TOML to paste, and shown as they are. A ``verdict`` stands out: it is what a reader in a hurry
+    reads. ``appendix`` sections are for looking things up: a short rendering only names them.
     """
 
     title: str
     text: Sequence[str] = ()
     points: Sequence[str] = ()
-    tables: Sequence[Table] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    exhibits: Sequence[Table | Figure] = ()
     lines: Sequence[str] = ()
+    verdict: bool = False
     appendix: bool = False
-    figures: Sequence[Figure] = ()
+
+    @property
+    def tables(self) -> list[Table]:
+        """The tables among the exhibits."""
+        return [exhibit for exhibit in self.exhibits if isinstance(exhibit, Table)]
+
+    @property
+    def figures(self) -> list[Figure]:
+        """The figures among the exhibits."""
+        return [exhibit for exhibit in self.exhibits if isinstance(exhibit, Figure)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,6 +215,7 @@ def _marked(values: Sequence[tuple[Any, Any]], text: Callable[[float], str], sig
 
 _TEXT: Mapping[Kind, Callable[..., str]] = {
     "text": plain,
+    "verdict": lambda text: signed(str(text)),
     "count": numbers.count,
     "value": numbers.significant,
     "statistic": numbers.statistic,

@@ -51,12 +51,13 @@ def heading(metric: Metric) -> str:
     return f"{metric.label}{unit}{'' if metric.better == 'neither' else f', {metric.better} is better'}"
 
 
-def effects(contrasts: DataFrame, context: Context) -> Iterator[Table]:
-    """One table a metric: every effect; main effects and survivors are its headlines."""
+def effects(contrasts: DataFrame, context: Context) -> Mapping[str, Table]:
+    """Name of a metric -> the table of its effects; main effects and survivors are the headlines."""
+    made = {}
     for metric, rows in by_metric(contrasts, context):
         ratio = bool((rows["scale"] == "ratio").all())
         survives = rows["p_adjusted"] < ALPHA
-        yield Table(
+        made[metric.name] = Table(
             heading(metric),
             rows.assign(
                 effect=[context.effect(name) for name in rows["effect"]],
@@ -75,6 +76,7 @@ def effects(contrasts: DataFrame, context: Context) -> Iterator[Table]:
             headline="headline",
             notes=[metric.note] if metric.note else [],
         )
+    return made
 
 
 def means(cells: DataFrame, context: Context, notes: Sequence[str] = ()) -> Table:

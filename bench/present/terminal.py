@@ -29,7 +29,9 @@ def render(report: Report, *, width: int = 80, color: bool = False, full: bool =
     Without ``full``, tables show their headline rows and appendix sections are only named.
     """
     parts: list[RenderableType] = [Text(plain(report.title), style="bold")]
-    spoken = [section for section in report.sections if section.text or section.points or section.tables]
+    spoken = [
+        section for section in report.sections if section.text or section.points or section.facts or section.tables
+    ]
     parts += [_section(section, width, full=full) for section in spoken if full or not section.appendix]
     hidden = [section.title for section in spoken if section.appendix and not full]
     if hidden:
@@ -63,6 +65,9 @@ def _section(section: Section, width: int, *, full: bool) -> Group:
         grid = Grid.grid(padding=(0, 1, 0, 0))
         grid.add_row("•", Text(plain(point)))
         parts.append(_narrow(grid, width))
+    for name, text in section.facts.items():
+        parts.append(_prose(name, width, "bold"))
+        parts.append(_narrow(Padding(Text(plain(text)), (0, 0, 0, 2)), width))
     for table in section.tables:
         parts += ["", *_table(table if full else _shortened(table, width), width)]
     if section.lines:

@@ -67,8 +67,8 @@ def compare(
     a, b = levels.names
     sections = [
         Section("Summary", list(_summary(levels, seeds)), _LIMITS),
-        Section(f"Seed {drawn} in pictures", figures=list(_figures(levels, drawn, first, second, matched))),
-        Section("All seeds in numbers", tables=[_effects(contrasts, a, b), _similarities(seeds, above, a, b)]),
+        Section(f"Seed {drawn} in pictures", exhibits=list(_figures(levels, drawn, first, second, matched))),
+        Section("All seeds in numbers", exhibits=[_effects(contrasts, a, b), _similarities(seeds, above, a, b)]),
     ]
     return Report(f"What latents encode: {levels.factor} {a} and {b}", _provenance(levels, drawn), sections, data)
 

@@ -185,7 +185,7 @@ def test_folders_that_are_not_ours_are_left_alone(make_suite: MakeSuite, tmp_pat
 
 
 def test_a_run_starts_where_only_its_report_is_kept(make_suite: MakeSuite, tmp_path: Path) -> None:
-    """A folder with a committed report and no run, as in a fresh clone, becomes the folder of a run; the report stays."""
+    """A folder with a committed report and no run, as in a fresh clone, becomes that of a run; the report stays."""
     folder = tmp_path / "tiny"
     (folder / "figures").mkdir(parents=True)
     (folder / "report.md").write_text("what was found")

@@ -132,7 +132,7 @@ def test_ratios_are_called_ratios() -> None:
     """On a log scale effects are multiplied, in the summary and in the heading."""
     analysis, context = simulated(2.0, log=True)
     assert "(× " in words.found(analysis, context)[1][0]
-    assert next(tables.effects(analysis.contrasts, context)).header[1] == "Ratio [95% CI]"
+    assert tables.effects(analysis.contrasts, context)["y"].header[1] == "Ratio [95% CI]"
 
 
 def test_no_effect_is_not_called_one() -> None:
@@ -189,7 +189,7 @@ def test_factors_may_be_called_anything(name: str) -> None:
 
 def test_short_tables_show_main_effects_and_survivors() -> None:
     """A short rendering keeps main effects and whatever survives, and counts the rest."""
-    table = next(tables.effects(simulated(2.0)[0].contrasts, simulated(2.0)[1]))
+    table = next(iter(tables.effects(simulated(2.0)[0].contrasts, simulated(2.0)[1]).values()))
     assert [row[0] for row in table.brief().rows] == ["reg: l1 → l2", "act: relu → gelu"]
     assert table.brief().notes == ["(1 more row in the full report.)"]
 

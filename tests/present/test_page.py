@@ -47,7 +47,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sections = illustrated(list(analysis_sections(analysis, context, 6)), analysis, runs, context)
     (toy,) = toy_report().sections[1].tables
     long = replace(toy, caption="Long", frame=pd.concat([toy.frame, toy.frame]))
-    toys = [Section("Toys", tables=[long, toy])]
+    toys = [Section("Toys", exhibits=[long, toy])]
     written = tmp_path_factory.mktemp("page") / "report.html"
     written.write_text(html.page(Report(ATTACK, {}, [*sections, *toys])), encoding="utf-8")
     return written
