@@ -110,8 +110,8 @@ def test_no_look_is_taken_while_runs_fail(lab: Lab) -> None:
     """A failed run may yet succeed, so that a look without it would be a look at other data; none is taken."""
     assert run(lab, suite(lab, CLEAR, trouble="fails")) == []
     assert json.loads(stored(lab))["taken"] == []
-    text = bench.report("diets", out=lab.out).sections[0].text
-    assert "No look was taken yet: the first is planned at 4 seeds" in text[0]
+    facts = bench.report("diets", out=lab.out).sections[0].facts
+    assert facts["Claims"].startswith("No look was taken yet: the first is planned at 4 seeds")
 
 
 def test_results_that_precede_the_plan_are_refused(lab: Lab) -> None:
@@ -139,19 +139,20 @@ def test_seeds_added_without_a_look_decide_nothing(lab: Lab) -> None:
     report = bench.report("diets", out=lab.out)
     assert report.data["runs"]["seed"].nunique() == 16
     assert report.data["claims"][["estimate", "p", "alpha"]].equals(before[["estimate", "p", "alpha"]])
-    assert "The claims rest on the 4 seeds of that look; 12 more are in the rest." in report.sections[0].text
+    assert "The claims rest on the 4 seeds of that look; 12 more are in the rest." in report.sections[1].text
 
 
 def test_the_report_tells_of_the_looks(lab: Lab) -> None:
     """The plan, the look it stopped at, the error spent and the look's own threshold are said."""
     run(lab, suite(lab, CLEAR))
     report = bench.report("diets", out=lab.out)
-    text = " ".join(report.sections[0].text)
+    claims, one_by_one = report.sections[1:3]
+    text = " ".join([*claims.text, *claims.tables[0].notes])
     alpha = report.data["claims"]["alpha"].item()
     assert alpha == pytest.approx(0.0178687)  # 0.05 log(1 + (e - 1) / 4)
     assert "adjusted p of at most 0.0179" in text
     assert "It stopped at look 1 of 3, at 4 seeds, with 0.0179 of 0.05 spent" in text
-    assert "dose-helps (supported at look 1)" in report.sections[1].points[0]
+    assert list(one_by_one.facts) == ["✓ dose-helps, supported at look 1"]
 
 
 def test_the_command(lab: Lab, command: Commands) -> None:

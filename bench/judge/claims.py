@@ -117,13 +117,16 @@ def decide(cases: Sequence[Case], found: Sequence[Evidence], late: Bools, alpha:
 
 
 def _p_values(found: Sequence[Evidence], late: Bools) -> Mapping[str, Any]:
-    """``p`` and ``p_adjusted`` are those of the nearer verdict; all four stand beside them."""
+    """``p`` and ``p_adjusted`` are those of the nearer verdict, which ``side`` names; all four stand beside them."""
     support, refute = (np.array([getattr(entry, name) for entry in found]) for name in ("support", "refute"))
     support_adjusted, refute_adjusted = _adjusted(support, late), _adjusted(refute, late)
     tested = np.isfinite(support)
+    tied = refute_adjusted == support_adjusted
+    against = (refute_adjusted < support_adjusted) | (tied & (refute < support))
     return {
-        "p": np.fmin(support, refute),
-        "p_adjusted": np.fmin(support_adjusted, refute_adjusted),
+        "side": np.where(against, "against", np.where(tested, "for", "")),
+        "p": np.where(against, refute, support),
+        "p_adjusted": np.where(against, refute_adjusted, support_adjusted),
         "p_support": support,
         "p_support_adjusted": support_adjusted,
         "p_refute": refute,

@@ -9,6 +9,8 @@ import pandas as pd
 
 from bench.errors import BenchError
 
+LABEL = "config"
+"""A column of a published table, if it has one, that holds what the publication calls each combination."""
 _NUMBERS = ("mean", "std", "n")
 _OURS = {
     *("metric", *_NUMBERS, "cell", "n_missing", "sd", "cv", "min", "max"),
@@ -23,12 +25,15 @@ def compare_published(
     """One row per published mean, with ours of the same levels and metric beside it.
 
     ``cells`` is ``Analysis.cells``. ``table`` has a column per factor, ``metric``, ``mean``, ``std`` (empty where none
-    was printed) and ``n``; ``ddof`` says which SD was printed: 0 for that of a population, 1 for that of a sample.
-    The standard error is the published mean's: from the published SD, brought to ddof 1, or from our SD and the
-    published n where none was printed (``se_source``). ``z`` is the difference over it. A metric or cell that was not
-    run has NaN beside it. Raises BenchError for missing columns, unknown levels and text that is not a number.
+    was printed) and ``n``, and may have ``config``, what the publication calls the combination; ``ddof`` says which SD
+    was printed: 0 for that of a population, 1 for that of a sample. The standard error is the published mean's: from
+    the published SD, brought to ddof 1, or from our SD and the published n where none was printed (``se_source``).
+    ``z`` is the difference over it. A metric or cell that was not run has NaN beside it. Raises BenchError for missing
+    columns, unknown levels and text that is not a number.
     """
     published = _read(table, cells, factors)
+    named = [name for name in (LABEL,) if name in table.columns and name not in factors]
+    published = published.assign(**{name: table[name].astype(str).to_numpy() for name in named})
     ours = cells[[*factors, "metric", "mean", "sd", "n"]].copy()
     ours[list(factors)] = ours[list(factors)].astype(str)
     joined = published.merge(ours, on=[*factors, "metric"], how="left", validate="one_to_one", suffixes=("", "_ours"))
@@ -39,7 +44,7 @@ def compare_published(
         error = np.where(printed, sample_sd, joined["sd"].to_numpy(float)) / np.sqrt(n)
         difference = (joined["mean_ours"] - joined["mean"]).to_numpy(float)
         z = np.where(error > 0, difference / error, np.nan)
-    return joined[[*factors, "metric"]].assign(
+    return joined[[*named, *factors, "metric"]].assign(
         published_mean=joined["mean"],
         published_sd=joined["std"],
         published_n=joined["n"],

@@ -19,7 +19,19 @@ from bench.judge.options import suite_options
 from bench.judge.published import compare_published
 from bench.plan.design import n_cells
 from bench.plan.suite import Suite
-from bench.present import anova_tables, claims, gate_rates, looks, methods, numbers, state, tables, trend_tables, words
+from bench.present import (
+    anova_tables,
+    claims,
+    gate_rates,
+    looks,
+    methods,
+    numbers,
+    state,
+    tables,
+    trend_tables,
+    verdict,
+    words,
+)
 from bench.present.illustrate import illustrated
 from bench.present.origin import mixtures, origin
 from bench.present.report import Report, Section
@@ -34,42 +46,41 @@ def build(run: Run) -> Report:
     """
     suite = run.suite
     jobs, said = wide(run), remarks(run)
-    data: dict[str, pd.DataFrame] = {"runs": jobs, "remarks": said}
-    sections = [
-        Section(
-            "State",
-            [
-                *state.overview(jobs, [metric.name for metric in suite.experiment.metrics], _command(run)),
-                *state.alarms(run.contents, set(jobs["run"])),
-                *mixtures(run.contents, set(jobs["run"])),
-            ],
-        )
+    stated = [
+        *state.overview(jobs, [metric.name for metric in suite.experiment.metrics], _command(run)),
+        *state.alarms(run.contents, set(jobs["run"])),
+        *mixtures(run.contents, set(jobs["run"])),
     ]
+    facts: dict[str, str] = {}
+    body: list[Section] = []
+    data: dict[str, pd.DataFrame] = {"runs": jobs, "remarks": said}
     if (jobs["status"] == "ok").any():
         context = Context(suite.factors, suite.experiment.metrics)
         analysis = analyze_run(suite, jobs)
         data |= frames(analysis)
         body = illustrated(list(analysis_sections(analysis, context, jobs["seed"].nunique())), analysis, jobs, context)
-        if suite.claims:
-            if run.looks is not None and not run.looks.taken:
-                sections.insert(0, Section("Claims", [looks.waiting(run, run.looks)]))
-            else:
-                verdicts = claims.judge(run, measured(suite, jobs))
-                data |= claims.frames(verdicts, context)
-                unfinished = not (jobs["status"] == "ok").all()
-                sections[:0] = claims.sections(run, verdicts, context, unfinished=unfinished)
-                body += claims.appendices(verdicts)
+        if suite.claims and (run.looks is None or run.looks.taken):
+            verdicts = claims.judge(run, measured(suite, jobs))
+            data |= claims.frames(verdicts, context)
+            facts |= verdict.of_claims(verdicts.claims, context)
+            body[:0] = claims.sections(run, verdicts, context, unfinished=not (jobs["status"] == "ok").all())
+        elif suite.claims and run.looks is not None:
+            facts["Claims"] = looks.waiting(run, run.looks)
+        facts |= verdict.of_effects(analysis, context)
         if suite.published is not None:
             published, data["published"] = _published(suite.published, analysis, context)
             body.insert([part.title for part in body].index("Means"), published)
-        sections += body
+        facts |= verdict.of_baseline(run)
     else:
-        sections.append(Section("What was found", ["Nothing yet: no run has a result."]))
-    if len(said):
-        sections.append(state.without_value(said, list(suite.factors)))
-    sections.extend(gate_rates.sections(run))
+        stated.append("Nothing was found yet: no run has a result.")
     provenance = origin(run)
-    sections.append(Section("Provenance", facts=provenance, appendix=True))
+    sections = [
+        Section("Verdict", stated, facts=facts, verdict=True),
+        *body,
+        *([state.without_value(said, list(suite.factors))] if len(said) else []),
+        *gate_rates.sections(run),
+        Section("Provenance", facts=provenance, appendix=True),
+    ]
     cells, seeds = numbers.counted(n_cells(suite), "cell"), numbers.counted(len(suite.seeds), "seed")
     return Report(f"{suite.name}: {cells} × {seeds}", provenance, sections, data)
 

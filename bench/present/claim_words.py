@@ -68,8 +68,7 @@ def _reason(row: Any, metric: str) -> str:
     if row.verdict == INCONCLUSIVE and isnan(row.p):
         return f"Inconclusive, since there are too few seeds, or nothing varies over them. {found}."
     if row.verdict == INCONCLUSIVE and row.p <= row.alpha:
-        side = "for it" if row.p == row.p_support else "against it"
-        alone = f"unadjusted, p {side} is {numbers.p_value(row.p)}"
+        alone = f"unadjusted, p {row.side} it is {numbers.p_value(row.p)}"
         return f"{found}; {alone}, which among {row.family_size} claims is not enough."
     return f"{found}."
 
@@ -104,7 +103,8 @@ def _beside_published(row: Any) -> str:
     said = f"Published: {row.published}."
     if isnan(row.change):
         return said
-    said += f" Ours: {_change_within(row.change, row.change_low, row.change_high)}"
+    means = ", of arithmetic means as published" if row.scale == "ratio" else ""
+    said += f" Ours{means}: {_change_within(row.change, row.change_low, row.change_high)}"
     if not isnan(row.two_sample_t):
         t, p, d = numbers.statistic(row.two_sample_t), numbers.p_value(row.two_sample_p), numbers.statistic(row.d)
         said += f" (two samples, as published: t {t}, p {p}, d {d})"

@@ -1,4 +1,4 @@
-"""Declared claims become the first sections of a report: a table of verdicts, then each in plain words."""
+"""Declared claims become sections of a report: a table of verdicts, then each in plain words."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bench.execute.sequential import Judged
 from bench.judge.claims import DECIDED, HOPELESS, VERDICTS, ClaimVerdicts, judge_claims
 from bench.present import looks, numbers
 from bench.present.claim_words import figure, sentences
-from bench.present.report import Column, Section, Table
+from bench.present.report import Column, Section, Table, signed
 from bench.present.tables import Context
 
 _POST_HOC = "post hoc"
@@ -55,34 +55,31 @@ def _judge(run: Run, values: DataFrame, **look: Any) -> ClaimVerdicts:
 
 
 def sections(run: Run, verdicts: ClaimVerdicts, context: Context, *, unfinished: bool) -> Iterator[Section]:
-    """The verdicts at a glance, then each claim in words."""
+    """The verdicts at a glance, then folded each claim in words and within single levels of the other factors."""
     sequential = [] if run.looks is None else list(looks.sentences(run, run.looks, verdicts.claims))
     claims = verdicts.claims
     shown = claims.assign(
         verdict=[_verdict(row) for row in claims.itertuples()],
         found=[figure(row) for row in claims.itertuples()],
-        survives=claims["verdict"].isin(DECIDED),
+        adjusted=[_sided(row) for row in claims.itertuples()],
     )
     columns = (
         Column("Claim", ("claim",), key=True),
-        Column("Verdict", ("verdict",)),
+        Column("Verdict", ("verdict",), "verdict"),
         Column("Found [95% CI]", ("found",)),
         Column("p", ("p",), "p", detail=True),
-        Column("adj. p", ("p_adjusted", "survives"), "p_marked"),
+        Column("adj. p", ("adjusted",)),
         Column("Published", ("published",), detail=True),
     )
     said = [*_overview(claims, unfinished=unfinished), *sequential]
-    yield Section("Claims", said, exhibits=[Table("Verdicts", shown, columns)])
+    table = Table("Verdicts", shown, columns, notes=[_HOW.format(alpha=format(claims["alpha"].iloc[0], ".3g"))])
+    yield Section("Claims", said, exhibits=[table, *_parts(verdicts.parts)])
     worded = sentences(verdicts, context)
-    points = [
-        f"{name} ({verdict}). {worded[name]}" for name, verdict in zip(shown["claim"], shown["verdict"], strict=True)
-    ]
-    parts = list(_parts(verdicts.parts))
-    yield Section("The claims one by one", points=points, exhibits=parts)
-
-
-def appendices(verdicts: ClaimVerdicts) -> Iterator[Section]:
-    """Each claim within single levels of the factors that it averages over, if there are any."""
+    facts = {
+        f"{signed(verdict)[0]} {name}, {verdict}": worded[name]
+        for name, verdict in zip(shown["claim"], shown["verdict"], strict=True)
+    }
+    yield Section("The claims one by one", facts=facts, appendix=True)
     if len(verdicts.levels):
         yield Section("The claims level by level", exhibits=[_levels(verdicts.levels)], appendix=True)
 
@@ -101,23 +98,30 @@ def _overview(claims: DataFrame, *, unfinished: bool) -> Iterator[str]:
     late = int((claims["declared"] == _POST_HOC).sum())
     if late:
         lead += f" {late} of them {'was' if late == 1 else 'were'} made or changed after results were seen: post hoc."
-    alpha = format(claims["alpha"].iloc[0], ".3g")
     yield f"Provisional, for runs are missing: {lead[0].lower()}{lead[1:]}" if unfinished else lead
-    yield (
-        f"Supported or refuted means an adjusted p of at most {alpha} (Holm, over the claims) for the claim or for its "
-        "contrary; each is one contrast per seed and t on it. Directions are tested two-sided, because a claim can be "
-        "wrong as well as right; one is refuted, too, where an effect as large as the metric's margin in its direction "
-        "is excluded. Equivalence: two one-sided tests against the margin. Inconclusive is no evidence against a claim."
-    )
+
+
+_HOW = (
+    "p is for what the claim says, or against it where the data are nearer to its contrary. Supported or refuted means "
+    "an adjusted p of at most {alpha} (Holm, over the claims); each is one contrast per seed and t on it. Directions "
+    "are tested two-sided, because a claim can be wrong as well as right; one is refuted, too, where an effect as "
+    "large as the metric's margin in its direction is excluded, so that an interval around 0 can go with a small p. "
+    "Equivalence: two one-sided tests against the margin. Inconclusive is no evidence against a claim."
+)
 
 
 def _verdict(row: Any) -> str:
     look = getattr(row, "decided_at_look", 0)
     said = f"{row.verdict} at look {look}" if look else str(row.verdict)
-    changed = row.changed.split(", ")
-    if row.credited_to and len(changed) > 1 and row.verdict in DECIDED:
-        said += f" (of {numbers.listed(changed)} together)"
+    if row.credited_to and row.changed != row.credited_to and row.verdict in DECIDED:
+        said += f", not of {row.credited_to} alone"
     return f"{said}, {_POST_HOC}" if row.declared == _POST_HOC else said
+
+
+def _sided(row: Any) -> str:
+    """``0.019 against *``: the star where it decides."""
+    star = " *" if row.p_adjusted <= row.alpha else ""
+    return f"{numbers.p_value(row.p_adjusted)} {row.side}{star}".strip()
 
 
 def _parts(parts: DataFrame) -> Iterator[Table]:

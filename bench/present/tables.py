@@ -9,6 +9,7 @@ from pandas import DataFrame
 
 from bench.experiment import Metric
 from bench.judge.frames import factor_column
+from bench.judge.published import LABEL
 from bench.judge.variation import variation as variation_of
 from bench.present import numbers
 from bench.present.report import Column, Table
@@ -116,6 +117,7 @@ def published(frame: DataFrame, context: Context) -> Iterator[Table]:
     beyond = frame["z"].notna() & ~frame["within_3_se"].astype(bool)
     for metric, rows in by_metric(frame.assign(cell=cell, beyond=beyond), context):
         columns = (
+            *([Column("Configuration", (LABEL,), key=True)] if LABEL in frame else []),
             Column("Cell", ("cell",), key=True),
             Column("Published", ("published_mean", "published_sd"), "mean_sd"),
             Column("Ours", ("our_mean", "our_sd"), "mean_sd"),

@@ -18,7 +18,9 @@ from bench.present.report import Report, Section, Table, plain
 from bench.present.strips import strips
 
 _GAP = 2  # columns between the columns of a table: a blank of padding and one that the box draws
-_NARROWEST = 20  # a text column is not wrapped to less for the sake of its neighbours
+_NARROWEST = 14  # a text column is not wrapped to less for the sake of its neighbours
+_LONGEST_WORD = 28  # columns; longer words may be broken
+_NARROWEST_STRIP = 20
 _WIDEST_STRIP = 41
 _PROSE = 100  # columns; longer lines are hard to read
 
@@ -99,17 +101,21 @@ def _table(table: Table, width: int) -> Iterator[RenderableType]:
 
 def _grid(table: Table, group: Sequence[int], width: int) -> Grid:
     """Some columns of a table; only text wraps, unless there is no room even so. Intervals are drawn if there is."""
-    fits = sum(_least_widths(table)[index] for index in group) - _GAP <= width
-    room = width - sum(_natural_widths(table)[index] for index in group)
-    drawn = _strips(table, group, min(room, _WIDEST_STRIP))
+    natural, least = _natural_widths(table), _least_widths(table)
+    fits = sum(least[index] for index in group) - _GAP <= width
+    room = width - sum(natural[index] for index in group)
+    scale, drawn = _strips(table, group, min(room, _WIDEST_STRIP))
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, _GAP - 1, 0, 0), show_edge=False, header_style="dim")
     for index in group:
         right = table.columns[index].is_number
         grid.add_column(
-            Text(table.header[index]), justify="right" if right else "left", overflow="fold", no_wrap=right and fits
+            Text(table.header[index]),
+            justify="right" if right else "left",
+            overflow="fold",
+            no_wrap=fits and least[index] == natural[index],
         )
     if drawn:
-        grid.add_column(no_wrap=True)
+        grid.add_column(Text(scale), no_wrap=True)
     for position, row in enumerate(table.rows):
         marked = any(cell.endswith("*") for cell in row)
         cells = [*(row[index] for index in group), *drawn[position : position + 1]]
@@ -117,11 +123,11 @@ def _grid(table: Table, group: Sequence[int], width: int) -> Grid:
     return grid
 
 
-def _strips(table: Table, group: Sequence[int], width: int) -> list[str]:
-    """The intervals of the first column that can be drawn; none if there is no such column or no room."""
+def _strips(table: Table, group: Sequence[int], width: int) -> tuple[str, list[str]]:
+    """Scale and intervals of the first column that can be drawn; none if there is no such column or no room."""
     columns = [table.columns[index] for index in group if table.columns[index].no_effect is not None]
-    if not columns or width < _NARROWEST:
-        return []
+    if not columns or width < _NARROWEST_STRIP:
+        return "", []
     return strips(table.frame[list(columns[0].source)].to_numpy(float), columns[0].no_effect or 0.0, width)
 
 
@@ -142,12 +148,16 @@ def _groups(table: Table, width: int) -> Iterator[Sequence[int]]:
 
 
 def _least_widths(table: Table) -> list[int]:
-    """Widths of the columns with their gaps, where text may wrap."""
-    natural = _natural_widths(table)
+    """Widths of the columns with their gaps, where text may wrap between words."""
     return [
-        width if column.is_number else min(width, _NARROWEST)
-        for width, column in zip(natural, table.columns, strict=True)
+        width if column.is_number else min(width, max(_NARROWEST, min(longest, _LONGEST_WORD)) + _GAP)
+        for width, longest, column in zip(_natural_widths(table), _longest_words(table), table.columns, strict=True)
     ]
+
+
+def _longest_words(table: Table) -> list[int]:
+    columns = zip(table.header, *table.rows, strict=True)
+    return [max((cell_len(word) for text in texts for word in text.split()), default=0) for texts in columns]
 
 
 def _natural_widths(table: Table) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from pandas import DataFrame
@@ -35,18 +36,20 @@ def found(analysis: Analysis, context: Context) -> tuple[list[str], list[str]]:
     n_survivors = f"{len(survivors) or 'none'} survive{'s' if len(survivors) < 2 else ''}"
     lead = f"Of {numbers.counted(len(tested), 'effect')} tested ({_per_metric(tested)}), {n_survivors}"
     margins = dict(zip(analysis.equivalence["metric"], analysis.equivalence["margin"], strict=True))
+    biased = analysis.estimable.loc[analysis.estimable["biased_by"] != "", ["metric", "effect"]]
+    mixed = set(biased.itertuples(index=False, name=None))
     points, silent = [], []
     for metric in context.metrics:
         rows = survivors[survivors["metric"] == metric.name]
         if len(rows):
-            points.append(_largest(metric, rows, context, margins.get(metric.name)))
+            points.append(_largest(metric, rows, context, margins.get(metric.name), mixed))
         elif (tested["metric"] == metric.name).any():
             silent.append(_named(metric))
     closing = [f"No effect survives in {numbers.listed(silent)}."] if silent and points else []
     clearest = " The clearest in each metric:" if tested["metric"].nunique() > 1 else " The clearest:"
     lead += " the adjustment for multiple tests (exploratory: false-discovery rate, Benjamini-Hochberg)."
     lead += clearest if points else ""
-    points += [*closing, *_too_small(analysis.equivalence, context)]
+    points += [*closing, *_too_small(analysis.equivalence, context, mixed)]
     if any(_CAVEAT in point for point in points):
         points.append(f"{_CAVEAT} This metric has a caveat; it stands under its table of effects.")
     return [lead], points
@@ -201,20 +204,26 @@ def _named(metric: Metric) -> str:
     return f"{metric.label}{_CAVEAT if metric.note else ''}"
 
 
-def _largest(metric: Metric, survivors: DataFrame, context: Context, margin: float | None) -> str:
+_IF_ABSENT = "if the interactions mixed with it are absent"
+Mixed = AbstractSet[tuple[str, str]]
+"""(metric, effect) where the cells mix the effect with interactions."""
+
+
+def _largest(metric: Metric, survivors: DataFrame, context: Context, margin: float | None, mixed: Mixed) -> str:
     ordered = survivors.reindex(survivors["d_z"].abs().sort_values(ascending=False).index)
-    phrases = [_phrase(metric, row, context, margin) for row in ordered.head(_MOST).itertuples()]
+    phrases = [_phrase(metric, row, context, margin, mixed) for row in ordered.head(_MOST).itertuples()]
     more = len(ordered) - len(phrases)
     return f"{_named(metric)}: {'; '.join(phrases)}{f'; and {more} more' if more else ''}."
 
 
-def _phrase(metric: Metric, row: Any, context: Context, margin: float | None) -> str:
+def _phrase(metric: Metric, row: Any, context: Context, margin: float | None, mixed: Mixed) -> str:
     ratio = row.scale == "ratio"
     change = f"{'× ' if ratio else ''}{numbers.interval(row.estimate, row.low, row.high)}"
     bound = None if margin is None else (1 + margin if ratio else margin)
     if bound is not None and (row.low > bound or row.high < (1 / bound if ratio else -bound)):
         change += ", beyond the margin"
-    said = f"({change}, adj. p {numbers.p_value(row.p_adjusted)})"
+    condition = f", {_IF_ABSENT}" if (metric.name, row.effect) in mixed else ""
+    said = f"({change}, adj. p {numbers.p_value(row.p_adjusted)}{condition})"
     if row.effect not in context.contrasts:
         return f"interaction {context.effect(row.effect)} {said}"
     rises = row.estimate > (1 if ratio else 0)
@@ -223,13 +232,18 @@ def _phrase(metric: Metric, row: Any, context: Context, margin: float | None) ->
     return f"{'better' if rises == (metric.better == 'higher') else 'worse'} with {context.effect(row.effect)} {said}"
 
 
-def _too_small(equivalence: DataFrame, context: Context) -> Iterator[str]:
+def _too_small(equivalence: DataFrame, context: Context, mixed: Mixed) -> Iterator[str]:
     """Effects that are shown not to matter, of the metrics that declare a margin."""
     shown = equivalence[equivalence["equivalent"].astype(bool)]
     for metric in context.metrics:
         rows = shown[shown["metric"] == metric.name]
         if len(rows):
-            named = numbers.listed([context.effect(name) for name in rows["effect"]])
+            named = numbers.listed(
+                [
+                    context.effect(name) + (f" ({_IF_ABSENT})" if (metric.name, name) in mixed else "")
+                    for name in rows["effect"]
+                ]
+            )
             margin = numbers.significant(rows["margin"].iloc[0], 2)
             bound = (
                 f"within × or ÷ {numbers.significant(1 + rows['margin'].iloc[0], 3)}, the margin"

@@ -34,6 +34,14 @@ def test_standard_error_is_the_published_means(cells, table):
     assert sample["standard_error"].iloc[0] == pytest.approx(1.2 / np.sqrt(10))
 
 
+def test_names_of_the_publication_are_kept(cells, table):
+    """A column ``config`` stands first, as text, and there is none where the table has none."""
+    joined = compare_published(cells, table.assign(config=[1, 4]), ["reg"])
+    assert joined.columns[0] == "config"
+    assert list(joined["config"]) == ["1", "4"]
+    assert "config" not in compare_published(cells, table, ["reg"])
+
+
 def test_a_metric_that_was_not_measured_is_nan(cells, table):
     """A published number without ours beside it keeps its row, with NaN."""
     joined = compare_published(cells, table.assign(metric=["loss", "other"]), ["reg"])

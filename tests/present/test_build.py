@@ -46,10 +46,10 @@ def simulated(
     return analyze(frame, ["reg", "act"], "seed", options), context
 
 
-def test_the_state_comes_first_and_provenance_last(lab: Lab) -> None:
-    """A reader meets the state of the run, then what was found and what cannot be told; provenance closes."""
+def test_the_verdict_comes_first_and_provenance_last(lab: Lab) -> None:
+    """A reader meets the state of the run and what it came to, then what was found and cannot be told."""
     titles = [found.title for found in report_of(lab).sections]
-    assert titles[:3] == ["State", "What was found", "What this design cannot tell"]
+    assert titles[:3] == ["Verdict", "What was found", "What this design cannot tell"]
     assert titles[-1] == "Provenance"
 
 
@@ -63,10 +63,10 @@ def test_an_unfinished_run_says_how_to_finish_it(lab: Lab) -> None:
     """The report of a run that lacks jobs counts them by name and gives the command with its options."""
     report = report_of(lab, name="ill", trouble="fails", seeds=3)
     bench.run(lab.folder / "ill.toml", seeds=4, out=lab.out, executor="serial")
-    state = section(bench.report("ill", out=lab.out), "State").text
+    state = section(bench.report("ill", out=lab.out), "Verdict").text
     assert state[0] == "Unfinished: of 16 runs, 12 are ok, 4 failed."
     assert state[1].endswith(f"bench run {lab.folder}/ill.toml --seeds 0-3 --out {lab.out}")
-    assert section(report, "State").text[1].endswith(f"bench run {lab.folder}/ill.toml --out {lab.out}")
+    assert section(report, "Verdict").text[1].endswith(f"bench run {lab.folder}/ill.toml --out {lab.out}")
 
 
 def test_values_that_are_no_numbers_are_counted_in_the_state() -> None:
@@ -84,7 +84,7 @@ def test_stored_results_that_are_not_shown_are_counted(lab: Lab) -> None:
     """With fewer seeds than were stored, the report says how many results it leaves out."""
     bench.run(lab.suite("lab"), seeds=4, out=lab.out, executor="serial")
     bench.run(lab.suite("lab"), seeds=3, out=lab.out, executor="serial")
-    text = " ".join(section(bench.report("lab", out=lab.out), "State").text)
+    text = " ".join(section(bench.report("lab", out=lab.out), "Verdict").text)
     assert "4 stored results are of other seeds or levels" in text
 
 
@@ -106,7 +106,7 @@ def test_a_relative_margin_without_a_mean_is_none(lab: Lab) -> None:
     suite = lab.suite("nowhere", trouble="nan", seeds=1)
     suite.write_text(suite.read_text() + '\n[metrics.loss]\nmargin = "5%"\n')
     bench.run(suite, out=lab.out, executor="serial")
-    assert section(bench.report("nowhere", out=lab.out), "State").text
+    assert section(bench.report("nowhere", out=lab.out), "Verdict").text
 
 
 def test_reasons_are_grouped(lab: Lab) -> None:
@@ -132,7 +132,7 @@ def test_ratios_are_called_ratios() -> None:
     """On a log scale effects are multiplied, in the summary and in the heading."""
     analysis, context = simulated(2.0, log=True)
     assert "(× " in words.found(analysis, context)[1][0]
-    assert tables.effects(analysis.contrasts, context)["y"].header[1] == "Ratio [95% CI]"
+    assert tables.effects(analysis.contrasts, context)["loss"].header[1] == "Ratio [95% CI]"
 
 
 def test_no_effect_is_not_called_one() -> None:
@@ -232,5 +232,5 @@ def test_a_single_cell_is_described(lab: Lab) -> None:
 def test_a_run_without_results_is_reported(lab: Lab) -> None:
     """Where every run failed the report still says so and why."""
     report = report_of(lab, name="dead", trouble="fails", seeds="[1]")
-    assert section(report, "What was found").text == ["Nothing yet: no run has a result."]
+    assert section(report, "Verdict").text[-1] == "Nothing was found yet: no run has a result."
     assert section(report, "Runs and values that are missing").tables[0].rows

@@ -11,7 +11,7 @@ import pytest
 
 import bench
 from bench.present import terminal
-from bench.present.report import Report
+from bench.present.report import Report, Section
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -57,15 +57,24 @@ def reported(lab: Lab) -> Reported:
     return reported
 
 
-def words(report: Report, title: str) -> str:
+def section_of(report: Report, title: str) -> Section:
     (section,) = [section for section in report.sections if section.title == title]
-    return " ".join([*section.text, *section.points])
+    return section
+
+
+def words(report: Report, title: str) -> str:
+    section = section_of(report, title)
+    notes = [note for table in section.tables for note in table.notes]
+    facts = [f"{name}: {text}" for name, text in section.facts.items()]
+    return " ".join([*section.text, *section.points, *facts, *notes])
 
 
 def test_claims_stand_first(reported: Reported) -> None:
     """The verdicts open the report and are counted; the frames hold them with a sentence each."""
     report = reported(RISES + FALLS)
-    assert [section.title for section in report.sections][:3] == ["Claims", "The claims one by one", "State"]
+    assert [section.title for section in report.sections][:3] == ["Verdict", "Claims", "The claims one by one"]
+    assert "✓ 1 claim supported: “A dose raises the score” (Score " in words(report, "Verdict")
+    assert "✗ 1 claim refuted: “A dose lowers the score” (Score " in words(report, "Verdict")
     assert "Of 2 claims declared by the suite: 1 supported and 1 refuted." in words(report, "Claims")
     frame = report.data["claims"].set_index("claim")
     assert frame["verdict"].to_dict() == {"dose-helps": "supported", "dose-harms": "refuted"}
@@ -74,9 +83,9 @@ def test_claims_stand_first(reported: Reported) -> None:
 
 
 def test_a_suite_without_claims_says_nothing_of_them(reported: Reported) -> None:
-    """Without claims the report opens with the state of the runs and has no frame of claims."""
+    """Without claims the verdict speaks of the runs and the effects only, and there is no frame of claims."""
     report = reported("")
-    assert report.sections[0].title == "State"
+    assert list(report.sections[0].facts) == ["Effects, exploratory", "Cannot tell"]
     assert "claims" not in report.data
 
 
@@ -96,6 +105,8 @@ def test_a_difference_credited_to_one_of_two_factors_is_taken_apart(reported: Re
     assert "It was credited to dose, but diet changed too: of +" in text
     parts = report.data["claim_parts"].set_index("part")["change"]
     assert list(parts.index) == ["dose", "diet", "dose × diet", "total"]
+    assert "rich-dose: credited to dose, while diet changed too." in words(report, "Verdict")
+    assert section_of(report, "Claims").tables[0].rows[0][1] == "✓ supported, not of dose alone"
     assert parts.iloc[:3].sum() == pytest.approx(parts["total"])
     text = words(reported(BOTH.replace('credited_to = "dose"\n', "")), "The claims one by one")
     assert "It changes dose and diet at once: it speaks of none alone." in text
@@ -109,7 +120,7 @@ def test_a_claim_made_after_results_is_post_hoc(lab: Lab) -> None:
     report = bench.report("diets", out=lab.out)
     assert report.data["claims"]["declared"].tolist() == ["in advance", "post hoc"]
     assert "1 of them was made or changed after results were seen: post hoc." in words(report, "Claims")
-    assert "dose-harms (refuted, post hoc)" in words(report, "The claims one by one")
+    assert "✗ dose-harms, refuted, post hoc" in words(report, "The claims one by one")
     edited = changed.replace("A dose raises", "Any dose raises", 1)
     bench.run(with_claims(lab, edited, seeds=8), out=lab.out, executor="serial")
     assert bench.report("diets", out=lab.out).data["claims"]["declared"].tolist() == ["post hoc", "post hoc"]

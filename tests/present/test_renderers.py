@@ -215,19 +215,20 @@ def test_intervals_are_drawn_where_there_is_room() -> None:
 
 
 def test_strips_share_a_scale() -> None:
-    """Estimates lie in their order, no effect lies in one place, ratios are symmetric, and the missing are blank."""
-    below, above, none = strips(np.array([[0.5, 0.4, 0.625], [2.0, 1.6, 2.5], [np.nan] * 3]), 1.0, 21)
+    """Estimates lie in order, no effect lies in one place below its number, ratios are symmetric, the missing blank."""
+    scale, (below, above, none) = strips(np.array([[0.5, 0.4, 0.625], [2.0, 1.6, 2.5], [np.nan] * 3]), 1.0, 21)
     assert below == above.ljust(21)[::-1].rstrip()
     assert below[10] == above[10] == "│"
     assert below.index("●") < 10 < above.index("●")
     assert none == ""
+    assert scale == "0.40      1       2.5"
 
 
 def test_a_long_interval_ends_in_an_arrow() -> None:
     """One interval that dwarfs the others does not squeeze them: it is cut, and says so."""
     rows = np.array([[0.0, -1.0, 1.0], [1.0, 0.0, 2.0], [0.5, -99.0, 99.0]])
-    assert strips(rows, 0.0, 30)[2].startswith("◂")
-    assert strips(rows, 0.0, 30)[2].endswith("▸")
+    assert strips(rows, 0.0, 30)[1][2].startswith("◂")
+    assert strips(rows, 0.0, 30)[1][2].endswith("▸")
 
 
 def test_files_hold_what_the_report_refers_to() -> None:
