@@ -70,6 +70,7 @@ def build(run: Run) -> Report:
         if suite.published is not None:
             published, data["published"] = _published(suite.published, analysis, context)
             body.insert([part.title for part in body].index("Means"), published)
+            facts[published.title] = published.text[0]
         facts |= verdict.of_baseline(run)
     else:
         stated.append("Nothing was found yet: no run has a result.")
@@ -144,5 +145,6 @@ def _published(path: Path, analysis: Analysis, context: Context) -> tuple[Sectio
     try:
         frame = compare_published(analysis.cells, pd.read_csv(path), list(context.factors))
     except (BenchError, OSError, ValueError) as error:
-        return Section(title, [f"{path} cannot be compared: {error}"]), pd.DataFrame()
-    return Section(title, list(words.published(frame)), exhibits=list(tables.published(frame, context))), frame
+        return Section(title, [f"{path} cannot be compared: {error}"], appendix=True), pd.DataFrame()
+    shown = list(tables.published(frame, context))
+    return Section(title, list(words.published(frame)), exhibits=shown, appendix=True), frame

@@ -114,10 +114,11 @@ _MOST_CELLS = 40
 def published(frame: DataFrame, context: Context) -> Iterator[Table]:
     """One table a metric: the published means with ours beside them."""
     cell = ["/".join(map(str, levels)) for levels in frame[list(context.factors)].itertuples(index=False)]
+    if LABEL in frame:
+        cell = [f"{name}: {levels}" for name, levels in zip(frame[LABEL], cell, strict=True)]
     beyond = frame["z"].notna() & ~frame["within_3_se"].astype(bool)
     for metric, rows in by_metric(frame.assign(cell=cell, beyond=beyond), context):
         columns = (
-            *([Column("Configuration", (LABEL,), key=True)] if LABEL in frame else []),
             Column("Cell", ("cell",), key=True),
             Column("Published", ("published_mean", "published_sd"), "mean_sd"),
             Column("Ours", ("our_mean", "our_sd"), "mean_sd"),

@@ -175,13 +175,10 @@ def published(frame: DataFrame) -> Iterator[str]:
     """How many published means ours agree with."""
     compared = frame[frame["z"].notna()]
     inside = int(compared["within_3_se"].sum())
+    yield (f"{inside} of {len(compared)} published means lie within 3 standard errors (of the published mean) of ours.")
     yield (
-        f"{inside} of {len(compared)} published means lie within 3 standard errors (of the published mean) of ours; z"
-        " is the distance in standard errors, and ! marks those beyond 3."
-    )
-    yield (
-        "Where the spread is large, this is weak evidence: means that differ by a factor may lie within. Published SDs "
-        "divide by n, ours by n − 1."
+        "z is the distance in standard errors, and ! marks those beyond 3. Where the spread is large, this is weak "
+        "evidence: means that differ by a factor may lie within. Published SDs divide by n, ours by n − 1."
     )
     if (compared["se_source"] == "ours").any():
         yield "Where no SD was published, the standard error is from our SD and the published n."
@@ -204,16 +201,19 @@ def _named(metric: Metric) -> str:
     return f"{metric.label}{_CAVEAT if metric.note else ''}"
 
 
-_IF_ABSENT = "if the interactions mixed with it are absent"
+_IF_ABSENT = "provided that no interaction is mixed in"
 Mixed = AbstractSet[tuple[str, str]]
 """(metric, effect) where the cells mix the effect with interactions."""
 
 
 def _largest(metric: Metric, survivors: DataFrame, context: Context, margin: float | None, mixed: Mixed) -> str:
     ordered = survivors.reindex(survivors["d_z"].abs().sort_values(ascending=False).index)
-    phrases = [_phrase(metric, row, context, margin, mixed) for row in ordered.head(_MOST).itertuples()]
-    more = len(ordered) - len(phrases)
-    return f"{_named(metric)}: {'; '.join(phrases)}{f'; and {more} more' if more else ''}."
+    own = {(metric.name, effect) for effect in ordered["effect"]} & mixed
+    all_mixed = len(own) == len(ordered)
+    phrases = [_phrase(metric, row, context, margin, set() if all_mixed else own) for row in ordered.itertuples()]
+    more = len(phrases) - _MOST
+    said = "; ".join(phrases[:_MOST]) + (f"; and {more} more" if more > 0 else "")
+    return f"{_named(metric)}: {said}{f', {_IF_ABSENT}' if all_mixed else ''}."
 
 
 def _phrase(metric: Metric, row: Any, context: Context, margin: float | None, mixed: Mixed) -> str:

@@ -128,6 +128,14 @@ def test_a_strong_effect_is_said_with_its_direction() -> None:
     assert words.found(*simulated(-2.0))[1][0].startswith("Loss: better with reg")
 
 
+def test_what_is_mixed_is_said_where_it_is_found() -> None:
+    """An effect that the cells mix with an interaction is found under that condition, in the same sentence."""
+    whole, context = simulated(2.0)
+    assert "provided" not in words.found(whole, context)[1][0]
+    analysis, context = simulated(2.0, cells=[("l1", "relu"), ("l1", "gelu"), ("l2", "gelu")])
+    assert words.found(analysis, context)[1][0].endswith(", provided that no interaction is mixed in.")
+
+
 def test_ratios_are_called_ratios() -> None:
     """On a log scale effects are multiplied, in the summary and in the heading."""
     analysis, context = simulated(2.0, log=True)
