@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bench.experiment import Metric
 from bench.judge.analysis import Analysis
-from bench.present import numbers
+from bench.present import numbers, verdict
 from bench.present.build import analysis_sections, frames
-from bench.present.report import Report
+from bench.present.report import Report, Section
 from bench.present.tables import Context
 
 
@@ -22,5 +22,7 @@ def analyzed(analysis: Analysis, title: str) -> Report:
     size = f"{numbers.counted(len(first), 'cell')}, {numbers.counted(runs, 'run')}"
     if analysis.block:
         size += f", {numbers.counted(analysis.n_blocks, 'block')} ({analysis.block})"
-    sections = list(analysis_sections(analysis, context, analysis.n_blocks))
+    facts = dict(verdict.of_effects(analysis, context))
+    sections = [Section("Verdict", facts=facts, verdict=True)] if facts else []
+    sections += analysis_sections(analysis, context, analysis.n_blocks)
     return Report(f"{title}: {size}", {}, sections, frames(analysis))

@@ -36,6 +36,7 @@ def build(published: Published, audit: Audit, ddof: int) -> Report:
                 f"SDs divide by {divisor}.",
             ],
             [*_contradictions(figures[wrong]), *_orders(audit.orders), *_confounded(audit.confounded)],
+            verdict=True,
         )
     ]
     if len(figures):

@@ -13,7 +13,7 @@ from bench.present import numbers, state
 from bench.present.build import analyze_run
 from bench.present.origin import origin
 from bench.present.report import Column, Report, Section, Table
-from bench.present.tables import Context, heading
+from bench.present.tables import ALPHA, Context, heading
 
 _SHOWN = ("estimate", "low", "high", "p_adjusted", "mean", "sd", "n")
 
@@ -34,9 +34,9 @@ def beside(first: Run, second: Run) -> Report:
     """
     runs = {"A": first, "B": second}
     jobs = {name: wide(run) for name, run in runs.items()}
-    sections = [Section("State", points=[f"{name} is {text}" for name, text in _states(runs, jobs)])]
-    facts = {name: origin(run) for name, run in runs.items()}
-    sections.append(Section("What differs", exhibits=[_differences(facts)]))
+    facts = dict(_states(runs, jobs))
+    origins = {name: origin(run) for name, run in runs.items()}
+    sections = [Section("What differs", exhibits=[_differences(origins)])]
     data: dict[str, pd.DataFrame] = {}
     if all((frame["status"] == "ok").any() for frame in jobs.values()):
         a, b = (analyze_run(run.suite, jobs[name]) for name, run in runs.items())
@@ -45,13 +45,14 @@ def beside(first: Run, second: Run) -> Report:
         data["cells"] = _joined(a.cells, b.cells, ["metric", "cell"])
         alike = a.estimable["estimable"].all() == b.estimable["estimable"].all()
         notes = [_NO_TEST] if alike else [_NO_TEST, _LACKING]
+        facts |= _survivors(data["effects"], context)
         sections.append(Section("Effects", notes, exhibits=list(_effects(data["effects"], context))))
         sections.append(Section("Means", exhibits=list(_means(data["cells"], context))))
     else:
-        sections.append(Section("Effects", ["At least one of the two has no result yet: there is nothing to compare."]))
+        facts["Effects"] = "At least one of the two has no result yet: there is nothing to compare."
     title = f"{first.suite.name} (A) beside {second.suite.name} (B)"
-    provenance = {f"{name}, {fact}": text for name, known in facts.items() for fact, text in known.items()}
-    return Report(title, provenance, sections, data)
+    provenance = {f"{name}, {fact}": text for name, known in origins.items() for fact, text in known.items()}
+    return Report(title, provenance, [Section("In short", facts=facts, verdict=True), *sections], data)
 
 
 def _states(runs: Mapping[str, Run], jobs: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, str]]:
@@ -59,6 +60,19 @@ def _states(runs: Mapping[str, Run], jobs: Mapping[str, pd.DataFrame]) -> Iterat
         metrics = [metric.name for metric in run.suite.experiment.metrics]
         said = " ".join(state.overview(jobs[name], metrics, f"bench run {run.suite.path}"))
         yield name, f"{run.suite.name}, in {run.folder}. {said}"
+
+
+def _survivors(effects: pd.DataFrame, context: Context) -> Iterator[tuple[str, str]]:
+    """Which effects survive the adjustment in both runs, and which in one of them."""
+    labels = {metric.name: metric.label for metric in context.metrics}
+    named = [
+        f"{context.effect(effect)} on {labels[metric]}"
+        for metric, effect in zip(effects["metric"], effects["effect"], strict=True)
+    ]
+    in_a, in_b = (effects[f"p_adjusted_{name}"] < ALPHA for name in ("a", "b"))
+    for where, chosen in (("in both", in_a & in_b), ("only in A", in_a & ~in_b), ("only in B", in_b & ~in_a)):
+        found = [name for name, here in zip(named, chosen, strict=True) if here]
+        yield f"Effects that survive {where}", f"{numbers.listed(found, most=10) or 'none'}."
 
 
 def _differences(facts: Mapping[str, Mapping[str, str]]) -> Table:

@@ -38,7 +38,7 @@ def calibrated(rates: DataFrame, factors: int, seeds: int) -> Report:
     ]
     size = f"{2**factors} cells × {numbers.counted(seeds, 'seed')}"
     sections = [
-        Section("What was found", [verdict], points),
+        Section("What was found", [verdict], points, verdict=True),
         Section("How to read it", [_MEANING, _KEPT]),
         Section("Error rates", exhibits=tables),
     ]

@@ -66,7 +66,7 @@ def compare(
     data = {"pairs": matched, "runs": runs, "seeds": seeds, "contrasts": pd.concat([contrasts, above])}
     a, b = levels.names
     sections = [
-        Section("Summary", list(_summary(levels, seeds)), _LIMITS),
+        Section("Summary", list(_summary(levels, seeds)), _LIMITS, verdict=True),
         Section(f"Seed {drawn} in pictures", exhibits=list(_figures(levels, drawn, first, second, matched))),
         Section("All seeds in numbers", exhibits=[_effects(contrasts, a, b), _similarities(seeds, above, a, b)]),
     ]

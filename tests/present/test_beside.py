@@ -26,6 +26,18 @@ def test_two_runs_stand_side_by_side(lab: Lab) -> None:
     assert ["Seeds", "0 to 3", "0 to 5"] in differing.rows
 
 
+def test_survivors_are_sorted_by_run(lab: Lab) -> None:
+    """What survives in both runs, and what in one of them only, opens the report: each effect in one list."""
+    for name, seeds in (("few", 2), ("many", 8)):
+        bench.run(lab.suite(name, seeds=seeds), out=lab.out, executor="serial")
+    report = bench.beside("few", "many", out=lab.out)
+    effects = report.data["effects"]
+    in_a, in_b = effects["p_adjusted_a"] < 0.05, effects["p_adjusted_b"] < 0.05
+    listed = {name: text.count(" on ") for name, text in report.sections[0].facts.items() if "survive" in name}
+    assert list(listed.values()) == [(in_a & in_b).sum(), (in_a & ~in_b).sum(), (in_b & ~in_a).sum()]
+    assert listed["Effects that survive only in B"] > 0
+
+
 def test_what_one_run_lacks_is_missing(lab: Lab) -> None:
     """A level that only one of the runs has keeps its row, with dashes on the other side."""
     bench.run(lab.suite("two"), out=lab.out, executor="serial")
