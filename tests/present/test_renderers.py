@@ -182,15 +182,6 @@ def test_a_page_shows_any_string_as_it_is(text: str) -> None:
     assert page.count(escape(plain(text)) or "x") >= empty.count(">x<")
 
 
-@given(NASTY)
-def test_latex_shows_any_string_as_it_is(text: str) -> None:
-    """What is left of an escaped string without its commands holds no character that LaTeX would act on."""
-    escaped = latex.escape(text)
-    rest = re.sub(r"\\text[a-z]+\{\}|\\[#$%&_{}]|\$[^$]*\$|\{[\[\]*-]\}", "", escaped)
-    assert not set(rest) & set("\\{}$&#^_%~<>|")
-    assert all(character in escaped for character in plain(text) if character.isalnum() and character not in "η²")
-
-
 @given(NASTY, st.integers(40, 200))
 def test_terminal_never_exceeds_its_width(text: str, width: int) -> None:
     """No line is wider than the terminal, no control sequence of a user's string reaches it, and no markup is read."""
