@@ -146,6 +146,15 @@ def test_markdown_has_its_figures_beside_it(command: Commands, lab: Lab) -> None
     assert all((target.parent / picture).read_bytes().startswith(b"<svg") for picture in pictures)
 
 
+def test_printed_markdown_refers_to_no_file(command: Commands, lab: Lab) -> None:
+    """What is only printed has no pictures beside it: neither ``--output -`` nor a comment links to one."""
+    run(command, lab, lab.suite())
+    for options in (("md", "--output", "-"), ("comment",)):
+        code, out, _ = command("report", "--format", *options, "--out", lab.out)
+        assert (code, out.startswith("# diets"), ".svg" in out) == (0, True, False)
+    assert not (lab.out / "diets" / "figures").exists()
+
+
 def test_tables_are_a_folder(command: Commands, lab: Lab) -> None:
     """``--format csv`` writes one file a frame, and says that it cannot be printed; LaTeX can."""
     run(command, lab, lab.suite())

@@ -16,6 +16,7 @@ class ReportFormat(StrEnum):
 
     TERMINAL = "terminal"
     MD = "md"
+    COMMENT = "comment"
     HTML = "html"
     JSON = "json"
     LATEX = "latex"
@@ -58,7 +59,9 @@ Output = Annotated[
 TextOrJson = Annotated[TextFormat, typer.Option("--format", help="How to print the result.")]
 Form = Annotated[
     ReportFormat,
-    typer.Option("--format", metavar="FORMAT", help="terminal, md, html, json, latex, or csv (a folder of tables)."),
+    typer.Option(
+        "--format", metavar="FORMAT", help="terminal, md, comment, html, json, latex, or csv (a folder of tables)."
+    ),
 ]
 Full = Annotated[bool, typer.Option("--full", help="Every table and row in the terminal too.")]
 Seeds = Annotated[

@@ -19,7 +19,7 @@ def emit_report(
     report: Report, form: ReportFormat, output: str | None, *, full: bool = False, folder: Path | None = None
 ) -> None:
     """Print a report, or write its files: to ``output``, else into the ``folder`` of its run, if it has one."""
-    from bench.present import terminal
+    from bench.present import markdown, terminal
     from bench.present.files import destination, files, save
 
     if form is ReportFormat.TERMINAL:
@@ -31,7 +31,9 @@ def emit_report(
     if target is not None:
         save(content, target, within=folder if output is None else None)
         say(f"Written to {target}")
-    if target is None or (form is ReportFormat.MD and output is None):
+    if target is None and form is ReportFormat.MD:
+        emit(markdown.render(report, figures=None))
+    elif target is None or (form is ReportFormat.MD and output is None):
         emit(next(iter(content.values())))
 
 

@@ -28,6 +28,7 @@ from bench.errors import BenchError, Exit
         "bench report full_factorial --full | less",
         "bench report full_factorial --format html",
         "bench report full_factorial --format md --output paper/appendix.md",
+        "bench report full_factorial --format comment | gh pr comment --body-file -",
         "bench report full_factorial --format json | jq '.contrasts[] | select(.p < 0.05)'",
         "bench report --compare full_factorial full_factorial_described",
     )
@@ -45,8 +46,8 @@ def report(
 ) -> None:
     """Show what a run found, in words, tables and figures.
 
-    The terminal, json and latex are printed. Of the others, html is kept as report.html, md as report.md with figures/
-    (and printed too), and csv in tables/, all in the run's folder; --output puts them elsewhere.
+    The terminal, comment, json and latex are printed. Of the others, html is kept as report.html, md as report.md with
+    figures/ (and printed too), and csv in tables/, all in the run's folder; --output puts them elsewhere.
     Exits with 1 if a claim of the suite that has gate = true is refuted.
     """
     import bench

@@ -11,7 +11,7 @@ from bench.present.report import Report
 
 
 def files(report: Report, form: str) -> Mapping[str, bytes]:
-    """The main file first: ``report.md`` with ``figures/*.svg``, ``report.html``, ``report.json``, ``report.tex``.
+    """The main file first: ``report.md`` with ``figures/*.svg``, ``comment.md``, ``report.html``, ``.json``, ``.tex``.
 
     Or for "csv" one file for each result frame that has rows (``contrasts.csv``, …), its numbers written exactly.
 
@@ -34,7 +34,7 @@ def destination(content: Mapping[str, bytes], form: str, folder: Path | None, ou
         return Path(output, main) if form == "csv" else Path(output)
     if form == "csv" and (output or folder is None):
         raise BenchError("csv is a folder of tables.", hint="Name the folder with --output.")
-    if output or folder is None or form in ("json", "latex"):
+    if output or folder is None or form in ("comment", "json", "latex"):
         return None
     return folder / "tables" / main if form == "csv" else folder / main
 
@@ -76,6 +76,7 @@ def _tables(report: Report) -> Mapping[str, bytes]:
 
 _MAKERS: Mapping[str, Callable[[Report], Mapping[str, bytes]]] = {
     "md": _markdown,
+    "comment": lambda report: {"comment.md": markdown.comment(report).encode()},
     "html": lambda report: {"report.html": html.page(report).encode()},
     "json": lambda report: {"report.json": json.render(report).encode()},
     "latex": lambda report: {"report.tex": latex.render(report).encode()},

@@ -19,8 +19,9 @@ def render(report: Report) -> str:
     """The whole report.
 
     Top level: ``schema_version``, ``title``, ``provenance``, one list of flat rows for each result frame (numbers as
-    numbers), and ``sections`` (title, text, points, figures by name, tables of text cells, and ``lines`` where there
-    are any to paste). JSON has no NaN and no infinity: they are the strings "nan", "inf" and "-inf", as in the journal.
+    numbers), and ``sections`` (title, text, points, figures by name, tables of text cells, and where there are any
+    ``facts`` by name and ``lines`` to paste). JSON has no NaN and no infinity: they are the strings "nan", "inf" and
+    "-inf", as in the journal.
     """
     sections = [
         {

@@ -4,18 +4,39 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rich.cells import cell_len, set_cell_size
 
+from bench.present import numbers
 from bench.present.report import Figure, Report, Section, Table, plain
 
 
 def render(report: Report, *, figures: str | None = "figures") -> str:
-    """The whole report; any text in it shows as it is written and is never read as markup.
+    """The whole report, a paragraph a line; any text in it shows as it is written and is never read as markup.
 
-    ``figures`` is the folder of the pictures, relative to the file; None leaves only their captions.
+    A comment on GitHub would show every line break of a paragraph, so that paragraphs are not wrapped. ``figures`` is
+    the folder of the pictures, relative to the file; None leaves only their captions.
     """
     return "\n".join(_lines(report, figures)) + "\n"
+
+
+MOST = 65_536
+"""Characters that GitHub takes in a comment."""
+
+
+def comment(report: Report, *, most: int = MOST) -> str:
+    """The report for a comment: its main sections without pictures, cut where GitHub would refuse it."""
+    kept = [replace(section, exhibits=section.tables) for section in report.sections if not section.appendix]
+    shown = [part for part in kept if part.text or part.points or part.facts or part.exhibits or part.lines]
+    text = render(replace(report, sections=shown), figures=None)
+    left_out = [plain(section.title) for section in report.sections if section.appendix]
+    said = [f"The whole report has more: {', '.join(left_out)}."] if left_out else []
+    end = "".join(f"\n{escape(sentence)}\n" for sentence in said)
+    if len(text + end) <= most:
+        return text + end
+    end = f"\nCut here: a comment has at most {most} characters.\n{end}"
+    return text[: max(0, most - len(end))].rpartition("\n")[0] + end
 
 
 def escape(text: str) -> str:
@@ -46,8 +67,10 @@ def _inline(text: str) -> str:
     return _MARKUP.sub(_ESCAPED, plain(text))
 
 
-def _cell(text: str) -> str:
-    return _inline(text).replace("|", "\\|")
+def _cell(text: str, *, number: bool) -> str:
+    """A cell; a number keeps its parts, such as ``8.70 ± 1.45``, on one line."""
+    shown = _inline(text).replace("|", "\\|")
+    return shown.replace(" ", "\N{NO-BREAK SPACE}") if number else shown
 
 
 def _lines(report: Report, figures: str | None) -> Iterator[str]:
@@ -55,10 +78,17 @@ def _lines(report: Report, figures: str | None) -> Iterator[str]:
     for section in report.sections:
         yield from ("", f"## {escape(section.title)}")
         if section.appendix:
-            yield from ("", "<details><summary>Show</summary>")
+            yield from ("", f"<details><summary>{_contents(section)}</summary>")
         yield from _section(section, figures)
         if section.appendix:
             yield from ("", "</details>")
+
+
+def _contents(section: Section) -> str:
+    """What a folded section holds."""
+    counts = ((len(section.figures), "figure"), (len(section.tables), "table"))
+    held = [numbers.counted(count, noun) for count, noun in counts if count]
+    return f"Show {numbers.listed(held)}" if held else "Show"
 
 
 def _section(section: Section, figures: str | None) -> Iterator[str]:
@@ -77,8 +107,12 @@ def _section(section: Section, figures: str | None) -> Iterator[str]:
 
 
 def _fact(name: str, text: str) -> str:
-    bold = _IN_BOLD.sub(_ESCAPED, plain(name))
-    return f"**{bold}:** {_inline(text)}" if bold else escape(text)
+    return f"{_bold(f'{plain(name)}:')} {_inline(text)}" if plain(name) else escape(text)
+
+
+def _bold(text: str) -> str:
+    bold = _IN_BOLD.sub(_ESCAPED, plain(text))
+    return f"**{bold}**" if bold else ""
 
 
 def _figure(figure: Figure, folder: str | None) -> Iterator[str]:
@@ -88,7 +122,7 @@ def _figure(figure: Figure, folder: str | None) -> Iterator[str]:
 
 
 def _captioned(table: Table) -> Iterator[str]:
-    yield from ("", f"### {escape(table.caption)}", "")
+    yield from ("", _bold(table.caption), "")
     yield from _table(table)
     for note in table.notes:
         yield from ("", escape(note))
@@ -96,7 +130,8 @@ def _captioned(table: Table) -> Iterator[str]:
 
 def _table(table: Table) -> Iterator[str]:
     right = [column.is_number for column in table.columns]
-    header, *rows = ([_cell(cell) for cell in row] for row in [table.header, *table.rows])
+    header = [_cell(cell, number=False) for cell in table.header]
+    rows = [[_cell(cell, number=number) for cell, number in zip(row, right, strict=True)] for row in table.rows]
     widths = [max(3, *(cell_len(row[index]) for row in [header, *rows])) for index in range(len(header))]
     yield _row(header, widths, right)
     yield _row(

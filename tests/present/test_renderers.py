@@ -150,6 +150,34 @@ def test_markdown_shows_any_string_as_it_is(text: str) -> None:
         assert len(shown) == 11
 
 
+def test_markdown_captions_are_no_headings() -> None:
+    """The outline that GitHub makes of the headings lists the sections, each once."""
+    headings = re.findall(r"^#+ .*", markdown.render(toy_report()), re.MULTILINE)
+    assert headings == ["# toy: 4 cells × 10 seeds", "## State", "## Effects", "## Everything"]
+
+
+def test_numbers_of_markdown_are_never_broken() -> None:
+    """An estimate and its interval stay on one line however narrow a table is shown; names may be broken."""
+    rendered = markdown.render(toy_report())
+    assert "−0.66\N{NO-BREAK SPACE}[−1.02,\N{NO-BREAK SPACE}−0.30]" in rendered
+    assert "reg: l1 → l2 " in rendered
+
+
+def test_a_comment_is_what_github_takes() -> None:
+    """A comment has no pictures, names what it leaves out, and is cut at a line where it would be refused."""
+    whole = markdown.comment(toy_report())
+    assert "dot" not in whole.lower()
+    assert "Text of the appendix" not in whole
+    assert whole.endswith("\nThe whole report has more: Everything.\n")
+    assert markdown.comment(toy_report(), most=len(whole)) == whole
+    for most in (len(whole) - 1, 500):
+        cut = markdown.comment(toy_report(), most=most)
+        kept = cut.partition("\nCut here")[0]
+        assert len(cut) <= most
+        assert whole.startswith(f"{kept}\n")
+        assert "Everything" in cut
+
+
 @given(NASTY)
 def test_html_shows_any_string_as_it_is(text: str) -> None:
     """An HTML parser finds only our own elements, and the very string in each of them."""
@@ -180,15 +208,6 @@ def test_a_page_shows_any_string_as_it_is(text: str) -> None:
     empty = html.page(report_of("x"))
     assert re.findall(r"<[a-z/!][^ >]*", page) == re.findall(r"<[a-z/!][^ >]*", empty)
     assert page.count(escape(plain(text)) or "x") >= empty.count(">x<")
-
-
-@given(NASTY)
-def test_latex_shows_any_string_as_it_is(text: str) -> None:
-    """What is left of an escaped string without its commands holds no character that LaTeX would act on."""
-    escaped = latex.escape(text)
-    rest = re.sub(r"\\text[a-z]+\{\}|\\[#$%&_{}]|\$[^$]*\$|\{[\[\]*-]\}", "", escaped)
-    assert not set(rest) & set("\\{}$&#^_%~<>|")
-    assert all(character in escaped for character in plain(text) if character.isalnum() and character not in "η²")
 
 
 @given(NASTY, st.integers(40, 200))
@@ -242,9 +261,18 @@ def test_files_hold_what_the_report_refers_to() -> None:
     assert_frame_equal(read_csv(io.BytesIO(table)), EFFECTS)
 
 
+def test_csv_reads_back_exactly() -> None:
+    """Read as docs/report.md says, every number, empty text and a level called NA come back; no rows, no file."""
+    frame = DataFrame({"level": ["NA", "", "1e3, x"], "x": [0.1 + 0.2, np.nan, -np.inf]})
+    made = files.files(Report("t", {}, [], {"some": frame, "none": frame[:0]}), "csv")
+    assert list(made) == ["some.csv"]
+    back = read_csv(io.BytesIO(made["some.csv"]), keep_default_na=False, na_values={"x": [""]})
+    assert_frame_equal(back, frame, check_exact=True)
+
+
 def test_an_unknown_format_is_refused() -> None:
     """The error names the formats that there are."""
-    with pytest.raises(BenchError, match="Known: md, html, json, latex, csv"):
+    with pytest.raises(BenchError, match="Known: md, comment, html, json, latex, csv"):
         files.files(toy_report(), "docx")
 
 

@@ -1,0 +1,185 @@
+"""What is put into a paper shows what the report says, compiles, and fits the page."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pandas import DataFrame
+
+import bench
+from bench.present import latex
+from bench.present.latex_text import COMMANDS, escape, width
+from bench.present.report import SIGNS, Column, Report, Section, Table, plain
+from tests.present.test_renderers import NASTY, toy_report
+
+NOT_TEXT = {"strips.py", "terminal.py", "progress.py", "latex_text.py"}
+"""Files of bench/present whose characters are drawn in terminals only, or are LaTeX already."""
+
+
+def vocabulary() -> set[str]:
+    """The characters beyond ASCII that a report's own words are written with."""
+    sources = [path for path in Path(bench.__file__).parent.rglob("*.py") if path.name not in NOT_TEXT]
+    nodes = [node for path in sources for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return {character for text in texts for character in text if not character.isascii()}
+
+
+def test_latex_has_every_character_of_the_reports_own_words() -> None:
+    """Whatever bench itself writes needs no font that LaTeX lacks."""
+    assert vocabulary() > set("−×±→✓✗≈≠“”†")
+    assert [character for character in vocabulary() if "benchchar" in escape(character)] == []
+
+
+OPEN, CLOSE = "\N{LEFT SINGLE QUOTATION MARK}", "\N{RIGHT SINGLE QUOTATION MARK}"
+MEANS = {command: character for character, command in COMMANDS.items()}
+MEANS |= {"''": "”", "'": CLOSE, "`": OPEN, "--": "–", r"$\mu$": "μ"}
+READ = re.compile(
+    r"\\benchchar\{[0-9A-F]{4,}\}\{(?P<other>.)\}|(?P<known>"
+    + "|".join(re.escape(command) for command in sorted(MEANS, key=len, reverse=True))
+    + r")|(?P<empty>\\/)|(?P<itself>[^\\{}$&#^_%~])",
+    re.DOTALL,
+)
+
+
+def read(source: str) -> str:
+    """What LaTeX shows for what ``escape`` writes; an error where that holds anything else."""
+    shown, at = "", 0
+    while at < len(source):
+        token = READ.match(source, at)
+        assert token is not None, source[at:]
+        shown += MEANS[token["known"]] if token["known"] else token["other"] or token["itself"] or ""
+        at = token.end()
+    return shown
+
+
+@given(st.one_of(NASTY, st.text(alphabet=f"-–'{CLOSE}”\"{OPEN}“`?!,<>[]* η²\\{{}}", max_size=12)))
+def test_latex_shows_any_string_as_it_is(text: str) -> None:
+    """Read as LaTeX reads it, an escaped string is the string, straight quotes as closing ones."""
+    assert read(escape(text)) == plain(text).translate({ord("'"): CLOSE, ord('"'): "”", ord("µ"): "μ"})
+
+
+def wide_and_long() -> Report:
+    """Panels longer than a page, more columns than fit it, text longer than a line, and every awkward character."""
+    said = [f"{sign} {verdict}" for verdict, sign in SIGNS.items()]
+    odd = [
+        "[0] first",
+        "* star",
+        'a "b" \\c{d} `e` ~^|<>',
+        "é ü Ø ß ł ą",
+        "λ_max ≤ 3 µm²",
+        "你好 🎉 Ж",
+        "--- ,, ''",
+        "",
+    ]
+    names = [*said, *odd, "a longer name of a level, with words to break a line at, as users write them"]
+    count = 70
+    frame = DataFrame({"name": [names[index % len(names)] for index in range(count)], "flag": [True, False] * 35})
+    for index in range(12):
+        frame[f"x{index}"] = [(-1) ** row * row * 10.0 ** (index - 6) for row in range(count)]
+    columns = (
+        Column("Level [of β]", ("name",), key=True),
+        Column("Verdict", ("name",), "verdict"),
+        *(Column(f"Estimate {index}", (f"x{index}", "x5", "x6"), "interval") for index in range(4)),
+        *(Column(f"Mean {index}", (f"x{index}", "x5"), "mean_sd") for index in range(4, 8)),
+        *(Column(f"p {index}", (f"x{index}", "flag"), "p_marked") for index in range(8, 10)),
+        Column("Detail", ("x10",), "value", detail=True),
+    )
+    panels = [Table(f"Panel {index}: $x_{index}$", frame, columns, notes=["[A] note → 你"]) for index in range(2)]
+    words = ["".join(sorted(vocabulary())), "é" * 3]
+    few = Table("Few", DataFrame({"a": [0.5, 11.25], "b": [1, 2]}), [Column("a", ("a",), "value")])
+    none = Table("None", frame[:0], columns)
+    return Report("Odd: 你", {}, [Section("Ünïcode & more", words, exhibits=[*panels, few, none])])
+
+
+def has_latex() -> bool:
+    """Whether this machine can set the tables."""
+    if shutil.which("pdflatex") is None or shutil.which("kpsewhich") is None:
+        return False
+    names = ["array.sty", "booktabs.sty", "pifont.sty", "pzdr.tfm"]
+    return subprocess.run(["kpsewhich", *names], capture_output=True, check=False).returncode == 0
+
+
+def compiled(report: Report, folder: Path, options: str) -> str:
+    """The log of a paper that inputs the report's tables."""
+    (folder / "tables.tex").write_text(latex.render(report), encoding="utf-8")
+    lines = [
+        rf"\documentclass[{options}]{{article}}",
+        r"\usepackage{array,booktabs,pifont}",
+        r"\begin{document}",
+        r"\input{tables}",
+        r"\end{document}",
+    ]
+    (folder / "paper.tex").write_text("\n".join(lines), encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "paper.tex"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+    log = (folder / "paper.log").read_text(encoding="latin-1")
+    assert done.returncode == 0, log[-3000:]
+    return log
+
+
+@pytest.mark.skipif(not has_latex(), reason="pdflatex or a package that the tables need is not installed")
+@pytest.mark.parametrize("options", ["", "twocolumn"])
+@pytest.mark.parametrize("report", [toy_report(), wide_and_long()], ids=["toy", "wide and long"])
+def test_a_paper_compiles_and_its_tables_fit(report: Report, options: str, tmp_path: Path) -> None:
+    """With the stated packages alone, no character is lost and no table is wider or longer than the page."""
+    log = compiled(report, tmp_path, options)
+    assert "Missing character" not in log
+    assert "Overfull" not in log
+    assert "Float too large" not in log
+
+
+def test_tables_alike_are_panels_of_one() -> None:
+    """Neighbours with the same columns share a table and say each its name; other columns begin another."""
+    frame = DataFrame({"x": [1.5, 10.0]})
+    loss, time = (Table(name, frame, [Column("x", ("x",), "value")], notes=["n"]) for name in ("Loss, better", "Time"))
+    other = Table("Other", frame, [Column("y", ("x",), "value")])
+    source = latex.render(Report("t", {}, [Section("Effects", ["How."], exhibits=[loss, time, other])]))
+    assert re.findall(r"caption\{(.*)\}\\label\{(.*)\}", source) == [
+        ("Effects: Loss and Time.", "tab:effects-loss"),
+        ("Effects: Other.", "tab:effects-other"),
+    ]
+    assert source.count(r"\itshape Loss, better}") == source.count(r"\itshape Time}") == 1
+    assert "Loss, better: n" in source
+    assert source.count("How.") == 1
+
+
+def test_every_row_and_column_is_set_once() -> None:
+    """However a table is split, each of its cells stands in it once, beside its keys; labels differ."""
+    frame = DataFrame({"key": [f"k{row}" for row in range(90)]})
+    frame = frame.assign(**{f"c{column}": [f"{row}.{column}x" for row in range(90)] for column in range(30)})
+    columns = [Column("key", ("key",), key=True), *(Column(name, (name,)) for name in frame.columns[1:])]
+    source = latex.render(Report("t", {}, [Section("S", exhibits=[Table("T", frame, columns)])]))
+    cells = re.findall(r"\d+\.\d+x", source)
+    assert sorted(cells) == sorted(frame.iloc[:, 1:].to_numpy().ravel())
+    assert all(line.split(" & ")[0].strip() == f"k{line.split(' & ')[1].split('.')[0]}" for line in rows(source))
+    labels = re.findall(r"\\label\{(.*)\}", source)
+    assert len(set(labels)) == len(labels) > 3
+
+
+def rows(source: str) -> list[str]:
+    """The lines of the bodies."""
+    return [line for line in source.splitlines() if re.match(r"    k\d", line)]
+
+
+def test_numbers_are_aligned_at_their_points() -> None:
+    """Numbers with fewer decimals are padded, marks hang out, and what stands beside a number has its own column."""
+    frame = DataFrame({"p": [0.0499, 0.2, 1e-9], "yes": [True, False, True], "sd": [0.03] * 3})
+    columns = [Column("p", ("p", "yes"), "p_marked"), Column("m", ("p", "sd"), "mean_sd")]
+    source = latex.render(Report("t", {}, [Section("S", exhibits=[Table("T", frame, columns)])]))
+    assert r"0.0499\rlap{*} & 0.050 & \ $\pm$ 0.030 \\" in source
+    assert r"0.200\phantom{0} & 0.200 & \ $\pm$ 0.030 \\" in source
+    assert r"$<$0.001\phantom{0}\rlap{*} & 0.000 & \ $\pm$ 0.030 \\" in source
+    assert r"\multicolumn{2}{c}{m}" in source
+
+
+@given(NASTY)
+def test_widths_add_up(text: str) -> None:
+    """A text is as wide as its characters, and none takes nothing."""
+    assert width(text + "x") > width(text) >= 2 * len(text)
