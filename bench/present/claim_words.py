@@ -43,14 +43,6 @@ def figure(row: Any) -> str:
     return f"{'× ' if row.scale == 'ratio' else ''}{numbers.interval(row.estimate, row.low, row.high)}"
 
 
-def _change(fraction: float) -> str:
-    return f"{'+' if fraction > 0 else ''}{numbers.percent(fraction)}"
-
-
-def _change_within(fraction: float, low: float, high: float) -> str:
-    return _change(fraction) if isnan(low) else f"{_change(fraction)} [{_change(low)}, {_change(high)}]"
-
-
 def _reason(row: Any, metric: str) -> str:
     """What was found, and why that is the verdict."""
     if row.verdict == NOT_IDENTIFIABLE:
@@ -104,7 +96,7 @@ def _beside_published(row: Any) -> str:
     if isnan(row.change):
         return said
     means = ", of arithmetic means as published" if row.scale == "ratio" else ""
-    said += f" Ours{means}: {_change_within(row.change, row.change_low, row.change_high)}"
+    said += f" Ours{means}: {numbers.percent_interval(row.change, row.change_low, row.change_high)}"
     if not isnan(row.two_sample_t):
         t, p, d = numbers.statistic(row.two_sample_t), numbers.p_value(row.two_sample_p), numbers.statistic(row.d)
         said += f" (two samples, as published: t {t}, p {p}, d {d})"
@@ -126,11 +118,11 @@ def _credit(row: Any, parts: DataFrame) -> str:
     own = parts[(parts["claim"] == row.claim) & (parts["part"] != "total")]
     if own["change"].isna().any():
         return f"{lead}, and the combinations that would tell them apart were not run."
-    said = [f"{part.part} {_change_within(part.change, part.low, part.high)}" for part in own.itertuples()]
+    said = [f"{part.part} {numbers.percent_interval(part.change, part.low, part.high)}" for part in own.itertuples()]
     credited = own[own["part"] == row.credited_to].iloc[0]
     shown = credited["low"] > 0 or credited["high"] < 0
     ending = "" if shown else f"; that {row.credited_to} has a part in it is not shown by these cells"
-    return f"{lead}: of {_change(row.change)}, {numbers.listed(said)}{ending}."
+    return f"{lead}: of {numbers.percent_change(row.change)}, {numbers.listed(said)}{ending}."
 
 
 def _sensitivity(row: Any) -> str:

@@ -129,9 +129,7 @@ def _parts(parts: DataFrame) -> Iterator[Table]:
         columns = (
             Column("Claim", ("claim",), key=True),
             Column("Part", ("part",), key=True),
-            Column("Change", ("change",), "percent"),
-            Column("95% from", ("low",), "percent"),
-            Column("to", ("high",), "percent"),
+            Column("Change [95% CI]", ("change", "low", "high"), "percent_interval"),
             Column("Seeds", ("n",), "count", detail=True),
         )
         note = (

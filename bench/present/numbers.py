@@ -96,6 +96,17 @@ def percent(fraction: float) -> str:
     return f"{fixed(100 * fraction, 1 if abs(fraction) < 1 else 0)}%"
 
 
+def percent_change(fraction: float) -> str:
+    """A change as per cent, with its sign: ``+12.3%``."""
+    return f"{'+' if fraction > 0 else ''}{percent(fraction)}"
+
+
+def percent_interval(fraction: float, low: float, high: float) -> str:
+    """A change with its interval, ``−5.8% [−23.4%, +15.4%]``; alone if it has none."""
+    change, *limits = map(percent_change, (fraction, low, high))
+    return change if math.isnan(low) else f"{change} [{', '.join(limits)}]"
+
+
 def count(value: float) -> str:
     """An integer; thousands are not separated, so that it can be copied."""
     return MISSING if math.isnan(value) else str(int(value))

@@ -18,6 +18,7 @@ Kind = Literal[
     "statistic",
     "degrees",
     "percent",
+    "percent_interval",
     "marked",
     "verdict",
     "p",
@@ -59,7 +60,7 @@ def signed(verdict: str) -> str:
 class Column:
     """A column of a table: its heading, the columns of the frame that each cell is made of, and how.
 
-    ``interval`` reads (estimate, low, high), ``mean_sd`` (mean, SD), ``mean_sd_n`` (mean, SD, n), ``p_marked`` and
+    ``interval`` and ``percent_interval`` read (estimate, low, high), ``mean_sd`` (mean, SD), ``mean_sd_n`` (mean, SD, n), ``p_marked`` and
     ``marked`` (a p value or another number, whether to mark it with * or !); every other kind reads one column.
     ``verdict`` is text that begins with one of ``SIGNS`` and is shown behind its sign.
     ``no_effect`` is the value that means none, 1 for ratios: where there is room, a terminal draws the intervals around
@@ -222,6 +223,7 @@ _TEXT: Mapping[Kind, Callable[..., str]] = {
     "degrees": lambda value: numbers.fixed(value, 0 if float(value).is_integer() else 1),
     "p": numbers.p_value,
     "percent": numbers.percent,
+    "percent_interval": numbers.percent_interval,
 }
 _SPREAD_TEXT: Mapping[Kind, Callable[..., str]] = {
     "interval": lambda shared, value, low, high: numbers.interval(value, low, high, shared),

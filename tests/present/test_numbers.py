@@ -45,6 +45,8 @@ NAN = math.nan
         (numbers.ranges([0, 1, 2]), "0 to 2"),
         (numbers.ranges([0, 2]), "0, 2"),
         (numbers.counted(1, "seed"), "1 seed"),
+        (numbers.percent_interval(-0.058, -0.234, 0.154), "−5.8% [−23.4%, +15.4%]"),
+        (numbers.percent_interval(0.5, math.nan, math.nan), "+50.0%"),
     ],
 )
 def test_examples(made: str, text: str) -> None:
