@@ -26,7 +26,7 @@ _GAP, _SMALL = 12.0, 9 / 8
 """Points between columns; how much larger than footnotes a table is set where it has room."""
 _MOST_LINES = 40
 """A longer table is continued in another."""
-_NARROWEST = 62.0
+_NARROWEST = 64.0
 """Points: no column of text is wrapped to less."""
 
 

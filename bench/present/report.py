@@ -60,8 +60,9 @@ def signed(verdict: str) -> str:
 class Column:
     """A column of a table: its heading, the columns of the frame that each cell is made of, and how.
 
-    ``interval`` and ``percent_interval`` read (estimate, low, high), ``mean_sd`` (mean, SD), ``mean_sd_n`` (mean, SD, n), ``p_marked`` and
-    ``marked`` (a p value or another number, whether to mark it with * or !); every other kind reads one column.
+    ``interval`` and ``percent_interval`` read (estimate, low, high), ``mean_sd`` (mean, SD), ``mean_sd_n`` (mean, SD,
+    n), ``p_marked`` and ``marked`` (a p value or another number, whether to mark it with * or !); every other kind
+    reads one column.
     ``verdict`` is text that begins with one of ``SIGNS`` and is shown behind its sign.
     ``no_effect`` is the value that means none, 1 for ratios: where there is room, a terminal draws the intervals around
     it. ``key`` columns name the row and are repeated where a table is split to fit; ``detail`` columns are the first to
