@@ -24,7 +24,7 @@ _PAGE, _COLUMN = 345.0, 200.0
 """Points: the narrowest common page of one column, article's, and its column where there are two."""
 _GAP, _SMALL = 12.0, 9 / 8
 """Points between columns; how much larger than footnotes a table is set where it has room."""
-_MOST_LINES = 40
+_MOST_LINES = 36
 """A longer table is continued in another."""
 _NARROWEST = 64.0
 """Points: no column of text is wrapped to less."""
