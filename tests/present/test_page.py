@@ -155,19 +155,21 @@ def test_contents_unfold_what_they_lead_to(visit: Visit) -> None:
     assert section.locator("ul").is_visible()
 
 
-def test_a_link_opens_what_is_folded(browser: Browser, path: Path) -> None:
-    """A page that is opened at the anchor of a table in a folded section shows that table and names its section."""
-    found = Visit(browser, path, "#everything-verdicts")
+@pytest.mark.parametrize("anchor", ["#everything", "#everything-verdicts"])
+def test_a_link_opens_what_is_folded(browser: Browser, path: Path, anchor: str) -> None:
+    """A page opened at the anchor of a folded section, or of a table in it, shows its tables and names the section."""
+    found = Visit(browser, path, anchor)
     found.page.locator("#everything table").first.wait_for(state="visible")
     current = found.page.locator(".contents [aria-current]")
     found.page.wait_for_function("() => document.querySelector('.contents [aria-current]').hash === '#everything'")
-    assert found.page.locator("#everything-verdicts").evaluate("(it) => it.getBoundingClientRect().top < innerHeight")
+    assert found.page.locator(anchor).evaluate("(it) => it.getBoundingClientRect().top < innerHeight")
     assert current.all_inner_texts() == ["Everything"]
     found.context.close()
 
 
 def test_every_section_of_the_contents_becomes_the_current_one(visit: Visit) -> None:
-    """Whichever section is followed, the contents mark that one alone and show the links to its tables only."""
+    """Whichever section is followed, the contents mark that one alone, even at the end of the page."""
+    visit.page.set_viewport_size({"width": 1280, "height": 2400})
     visit.page.add_style_tag(content="html { scroll-behavior: auto !important; }")
     for link in visit.page.locator(".contents div > ol > li > a").all():
         link.click()
