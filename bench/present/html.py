@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
+from itertools import chain, count
+from typing import NamedTuple
 
 from bench.present.report import Column, Figure, Report, Section, Table, plain
 
@@ -28,6 +30,9 @@ _COLOURS = {
 _TONES = {"✓ ": "good", "✗ ": "bad", "= ": "good", "≈ ": "good", "? ": "open", "≠ ": "open", "– ": "open"}
 """Sign of a verdict (``report.SIGNS``) -> its class in report.css."""
 
+_PORTRAIT = 10
+"""So many columns fit an upright page; a table with more is printed across."""
+
 
 def page(report: Report) -> str:
     """The whole report as one file: styles, script and figures in it; a policy forbids it to load anything else."""
@@ -38,12 +43,8 @@ def page(report: Report) -> str:
         f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; "
         "form-action 'none'"
     )
-    names = _anchors(report)
-    contents = "".join(
-        f'<li><a href="#{name}">{_text(section.title)}</a></li>'
-        for name, section in zip(names, report.sections, strict=True)
-    )
-    sections = "".join(_section(section, name) for name, section in zip(names, report.sections, strict=True))
+    placed = _placed(report)
+    sections = "".join(_section(part) for part in placed)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
@@ -51,7 +52,7 @@ def page(report: Report) -> str:
         '<meta name="referrer" content="no-referrer">\n'
         f"<title>{_text(report.title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
         '<a class="skip" href="#report">Skip the contents</a>\n<div class="page">\n'
-        f'<nav class="contents" aria-label="Contents"><p>Contents</p><ol>{contents}</ol></nav>\n'
+        f'<nav class="contents" aria-label="Contents">{_contents(placed)}</nav>\n'
         f'<main id="report">\n<h1>{_text(report.title)}</h1>\n{sections}</main>\n</div>\n'
         f"<script>{script}</script>\n</body>\n</html>\n"
     )
@@ -78,33 +79,81 @@ def embedded(figure: Figure) -> str:
     )
 
 
-def _anchors(report: Report) -> list[str]:
-    return [f"section-{position}" for position in range(1, len(report.sections) + 1)]
+class _Placed(NamedTuple):
+    """A section with its anchor, and its exhibits with theirs."""
+
+    section: Section
+    anchor: str
+    exhibits: Sequence[tuple[Table | Figure, str]]
 
 
-def _section(section: Section, name: str) -> str:
+def _placed(report: Report) -> list[_Placed]:
+    """Anchors are the words of a title, so that a link survives another section, and numbered where they repeat."""
+    taken = {"report"}
+
+    def anchor(*titles: str) -> str:
+        stem = "-".join(re.findall(r"[a-z0-9]+", " ".join(titles).lower())) or "part"
+        name = next(name for name in chain([stem], (f"{stem}-{n}" for n in count(2))) if name not in taken)
+        taken.add(name)
+        return name
+
+    return [
+        _Placed(
+            section, anchor(section.title), [(part, anchor(section.title, _title(part))) for part in section.exhibits]
+        )
+        for section in report.sections
+    ]
+
+
+def _title(exhibit: Table | Figure) -> str:
+    return exhibit.title if isinstance(exhibit, Figure) else exhibit.caption
+
+
+def _contents(placed: Sequence[_Placed]) -> str:
+    """Links to the sections, those for looking things up last; below a section those to its tables, or else figures."""
+    first = "".join(_entry(part) for part in placed if not part.section.appendix)
+    last = "".join(_entry(part) for part in placed if part.section.appendix)
+    for_looking_up = f"<p>For looking up</p><ol>{last}</ol>" if last else ""
+    return f"<details><summary>Contents<span></span></summary><div><ol>{first}</ol>{for_looking_up}</div></details>"
+
+
+def _entry(part: _Placed) -> str:
+    kind = Table if part.section.tables else Figure
+    inner = [_link(_title(exhibit), anchor) for exhibit, anchor in part.exhibits if isinstance(exhibit, kind)]
+    below = f"<ol>{''.join(f'<li>{link}</li>' for link in inner)}</ol>" if len(inner) > 1 else ""
+    return f"<li>{_link(part.section.title, part.anchor)}{below}</li>"
+
+
+def _link(text: str, anchor: str) -> str:
+    return f'<a href="#{anchor}">{_text(text)}</a>'
+
+
+def _section(part: _Placed) -> str:
+    section = part.section
     heading = f"<h2>{_text(section.title)}</h2>"
-    body = "".join(
-        [
-            *_words(section),
-            *(_figure(part) if isinstance(part, Figure) else _sortable(part) for part in section.exhibits),
-            *_lines(section),
-        ]
+    exhibits = "".join(
+        _figure(exhibit, anchor) if isinstance(exhibit, Figure) else _sortable(exhibit, anchor)
+        for exhibit, anchor in part.exhibits
     )
+    shown = f'<div class="exhibits">\n{exhibits}</div>' if exhibits else ""
+    body = "".join([*_words(section), shown, *_lines(section)])
     inner = f"<details><summary>{heading}</summary>{body}</details>" if section.appendix else f"{heading}{body}"
-    return f'<section id="{name}"{" class=verdict" if section.verdict else ""}>{inner}</section>\n'
+    return f'<section id="{part.anchor}"{" class=verdict" if section.verdict else ""}>{inner}</section>\n'
 
 
-def _figure(figure: Figure) -> str:
-    label = _text(figure.title)
-    scroll = f'<div class="scroll" tabindex="0" role="group" aria-label="{label}">'
-    return f"<figure>{scroll}{embedded(figure)}</div><figcaption>{_text(figure.caption)}</figcaption></figure>\n"
+def _figure(figure: Figure, anchor: str) -> str:
+    shown = _scrolling(figure.title, embedded(figure))
+    return f'<figure id="{anchor}">{shown}<figcaption>{_text(figure.caption)}</figcaption></figure>\n'
 
 
-def _sortable(table: Table) -> str:
-    scroll = f'<div class="scroll" tabindex="0" role="group" aria-label="{_text(table.caption)}">'
+def _sortable(table: Table, anchor: str) -> str:
+    wide = " wide" if len(table.columns) > _PORTRAIT else ""
     notes = "".join(f'<p class="note">{_text(note)}</p>' for note in table.notes)
-    return f'<div class="table">{scroll}{"".join(_table(table))}</div>{notes}</div>\n'
+    return f'<div class="table{wide}" id="{anchor}">{_scrolling(table.caption, "".join(_table(table)))}{notes}</div>\n'
+
+
+def _scrolling(label: str, inner: str) -> str:
+    return f'<div class="scroll" tabindex="0" role="group" aria-label="{_text(label)}">{inner}</div>'
 
 
 def _bare(section: Section) -> Iterator[str]:
@@ -138,8 +187,9 @@ def _table(table: Table) -> Iterator[str]:
     for column, label in zip(table.columns, table.header, strict=True):
         yield f'<th scope="col"{_align(column)}>{_text(label)}</th>'
     yield "</tr></thead><tbody>"
+    judged = any(column.kind == "verdict" for column in table.columns)
     for row in table.rows:
-        marked = ' class="marked"' if any(cell.endswith("*") for cell in row) else ""
+        marked = ' class="marked"' if not judged and any(cell.endswith("*") for cell in row) else ""
         yield f"<tr{marked}>{''.join(map(_cell, table.columns, row))}</tr>"
     yield "</tbody></table>"
 

@@ -1,4 +1,4 @@
-"""The HTML page as a browser shows it: nothing is loaded, tables sort and filter, anyone can read it, light or dark."""
+"""The HTML page in a browser: nothing is loaded, nothing is lost on a phone or on paper, anyone can read it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from bench.present import html
 from bench.present.build import analysis_sections
 from bench.present.illustrate import illustrated
-from bench.present.report import Report, Section
+from bench.present.report import SIGNS, Column, Report, Section, Table
 from tests.present.test_figures import simulated
 from tests.present.test_renderers import toy_report
 
@@ -27,7 +27,8 @@ ATTACK = "<img src=x onerror=document.title='attacked'><script>document.title='a
 QUIET = ["--no-sandbox", "--disable-gpu"]
 QUIET += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 PATIENCE = 240_000  # milliseconds that a busy machine may take
-UNFOLD = "document.querySelectorAll('details').forEach((folded) => (folded.open = true))"
+PHONE, DESK = {"width": 390, "height": 800}, {"width": 1280, "height": 800}
+UNFOLD = "document.querySelectorAll('main details').forEach((folded) => (folded.open = true))"
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +43,21 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page with every kind of section and figure, and the toy's table of signed, missing and infinite numbers."""
+    """A page with every kind of section, figure and verdict, and the toy's signed, missing and infinite numbers."""
     analysis, runs, context = simulated({"reg": ["l1", "l2"], "act": ["relu", "gelu"]}, label=ATTACK)
     sections = illustrated(list(analysis_sections(analysis, context, 6)), analysis, runs, context)
-    (toy,) = toy_report().sections[1].tables
-    long = replace(toy, caption="Long", frame=pd.concat([toy.frame, toy.frame]))
-    toys = [Section("Toys", exhibits=[long, toy])]
+    state, effects, appendix = toy_report().sections
+    (toy,) = effects.tables
+    long = replace(toy, caption="Long", frame=pd.concat([toy.frame] * 6))
+    words = pd.DataFrame({"claim": [f"claim {n}" for n in range(len(SIGNS))], "verdict": list(SIGNS)})
+    judged = Table(
+        "Verdicts", words, [Column("Claim", ("claim",), key=True), Column("Verdict", ("verdict",), "verdict")]
+    )
+    toys = [
+        replace(state, exhibits=[judged], lines=["x" * 300]),
+        Section("Toys", exhibits=[long, toy]),
+        replace(appendix, exhibits=[judged, toy]),
+    ]
     written = tmp_path_factory.mktemp("page") / "report.html"
     written.write_text(html.page(Report(ATTACK, {}, [*sections, *toys])), encoding="utf-8")
     return written
@@ -56,7 +66,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Visit:
     """A page that was opened, with what the browser had to say and asked for."""
 
-    def __init__(self, browser: Browser, path: Path, **options: Any) -> None:
+    def __init__(self, browser: Browser, path: Path, anchor: str = "", **options: Any) -> None:
         self.context = browser.new_context(**options)
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(PATIENCE)
@@ -65,7 +75,7 @@ class Visit:
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(path.as_uri())
+        self.page.goto(path.as_uri() + anchor)
 
 
 @pytest.fixture
@@ -83,12 +93,13 @@ def test_nothing_is_loaded_and_nothing_complains(visit: Visit, path: Path) -> No
     assert visit.page.locator("img").count() == 0
 
 
+@pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_anyone_can_read_it(browser: Browser, path: Path, scheme: str) -> None:
-    """Axe finds nothing to complain of, contrast included, with everything unfolded, in light and in dark."""
+def test_anyone_can_read_it(browser: Browser, path: Path, scheme: str, viewport: dict[str, int]) -> None:
+    """Axe finds nothing to complain of, contrast included, with everything unfolded, in any light, on any screen."""
     from axe_playwright_python.sync_playwright import Axe
 
-    found = Visit(browser, path, color_scheme=scheme)
+    found = Visit(browser, path, color_scheme=scheme, viewport=viewport)
     found.page.evaluate(UNFOLD)
     violations = Axe().run(found.page).response["violations"]
     found.context.close()
@@ -126,6 +137,14 @@ def test_words_filter_rows(visit: Visit) -> None:
     assert rows.count() == everything
 
 
+def test_only_long_tables_are_filtered(visit: Visit) -> None:
+    """A filter stands above every table of more than twenty rows and above no other."""
+    blocks = visit.page.locator(".table").all()
+    filtered = [block.locator("input").count() == 1 for block in blocks]
+    assert filtered == [block.locator("tbody tr").count() > 20 for block in blocks]
+    assert True in filtered
+
+
 def test_contents_unfold_what_they_lead_to(visit: Visit) -> None:
     """A link of the contents, by keyboard, opens the folded section that it leads to."""
     link = visit.page.get_by_role("navigation").get_by_role("link", name="Methods")
@@ -136,7 +155,87 @@ def test_contents_unfold_what_they_lead_to(visit: Visit) -> None:
     assert section.locator("ul").is_visible()
 
 
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("anchor", ["#everything", "#everything-verdicts"])
+def test_a_link_opens_what_is_folded(browser: Browser, path: Path, anchor: str) -> None:
+    """A page opened at the anchor of a folded section, or of a table in it, shows its tables and names the section."""
+    found = Visit(browser, path, anchor)
+    found.page.locator("#everything table").first.wait_for(state="visible")
+    current = found.page.locator(".contents [aria-current]")
+    found.page.wait_for_function("() => document.querySelector('.contents [aria-current]').hash === '#everything'")
+    assert found.page.locator(anchor).evaluate("(it) => it.getBoundingClientRect().top < innerHeight")
+    assert current.all_inner_texts() == ["Everything"]
+    found.context.close()
+
+
+def test_every_section_of_the_contents_becomes_the_current_one(visit: Visit) -> None:
+    """Whichever section is followed, the contents mark that one alone, even at the end of the page."""
+    visit.page.set_viewport_size({"width": 1280, "height": 2400})
+    visit.page.add_style_tag(content="html { scroll-behavior: auto !important; }")
+    for link in visit.page.locator(".contents div > ol > li > a").all():
+        link.click()
+        visit.page.wait_for_function("(it) => it.ariaCurrent === 'location'", arg=link.element_handle())
+        assert visit.page.locator(".contents [aria-current]").count() == 1
+        below = link.locator("xpath=following-sibling::ol").all()
+        assert visit.page.locator(".contents li ol:visible").count() == len(below)
+
+
+def test_contents_take_one_line_of_a_phone(browser: Browser, path: Path) -> None:
+    """On a phone the contents are folded, unfold by keyboard, and fold again when a link is followed."""
+    found = Visit(browser, path, viewport=PHONE)
+    link = found.page.get_by_role("navigation").get_by_role("link", name="Toys", exact=True)
+    assert not link.is_visible()
+    found.page.locator(".contents summary").focus()
+    found.page.keyboard.press("Enter")
+    link.wait_for(state="visible")
+    link.click()
+    link.wait_for(state="hidden")
+    heading = found.page.get_by_role("heading", name="Toys", exact=True)
+    found.page.wait_for_function(
+        "(it) => Math.abs(it.getBoundingClientRect().top - document.querySelector('.contents').offsetHeight) < 60",
+        arg=heading.element_handle(),
+    )
+    found.context.close()
+
+
+def test_what_is_cut_says_so(browser: Browser, path: Path) -> None:
+    """On a phone exactly what overflows fades out, takes the keyboard's focus, and keeps caption and key in sight."""
+    found = Visit(browser, path, viewport=PHONE)
+    found.page.evaluate(UNFOLD)
+    cut = 0
+    for scroller in found.page.locator(".scroll").all():
+        overflows = scroller.evaluate("(it) => it.scrollWidth > it.clientWidth + 1")
+        handle = scroller.element_handle()
+        found.page.wait_for_function("([it, cut]) => (it.tabIndex === 0) === cut", arg=[handle, overflows])
+        assert (scroller.evaluate("(it) => getComputedStyle(it).maskImage") != "none") == overflows
+        if not overflows:
+            continue
+        cut += 1
+        scroller.evaluate("(it) => it.scrollTo({ left: it.scrollWidth, behavior: 'instant' })")
+        found.page.wait_for_function("(it) => it.matches('.before:not(.after)')", arg=handle)
+        left = scroller.evaluate("(it) => it.getBoundingClientRect().left")
+        for kept in scroller.locator("caption, tbody th:first-child").all():
+            box = kept.bounding_box()
+            assert box
+            assert box["x"] == pytest.approx(left, abs=1)
+            assert box["x"] + box["width"] <= PHONE["width"]
+    assert cut > 3
+    found.context.close()
+
+
+@pytest.mark.parametrize(("width", "paged"), [(680, ":not(.wide)"), (940, ".wide")], ids=["upright", "across"])
+def test_paper_shows_everything(browser: Browser, path: Path, width: int, paged: str) -> None:
+    """In print, even without the script, all is unfolded, nothing is cut at the edge, and there are no tools."""
+    found = Visit(browser, path, java_script_enabled=False, viewport={"width": width, "height": 1000})
+    found.page.emulate_media(media="print")
+    assert not found.page.locator(".contents").is_visible()
+    assert not found.page.locator(".tools:visible").count()
+    for place in found.page.locator(f":is(figure, .table){paged} > .scroll").all():
+        assert place.is_visible()
+        assert place.evaluate("(it) => it.scrollWidth <= it.clientWidth + 1"), place.get_attribute("aria-label")
+    found.context.close()
+
+
+@pytest.mark.parametrize("width", [360, 390, 768, 1280, 1920])
 def test_nothing_sticks_out(browser: Browser, path: Path, width: int) -> None:
     """On a phone and on a desk the page is no wider than the screen; wide tables and figures scroll in themselves."""
     found = Visit(browser, path, viewport={"width": width, "height": 800})

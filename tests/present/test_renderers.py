@@ -210,6 +210,37 @@ def test_a_page_shows_any_string_as_it_is(text: str) -> None:
     assert page.count(escape(plain(text)) or "x") >= empty.count(">x<")
 
 
+@given(NASTY)
+def test_every_link_of_a_page_leads_somewhere(text: str) -> None:
+    """Whatever sections and tables are called, anchors are different, and every link has the one it names."""
+    report = report_of(text)
+    twice = html.page(Report(text, {}, [*report.sections, *report.sections]))
+    anchors = re.findall(r' id="([^"]*)"', re.sub(r"<svg.*?</svg>", "", twice))
+    assert len(anchors) == len(set(anchors)) == 7
+    assert set(re.findall(r' href="#([^"]*)"', twice)) <= set(anchors)
+
+
+def test_anchors_are_the_words_of_titles() -> None:
+    """A link survives when another section is added: it is made of titles, not of positions."""
+    page = html.page(toy_report())
+    anchors = ["effects", "effects-a-dot", "effects-interference-lower-is-better"]
+    assert all(f' id="{anchor}"' in page for anchor in anchors)
+
+
+def test_verdicts_are_told_apart_by_their_signs() -> None:
+    """A table of verdicts highlights no row for its p; each verdict has a sign, and a tone for who sees colours."""
+    frame = DataFrame(
+        {"claim": list("abc"), "verdict": ["supported", "refuted", "inconclusive"], "p": [0.01, 0.02, 0.9]}
+    )
+    columns = [Column("Claim", ("claim",), key=True), Column("Verdict", ("verdict",), "verdict")]
+    columns.append(Column("p", ("p", "starred"), "p_marked"))
+    table = Table("Claims", frame.assign(starred=frame["p"] < 0.05), columns)
+    page = html.page(Report("t", {}, [Section("s", exhibits=[table])]))
+    assert "0.010 *" in page
+    assert 'class="marked"' not in page
+    assert re.findall(r'<span class="(\w+)">(.) ', page) == [("good", "✓"), ("bad", "✗"), ("open", "?")]
+
+
 @given(NASTY, st.integers(40, 200))
 def test_terminal_never_exceeds_its_width(text: str, width: int) -> None:
     """No line is wider than the terminal, no control sequence of a user's string reaches it, and no markup is read."""

@@ -1,8 +1,9 @@
 "use strict";
-// Tables can be sorted by any column and filtered by words; the contents bar follows the reader. Without this script
-// everything can still be read.
+// Tables can be sorted by any column and, if long, filtered by words; the contents follow the reader, and links open what
+// is folded. Without this script everything can still be read.
 
 const MISSING = "–";
+const LONG = 20;
 
 function number(text) {
   const found = text.replaceAll("−", "-").replace("<", "").replace("∞", "Infinity").match(/-?(?:\d+\.?\d*(?:e-?\d+)?|Infinity)/);
@@ -28,8 +29,7 @@ function sortBy(table, column) {
   table.tBodies[0].append(...rows);
 }
 
-function addTools(block) {
-  const table = block.querySelector("table");
+function makeSortable(table) {
   for (const [column, header] of [...table.tHead.rows[0].cells].entries()) {
     const button = document.createElement("button");
     button.type = "button";
@@ -37,7 +37,9 @@ function addTools(block) {
     button.addEventListener("click", () => sortBy(table, column));
     header.append(button);
   }
-  if (table.tBodies[0].rows.length < 6) return;
+}
+
+function addFilter(block, table) {
   const tools = document.createElement("p");
   tools.className = "tools";
   const label = document.createElement("label");
@@ -62,26 +64,87 @@ function addTools(block) {
   });
 }
 
-function unfold(id) {
-  const folded = document.getElementById(id)?.querySelector("details");
-  if (folded) folded.open = true;
+for (const block of document.querySelectorAll(".table")) {
+  const table = block.querySelector("table");
+  makeSortable(table);
+  if (table.tBodies[0].rows.length > LONG) addFilter(block, table);
 }
 
-document.querySelectorAll(".table").forEach(addTools);
-document.querySelectorAll(".contents a").forEach((link) => {
-  link.addEventListener("click", () => unfold(link.hash.slice(1)));
-});
-unfold(location.hash.slice(1));
-window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((folded) => (folded.open = true)));
+// What is wider than its place shows on which side there is more, and only that can be reached by keyboard to be scrolled.
+function showWhatIsHidden(scroller) {
+  const room = scroller.scrollWidth - scroller.clientWidth;
+  scroller.classList.toggle("before", scroller.scrollLeft > 1);
+  scroller.classList.toggle("after", scroller.scrollLeft < room - 1);
+  if (room > 1) scroller.tabIndex = 0;
+  else scroller.removeAttribute("tabindex");
+}
 
-const follow = new IntersectionObserver(
-  (entries) => {
-    for (const { target, isIntersecting } of entries) {
-      if (!isIntersecting) continue;
-      document.querySelectorAll(".contents a").forEach((link) => link.removeAttribute("aria-current"));
-      document.querySelector(`.contents a[href="#${target.id}"]`)?.setAttribute("aria-current", "true");
-    }
-  },
-  { rootMargin: "0px 0px -75% 0px" },
-);
-document.querySelectorAll("main section").forEach((section) => follow.observe(section));
+const resized = new ResizeObserver((entries) => entries.forEach(({ target }) => showWhatIsHidden(target)));
+for (const scroller of document.querySelectorAll(".scroll")) {
+  scroller.addEventListener("scroll", () => showWhatIsHidden(scroller), { passive: true });
+  resized.observe(scroller);
+}
+
+// Links open what is folded; so does printing.
+function reach(hash) {
+  const target = document.getElementById(hash.slice(1));
+  const folded = target?.closest("main details") ?? target?.querySelector("details");
+  if (folded) folded.open = true;
+  target?.scrollIntoView();
+}
+
+let opened = [];
+window.addEventListener("beforeprint", () => {
+  opened = [...document.querySelectorAll("main details:not([open])")];
+  opened.forEach((folded) => (folded.open = true));
+});
+window.addEventListener("afterprint", () => opened.forEach((folded) => (folded.open = false)));
+
+// The contents are folded where they would stand above the report, and name the section that is being read.
+const contents = document.querySelector(".contents");
+const list = contents.querySelector("details");
+const here = list.querySelector("summary span");
+const links = new Map([...contents.querySelectorAll("div > ol > li > a")].map((link) => [link.hash.slice(1), link]));
+const sections = [...document.querySelectorAll("main > section")];
+const narrow = window.matchMedia("(max-width: 64rem)");
+let current;
+
+// The section that was asked for, while it is in sight; else the last one whose top has gone by.
+function sectionBeingRead() {
+  const top = (section) => section.getBoundingClientRect().top;
+  const isAtEnd = window.innerHeight + window.scrollY > document.documentElement.scrollHeight - 2;
+  const wanted = document.getElementById(location.hash.slice(1))?.closest("section");
+  if (wanted && top(wanted) > -2 && top(wanted) < (isAtEnd ? window.innerHeight : 100)) return wanted;
+  return sections.findLast((section) => top(section) < 100) ?? sections[0];
+}
+
+function follow() {
+  const found = sectionBeingRead();
+  if (!found || found === current) return;
+  links.get(current?.id)?.removeAttribute("aria-current");
+  current = found;
+  const link = links.get(found.id);
+  link.setAttribute("aria-current", "location");
+  here.textContent = `: ${link.textContent}`;
+  if (!narrow.matches) contents.scrollTop = link.offsetTop - contents.clientHeight / 2;
+}
+
+function fold() {
+  list.open = !narrow.matches;
+}
+
+contents.addEventListener("click", (event) => {
+  const link = event.target.closest("a");
+  if (!link) return;
+  if (narrow.matches) list.open = false;
+  reach(link.hash);
+});
+narrow.addEventListener("change", fold);
+window.addEventListener("hashchange", () => {
+  reach(location.hash);
+  follow();
+});
+window.addEventListener("scroll", follow, { passive: true });
+fold();
+reach(location.hash);
+follow();
