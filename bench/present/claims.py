@@ -61,14 +61,14 @@ def sections(run: Run, verdicts: ClaimVerdicts, context: Context, *, unfinished:
     shown = claims.assign(
         verdict=[_verdict(row) for row in claims.itertuples()],
         found=[figure(row) for row in claims.itertuples()],
-        adjusted=[_sided(row) for row in claims.itertuples()],
+        decides=claims["verdict"].isin(DECIDED),
     )
     columns = (
         Column("Claim", ("claim",), key=True),
         Column("Verdict", ("verdict",), "verdict"),
         Column("Found [95% CI]", ("found",)),
         Column("p", ("p",), "p", detail=True),
-        Column("adj. p", ("adjusted",)),
+        Column("adj. p", ("p_adjusted", "side", "decides"), "p_sided"),
         Column("Published", ("published",), detail=True),
     )
     said = [*_overview(claims, unfinished=unfinished), *sequential]
@@ -116,12 +116,6 @@ def _verdict(row: Any) -> str:
     if row.credited_to and row.changed != row.credited_to and row.verdict in DECIDED:
         said += f", not of {row.credited_to} alone"
     return f"{said}, {_POST_HOC}" if row.declared == _POST_HOC else said
-
-
-def _sided(row: Any) -> str:
-    """``0.019 against *``: the star where it decides."""
-    star = " *" if row.p_adjusted <= row.alpha else ""
-    return f"{numbers.p_value(row.p_adjusted)} {row.side}{star}".strip()
 
 
 def _parts(parts: DataFrame) -> Iterator[Table]:

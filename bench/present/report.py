@@ -23,6 +23,7 @@ Kind = Literal[
     "verdict",
     "p",
     "p_marked",
+    "p_sided",
     "interval",
     "mean_sd",
     "mean_sd_n",
@@ -61,8 +62,8 @@ class Column:
     """A column of a table: its heading, the columns of the frame that each cell is made of, and how.
 
     ``interval`` and ``percent_interval`` read (estimate, low, high), ``mean_sd`` (mean, SD), ``mean_sd_n`` (mean, SD,
-    n), ``p_marked`` and ``marked`` (a p value or another number, whether to mark it with * or !); every other kind
-    reads one column.
+    n), ``p_marked`` and ``marked`` (a p value or another number, whether to mark it with * or !), ``p_sided`` (a p
+    value, for or against, whether to mark it); every other kind reads one column.
     ``verdict`` is text that begins with one of ``SIGNS`` and is shown behind its sign.
     ``no_effect`` is the value that means none, 1 for ratios: where there is room, a terminal draws the intervals around
     it. ``key`` columns name the row and are repeated where a table is split to fit; ``detail`` columns are the first to
@@ -88,7 +89,7 @@ class Column:
             shared = numbers.shared_decimals((high - low) / 2 for _, low, high in values)
         elif self.kind in ("mean_sd", "mean_sd_n"):
             shared = numbers.shared_decimals(sd for _, sd, *_ in values)
-        elif self.kind in ("marked", "p_marked"):
+        elif self.kind in _MARKED:
             return _marked(values, *_MARKED[self.kind])
         else:
             return [_TEXT[self.kind](*row) for row in values]
@@ -208,11 +209,11 @@ class Report:
         return html.fragment(self)
 
 
-def _marked(values: Sequence[tuple[Any, Any]], text: Callable[[float], str], sign: str) -> list[str]:
+def _marked(values: Sequence[tuple[Any, ...]], text: Callable[..., str], sign: str) -> list[str]:
     """Numbers with a sign behind the marked ones, and a blank in its place behind the others."""
-    if not any(mark for _, mark in values):
-        return [text(value) for value, _ in values]
-    return [f"{text(value)} {sign if mark else ' '}" for value, mark in values]
+    if not any(mark for *_, mark in values):
+        return [text(*value) for *value, _ in values]
+    return [f"{text(*value)} {sign if mark else ' '}" for *value, mark in values]
 
 
 _TEXT: Mapping[Kind, Callable[..., str]] = {
@@ -231,7 +232,8 @@ _SPREAD_TEXT: Mapping[Kind, Callable[..., str]] = {
     "mean_sd": lambda shared, mean, sd: numbers.mean_sd(mean, sd, shared),
     "mean_sd_n": lambda shared, mean, sd, n: f"{numbers.mean_sd(mean, sd, shared)} (n={numbers.count(n)})",
 }
-_MARKED: Mapping[Kind, tuple[Callable[[float], str], str]] = {
+_MARKED: Mapping[Kind, tuple[Callable[..., str], str]] = {
     "marked": (numbers.statistic, "!"),
     "p_marked": (numbers.p_value, "*"),
+    "p_sided": (lambda p, side: f"{numbers.p_value(p)} {side}".strip(), "*"),
 }
