@@ -33,9 +33,14 @@ def pair_frame(runs: CodedRuns, metrics: Sequence[MetricEffects], confidence: fl
     chosen = list(combinations(cells, 2)) if len(cells) <= MOST_CELLS else [(0, cell) for cell in cells[1:]]
     b, a = (np.array([pair[side] for pair in chosen], dtype=np.int64) for side in (0, 1))
     labels = np.array(runs.cell_labels, dtype=object)
+    together = Cells.joined([entry.cells for entry in metrics])
+    start = len(cells) * np.repeat(np.arange(len(metrics)), len(chosen))
+    compared = compare_pairs(
+        together, start + np.tile(a, len(metrics)), start + np.tile(b, len(metrics)), confidence=confidence
+    )
     frames = []
-    for entry in metrics:
-        pairs = compare_pairs(entry.cells, a, b, confidence=confidence)
+    for place, entry in enumerate(metrics):
+        pairs = compared[place * len(chosen) : (place + 1) * len(chosen)].reset_index(drop=True)
         judged = (pairs["p_welch"] if runs.block is None else pairs["p_paired"]).where(b == 0)
         pairs["p_adjusted"] = adjust(judged, "holm")
         for name, p in _among_all(entry.cells, pairs, a, b).items():
