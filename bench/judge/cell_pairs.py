@@ -15,7 +15,7 @@ from bench.stats.coding import Floats, Ints
 from bench.stats.multiplicity import adjust
 from bench.stats.pairs import Cells, compare_pairs
 from bench.stats.posthoc import dunnett, tukey
-from bench.stats.ratio import ratio_of_means
+from bench.stats.ratio import ratios_of_pairs
 
 MOST_CELLS = 32
 """Among more cells only those with the reference are paired: others would be thousands."""
@@ -33,15 +33,20 @@ def pair_frame(runs: CodedRuns, metrics: Sequence[MetricEffects], confidence: fl
     chosen = list(combinations(cells, 2)) if len(cells) <= MOST_CELLS else [(0, cell) for cell in cells[1:]]
     b, a = (np.array([pair[side] for pair in chosen], dtype=np.int64) for side in (0, 1))
     labels = np.array(runs.cell_labels, dtype=object)
+    every_a, every_b = ((len(cells) * np.arange(len(metrics))[:, None] + side).ravel() for side in (a, b))
+    compared = compare_pairs(Cells.joined([entry.cells for entry in metrics]), every_a, every_b, confidence=confidence)
+    measured = Cells.joined([_measured(runs, entry) for entry in metrics])
+    ratios = ratios_of_pairs(measured, every_a, every_b, confidence)
     frames = []
-    for entry in metrics:
-        pairs = compare_pairs(entry.cells, a, b, confidence=confidence)
+    for place, entry in enumerate(metrics):
+        own = slice(place * len(chosen), (place + 1) * len(chosen))
+        pairs = compared[own].reset_index(drop=True)
         judged = (pairs["p_welch"] if runs.block is None else pairs["p_paired"]).where(b == 0)
         pairs["p_adjusted"] = adjust(judged, "holm")
         for name, p in _among_all(entry.cells, pairs, a, b).items():
             pairs[name] = p
-        for name, column in _ratios(runs, entry, a, b, confidence).items():
-            pairs[name] = column
+        for name, column in (("ratio", ratios.value), ("ratio_low", ratios.low), ("ratio_high", ratios.high)):
+            pairs[name] = column[own]
         for name in ("diff", "low", "high", "diff_paired", "low_paired", "high_paired"):
             pairs[name] = reported(pairs[name].to_numpy(), entry)
         pairs["family"] = f"cells against {labels[0]} (Holm): {'Welch' if runs.block is None else 'paired t'}"
@@ -70,16 +75,5 @@ def _among_all(cells: Cells, pairs: pd.DataFrame, a: Ints, b: Ints) -> dict[str,
     }
 
 
-def _ratios(runs: CodedRuns, entry: MetricEffects, a: Ints, b: Ints, confidence: float) -> dict[str, Floats]:
-    measured = np.exp(entry.values) if entry.log else entry.values
-    cells = Cells.of(measured, runs.cell, runs.block, len(runs.cells))
-    found = np.array([_ratio(cells, int(first), int(second), confidence) for first, second in zip(a, b, strict=True)])
-    found = found.reshape(len(a), 3)
-    return {"ratio": found[:, 0], "ratio_low": found[:, 1], "ratio_high": found[:, 2]}
-
-
-def _ratio(cells: Cells, a: int, b: int, confidence: float) -> tuple[float, float, float]:
-    if cells.table is None:
-        return ratio_of_means(cells.samples[a], cells.samples[b], paired=False, confidence=confidence)
-    both = np.isfinite(cells.table[:, a]) & np.isfinite(cells.table[:, b])
-    return ratio_of_means(cells.table[both, a], cells.table[both, b], paired=True, confidence=confidence)
+def _measured(runs: CodedRuns, entry: MetricEffects) -> Cells:
+    return Cells.of(np.exp(entry.values), runs.cell, runs.block, len(runs.cells)) if entry.log else entry.cells

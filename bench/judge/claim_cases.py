@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -33,7 +34,7 @@ class Case:
     assumes: tuple[Term, ...] = ()
     """Interactions that must be absent for the estimate to be what it is called."""
 
-    @property
+    @cached_property
     def measured(self) -> bool:
         """Whether some seed has every cell that is compared."""
         return self.weights is not None and len(self.sample().used) > 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -41,18 +42,18 @@ class Sample:
     """(comparisons, cells)."""
     margin: float | None
 
-    @property
+    @cached_property
     def used(self) -> Floats:
         """The rows of the seeds that have every cell compared."""
         compared = (self.weights != 0).any(axis=0)
         return np.asarray(self.table[np.isfinite(self.table[:, compared]).all(axis=1)])
 
-    @property
+    @cached_property
     def contrasts(self) -> Floats:
         """One row a seed, one column a comparison."""
         return np.asarray(np.where(np.isnan(self.used), 0.0, self.used) @ self.weights.T)
 
-    @property
+    @cached_property
     def magnitude(self) -> Floats:
         """Size of the values behind each comparison, which tells a spread from rounding."""
         return np.asarray(np.abs(self.weights) @ np.nan_to_num(np.abs(self.table)).max(axis=0, initial=0.0))

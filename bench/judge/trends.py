@@ -99,7 +99,7 @@ _SHOWN = {"estimate": "value", "low": "low", "high": "high"}
 def _estimates(entry: MetricEffects, weights: Floats, confidence: float) -> Estimates | None:
     """By the blocks that have all compared cells; None where no run has a value of some compared cell."""
     cells, compared = entry.cells, weights[0] != 0
-    magnitude = np.abs(weights).sum(axis=1) * cells.magnitude
+    magnitude = np.abs(weights) @ cells.magnitude
     if not (cells.n[compared] > 0).all():
         return None
     if cells.table is None:

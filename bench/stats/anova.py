@@ -54,7 +54,7 @@ class FittedAnova:
         rows = [] if self.without_blocks is None else [self._blocks(self.without_blocks, kind)]
         for position, term in enumerate(self.model.terms):
             own = self.model.column_owner == position
-            others = np.isin(self.model.column_owner, _adjusted_for(position, self.model.terms, kind))
+            others = _adjusted_for(position, self.model.terms, kind)[self.model.column_owner]
             along = _projected(self.model, own, others)
             sum_sq = float(along @ along) if kind != 3 or self.model.complete else float("nan")
             rows.append(_row(term, len(along), sum_sq, self.model))
@@ -87,12 +87,11 @@ def wald(estimates: Floats, covariance: Floats, df_error: float) -> tuple[float,
     return F, float(special.fdtrc(df, df_error, F))
 
 
-def _adjusted_for(position: int, terms: Sequence[Term], kind: SumsOfSquares) -> list[int]:
-    if kind == 1:
-        return list(range(position))
+def _adjusted_for(position: int, terms: Sequence[Term], kind: SumsOfSquares) -> Bools:
     if kind == 2:
-        return [other for other, term in enumerate(terms) if not set(terms[position]) <= set(term)]
-    return [other for other in range(len(terms)) if other != position]
+        return np.array([not set(terms[position]) <= set(term) for term in terms])
+    place = np.arange(len(terms))
+    return np.asarray(place < position if kind == 1 else place != position)
 
 
 def _projected(model: LinearModel, own: Bools, others: Bools) -> Floats:
@@ -128,10 +127,8 @@ def _robust(model: LinearModel, kind: SumsOfSquares, covariance: Covariance) -> 
     rows = []
     for position, term in enumerate(model.terms):
         hypothesis = np.eye(len(V))[model.owner == position]
-        containing = [
-            other for other, larger in enumerate(model.terms) if set(term) < set(larger) and other != position
-        ]
-        relatives = np.eye(len(V))[np.isin(model.owner, containing)]
+        containing = np.array([set(term) < set(larger) for larger in model.terms])
+        relatives = np.eye(len(V))[containing[model.owner]]
         if kind == 2 and len(relatives) and np.isfinite(V).all():
             hypothesis = _orthogonal_part(np.vstack([relatives, hypothesis]), relatives, V)
         spread = hypothesis @ V @ hypothesis.T

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import special, stats
+import scipy  # its submodule stats is slow to load, and is loaded where it is first used
+from scipy import special
 
 from bench.stats.coding import ROUNDING, Floats
 from bench.stats.linear import LinearModel
@@ -30,7 +31,7 @@ def shapiro(values: Floats) -> Check:
     """Normality (Shapiro & Wilk 1965) of three to 5000 values that vary."""
     if not 3 <= len(values) <= 5000 or np.ptp(values) == 0:
         return _NOTHING
-    found = stats.shapiro((values - values.mean()) / np.ptp(values))  # a range below 1e-19 is none to scipy
+    found = scipy.stats.shapiro((values - values.mean()) / np.ptp(values))  # a range below 1e-19 is none to scipy
     return Check(float(found.statistic), float(found.pvalue))
 
 
@@ -42,7 +43,7 @@ def levene(samples: Sequence[Floats], centre: Literal["mean", "median"] = "media
     rounding = ROUNDING * max((float(np.abs(sample).max()) for sample in usable), default=0.0)
     if len(usable) < 2 or all(np.ptp(distance) <= rounding for distance in distances):
         return _NOTHING  # nothing varies, or two runs a cell, which lie alike about their middle
-    found = stats.levene(*usable, center=centre)
+    found = scipy.stats.levene(*usable, center=centre)
     return Check(float(found.statistic), float(found.pvalue))
 
 
@@ -51,7 +52,7 @@ def bartlett(samples: Sequence[Floats]) -> Check:
     usable = [sample.astype(float) for sample in samples if len(sample) > 1]
     if len(usable) < 2 or any(np.ptp(sample) == 0 for sample in usable):
         return _NOTHING
-    found = stats.bartlett(*usable)
+    found = scipy.stats.bartlett(*usable)
     return Check(float(found.statistic), float(found.pvalue))
 
 
@@ -60,7 +61,7 @@ def fligner(samples: Sequence[Floats]) -> Check:
     usable = [sample for sample in samples if len(sample) > 1]
     if len(usable) < 2 or all(np.ptp(sample) == 0 for sample in usable):
         return _NOTHING
-    found = stats.fligner(*usable)
+    found = scipy.stats.fligner(*usable)
     return Check(float(found.statistic), float(found.pvalue))
 
 
@@ -124,7 +125,7 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, flo
     """Limits of a share, such as that of collapsed runs (Wilson 1927)."""
     if n == 0:
         return float("nan"), float("nan")
-    interval = stats.binomtest(successes, n).proportion_ci(confidence, method="wilson")
+    interval = scipy.stats.binomtest(successes, n).proportion_ci(confidence, method="wilson")
     return float(interval.low), float(interval.high)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import optimize, special
 
 from bench.stats.anova import TermTest
@@ -65,7 +66,7 @@ def fit_mixed(
     if sums.sum_sq(0.0) <= noise:
         return None
     ratio = _best_ratio(sums)
-    error = sums.sum_sq(ratio) / (sums.n - X.shape[1])
+    error = float(sums.sum_sq(ratio)) / (sums.n - X.shape[1])
     at = _At(sums, ratio * error, error)
     coefficients = at.beta + np.eye(X.shape[1])[0] * values.mean()
     return MixedFit(
@@ -75,7 +76,7 @@ def fit_mixed(
         covariance=at.C,
         block_variance=ratio * error,
         error_variance=error,
-        criterion=sums.criterion(ratio),
+        criterion=float(sums.criterion(ratio)),
         slopes=at.slopes(),
         variance_covariance=at.variance_covariance() if ratio > 0 else np.full((2, 2), np.nan),
     )
@@ -103,7 +104,10 @@ def _pooled_df(df: Floats) -> float:
 
 @dataclass(frozen=True)
 class _BlockSums:
-    """What the likelihood needs: block means, and deviations from them, turned by QR into a few rows."""
+    """What the likelihood needs: block means, and deviations from them, turned by QR into a few rows.
+
+    Functions of the ratio of the block variance to the error variance take many ratios at once.
+    """
 
     n: int
     size: Floats
@@ -120,30 +124,31 @@ class _BlockSums:
         within = np.asarray(np.linalg.qr(np.column_stack([X - mean_x[block], y - mean_y[block]]), mode="r"), float)
         return cls(len(y), size, within[:, :-1], within[:, -1], mean_x, mean_y)
 
-    def solve(self, ratio: float) -> tuple[Floats, Floats, Floats]:
+    def solve(self, ratio: ArrayLike) -> tuple[Floats, Floats, Floats]:
         """X'WX, its solution for the coefficients, and the weights of block means, at error variance 1."""
-        weight = self.size / (1 + ratio * self.size)
-        gram = self.within_x.T @ self.within_x + (self.mean_x * weight[:, None]).T @ self.mean_x
-        cross = self.within_x.T @ self.within_y + self.mean_x.T @ (weight * self.mean_y)
-        return gram, np.asarray(np.linalg.solve(gram, cross), float), weight
+        weight = self.size / (1 + np.asarray(ratio, float)[..., None] * self.size)
+        gram = self.within_x.T @ self.within_x + (self.mean_x * weight[..., None]).mT @ self.mean_x
+        cross = self.within_x.T @ self.within_y + (weight * self.mean_y) @ self.mean_x
+        return gram, np.asarray(np.linalg.solve(gram, cross[..., None])[..., 0], float), weight
 
-    def sum_sq(self, ratio: float) -> float:
+    def sum_sq(self, ratio: ArrayLike) -> Floats:
         """Weighted residual sum of squares."""
         _, beta, weight = self.solve(ratio)
-        within, mean = self.within_y - self.within_x @ beta, self.mean_y - self.mean_x @ beta
-        return float(within @ within + weight @ mean**2)
+        within, mean = self.within_y - beta @ self.within_x.T, self.mean_y - beta @ self.mean_x.T
+        return np.asarray((within**2).sum(axis=-1) + (weight * mean**2).sum(axis=-1))
 
-    def criterion(self, ratio: float) -> float:
+    def criterion(self, ratio: ArrayLike) -> Floats:
         """-2 log restricted likelihood, profiled over the error variance (Bates et al. 2015, eq. 41)."""
         free = self.n - self.mean_x.shape[1]
-        log_determinants = np.log1p(ratio * self.size).sum() + np.linalg.slogdet(self.solve(ratio)[0])[1]
-        return float(log_determinants + free * (1 + np.log(2 * np.pi * self.sum_sq(ratio) / free)))
+        blocks = np.log1p(np.asarray(ratio, float)[..., None] * self.size).sum(axis=-1)
+        log_determinants = blocks + np.linalg.slogdet(self.solve(ratio)[0])[1]
+        return np.asarray(log_determinants + free * (1 + np.log(2 * np.pi * self.sum_sq(ratio) / free)))
 
 
 def _best_ratio(sums: _BlockSums) -> float:
     """Block variance over error variance that minimises the criterion; 0 where it only grows."""
     grid = np.concatenate([[0.0], np.geomspace(1e-6, 1e6, 61)])
-    best = int(np.argmin([sums.criterion(ratio) for ratio in grid]))
+    best = int(np.argmin(sums.criterion(grid)))
     if best == 0:
         return 0.0
     low, high = np.log(grid[max(best - 1, 1)]), np.log(grid[min(best + 1, len(grid) - 1)])
@@ -152,7 +157,9 @@ def _best_ratio(sums: _BlockSums) -> float:
         return _At.of_ratio(sums, float(np.exp(log_ratio))).score()
 
     if slope(low) * slope(high) >= 0:
-        found = optimize.minimize_scalar(lambda x: sums.criterion(np.exp(x)), bounds=(low, high), method="bounded")
+        found = optimize.minimize_scalar(
+            lambda x: float(sums.criterion(np.exp(x))), bounds=(low, high), method="bounded"
+        )
         return float(np.exp(found.x))
     return float(np.exp(optimize.brentq(slope, low, high, xtol=1e-14, rtol=1e-14)))
 
@@ -170,7 +177,7 @@ class _At:
 
     @classmethod
     def of_ratio(cls, sums: _BlockSums, ratio: float) -> _At:
-        error = sums.sum_sq(ratio) / (sums.n - sums.mean_x.shape[1])
+        error = float(sums.sum_sq(ratio)) / (sums.n - sums.mean_x.shape[1])
         return cls(sums, ratio * error, error)
 
     def powers(self, k: int) -> Floats:

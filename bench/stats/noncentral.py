@@ -33,9 +33,8 @@ def t_limits(t: ArrayLike, df: ArrayLike, confidence: float = 0.95) -> tuple[Flo
     if usable.any():
         x, nu = (statistic / scale)[usable], df[usable]
         spread = 6.0 * np.sqrt(1.0 + x**2 / (2.0 * nu))
-        start = (x - spread, x + spread)
-        low[usable] = _solve(noncentral_t_cdf, start, 1.0 - tail, x, nu)
-        high[usable] = _solve(noncentral_t_cdf, start, tail, x, nu)
+        levels = np.array([[1.0 - tail], [tail]])
+        low[usable], high[usable] = _solve(noncentral_t_cdf, (x - spread, x + spread), levels, x, nu)
     return low * scale, high * scale
 
 
@@ -65,8 +64,8 @@ def noncentral_t_cdf(noncentrality: ArrayLike, t: ArrayLike, df: ArrayLike) -> F
         np.asarray(noncentrality, float), np.asarray(t, float), np.asarray(df, float)
     )
     p = np.array(special.nctdtr(df, noncentrality, t))
-    lost = np.isnan(p)
-    p[lost] = _t_cdf_by_quadrature(noncentrality[lost], t[lost], df[lost])
+    if (lost := np.isnan(p)).any():
+        p[lost] = _t_cdf_by_quadrature(noncentrality[lost], t[lost], df[lost])
     return p
 
 
@@ -92,18 +91,19 @@ def _t_cdf_by_quadrature(noncentrality: Floats, t: Floats, df: Floats) -> Floats
     return np.asarray(np.where(t < 0, 1.0 - below, below))
 
 
-def _solve(cdf: Callable[..., Floats], start: tuple[Floats, Floats], level: float, *statistic: Floats) -> Floats:
-    """Noncentrality at which ``cdf`` (decreasing in it) equals ``level``."""
+def _solve(cdf: Callable[..., Floats], start: tuple[Floats, Floats], level: ArrayLike, *statistic: Floats) -> Floats:
+    """Noncentrality at which ``cdf`` (decreasing in it) equals ``level``, elementwise."""
 
-    def excess(noncentrality: Floats, *args: Floats) -> Floats:
+    def excess(noncentrality: Floats, level: Floats, *args: Floats) -> Floats:
         return cdf(noncentrality, *args) - level
 
-    low, high = (np.array(end) for end in start)
+    low, high, *given = np.broadcast_arrays(*start, level, *statistic)
     for _ in range(_MOST_DOUBLINGS):
-        too_high, too_low = excess(low, *statistic) < 0, excess(high, *statistic) > 0
+        too_high, too_low = excess(low, *given) < 0, excess(high, *given) > 0
         if not (too_high.any() or too_low.any()):
             break
         width = high - low
         low, high = np.where(too_high, low - width, low), np.where(too_low, high + width, high)
-    root = elementwise.find_root(excess, (low, high), args=statistic, tolerances={"xrtol": 1e-13, "xatol": 1e-12})
+    tolerances = {"xrtol": 1e-13, "xatol": 1e-12}
+    root = elementwise.find_root(excess, (low, high), args=tuple(given), tolerances=tolerances)
     return np.where(root.success, root.x, np.nan)

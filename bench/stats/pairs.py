@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,8 @@ class Cells:
     table: Floats | None
     samples: tuple[Floats, ...]
     """The values of each cell."""
-    magnitude: float
+    magnitude: Floats
+    """Largest absolute value of the metric that the cell is of."""
 
     @classmethod
     def of(cls, values: Floats, cell: Ints, block: Ints | None, n_cells: int) -> Cells:
@@ -44,8 +46,21 @@ class Cells:
                 sums = np.bincount(flat, weights=values, minlength=shape[0] * n_cells)
                 table = (sums / np.bincount(flat, minlength=shape[0] * n_cells)).reshape(shape)
         samples = tuple(np.split(values[np.argsort(cell, kind="stable")], np.cumsum(n)[:-1]))
-        magnitude = float(np.abs(values).max(initial=0.0))
+        magnitude = np.full(n_cells, np.abs(values).max(initial=0.0))
         return cls(n=n, mean=mean, sd=sd, table=table, samples=samples, magnitude=magnitude)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Cells]) -> Cells:
+        """The cells of several metrics of the same blocks, one metric after the other."""
+        tables = [part.table for part in parts if part.table is not None]
+        return cls(
+            n=np.concatenate([part.n for part in parts]),
+            mean=np.concatenate([part.mean for part in parts]),
+            sd=np.concatenate([part.sd for part in parts]),
+            table=np.hstack(tables) if tables else None,
+            samples=tuple(sample for part in parts for sample in part.samples),
+            magnitude=np.concatenate([part.magnitude for part in parts]),
+        )
 
 
 def compare_pairs(cells: Cells, a: Ints, b: Ints, *, confidence: float = 0.95) -> pd.DataFrame:
@@ -56,16 +71,17 @@ def compare_pairs(cells: Cells, a: Ints, b: Ints, *, confidence: float = 0.95) -
     and ``cliffs_delta``: ranks. ``n_pairs diff_paired low_paired high_paired t_paired p_paired d_z d_z_low d_z_high g_z
     p_wilcoxon``: blocks in which both were run; NaN without blocks.
     """
+    magnitude = np.maximum(cells.magnitude[a], cells.magnitude[b])
     n_a, n_b = cells.n[a].astype(float), cells.n[b].astype(float)
     diff = cells.mean[a] - cells.mean[b]
     with np.errstate(invalid="ignore", divide="ignore"):
         share_a, share_b = cells.sd[a] ** 2 / n_a, cells.sd[b] ** 2 / n_b
-        se = _unless_constant(np.sqrt(share_a + share_b), cells.magnitude)
+        se = _unless_constant(np.sqrt(share_a + share_b), magnitude)
         df = se**4 / (share_a**2 / (n_a - 1) + share_b**2 / (n_b - 1))
         pooled = ((n_a - 1) * cells.sd[a] ** 2 + (n_b - 1) * cells.sd[b] ** 2) / (n_a + n_b - 2)
-        student = diff / _unless_constant(np.sqrt(pooled * (1 / n_a + 1 / n_b)), cells.magnitude)
-    average = _unless_constant(np.sqrt((cells.sd[a] ** 2 + cells.sd[b] ** 2) / 2), cells.magnitude)
-    sd_b = _unless_constant(cells.sd[b], cells.magnitude)
+        student = diff / _unless_constant(np.sqrt(pooled * (1 / n_a + 1 / n_b)), magnitude)
+    average = _unless_constant(np.sqrt((cells.sd[a] ** 2 + cells.sd[b] ** 2) / 2), magnitude)
+    sd_b = _unless_constant(cells.sd[b], magnitude)
     margin = special.stdtrit(df, (1 + confidence) / 2) * se
     d = cohen_d(student, n_a, n_b, confidence)
     g = d.times(hedges_correction(n_a + n_b - 2))
@@ -117,7 +133,7 @@ def _paired(cells: Cells, a: Ints, b: Ints, confidence: float) -> dict[str, Floa
         mean = np.where(matched, differences, 0.0).sum(axis=0) / n
         squares = np.where(matched, differences - mean, 0.0) ** 2
         sd = np.sqrt(squares.sum(axis=0) / np.where(n > 1, n - 1.0, np.nan))
-        se = _unless_constant(sd / np.sqrt(n), cells.magnitude)
+        se = _unless_constant(sd / np.sqrt(n), np.maximum(cells.magnitude[a], cells.magnitude[b]))
         t = mean / se
         margin = special.stdtrit(n - 1.0, (1 + confidence) / 2) * se
     d_z = cohen_d_z(t, n, confidence)
@@ -146,5 +162,5 @@ def _ranked(cells: Cells, a: Ints, b: Ints) -> dict[str, Floats]:
     }
 
 
-def _unless_constant(se: Floats, magnitude: float) -> Floats:
+def _unless_constant(se: Floats, magnitude: Floats) -> Floats:
     return np.where(se > ROUNDING * magnitude, se, np.nan)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import special, stats
+import scipy  # its submodule stats is slow to load, and is loaded where it is first used
+from scipy import special
 
 from bench.stats.coding import Floats, Ints
 
@@ -42,7 +43,7 @@ def mann_whitney(x: Floats, y: Floats) -> RankTest:
 
     Exact conditional on ties while both samples have fewer than 50 values, else normal with continuity correction.
     """
-    ranks = stats.rankdata(np.concatenate([x, y]))
+    ranks = midranks(np.concatenate([x, y]))
     n, m = len(x), len(y)
     U = float(ranks[:n].sum() - n * (n + 1) / 2)
     if not n or not m:
@@ -67,7 +68,7 @@ def wilcoxon(differences: Floats) -> RankTest:
     n = len(kept)
     if n == 0:
         return RankTest(float("nan"), float("nan"), exact=False)
-    ranks = stats.rankdata(np.abs(kept))
+    ranks = midranks(np.abs(kept))
     W = float(ranks[kept > 0].sum())
     if n < MOST_EXACT:
         counts = _subset_sums(tuple(np.sort(np.rint(2 * ranks).astype(np.int64)).tolist()), None)
@@ -81,7 +82,7 @@ def sign_test(differences: Floats) -> float:
     """Two-sided binomial p of the number of positive differences among those that are not zero."""
     kept = rounded(differences)
     kept = kept[kept != 0]
-    return float(stats.binomtest(int((kept > 0).sum()), len(kept)).pvalue) if len(kept) else float("nan")
+    return float(scipy.stats.binomtest(int((kept > 0).sum()), len(kept)).pvalue) if len(kept) else float("nan")
 
 
 def cliffs_delta(x: Floats, y: Floats) -> float:
@@ -111,7 +112,7 @@ def kruskal(values: Floats, group: Ints) -> ManyGroups:
     samples = [values[group == g] for g in np.unique(group)]
     if len(samples) < 2 or np.ptp(values) == 0:
         return ManyGroups(float("nan"), max(len(samples) - 1, 0), float("nan"), float("nan"))
-    H = float(stats.kruskal(*samples).statistic)
+    H = float(scipy.stats.kruskal(*samples).statistic)
     df = len(samples) - 1
     return ManyGroups(H, df, float(special.chdtrc(df, H)), H / (len(values) - 1))
 
@@ -121,7 +122,7 @@ def friedman(table: Floats) -> ManyGroups:
     blocks, k = table.shape
     if not np.isfinite(table).all():
         raise ValueError("Friedman's test needs complete blocks")
-    ranks = stats.rankdata(table, axis=1)
+    ranks = np.array([midranks(row) for row in table])
     ties = sum(((counts := np.unique(row, return_counts=True)[1]) ** 3 - counts).sum() for row in ranks)
     scale = blocks * k * (k + 1) - ties / (k - 1) if k > 1 else 0.0
     if scale == 0:
@@ -140,6 +141,12 @@ def iman_davenport(found: ManyGroups, blocks: int) -> tuple[float, float]:
         return float("nan"), float("nan")
     F = (blocks - 1) * found.statistic / left
     return F, float(special.fdtrc(found.df, found.df * (blocks - 1), F))
+
+
+def midranks(values: Floats) -> Floats:
+    """Ranks counted from 1; equal values share the mean of theirs."""
+    ordered = np.sort(values)
+    return (np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right") + 1) / 2
 
 
 def rounded(differences: Floats) -> Floats:

@@ -78,6 +78,9 @@ def test_a_cell_of_one_run_leaves_the_others_to_dunnett(frame):
     pairs = analyze(single, ["a", "b"], None, ["loss"]).pairwise
     with_reference = pairs[pairs["b"] == "x/u"].set_index("a")["p_dunnett"]
     assert dict(with_reference.isna()) == {"x/v": True, "y/u": False, "y/v": False}
+    assert (
+        pairs.loc[(pairs[["a", "b"]] == "x/v").any(axis=1), ["ratio", "ratio_low", "ratio_high"]].isna().all(axis=None)
+    )
 
 
 @pytest.mark.parametrize("block", ["seed", None])
