@@ -189,7 +189,7 @@ def find(run: str | Path | None = None, *, out: str | Path = REPORTS) -> Path:
 def report(run: str | Path | None = None, *, out: str | Path = REPORTS) -> Report:
     """Everything there is to say about a run, finished or not; ``run`` and ``out`` as in ``load``.
 
-    A notebook shows it as HTML; ``bench.present.markdown.render(report)`` and its siblings turn it into text, and
+    A notebook shows it as HTML; ``bench.present.files.files(report, "md")`` turns it into files, and
     ``report.data["contrasts"]`` is the table of effects as numbers.
 
         >>> bench.report("digits").data["contrasts"][["metric", "effect", "estimate", "p_adjusted"]]
@@ -269,7 +269,7 @@ def calibrate_gate(
     """How often ``compare`` would err on runs like this one: false alarms, and what it finds of planted changes.
 
     Simulates so many comparisons without a change, a fifth as many for each planted one, and judges them by the gate
-    itself; the columns are those of ``bench.judge.gate_calibration.calibrate_gate``. The result is kept in the run's
+    itself; the columns are those of ``bench.judge.gate.calibration.calibrate_gate``. The result is kept in the run's
     folder and shown by ``report`` and ``compare``. ``run``: as in ``load``, or a suite file that was run.
 
         >>> rates = bench.calibrate_gate("full_factorial").data["rates"]
@@ -282,8 +282,8 @@ def calibrate_gate(
 
     from bench.execute.baseline import of_run
     from bench.execute.run import find as find_run
-    from bench.judge.gate_calibration import calibrate_gate as calibrate
-    from bench.judge.gate_calibration import gated_values
+    from bench.judge.gate.calibration import calibrate_gate as calibrate
+    from bench.judge.gate.calibration import gated_values
     from bench.present import gate_rates
     from bench.present.compared import rules
 
@@ -338,9 +338,9 @@ def design(
     """
     from bench.errors import BenchError
     from bench.execute.run import find as find_run
-    from bench.judge.augment import augment as augment_suite
-    from bench.judge.pilot import read_pilot
-    from bench.judge.preview import preview
+    from bench.judge.preview.augment import augment as augment_suite
+    from bench.judge.preview.pilot import read_pilot
+    from bench.judge.preview.preview import preview
     from bench.plan.suite import Suite as LoadedSuite
     from bench.present.design import build_design
 
@@ -489,8 +489,8 @@ def audit(file: str | Path, *, ddof: int | None = None) -> Report:
     Raises:
         bench.errors.BenchError: with every fault of the file.
     """
-    from bench.judge.audit import audit as audit_figures
-    from bench.judge.audit_file import read_published
+    from bench.judge.audit.read import read_published
+    from bench.judge.audit.recompute import audit as audit_figures
     from bench.present.audit import build
 
     published = read_published(Path(file))

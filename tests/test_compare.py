@@ -17,8 +17,9 @@ from bench.errors import BenchError, Exit
 from bench.execute import baseline
 from bench.execute.run import find
 from bench.judge.analysis import MetricOptions
-from bench.judge.baseline import compare
-from bench.present import compared, github, junit, markdown
+from bench.judge.gate.compare import compare
+from bench.present import compared
+from bench.present.render import github, junit, markdown
 
 if TYPE_CHECKING:
     from tests.conftest import Commands, Lab

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import bench
-from bench.present import terminal
+from bench.present.render import terminal
 
 ROOT = Path(__file__).parent
 PROMISES = {

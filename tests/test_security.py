@@ -17,7 +17,7 @@ from bench import cli
 from bench.errors import BenchError
 from bench.execute.run import create
 from bench.plan.suite import load
-from bench.present import html, markdown, terminal
+from bench.present.render import html, markdown, terminal
 
 if TYPE_CHECKING:
     from tests.conftest import Lab

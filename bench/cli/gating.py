@@ -66,8 +66,8 @@ def compare(
     metric and cell.
     """
     import bench
-    from bench.present import github, junit
     from bench.present.progress import ProgressDisplay
+    from bench.present.render import github, junit
 
     with ProgressDisplay("more seeds") as progress:
         found = bench.compare(name, baseline, strict=strict, more_seeds=more_seeds, out=out, progress=progress)

@@ -19,8 +19,8 @@ def emit_report(
     report: Report, form: ReportFormat, output: str | None, *, full: bool = False, folder: Path | None = None
 ) -> None:
     """Print a report, or write its files: to ``output``, else into the ``folder`` of its run, if it has one."""
-    from bench.present import markdown, terminal
     from bench.present.files import destination, files, save
+    from bench.present.render import markdown, terminal
 
     if form is ReportFormat.TERMINAL:
         to_screen = output is None and sys.stdout.isatty()
@@ -39,7 +39,8 @@ def emit_report(
 
 def emit_facts(facts: Mapping[str, Any], form: TextFormat) -> None:
     """Print what is known by name, a line each or as JSON."""
-    from bench.present import brief, json
+    from bench.present import brief
+    from bench.present.render import json
 
     emit(json.dumps(facts) if form is TextFormat.JSON else brief.lines(facts))
 

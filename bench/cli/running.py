@@ -135,7 +135,8 @@ def run(
 def runs(*, out: Out = REPORTS, form: TextOrJson = TextFormat.TEXT) -> None:
     """List the runs and their state, the newest first."""
     import bench
-    from bench.present import brief, json, terminal
+    from bench.present import brief
+    from bench.present.render import json, terminal
 
     found = bench.runs(out)
     table = brief.runs(found)
@@ -170,7 +171,8 @@ def doctor(
     touched. On a terminal it asks first. Exits with 3 while results are at stake.
     """
     import bench
-    from bench.present import checkup, json
+    from bench.present import checkup
+    from bench.present.render import json
 
     found = bench.doctor(name, mend=mend, out=out)
     asks = form is TextFormat.TEXT and sys.stdin.isatty() and sys.stderr.isatty()

@@ -8,8 +8,8 @@ from typing import Any
 
 from pandas import DataFrame
 
-from bench.judge.audit import COMPUTED, CONSISTENT, IMPOSSIBLE, INCONSISTENT, Audit
-from bench.judge.audit_file import Published
+from bench.judge.audit.read import Published
+from bench.judge.audit.recompute import COMPUTED, CONSISTENT, IMPOSSIBLE, INCONSISTENT, Audit
 from bench.present import numbers
 from bench.present.report import Column, Report, Section, Table
 

@@ -15,7 +15,7 @@ from bench.execute.forecast import Forecast
 from bench.execute.frames import remarks
 from bench.execute.limits import in_bytes
 from bench.execute.run import Summary, load
-from bench.judge.claims import REFUTED
+from bench.judge.claims.verdicts import REFUTED
 from bench.plan.design import n_cells, n_jobs
 from bench.plan.suite import Suite
 from bench.present import numbers, state

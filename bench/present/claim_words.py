@@ -8,7 +8,7 @@ from typing import Any
 
 from pandas import DataFrame
 
-from bench.judge.claims import INCONCLUSIVE, NOT_IDENTIFIABLE, NOT_MEASURED, REFUTED, ClaimVerdicts
+from bench.judge.claims.verdicts import INCONCLUSIVE, NOT_IDENTIFIABLE, NOT_MEASURED, REFUTED, ClaimVerdicts
 from bench.present import numbers
 from bench.present.tables import Context
 

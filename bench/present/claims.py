@@ -13,7 +13,7 @@ from bench.execute.frames import measured, wide
 from bench.execute.looks import Looks
 from bench.execute.run import Run
 from bench.execute.sequential import Judged
-from bench.judge.claims import DECIDED, HOPELESS, VERDICTS, ClaimVerdicts, judge_claims
+from bench.judge.claims.verdicts import DECIDED, HOPELESS, VERDICTS, ClaimVerdicts, judge_claims
 from bench.present import looks, numbers
 from bench.present.claim_words import figure, sentences
 from bench.present.report import Column, Section, Table, signed

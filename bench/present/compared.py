@@ -12,8 +12,8 @@ from bench.errors import BenchError, Exit
 from bench.execute.baseline import Baseline, of_run
 from bench.execute.run import Run
 from bench.judge.analysis import MetricOptions
-from bench.judge.baseline import Comparison, Outcome, compare
-from bench.judge.gate import VERDICTS
+from bench.judge.gate.compare import Comparison, Outcome, compare
+from bench.judge.gate.decide import VERDICTS
 from bench.judge.looks import Look, look
 from bench.judge.options import suite_options
 from bench.plan.suite import Suite
@@ -24,7 +24,7 @@ from bench.present.report import Column, Report, Section, Table
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class GateReport(Report):
-    """The report on a comparison; ``data["changes"]`` has one row per comparison (``bench.judge.baseline.COLUMNS``)."""
+    """The report on a comparison; ``data["changes"]`` has one row each (``bench.judge.gate.compare.COLUMNS``)."""
 
     outcome: Outcome
     runs_failed: int

@@ -10,7 +10,7 @@ from typing import Any
 from pandas import DataFrame
 
 from bench.execute.baseline import Baseline, Origin
-from bench.judge.baseline import Comparison, Outcome
+from bench.judge.gate.compare import Comparison, Outcome
 from bench.judge.looks import Look
 from bench.present import numbers
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from bench.judge.augment import Augmentation
-from bench.judge.forecast import POWER
-from bench.judge.pilot import Pilot
-from bench.judge.preview import Preview
+from bench.judge.preview.augment import Augmentation
+from bench.judge.preview.forecast import POWER
+from bench.judge.preview.pilot import Pilot
+from bench.judge.preview.preview import Preview
 from bench.plan.grid import Region
 from bench.plan.listing import cells_as_toml
 from bench.plan.suite import Suite

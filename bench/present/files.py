@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.present import html, json, latex, markdown
+from bench.present.render import html, json, latex, markdown
 from bench.present.report import Report
 
 

@@ -11,14 +11,14 @@ from bench.errors import BenchError
 from bench.execute.run import Run
 from bench.execute.storage import reading, replace
 from bench.present import numbers
-from bench.present.json import dumps, records
+from bench.present.render.json import dumps, records
 from bench.present.report import Column, Report, Section, Table
 
 _FILE = "calibration.json"
 
 
 def store(run: Run, rates: DataFrame) -> None:
-    """Keep the rates (``bench.judge.gate_calibration.calibrate_gate``) in the folder of the run that they are of."""
+    """Keep the rates (``bench.judge.gate.calibration.calibrate_gate``) in the folder of the run that they are of."""
     replace(run.folder / _FILE, dumps({**_subject(run), "rates": records(rates)}))
 
 

@@ -199,12 +199,12 @@ class Report:
     data: Mapping[str, DataFrame] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        from bench.present import terminal  # noqa: PLC0415 (a renderer needs this module)
+        from bench.present.render import terminal  # noqa: PLC0415 (a renderer needs this module)
 
         return terminal.render(self, width=100)
 
     def _repr_html_(self) -> str:
-        from bench.present import html  # noqa: PLC0415 (a renderer needs this module)
+        from bench.present.render import html  # noqa: PLC0415 (a renderer needs this module)
 
         return html.fragment(self)
 

@@ -11,7 +11,7 @@ from bench.errors import BenchError
 from bench.execute import baseline as baselines
 from bench.execute.run import Run
 from bench.judge.analysis import Analysis
-from bench.judge.claims import INCONCLUSIVE, NOT_IDENTIFIABLE, NOT_MEASURED, REFUTED, SUPPORTED
+from bench.judge.claims.verdicts import INCONCLUSIVE, NOT_IDENTIFIABLE, NOT_MEASURED, REFUTED, SUPPORTED
 from bench.judge.sensitivity import sensitivity
 from bench.present import compared, compared_words, numbers
 from bench.present.claim_words import figure

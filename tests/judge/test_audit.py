@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from bench.errors import BenchError
-from bench.judge.audit import audit
-from bench.judge.audit_file import read_published
+from bench.judge.audit.read import read_published
+from bench.judge.audit.recompute import audit
 from bench.plan.source import SuiteError
 
 POST = Path(__file__).parents[2] / "suites" / "audits" / "post.toml"

@@ -12,10 +12,10 @@ import pytest
 from scipy import stats
 
 from bench.judge.analysis import analyze
-from bench.judge.claim_cases import gather
-from bench.judge.claim_evidence import Sample, by_blocks, by_sign_flips, weigh
-from bench.judge.claim_parts import part_frame
-from bench.judge.claims import judge_claims
+from bench.judge.claims.cases import gather
+from bench.judge.claims.evidence import Sample, by_blocks, by_sign_flips, weigh
+from bench.judge.claims.parts import part_frame
+from bench.judge.claims.verdicts import judge_claims
 from bench.plan.claims import Claim, Comparison, Expect
 
 FACTORS = ["init", "noise", "reg", "act"]

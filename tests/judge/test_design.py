@@ -12,10 +12,10 @@ import pytest
 
 import bench
 from bench.errors import BenchError
-from bench.judge.augment import augment
-from bench.judge.design import Study, study_design
-from bench.judge.forecast import Spread, family_frame, look_frame
-from bench.judge.simulate import simulated_frame
+from bench.judge.preview.augment import augment
+from bench.judge.preview.design import Study, study_design
+from bench.judge.preview.forecast import Spread, family_frame, look_frame
+from bench.judge.preview.simulate import simulated_frame
 from bench.stats.effects import Effect
 from bench.stats.power import paired_power, seeds_for
 

@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 from statsmodels.stats import weightstats
 
-from bench.judge.gate import Changes, Decisions, Moments, decide, independent, paired
+from bench.judge.gate.decide import Changes, Decisions, Moments, decide, independent, paired
+from bench.judge.gate.undecided import detectable_change, seeds_to_decide
 from bench.judge.looks import look
-from bench.judge.undecided import detectable_change, seeds_to_decide
 from bench.stats.diagnostics import wilson
 from bench.stats.power import paired_power, tost_power
 

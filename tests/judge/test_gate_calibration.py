@@ -10,7 +10,7 @@ import pytest
 
 import bench
 from bench.errors import BenchError
-from bench.judge.gate_calibration import Gated, calibrate_gate
+from bench.judge.gate.calibration import Gated, calibrate_gate
 
 if TYPE_CHECKING:
     from tests.conftest import Commands, Lab
@@ -47,7 +47,7 @@ def test_planted_changes_are_for_the_worse(gated: Gated) -> None:
 
 def test_simulated_runs_have_the_covariances_of_the_run(gated: Gated) -> None:
     """Draws have the means of the run, and its covariances over seeds, to within Monte-Carlo error."""
-    from bench.judge.gate_calibration import _pairs
+    from bench.judge.gate.calibration import _pairs
 
     few = gated.values[:, ::40]
     draws = np.concatenate(

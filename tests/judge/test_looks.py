@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from bench.judge.claim_cases import Case
-from bench.judge.claim_evidence import weigh
-from bench.judge.claims import SUPPORTED, decide, judge_claims
+from bench.judge.claims.cases import Case
+from bench.judge.claims.evidence import weigh
+from bench.judge.claims.verdicts import SUPPORTED, decide, judge_claims
 from bench.judge.looks import shares
 from bench.plan.claims import Claim, Comparison
 from bench.plan.looks import Spending

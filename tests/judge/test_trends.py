@@ -15,8 +15,8 @@ from bench.judge.analysis import analyze
 from bench.judge.coded import Factor, code_runs
 from bench.judge.effects import estimate_effects
 from bench.judge.trends import positions, trend_frame
-from bench.present import markdown
 from bench.present.analyzed import analyzed
+from bench.present.render import markdown
 from bench.present.tables import Context
 from bench.present.trend_tables import trends
 from bench.stats.identify import identify

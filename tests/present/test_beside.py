@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import bench
-from bench.present import terminal
+from bench.present.render import terminal
 
 if TYPE_CHECKING:
     from tests.conftest import Lab

@@ -11,7 +11,8 @@ import pytest
 import bench
 from bench.experiment import Metric
 from bench.judge.analysis import Analysis, MetricOptions, analyze
-from bench.present import build, state, tables, terminal, words
+from bench.present import build, state, tables, words
+from bench.present.render import terminal
 from bench.present.report import Report, Section
 from bench.present.tables import Context
 

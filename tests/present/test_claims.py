@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import bench
-from bench.present import terminal
+from bench.present.render import terminal
 from bench.present.report import Report, Section
 
 if TYPE_CHECKING:

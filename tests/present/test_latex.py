@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pandas import DataFrame
 
 import bench
-from bench.present import latex
-from bench.present.latex_text import COMMANDS, escape, width
+from bench.present.render import latex
+from bench.present.render.latex_text import COMMANDS, escape, width
 from bench.present.report import SIGNS, Column, Report, Section, Table, plain
 from tests.present.test_renderers import NASTY, toy_report
 

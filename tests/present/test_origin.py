@@ -11,8 +11,9 @@ import pytest
 import bench
 from bench.execute.journal import Journal
 from bench.execute.run import find
-from bench.present import brief, html, markdown, terminal
+from bench.present import brief
 from bench.present.origin import mixtures, origin
+from bench.present.render import html, markdown, terminal
 
 if TYPE_CHECKING:
     from tests.conftest import Lab

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from bench.present import html
 from bench.present.build import analysis_sections
 from bench.present.illustrate import illustrated
+from bench.present.render import html
 from bench.present.report import SIGNS, Column, Report, Section, Table
 from tests.present.test_figures import simulated
 from tests.present.test_renderers import toy_report

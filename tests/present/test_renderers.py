@@ -22,10 +22,11 @@ from pandas.testing import assert_frame_equal
 from rich.cells import cell_len
 
 from bench.errors import BenchError
-from bench.present import files, html, latex, markdown, terminal
-from bench.present import json as as_json
+from bench.present import files
+from bench.present.render import html, latex, markdown, terminal
+from bench.present.render import json as as_json
+from bench.present.render.strips import strips
 from bench.present.report import Column, Figure, Report, Section, Table, plain
-from bench.present.strips import strips
 
 ELEMENTS = {
     "div",

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bench.errors import BenchError
-from bench.judge.design import MOST_CELLS, coded, codes_of, effect_frame
+from bench.judge.preview.design import MOST_CELLS, coded, codes_of, effect_frame
 from bench.plan.grid import combinations
 from bench.plan.levels import Level, attempt
 from bench.plan.suite import Suite

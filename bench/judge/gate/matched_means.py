@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from bench.execute.baseline import Baseline
-from bench.judge.gate import Moments, independent
-from bench.judge.matched import Comparables, labels, valid
+from bench.judge.gate.decide import Moments, independent
+from bench.judge.gate.matched import Comparables, labels, valid
 from bench.judge.published import compare_published
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
-from bench.judge.audit_shape import FIGURE_HELP, TABLES, AuditFile, Test
+from bench.judge.audit.shape import FIGURE_HELP, TABLES, AuditFile, Test
 from bench.plan.shape import model_faults
 from bench.plan.source import Fault, Source, SuiteError, did_you_mean, read, show
 from bench.stats import printed

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.judge.audit_file import Comparison, Group, Order, Published
+from bench.judge.audit.read import Comparison, Group, Order, Published
 from bench.stats import printed
 from bench.stats.printed import Range, exactly, over
 

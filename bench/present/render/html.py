@@ -36,7 +36,7 @@ _PORTRAIT = 10
 
 def page(report: Report) -> str:
     """The whole report as one file: styles, script and figures in it; a policy forbids it to load anything else."""
-    assets = files("bench.present").joinpath("assets")
+    assets = files("bench.present.render").joinpath("assets")
     style, script = (assets.joinpath(name).read_text("utf-8") for name in ("report.css", "report.js"))
     digest = b64encode(sha256(script.encode()).digest()).decode()
     policy = (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bench.present import markdown
 from bench.present.compared import GateReport
+from bench.present.render import markdown
 from bench.present.report import plain
 
 MAX_BYTES = 2**20

@@ -12,8 +12,8 @@ from bench.errors import BenchError
 from bench.execute.baseline import Baseline
 from bench.judge.coded import code_runs
 from bench.judge.effects import estimate_effects
-from bench.judge.gate import Changes, on_scale
-from bench.judge.matched import Comparables, Sides, concatenated
+from bench.judge.gate.decide import Changes, on_scale
+from bench.judge.gate.matched import Comparables, Sides, concatenated
 from bench.judge.names import effect_name
 from bench.stats.contrast import Estimates, one_sample
 from bench.stats.identify import identify

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from bench.judge.claim_cases import Case
-from bench.judge.design import Study
-from bench.judge.forecast import POWER, seeds_to_exclude, seeds_to_find
-from bench.judge.pilot import Pilot
+from bench.judge.claims.cases import Case
+from bench.judge.preview.design import Study
+from bench.judge.preview.forecast import POWER, seeds_to_exclude, seeds_to_find
+from bench.judge.preview.pilot import Pilot
 from bench.plan.claims import Claim, Region
 from bench.plan.levels import Level
 from bench.plan.suite import Suite

@@ -12,11 +12,11 @@ import pandas as pd
 from bench.errors import BenchError
 from bench.execute.baseline import Baseline
 from bench.judge.analysis import MetricOptions
-from bench.judge.gate import Changes, Decisions, decide
-from bench.judge.matched import Comparables, cells_by_seed
-from bench.judge.matched_effects import effects_by_seed
-from bench.judge.matched_means import means_by_table
-from bench.judge.undecided import detectable_change, seeds_to_decide
+from bench.judge.gate.decide import Changes, Decisions, decide
+from bench.judge.gate.matched import Comparables, cells_by_seed
+from bench.judge.gate.matched_effects import effects_by_seed
+from bench.judge.gate.matched_means import means_by_table
+from bench.judge.gate.undecided import detectable_change, seeds_to_decide
 from bench.stats.coding import Bools, Floats
 
 Outcome = Literal["passed", "regression", "inconclusive", "nothing measured"]

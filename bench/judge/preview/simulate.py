@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from bench.judge.forecast import POWER, Spread
+from bench.judge.preview.forecast import POWER, Spread
 from bench.stats.coding import Floats, Ints
 from bench.stats.power import paired_power, smallest_effect, t_critical
 

@@ -15,9 +15,9 @@ import pandas as pd
 from bench.errors import BenchError
 from bench.execute.baseline import Baseline
 from bench.judge.analysis import MetricOptions
-from bench.judge.baseline import DIRECTION, margin_on_scale
-from bench.judge.gate import decide, on_scale, paired
-from bench.judge.matched import Sides
+from bench.judge.gate.compare import DIRECTION, margin_on_scale
+from bench.judge.gate.decide import decide, on_scale, paired
+from bench.judge.gate.matched import Sides
 from bench.stats.coding import Floats
 from bench.stats.diagnostics import wilson
 

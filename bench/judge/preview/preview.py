@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from bench.errors import BenchError
-from bench.judge.augment import Augmentation
-from bench.judge.claim_forecast import claim_frame
-from bench.judge.design import Study, study_design
-from bench.judge.forecast import detectable_frame, family_frame, look_frame, spreads
-from bench.judge.pilot import Pilot
-from bench.judge.simulate import simulated_frame
+from bench.judge.claims.forecast import claim_frame
+from bench.judge.preview.augment import Augmentation
+from bench.judge.preview.design import Study, study_design
+from bench.judge.preview.forecast import detectable_frame, family_frame, look_frame, spreads
+from bench.judge.preview.pilot import Pilot
+from bench.judge.preview.simulate import simulated_frame
 from bench.plan.suite import Suite
 
 

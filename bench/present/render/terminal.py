@@ -14,8 +14,8 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from bench.present import numbers
+from bench.present.render.strips import strips
 from bench.present.report import Report, Section, Table, plain
-from bench.present.strips import strips
 
 _GAP = 2  # columns between the columns of a table: a blank of padding and one that the box draws
 _NARROWEST = 14  # a text column is not wrapped to less for the sake of its neighbours

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bench.judge.analysis import in_range
-from bench.judge.claim_evidence import Sample
+from bench.judge.claims.evidence import Sample
 from bench.judge.coded import CodedRuns, code_runs
 from bench.plan.claims import Claim, Comparison, Region
 from bench.plan.levels import Level

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from bench.judge.claim_cases import Case, Cases, gather
-from bench.judge.claim_evidence import Evidence, by_blocks, by_sign_flips, per_seed, weigh, weigh_split
-from bench.judge.claim_parts import level_frame, part_frame, percent_change, two_samples
+from bench.judge.claims.cases import Case, Cases, gather
+from bench.judge.claims.evidence import Evidence, by_blocks, by_sign_flips, per_seed, weigh, weigh_split
+from bench.judge.claims.parts import level_frame, part_frame, percent_change, two_samples
 from bench.judge.names import term_name
 from bench.plan.claims import Claim, changed_factors
 from bench.stats.coding import Bools, Floats

@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from bench.judge.claim_cases import Case, Cases
+from bench.judge.claims.cases import Case, Cases
 from bench.plan.claims import Claim, Comparison, Region, changed_factors
 from bench.stats.coding import Floats
 from bench.stats.contrast import one_sample

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bench.errors import BenchError
-from bench.judge.pilot import Pilot
+from bench.judge.preview.pilot import Pilot
 from bench.plan.metrics import MetricSettings
 from bench.stats.coding import Floats
 from bench.stats.effects import Effect, cell_weights, effects_of

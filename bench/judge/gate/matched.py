@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bench.execute.baseline import ID, Baseline
-from bench.judge.gate import Changes, Moments, independent, on_scale, paired
+from bench.judge.gate.decide import Changes, Moments, independent, on_scale, paired
 from bench.stats.coding import Floats
 
 

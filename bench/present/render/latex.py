@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from bench.present import numbers
-from bench.present.latex_text import FALLBACK, escape, width
+from bench.present.render.latex_text import FALLBACK, escape, width
 from bench.present.report import Column, Report, Section, Table, plain
 
 _PREAMBLE = r"""

@@ -1,0 +1,1 @@
+"""Published figures -> which of them contradict each other."""

@@ -1,0 +1,1 @@
+"""Declared claims and runs -> verdicts on the claims."""

@@ -1,0 +1,1 @@
+"""A run and a baseline -> what changed, and whether that is an alarm."""

@@ -1,0 +1,1 @@
+"""A report -> the text of one format; renderers add syntax and compute nothing."""
