@@ -20,8 +20,8 @@ from bench.present.plots.svg import Ink
 from bench.present.report import Figure
 from bench.present.tables import ALPHA, Context
 
-_PLOT, _ROW = 2.9, 0.235
-"""Inches of the width of the plot and of the height of a row."""
+_PLOT, _ROW, _KEY = 2.9, 0.235, 4.2
+"""Inches of the width of the plot, of the height of a row, and of the width of the key: what a telephone shows."""
 _ALL = Ink(stroke=SERIES[0])
 _ONE = Ink(stroke=SERIES[0], width=2.6)
 _POINT = Ink(PAPER, SERIES[0], 1.3)
@@ -78,7 +78,7 @@ def _paint(metric: Metric, rows: DataFrame, texts: Sequence[str], context: Conte
     left = sum(column_widths(["Effect"], labels)) + 0.1
     head = f"{'Ratio' if ratio else 'Change'} [95%]"
     width = left + _PLOT + max(letters.text_width(text, letters.SMALL, bold=True) for text in (*texts, head)) + 0.25
-    top = 0.06 + key.ROW * len(key.rows(samples, width - 0.15)) + 0.36
+    top = 0.06 + key.ROW * len(key.rows(samples, _KEY)) + 0.36
     height = _ROW * max(1, len(rows))
     page = Canvas(width, top + height + 0.5)
     zero = 1.0 if ratio else 0.0
@@ -100,7 +100,7 @@ def _paint(metric: Metric, rows: DataFrame, texts: Sequence[str], context: Conte
     for down, text, star in zip(tops, texts, survives, strict=True):
         page.text(left + _PLOT + 0.14, down, text, size=letters.SMALL, bold=star)
     panel.x_axis(_label(metric, width - 0.2, ratio=ratio))
-    key.key(page, 0.1, 0.06, width - 0.15, samples)
+    key.key(page, 0.1, 0.06, _KEY, samples)
     return page
 
 
