@@ -80,8 +80,8 @@ class _Illustrator:
         """Interactions, screening, and the runs themselves."""
         if self.is_complete and len(self.context.factors) > 1:
             yield Section("Interactions", exhibits=[self.interactions(metric) for metric in self.chief])
-        if len(self.sizes):
-            found = set(self.sizes["metric"])
+        found = set(self.sizes.loc[self.sizes["margin"] > 0, "metric"])
+        if found:
             yield Section(
                 "Which effects stand out",
                 exhibits=[self.screening(metric) for metric in self.chief if metric.name in found],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -110,8 +111,14 @@ def _figures(levels: Levels, drawn: int, first: Arrays, second: Arrays, matched:
     rows = "Latents in one row are matched, and each is named by its number in its own run"
     features = [f"x{feature}" for feature in range(first["correlation"].shape[1])]
 
+    def title(level: str) -> str:
+        return f"{levels.factor} = {level}"
+
     def panels(name: str) -> list[Panel]:
-        return [Panel(level, arrays[name][own], [*map(str, own)], features) for level, arrays, own in sides]
+        return [
+            Panel(title(level), arrays[name][own], [*map(str, own)], features, "latent", "feature")
+            for level, arrays, own in sides
+        ]
 
     yield side_by_side(
         "encoding",
@@ -119,7 +126,7 @@ def _figures(levels: Levels, drawn: int, first: Arrays, second: Arrays, matched:
         f"the order of the feature that is strongest for {levels.names[0]}. Grey: undefined.",
         f"Heat maps, latents by features. {_strongest(matched)}",
         panels("correlation"),
-        Scale("r", -1, 1, "RdBu_r", diverging=True),
+        Scale("correlation", -1, 1, "blue to red", diverging=True),
         with_numbers=True,
     )
     maps = [
@@ -135,11 +142,18 @@ def _figures(levels: Levels, drawn: int, first: Arrays, second: Arrays, matched:
         f"Heat maps, latents by features and by silence; values from {numbers.significant(low, 3)} to "
         f"{numbers.significant(high, 3)}.",
         maps,
-        Scale("mean", low, high, "cividis", diverging=False),
+        Scale("mean activation", low, high, "cividis", diverging=False),
         with_numbers=True,
     )
     cosine = [
-        Panel(level, overlap(arrays["decoder"])[np.ix_(own, own)], [*map(str, own)], [*map(str, own)])
+        Panel(
+            title(level),
+            overlap(arrays["decoder"])[np.ix_(own, own)],
+            [*map(str, own)],
+            [*map(str, own)],
+            "latent",
+            "latent",
+        )
         for level, arrays, own in sides
     ]
     yield side_by_side(
@@ -148,7 +162,7 @@ def _figures(levels: Levels, drawn: int, first: Arrays, second: Arrays, matched:
         "interference; opposite directions are −1.",
         f"Two square heat maps of cosines between decoder directions, {levels.names[0]} and {levels.names[1]}.",
         cosine,
-        Scale("cosine", -1, 1, "RdBu_r", diverging=True),
+        Scale("cosine", -1, 1, "blue to red", diverging=True),
         with_numbers=False,
     )
 
@@ -158,7 +172,7 @@ _ACTIVE, _SILENT = "mean_when_active", "mean_when_silent"
 
 def _with_silence(panel: Panel, silent: np.ndarray) -> Panel:
     """The panel with one more column: the activation while no feature is active."""
-    return Panel(panel.title, np.column_stack([panel.values, silent]), panel.rows, [*panel.columns, "none"])
+    return replace(panel, values=np.column_stack([panel.values, silent]), columns=[*panel.columns, "none"])
 
 
 def _strongest(matched: pd.DataFrame) -> str:

@@ -1,216 +1,216 @@
-"""Marks on axes measured in inches become an SVG: the same bytes every time, text as text, titles on marks."""
+"""A page measured in inches, and panels on it measured by their data: what the figures are drawn with."""
 
 from __future__ import annotations
 
-import io
 import math
-import warnings
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from pandas import DataFrame
-from rich.cells import cell_len
 
 from bench.present import numbers
-from bench.present.plots.svg import finished
+from bench.present.plots import svg
+from bench.present.plots.colours import GRID, INK, MUTED, PAPER
+from bench.present.plots.letters import SIZE, SMALL, fitted, text_width
+from bench.present.plots.scale import Floats, Scale
+from bench.present.plots.svg import Ink
 from bench.present.report import plain
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.collections import Collection
-
-Floats = NDArray[np.float64]
-Arguments = ParamSpec("Arguments")
-
-INK, MUTED, GRID, BAND, PAPER = "#1f2328", "#5f6873", "#d9dde2", "#dfe7f1", "#ffffff"
-SERIES = ("#0072b2", "#d55e00", "#00825f", "#9c4f85")
-"""Colours that the colour-blind tell apart (after Okabe & Ito 2008), darkened to stand out from white as lines."""
-MARKERS = ("o", "s", "^", "D", "v", "P")
-DASHES = ("-", "--", ":", "-.")
-SIZE = 9.0
-"""Points of ordinary text."""
-SMALL = 8.0
-
-_STYLE: dict[Any, Any] = {
-    "axes.axisbelow": True,
-    "axes.edgecolor": MUTED,
-    "axes.facecolor": "none",
-    "axes.labelcolor": INK,
-    "axes.labelsize": SIZE,
-    "axes.linewidth": 0.8,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "figure.facecolor": PAPER,
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans", "Arial", "sans-serif"],
-    "font.size": SIZE,
-    "savefig.facecolor": PAPER,
-    "svg.fonttype": "none",
-    "text.color": INK,
-    "text.parse_math": False,
-    "xtick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "xtick.labelsize": SMALL,
-    "ytick.color": MUTED,
-    "ytick.labelcolor": INK,
-    "ytick.labelsize": SMALL,
-}
+Anchor = Literal["start", "middle", "end"]
+RULE = Ink(stroke=MUTED)
+"""Axes, and the line that means no effect."""
+FAINT = Ink(stroke=GRID, width=0.6)
+"""Lines that guide the eye."""
+_TICK = 3.5 / 72
 
 
 class Canvas:
     """A figure of ``width`` × ``height`` inches; places are inches from its left and upper edges."""
 
     def __init__(self, width: float, height: float) -> None:
-        from matplotlib.figure import Figure  # noqa: PLC0415 (imported only when drawn)
-
         self.width, self.height = width, height
-        self._figure = Figure(figsize=(width, height))
-        self._titles: dict[str, Sequence[str]] = {}
+        self._parts: list[str] = []
 
-    def axes(self, left: float, top: float, width: float, height: float, **options: Any) -> Axes:
-        """Axes whose upper left corner lies there; ``options`` as of matplotlib's ``add_axes``."""
-        below = self.height - top - height
-        place = (left / self.width, below / self.height, width / self.width, height / self.height)
-        return self._figure.add_axes(place, **options)
+    def text(
+        self,
+        left: float,
+        top: float,
+        text: str,
+        *,
+        size: float = SIZE,
+        colour: str = INK,
+        anchor: Anchor = "start",
+        bold: bool = False,
+        angle: float = 0.0,
+        halo: bool = False,
+    ) -> None:
+        """A line of text that starts, is centred or ends at ``left``; ``top`` is the middle of its capitals.
 
-    def text(self, left: float, top: float, text: str, **options: Any) -> None:
-        """Text whose baseline begins there."""
-        self._figure.text(left / self.width, 1 - top / self.height, plain(text), **options)
+        A ``halo`` of paper keeps it legible across lines.
+        """
+        across, down = math.sin(math.radians(angle)), math.cos(math.radians(angle))
+        (place,) = _points([(left - 0.36 * size / 72 * across, top + 0.36 * size / 72 * down)])
+        style = f"font-size: {size:g}px; fill: {colour}"
+        style += f"; text-anchor: {anchor}" if anchor != "start" else ""
+        style += "; font-weight: bold" if bold else ""
+        style += f"; paint-order: stroke; stroke: {PAPER}; stroke-width: 3" if halo else ""
+        self._parts.append(svg.words(*place, plain(text), style, angle))
 
-    def tell(self, marks: Collection, titles: Sequence[str]) -> None:
-        """Let a reader who points at a mark read its title; one for each mark, none of them NaN."""
-        name = f"told-{len(self._titles)}"
-        marks.set_gid(name)
-        self._titles[name] = [plain(title) for title in titles]
+    def lines(self, lines: Sequence[ArrayLike], ink: Ink, titles: Sequence[str] = (), *, closed: bool = False) -> None:
+        """Lines through places, or the areas that they enclose; pointing at one shows its title."""
+        if lines:
+            drawn = svg.paths(map(_points, lines), [plain(title) for title in titles], closed=closed)
+            self._parts.append(svg.group(ink.style, drawn))
 
-    def svg(self, name: str) -> bytes:
-        """The finished file; ``name`` begins its ids, so that several can share a page."""
-        with io.BytesIO() as buffer:
-            self._figure.savefig(buffer, format="svg", metadata={"Date": None})
-            return finished(buffer.getvalue(), name, self._titles)
+    def markers(
+        self,
+        places: ArrayLike,
+        ink: Ink,
+        radius: float,
+        *,
+        shape: str = "circle",
+        titles: Sequence[str] = (),
+        fills: Sequence[str] = (),
+    ) -> None:
+        """Marks of ``radius`` points at the places that are finite; pointing at one shows its title."""
+        at = np.asarray(places, dtype=float).reshape(-1, 2)
+        seen = np.flatnonzero(np.isfinite(at).all(axis=1)).tolist()
+        told, filled = ([texts[index] for index in seen] if texts else [] for texts in (titles, fills))
+        drawn = svg.markers(_points(at[seen]), shape, radius, [plain(title) for title in told], filled)
+        self._parts.append(svg.group(ink.style, drawn))
 
+    def boxes(self, sides: ArrayLike, ink: Ink, fills: Sequence[str] = ()) -> None:
+        """Rectangles by left, top, width and height."""
+        rounded = (np.asarray(sides, dtype=float).reshape(-1, 4) * 72).round(2) + 0.0
+        self._parts.append(svg.group(ink.style, svg.boxes(rounded.tolist(), fills)))
 
-def draw(name: str, paint: Callable[Arguments, Canvas], *args: Arguments.args, **kwargs: Arguments.kwargs) -> bytes:
-    """The SVG of what ``paint(*args, **kwargs)`` draws, in the style of all figures."""
-    import matplotlib as mpl  # noqa: PLC0415 (imported only when drawn)
+    def columns(self, left: float, heads: Sequence[str], rows: Sequence[Sequence[str]], tops: Sequence[float]) -> None:
+        """Columns of text from ``left`` on, at the heights ``tops``, under their heads; see ``column_widths``."""
+        head_top = tops[0] - 0.24 if tops else 0.2
+        for column, (head, width) in enumerate(zip(heads, column_widths(heads, rows), strict=True)):
+            self.text(left, head_top, head, size=SMALL, colour=MUTED)
+            for top, row in zip(tops, rows, strict=True):
+                self.text(left, top, row[column])
+            left += width
 
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
-        return paint(*args, **kwargs).svg(name)
-
-
-def text_width(text: str, size: float = SIZE) -> float:
-    """Inches that a line of text takes, with some to spare."""
-    return cell_len(text) * size * 0.57 / 72
-
-
-def shortened(text: str, most: int = 28) -> str:
-    """At most so many characters; what is left out is out of the middle, where names differ least."""
-    text = plain(text)
-    if len(text) <= most:
-        return text
-    tail = (most - 1) // 2
-    return f"{text[: most - 1 - tail]}…{text[-tail:]}"
-
-
-def row_labels(axes: Axes, heads: Sequence[str], rows: Sequence[Sequence[str]], first: float = 0.0) -> None:
-    """Columns of text to the left of the rows of ``axes``, which lie at ``first`` and 1 apart; see ``label_widths``."""
-    widths = label_widths(heads, rows)
-    inches = axes.get_position().width * axes.get_figure().get_figwidth()  # type: ignore[union-attr]
-    start = -sum(widths) / inches
-    for column, head in enumerate(heads):
-        axes.text(start, 1.0, head, transform=axes.transAxes, fontsize=SMALL, color=MUTED, va="bottom")
-        for position, row in enumerate(rows):
-            axes.text(start, first + position, row[column], transform=axes.get_yaxis_transform(), va="center")
-        start += widths[column] / inches
-    axes.set_yticks([])
-
-
-def label_widths(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[float]:
-    """Inches of each column of ``row_labels``, with the gap that follows it."""
-    return [max(text_width(text) for text in column) + 0.12 for column in zip(heads, *rows, strict=True)]
-
-
-def scale(axis_of: Axes, which: str, low: float, high: float, *, log: bool, ticks: int = 5) -> None:
-    """Limits and readable ticks of the x or y axis of ``axis_of``; for ``log`` all positive."""
-    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator  # noqa: PLC0415 (as above)
-
-    if log:
-        low, high = low / (high / low) ** 0.05, high * (high / low) ** 0.05
-    else:
-        low, high = low - 0.05 * (high - low), high + 0.05 * (high - low)
-    if not low < high:
-        low, high = (low / 1.1, high * 1.1) if log else (low - (abs(low) or 1) / 10, high + (abs(high) or 1) / 10)
-    if log and high / low > 30:
-        subs = (1.0,) if high / low > 10**ticks else (1.0, 3.0) if high / low > 300 else (1.0, 2.0, 5.0)
-        locator: Any = LogLocator(base=10, subs=subs, numticks=2 * ticks)
-    elif log:
-        chosen = _log_ticks(low, high, ticks)
-        locator = FixedLocator(chosen)
-    else:
-        locator = MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10])
-    getattr(axis_of, f"set_{which}scale")("log" if log else "linear")
-    getattr(axis_of, f"set_{which}lim")(low, high)
-    axis = getattr(axis_of, f"{which}axis")
-    axis.set_major_locator(locator)
-    axis.set_minor_locator(FixedLocator([]))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}".replace("-", "−")))
+    def svg(self) -> bytes:
+        """The finished file."""
+        width, height = round(72 * self.width, 1), round(72 * self.height, 1)
+        return svg.document(width, height, PAPER, self._parts)
 
 
-def _log_ticks(low: float, high: float, ticks: int) -> list[float]:
-    """Round numbers about evenly spread over less than two decades."""
-    chosen: list[float] = []
-    step = math.log(high / low) / ticks
-    candidates = [
-        mantissa * 10.0**exponent / 100
-        for exponent in range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)
-        for mantissa in (100, 110, 120, 130, 140, 150, 170, 200, 250, 300, 350, 400, 500, 600, 700, 800, 900)
+@dataclass(frozen=True)
+class Panel:
+    """A rectangle of ``page`` whose places are data: ``x`` from left to right, ``y`` from its lower edge up."""
+
+    page: Canvas
+    left: float
+    top: float
+    width: float
+    height: float
+    x: Scale
+    y: Scale
+
+    def at(self, x: ArrayLike, y: ArrayLike) -> Floats:
+        """Places on the page, a row each."""
+        across, down = self.left + self.width * self.x.share(x), self.top + self.height * (1 - self.y.share(y))
+        return np.stack(np.broadcast_arrays(across, down), axis=-1)
+
+    def lines(self, x: ArrayLike, ys: Sequence[ArrayLike], ink: Ink, titles: Sequence[str] = ()) -> None:
+        """A line for each of ``ys`` over the same ``x``; it passes over what is missing, and is left out if all is."""
+        drawn = [places[np.isfinite(places).all(axis=1)] for places in (self.at(x, y) for y in ys)]
+        kept = [index for index, places in enumerate(drawn) if len(places)]
+        self.page.lines([drawn[index] for index in kept], ink, [titles[index] for index in kept] if titles else ())
+
+    def intervals(self, low: ArrayLike, high: ArrayLike, y: ArrayLike, ink: Ink, *, arrows: bool = False) -> None:
+        """Horizontal lines, cut off at the edges, where ``arrows`` say that they go on."""
+        ends = np.clip(np.stack([self.x.share(low), self.x.share(high)]), 0, 1) * self.width + self.left
+        down = self.at(self.x.low, y)[:, 1]
+        known = np.flatnonzero(np.isfinite(ends).all(axis=0))
+        self.page.lines([[(ends[0, i], down[i]), (ends[1, i], down[i])] for i in known], ink)
+        for shape, beyond, at in (
+            ("left", np.asarray(low) < self.x.low, self.left),
+            ("right", np.asarray(high) > self.x.high, self.left + self.width),
+        ):
+            cut = known[beyond[known]] if arrows else known[:0]
+            if len(cut):
+                self.page.markers([(at, down[i]) for i in cut], Ink(fill=ink.stroke), 2.6, shape=shape)
+
+    def band(self, low: float, high: float, colour: str) -> None:
+        """The values of ``x`` between two, over the whole height."""
+        start, end = (np.clip(self.x.share([low, high]), 0, 1) * self.width + self.left).tolist()
+        self.page.boxes([(start, self.top, end - start, self.height)], Ink(fill=colour))
+
+    def upright(self, x: float, ink: Ink = RULE) -> None:
+        """A line at one value of ``x``, over the whole height."""
+        self.page.lines([self.at([x, x], [self.y.low, self.y.high])], ink)
+
+    def level(self, ys: Sequence[float], ink: Ink = FAINT) -> None:
+        """Lines at values of ``y``, over the whole width."""
+        self.page.lines([self.at([self.x.low, self.x.high], [y, y]) for y in ys], ink)
+
+    def x_axis(self, label: str = "", ticks: Mapping[float, str] | None = None) -> None:
+        """The lower edge with its ticks, and what is measured along it; the label may be wider than the panel."""
+        ticks = self.x.ticks(self.width) if ticks is None else ticks
+        bottom = self.top + self.height
+        across = self.at(list(ticks), np.full(len(ticks), self.y.low))[:, 0].tolist() if ticks else []
+        edge = [(self.left, bottom), (self.left + self.width, bottom)]
+        self.page.lines([edge, *([(x, bottom), (x, bottom + _TICK)] for x in across)], RULE)
+        for x, text in zip(across, ticks.values(), strict=True):
+            self.page.text(x, bottom + 0.15, text, size=SMALL, anchor="middle")
+        if label:
+            label = fitted(label, self.page.width - 0.1)
+            half = text_width(label) / 2 + 0.05
+            middle = min(max(self.left + self.width / 2, half), self.page.width - half)
+            self.page.text(middle, bottom + 0.34, label, anchor="middle")
+
+    def y_axis(self, label: str = "", *, labelled: bool = True) -> None:
+        """The left edge with its ticks, their labels where ``labelled``, and what is measured along it."""
+        ticks = self.y.ticks(self.height, upright=True)
+        down = self.at(np.full(len(ticks), self.x.low), list(ticks))[:, 1].tolist()
+        edge = [(self.left, self.top), (self.left, self.top + self.height)]
+        self.page.lines([edge, *([(self.left - _TICK, y), (self.left, y)] for y in down)], RULE)
+        for y, text in zip(down, ticks.values() if labelled else (), strict=labelled):
+            self.page.text(self.left - 0.1, y, text, size=SMALL, anchor="end")
+        if label and labelled:
+            left = self.left - tick_room(self.y, self.height) + 0.1
+            self.page.text(left, self.top + self.height / 2, label, anchor="middle", angle=-90)
+
+    def block_lines(self, x: Floats, table: DataFrame, block: str, colour: str) -> None:
+        """One thin line a row of ``table`` (a block), over the positions ``x`` of its columns."""
+        titles = [f"{block} {name}" for name in table.index]
+        self.lines(x, list(table.to_numpy(float)), Ink(stroke=colour, opacity=0.4), titles)
+
+
+def draw(paint: Callable[..., Canvas], *args: object, **kwargs: object) -> bytes:
+    """The SVG of what ``paint(*args, **kwargs)`` draws."""
+    return paint(*args, **kwargs).svg()
+
+
+def column_widths(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[float]:
+    """Inches of each column of ``Canvas.columns``, with the gap that follows it."""
+    return [
+        max(text_width(head, SMALL), *(text_width(text) for text in column), 0.0) + 0.14
+        for head, *column in zip(heads, *rows, strict=True)
     ]
-    for preferred in (
-        (100,),
-        (100, 200, 500),
-        (150, 300, 700),
-        (120, 170, 250, 400),
-        (110, 130, 140, 350, 600, 800, 900),
-    ):
-        for value in candidates:
-            mantissa = round(value / 10.0 ** math.floor(math.log10(value) + 1e-9) * 100)
-            clear = all(abs(math.log(value / other)) > 0.6 * step for other in chosen)
-            if mantissa in preferred and low <= value <= high and clear:
-                chosen.append(value)
-    return sorted(chosen) or [low, high]
 
 
-def level_axis(axes: Axes, levels: Sequence[str], width: float) -> None:
-    """The levels of a factor along an x axis of so many inches, 0, 1, …; names shortened to fit side by side."""
-    room = int(width / (len(levels) - 0.3) / text_width("x", SMALL))
-    axes.set_xlim(-0.35, len(levels) - 0.65)
-    axes.set_xticks(range(len(levels)), [shortened(level, max(3, room)) for level in levels])
-
-
-def block_lines(page: Canvas, axes: Axes, x: Floats, table: DataFrame, block: str, color: str) -> None:
-    """One thin line a row of ``table`` (a block), over the positions ``x`` of its columns."""
-    from matplotlib.collections import LineCollection  # noqa: PLC0415 (as above)
-
-    lines = {
-        name: [pair for pair in zip(x, row, strict=True) if math.isfinite(pair[1])]
-        for name, row in zip(table.index, table.to_numpy(), strict=True)
-    }
-    told = {name: line for name, line in lines.items() if line}
-    drawn = LineCollection(list(told.values()), colors=color, linewidths=0.8, alpha=0.4)
-    axes.add_collection(drawn)
-    page.tell(drawn, [f"{block} {name}" for name in told])
-
-
-def limits(*values: ArrayLike) -> tuple[float, float]:
-    """The smallest and the largest finite value; 0 and 1 if there is none."""
-    joined = np.concatenate([np.ravel(np.asarray(some, dtype=float)) for some in values])
-    finite = joined[np.isfinite(joined)]
-    return (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+def tick_room(scale: Scale, height: float) -> float:
+    """Inches that a vertical axis with a label takes to the left of its panel."""
+    return 0.38 + max((text_width(text, SMALL) for text in scale.ticks(height, upright=True).values()), default=0.0)
 
 
 def seed_title(block: str, seed: object, value: float) -> str:
     """What is read where the mark of one run is pointed at."""
     return f"{block} {seed}: {numbers.significant(value)}"
+
+
+def _points(places: ArrayLike) -> list[svg.Point]:
+    """Inches -> points, to the hundredth, without a negative zero."""
+    rounded: list[svg.Point] = [
+        (x, y) for x, y in ((np.asarray(places, dtype=float).reshape(-1, 2) * 72).round(2) + 0.0).tolist()
+    ]
+    return rounded

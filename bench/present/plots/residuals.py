@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from functools import partial
 from statistics import NormalDist
 
@@ -10,11 +12,16 @@ from pandas import DataFrame
 
 from bench.experiment import Metric
 from bench.present import numbers
-from bench.present.plots import canvas
+from bench.present.plots import canvas, letters
+from bench.present.plots.canvas import RULE, Canvas, Panel, draw
+from bench.present.plots.colours import INK, SERIES
+from bench.present.plots.scale import Scale, limits
+from bench.present.plots.svg import Ink
 from bench.present.report import Figure
 from bench.present.tables import Context
 
-_PANEL = 2.1
+_PANEL, _GAP = 2.1, 0.25
+"""Inches of the width and height of a panel, and between two."""
 _FAR = 3.0
 
 
@@ -25,50 +32,51 @@ def residuals(name: str, metric: Metric, rows: DataFrame, context: Context, *, l
     caption = (
         f"Residuals of {metric.label}. Studentised, in the model of the analysis of variance: against the fitted "
         "value (a funnel means unequal spread), against what a normal distribution would give (points off the line are "
-        f"heavy tails), and by {context.block} in its order (a drift means that runs are not independent)."
+        f"heavy tails), and by {context.block} in its order (a drift means that runs are not independent). Grey: "
+        f"±{_FAR:g}, beyond which about 3 of 1000 normal residuals lie."
     )
     alt = (
         f"Residual plots of {metric.label}: {far} of {numbers.counted(len(known), 'run')} lie beyond ±{_FAR:g}, the "
         f"farthest at {numbers.statistic(float(known['studentized'].abs().max()))}."
     )
-    return Figure(name, caption, alt, partial(canvas.draw, name, _paint, metric, known, context, log=log))
+    return Figure(name, caption, alt, partial(draw, _paint, metric, known, context, log=log))
 
 
-def _paint(metric: Metric, rows: DataFrame, context: Context, *, log: bool) -> canvas.Canvas:
-    page = canvas.Canvas(0.6 + 3 * (_PANEL + 0.3), _PANEL + 0.75)
-    value = rows["studentized"].to_numpy()
-    reach = canvas.limits(value, [-_FAR, _FAR])
+def _paint(metric: Metric, rows: DataFrame, context: Context, *, log: bool) -> Canvas:
+    page = Canvas(0.65 + 3 * _PANEL + 2 * _GAP + 0.2, _PANEL + 0.65)
+    value = rows["studentized"].to_numpy(float)
+    y = Scale.around(*limits(value, [-_FAR, _FAR]))
     rank = np.argsort(np.argsort(value, kind="stable"), kind="stable")
     normal = np.array([NormalDist().inv_cdf((index + 0.5) / len(value)) for index in rank])
-    order = {block: index for index, block in enumerate(sorted(rows["block"].unique()))}
-    seeds = np.array([order[block] for block in rows["block"]], dtype=float)
+    blocks = sorted(rows["block"].unique())
+    order = rows["block"].map({block: index for index, block in enumerate(blocks)}).to_numpy(float)
     fitted = np.exp(rows["fitted"]) if log else rows["fitted"]
-    label = canvas.shortened(metric.label, 18)
     panels = (
-        (fitted, f"Fitted {label}"),
-        (normal, "Normal quantile"),
-        (seeds, f"{context.block} in order".capitalize()),
+        (fitted, letters.quantity(metric, _PANEL + _GAP - 0.1, before="Fitted "), log),
+        (normal, "Normal quantile", False),
+        (order, f"{context.block} in order".capitalize(), False),
     )
     titles = [
         canvas.seed_title(context.block, block, found).replace(":", " residual")
         for block, found in zip(rows["block"], value, strict=True)
     ]
-    for position, (x, name) in enumerate(panels):
-        axes = page.axes(0.6 + position * (_PANEL + 0.3), 0.15, _PANEL, _PANEL)
-        canvas.scale(axes, "y", *reach, log=False)
-        canvas.scale(axes, "x", *canvas.limits(x), log=log and position == 0, ticks=4)
-        if position == 2:
-            chosen = np.unique(np.linspace(0, len(order) - 1, 5).round().astype(int))
-            axes.set_xticks(chosen, [canvas.shortened(str(list(order)[index]), 8) for index in chosen])
-        axes.axhline(0, color=canvas.MUTED, linewidth=0.8)
-        axes.hlines([-_FAR, _FAR], 0, 1, transform=axes.get_yaxis_transform(), color=canvas.GRID, linewidth=0.8)
-        page.tell(axes.scatter(x, value, s=10, color=canvas.SERIES[0], alpha=0.7, linewidths=0), titles)
-        axes.set_xlabel(name)
-        if position:
-            axes.tick_params(labelleft=False)
-        else:
-            axes.set_ylabel("Studentised residual")
+    for position, (x, name, is_log) in enumerate(panels):
+        scale = Scale.around(*limits(x), log=is_log)
+        panel = Panel(page, 0.65 + position * (_PANEL + _GAP), 0.15, _PANEL, _PANEL, scale, y)
+        panel.level([-_FAR, _FAR])
+        panel.level([0], RULE)
         if position == 1:
-            ends = canvas.limits(normal)
-            axes.plot(ends, ends, color=canvas.INK, linewidth=0.8)
+            ends = limits(normal)
+            panel.lines(ends, [ends], Ink(stroke=INK))
+        page.markers(panel.at(x, value), Ink(fill=SERIES[0], opacity=0.7), 1.6, titles=titles)
+        panel.x_axis(name, _block_ticks(blocks, scale) if position == 2 else None)
+        panel.y_axis("Studentised residual" if position == 0 else "", labelled=position == 0)
     return page
+
+
+def _block_ticks(blocks: Sequence[object], scale: Scale) -> dict[float, str]:
+    """Every block's name, or every second, third, … where they would not fit."""
+    names = [letters.shortened(str(block), 8) for block in blocks]
+    room = _PANEL / (scale.high - scale.low)
+    every = math.ceil((max(letters.text_width(name, letters.SMALL) for name in names) + 0.08) / room)
+    return {float(index): names[index] for index in range(0, len(names), every)}

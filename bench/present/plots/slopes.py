@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 from pandas import DataFrame
 
 from bench.experiment import Metric
 from bench.present import numbers
-from bench.present.plots import canvas
+from bench.present.plots import key, letters
+from bench.present.plots.canvas import Canvas, Panel, draw, tick_room
+from bench.present.plots.colours import INK, SERIES
 from bench.present.plots.forest import told
+from bench.present.plots.levels import LevelAxis, is_logarithmic, is_swept, side_by_side, to_scale
 from bench.present.plots.observed import by_block
+from bench.present.plots.scale import Scale, limits
+from bench.present.plots.svg import Ink
 from bench.present.report import Figure
 from bench.present.tables import Context
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-_PER_ROW = 4
 _MOST = 8
 _HEIGHT = 1.7
+_NARROW, _WIDE, _PAGE = 1.6, 2.6, 7.4
+"""Inches of the width of a panel, of one that has room or many levels, and of the panels of a row together."""
+_GAP, _HEAD = 0.25, 0.42
+_MEAN = Ink(stroke=INK, width=2.2)
 
 
 def slopes(name: str, metric: Metric, rows: DataFrame, effects: DataFrame, context: Context, *, log: bool) -> Figure:
@@ -35,51 +38,78 @@ def slopes(name: str, metric: Metric, rows: DataFrame, effects: DataFrame, conte
         f"{context.block}, thick their mean. Lines that go the same way are an effect that every {context.block} shows."
     )
     if swept:
-        caption += f" Dose–response over {numbers.listed(swept)}: the horizontal axis is to scale."
+        caption += f" Dose–response over {numbers.listed(swept)}: the horizontal axis is to scale{_scaled(context)}."
     if len(context.factors) > _MOST:
         caption += f" Only the first {drawn} drawn."
     shown = effects[effects["effect"].isin(context.contrasts) & effects["estimate"].notna()]
     changes = numbers.listed(told(shown, context)) or "none"
     alt = f"Paired slopes of {metric.label} by {context.block}. Mean {'ratios' if log else 'changes'}: {changes}."
-    return Figure(name, caption, alt, partial(canvas.draw, name, _paint, metric, rows, context, log=log))
+    return Figure(name, caption, alt, partial(draw, _paint, metric, rows, context, log=log))
 
 
-def is_swept(levels: Sequence[Hashable]) -> bool:
-    """Whether a factor's levels are three numbers or more, which have distances."""
-    return len(levels) > 2 and all(type(level) in (int, float) and math.isfinite(float(str(level))) for level in levels)
+def _scaled(context: Context) -> str:
+    """Of which factors the scale is logarithmic, and where 0 is on it."""
+    found = {name: levels for name, levels in context.factors.items() if is_swept(levels) and is_logarithmic(levels)}
+    zero = any(0 in levels for levels in found.values())
+    apart = "; 0, which it cannot hold, stands at its left behind a break" if zero else ""
+    return f", logarithmic for {numbers.listed(list(found))}{apart}" if found else ""
 
 
-def _paint(metric: Metric, rows: DataFrame, context: Context, *, log: bool) -> canvas.Canvas:
+def _paint(metric: Metric, rows: DataFrame, context: Context, *, log: bool) -> Canvas:
     factors = list(context.factors.items())[:_MOST]
-    across, down = min(_PER_ROW, len(factors)), math.ceil(len(factors) / _PER_ROW)
-    width = 1.75 if across > 2 else 2.6
-    step = (width + 0.25, _HEIGHT + 0.85)
-    page = canvas.Canvas(0.75 + across * step[0], down * step[1] + 0.05)
     tables = [by_block(rows, [position], log=log) for position in range(len(factors))]
-    reach = canvas.limits(*(table.to_numpy().reshape(-1) for table in tables))
-    for position, ((factor, levels), found) in enumerate(zip(factors, tables, strict=True)):
-        row, column = divmod(position, across)
-        left, top = 0.75 + column * step[0], row * step[1] + 0.35
-        axes = page.axes(left, top, width, _HEIGHT)
-        canvas.scale(axes, "y", *reach, log=log)
-        x = _positions(axes, levels, width)
-        table = found.reindex(columns=range(len(levels)))
-        canvas.block_lines(page, axes, x, table, context.block, canvas.SERIES[0])
-        mean = np.exp(np.log(table).mean()) if log else table.mean()
-        axes.plot(x, mean, color=canvas.INK, linewidth=2.2, marker="D", markersize=5)
-        axes.set_title(canvas.shortened(factor, 22), fontsize=canvas.SIZE, fontweight="bold")
-        if column:
-            axes.tick_params(labelleft=False)
-        else:
-            axes.set_ylabel(canvas.shortened(f"{metric.label}{f' ({metric.unit})' if metric.unit else ''}", 32))
+    y = Scale.around(*limits(*(table.to_numpy() for table in tables)), log=log)
+    width = _WIDE if len(factors) < 3 else _NARROW
+    axes = [
+        to_scale(levels, max(width, _WIDE)) if is_swept(levels) else side_by_side(levels, _width(len(levels), width))
+        for _, levels in factors
+    ]
+    samples = [
+        key.Sample(f"each {context.block}", Ink(stroke=SERIES[0], opacity=0.4)),
+        key.Sample("geometric mean" if log else "mean", _MEAN, Ink(fill=INK), "diamond", 2.6),
+    ]
+    lines = _in_rows(axes)
+    left = max(tick_room(y, _HEIGHT), *(axes[line[0]].before + 0.05 for line in lines))
+    across = max(sum(axes[place].width for place in line) + _GAP * (len(line) - 1) for line in lines)
+    key_width = left + across
+    below = [max(axes[place].below for place in line) for line in lines]
+    top = 0.06 + key.ROW * len(key.rows(samples, key_width)) + 0.32
+    height = sum(_HEIGHT + room + _HEAD for room in below) - _HEAD
+    page = Canvas(max(left + across + 0.2, 2.6), top + height + 0.05)
+    key.key(page, 0.1, 0.06, key_width, samples)
+    for line, room in zip(lines, below, strict=True):
+        start = left
+        for place in line:
+            panel = Panel(page, start, top, axes[place].width, _HEIGHT, axes[place].scale, y)
+            label = letters.quantity(metric, _HEIGHT + 0.5) if place == line[0] else ""
+            panel.y_axis(label, labelled=place == line[0])
+            _lines(panel, factors[place][0], axes[place], tables[place], context, log=log)
+            start += axes[place].width + _GAP
+        top += _HEIGHT + room + _HEAD
     return page
 
 
-def _positions(axes: Axes, levels: Sequence[Hashable], width: float) -> np.ndarray:
-    """Where the levels lie: evenly, or for a swept factor to scale, logarithmic where that spreads them better."""
-    if not is_swept(levels):
-        canvas.level_axis(axes, [str(level) for level in levels], width)
-        return np.arange(len(levels), dtype=float)
-    x = np.array([float(str(level)) for level in levels])
-    canvas.scale(axes, "x", x.min(), x.max(), log=bool(x.min() > 0 and x.max() / x.min() > 20), ticks=4)
-    return x
+def _width(levels: int, usual: float) -> float:
+    """Inches for so many levels side by side."""
+    return float(np.clip(0.17 * levels, usual, _PAGE))
+
+
+def _in_rows(axes: Sequence[LevelAxis]) -> list[list[int]]:
+    """The panels in their order, as many to a row as fit."""
+    rows: list[list[int]] = [[]]
+    for place, axis in enumerate(axes):
+        if rows[-1] and sum(axes[other].width + _GAP for other in rows[-1]) + axis.width > _PAGE:
+            rows.append([])
+        rows[-1].append(place)
+    return rows
+
+
+def _lines(panel: Panel, factor: str, axis: LevelAxis, found: DataFrame, context: Context, *, log: bool) -> None:
+    table = found.reindex(columns=axis.codes.tolist())
+    panel.block_lines(axis.at, table, context.block, SERIES[0])
+    mean = np.exp(np.log(table).mean()) if log else table.mean()
+    panel.lines(axis.at, [mean], _MEAN)
+    panel.page.markers(panel.at(axis.at, mean), Ink(fill=INK), 2.6, shape="diamond")
+    name = letters.fitted(factor, panel.width + _GAP, bold=True)
+    panel.page.text(panel.left + panel.width / 2, panel.top - 0.15, name, bold=True, anchor="middle")
+    axis.draw(panel)
