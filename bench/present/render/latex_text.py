@@ -60,6 +60,8 @@ _MATHEMATICS = {
     "÷": r"\div",
     "·": r"\cdot",
     "←": r"\leftarrow",
+    "↑": r"\uparrow",
+    "↓": r"\downarrow",
     "→": r"\rightarrow",
     "↔": r"\leftrightarrow",
     "∞": r"\infty",
