@@ -155,6 +155,19 @@ def test_printed_markdown_refers_to_no_file(command: Commands, lab: Lab) -> None
     assert not (lab.out / "diets" / "figures").exists()
 
 
+def test_a_table_of_ones_own_gets_pictures(command: Commands, lab: Lab) -> None:
+    """``bench analyze`` draws effects and runs from a table alone, seeds as the table names them."""
+    run(command, lab, lab.suite(seeds=4))
+    table = lab.folder / "runs.csv"
+    table.write_text(command("export", "diets", "--wide", "--out", lab.out)[1])
+    page = lab.folder / "page.html"
+    given = ["--factors", "dose,diet", "--block", "seed", "--metric", "score", "--format", "html", "--output", page]
+    assert command("analyze", table, *given)[0] == 0
+    drawn = re.findall(r"<figcaption>([^.<]*)", page.read_text())
+    assert drawn[:2] == ["Effects on score", "score by two factors at a time"]
+    assert "<title>seed 3: " in page.read_text()
+
+
 def test_tables_are_a_folder(command: Commands, lab: Lab) -> None:
     """``--format csv`` writes one file a frame, and says that it cannot be printed; LaTeX can."""
     run(command, lab, lab.suite())

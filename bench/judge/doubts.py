@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from bench.stats.diagnostics import (
 )
 
 _COLUMNS = ["metric", "check", "subject", "statistic", "p", "reading"]
-_RESIDUALS = ["metric", "run", "cell", "value", "fitted", "residual", "studentized", "leverage", "cook"]
+_RESIDUALS = ["metric", "run", "block", "cell", "value", "fitted", "residual", "studentized", "leverage", "cook"]
 _ODD = 3.5
 _BIMODAL = 0.01
 _Row = tuple[str, str, float, float, str]
@@ -41,19 +42,24 @@ def diagnostic_frame(runs: CodedRuns, metrics: Sequence[MetricEffects], rng: np.
 
 
 def residual_frame(runs: CodedRuns, metrics: Sequence[MetricEffects]) -> pd.DataFrame:
-    """One row per metric and run with a value: what the model of the ANOVA leaves, and the weight of the run in it."""
+    """One row per metric and run with a value: what the model of the ANOVA leaves, and the weight of the run in it.
+
+    ``block`` is categorical, in the order of the blocks; without any, every run is one of its own.
+    """
     frames = [pd.DataFrame(columns=_RESIDUALS)]
     for entry in metrics:
         if not entry.cells.n.any():
             continue
         found = influence(entry.variance.model)
-        values = entry.values[np.isfinite(entry.values)]
+        run = np.flatnonzero(np.isfinite(entry.values))
+        values = entry.values[run]
         frames.append(
             pd.DataFrame(
                 {
                     "metric": entry.metric,
-                    "run": np.flatnonzero(np.isfinite(entry.values)),
-                    "cell": np.array(runs.cell_labels, dtype=object)[runs.cell[np.isfinite(entry.values)]],
+                    "run": run,
+                    "block": _blocks(runs)[run],
+                    "cell": np.array(runs.cell_labels, dtype=object)[runs.cell[run]],
                     "value": values,
                     "fitted": values - found.residual,
                     "residual": found.residual,
@@ -64,6 +70,13 @@ def residual_frame(runs: CodedRuns, metrics: Sequence[MetricEffects]) -> pd.Data
             )
         )
     return pd.concat(frames[1:] or frames, ignore_index=True)
+
+
+def _blocks(runs: CodedRuns) -> pd.Categorical[Any]:
+    """The block of every run."""
+    if runs.block is None:
+        return pd.Categorical(np.arange(len(runs.cell)), ordered=True)
+    return pd.Categorical.from_codes(runs.block, pd.Index(runs.block_labels), ordered=True)
 
 
 def _checks(

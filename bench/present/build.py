@@ -58,7 +58,7 @@ def build(run: Run) -> Report:
         context = Context(suite.factors, suite.experiment.metrics)
         analysis = analyze_run(suite, jobs)
         data |= frames(analysis)
-        body = illustrated(list(analysis_sections(analysis, context, jobs["seed"].nunique())), analysis, jobs, context)
+        body = analysis_sections(analysis, context, jobs["seed"].nunique())
         if suite.claims and (run.looks is None or run.looks.taken):
             verdicts = claims.judge(run, measured(suite, jobs))
             data |= claims.frames(verdicts, context)
@@ -86,8 +86,12 @@ def build(run: Run) -> Report:
     return Report(f"{suite.name}: {cells} × {seeds}", provenance, sections, data)
 
 
-def analysis_sections(analysis: Analysis, context: Context, blocks: int) -> Iterator[Section]:
-    """What an analysis found, of a run or of anyone's table; ``blocks`` counts the seeds."""
+def analysis_sections(analysis: Analysis, context: Context, blocks: int) -> list[Section]:
+    """What an analysis found, of a run or of anyone's table, with its figures; ``blocks`` counts the seeds."""
+    return illustrated(list(_analysis_sections(analysis, context, blocks)), analysis, context)
+
+
+def _analysis_sections(analysis: Analysis, context: Context, blocks: int) -> Iterator[Section]:
     effects = tables.effects(analysis.contrasts, context)
     caveats = [] if effects else [f"{metric.label}: {metric.note}" for metric in context.metrics if metric.note]
     yield Section("What was found", *words.found(analysis, context))

@@ -1,4 +1,4 @@
-"""The sections of an analysis and the runs behind it -> the sections with their figures."""
+"""The sections of an analysis -> the sections with their figures."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _MOST_METRICS = 4
 """So many metrics are drawn in full if none has a margin."""
 
 
-def illustrated(sections: Sequence[Section], analysis: Analysis, runs: DataFrame, context: Context) -> list[Section]:
-    """``sections`` of ``build.analysis_sections`` with figures; ``runs`` is the frame that was analysed.
+def illustrated(sections: Sequence[Section], analysis: Analysis, context: Context) -> list[Section]:
+    """``sections`` of ``build.analysis_sections`` with figures.
 
     Metrics with a margin are shown in full, or the first ones if none has; of the others, effects and runs, folded.
     """
-    return list(_Illustrator(analysis, runs, context).sections(sections))
+    return list(_Illustrator(analysis, context).sections(sections))
 
 
 _INCOMPLETE = (
@@ -45,10 +45,10 @@ _INCOMPLETE = (
 class _Illustrator:
     """What the figures share: the observed runs, and which metrics are drawn in full."""
 
-    def __init__(self, analysis: Analysis, runs: DataFrame, context: Context) -> None:
+    def __init__(self, analysis: Analysis, context: Context) -> None:
         self.analysis, self.context = analysis, context
-        self.rows = observed(analysis, runs, context)
-        self.residuals = analysis.residuals.assign(block=self.rows["block"].to_numpy())
+        self.rows = observed(analysis, context)
+        self.residuals = analysis.residuals
         self.contrasts = simultaneous(analysis.contrasts)
         self.sizes = screening_frame(analysis)
         self.margins = dict(zip(analysis.equivalence["metric"], analysis.equivalence["margin"], strict=True))

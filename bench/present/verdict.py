@@ -77,6 +77,8 @@ def of_effects(analysis: Analysis, context: Context) -> Iterator[tuple[str, str]
         )
         cannot += f" (among {len(tested)} tests {numbers.fixed(least.in_family, 1)} times)" if len(tested) > 1 else ""
         cannot += "; smaller ones may be there unseen. "
+    else:
+        cannot += "The runs are taken as independent; where some share a seed, intervals and p mislead. "
     yield "Cannot tell", f"{cannot}Nothing is said of other data, sizes or settings."
 
 

@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 
 from bench.present.build import analysis_sections
-from bench.present.illustrate import illustrated
 from bench.present.render import html
 from bench.present.report import SIGNS, Column, Report, Section, Table
 from tests.present.test_figures import simulated
@@ -44,8 +43,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with every kind of section, figure and verdict, and the toy's signed, missing and infinite numbers."""
-    analysis, runs, context = simulated({"reg": ["l1", "l2"], "act": ["relu", "gelu"]}, label=ATTACK)
-    sections = illustrated(list(analysis_sections(analysis, context, 6)), analysis, runs, context)
+    analysis, _, context = simulated({"reg": ["l1", "l2"], "act": ["relu", "gelu"]}, label=ATTACK)
+    sections = analysis_sections(analysis, context, 6)
     state, effects, appendix = toy_report().sections
     (toy,) = effects.tables
     long = replace(toy, caption="Long", frame=pd.concat([toy.frame] * 6))

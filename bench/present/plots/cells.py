@@ -160,8 +160,8 @@ def _samples(against: _Against, *, log: bool) -> tuple[list[key.Sample], list[ke
 
 
 def _clouds(panel: Panel, drawn: DataFrame, shown: DataFrame, context: Context, *, log: bool) -> None:
-    order = {block: index for index, block in enumerate(sorted(drawn["block"].unique()))}
-    spread = 0.26 / max(1, len(order) - 1)
+    block = drawn["block"].cat.remove_unused_categories().cat
+    spread = 0.26 / max(1, len(block.categories) - 1)
     position = {cell: index for index, cell in enumerate(shown["cell"])}
     samples = {cell: np.log(sample) if log else sample for cell, sample in _values(drawn).items()}
     outlines, means = [], []
@@ -174,7 +174,7 @@ def _clouds(panel: Panel, drawn: DataFrame, shown: DataFrame, context: Context, 
             upper = np.concatenate([0.42 * height, np.zeros(len(at))])
             outlines.append(panel.at(np.exp(across) if log else across, index - 0.02 - upper))
     panel.page.lines(outlines, _CLOUD, closed=True)
-    y = drawn["cell"].map(position) + 0.1 + spread * drawn["block"].map(order)
+    y = drawn["cell"].map(position) + 0.1 + spread * block.codes
     titles = [canvas.seed_title(context.block, *pair) for pair in zip(drawn["block"], drawn["value"], strict=True)]
     panel.page.markers(panel.at(drawn["value"], y), _RUN, 1.5, titles=titles)
     middles = panel.at(np.exp(means) if log else means, np.arange(len(means)) - 0.02)

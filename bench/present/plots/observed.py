@@ -1,4 +1,4 @@
-"""The runs behind an analysis -> one tidy row for each metric and run with a value, for figures that show the runs."""
+"""An analysis -> one tidy row for each metric and run with a value, for figures that show the runs."""
 
 from __future__ import annotations
 
@@ -6,25 +6,23 @@ import numpy as np
 import pandas as pd
 
 from bench.judge.analysis import Analysis
+from bench.judge.frames import factor_column
 from bench.present.tables import Context
 
 
-def observed(analysis: Analysis, runs: pd.DataFrame, context: Context) -> pd.DataFrame:
-    """Columns ``metric cell block value`` as measured, and ``factor 0``, ``factor 1``, … with the codes of the levels.
-
-    ``runs`` is the frame that was analysed. Without blocks every run is a block of its own.
-    """
-    rows = analysis.residuals[["metric", "run", "cell", "value"]]
+def observed(analysis: Analysis, context: Context) -> pd.DataFrame:
+    """Columns ``metric cell block value`` as measured, and ``factor 0``, ``factor 1``, … with codes of the levels."""
+    rows = analysis.residuals[["metric", "cell", "block", "value"]]
     ratio = set(analysis.contrasts.loc[analysis.contrasts["scale"] == "ratio", "metric"])
     with np.errstate(over="ignore"):
         measured = np.where(rows["metric"].isin(ratio), np.exp(rows["value"]), rows["value"])
-    chosen = runs.iloc[rows["run"].to_numpy(dtype=np.int64)]
-    block = chosen[context.block] if context.block in runs else rows["run"]
-    columns = {"value": measured.astype(float), "block": block.to_numpy()}
+    cells = analysis.cells.drop_duplicates("cell").set_index("cell")
+    codes = {}
     for position, (name, levels) in enumerate(context.factors.items()):
         code = {str(level): index for index, level in enumerate(levels)}
-        columns[f"factor {position}"] = np.array([code[str(level)] for level in chosen[name]], dtype=np.int64)
-    return rows[["metric", "cell"]].assign(**columns).reset_index(drop=True)
+        of_cell = {cell: code[str(level)] for cell, level in cells[factor_column(name)].items()}
+        codes[f"factor {position}"] = rows["cell"].map(of_cell).astype(np.int64)
+    return rows.assign(value=measured.astype(float), **codes).reset_index(drop=True)
 
 
 def by_block(rows: pd.DataFrame, positions: list[int], *, log: bool) -> pd.DataFrame:

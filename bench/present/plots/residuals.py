@@ -48,8 +48,8 @@ def _paint(metric: Metric, rows: DataFrame, context: Context, *, log: bool) -> C
     y = Scale.around(*limits(value, [-_FAR, _FAR]))
     rank = np.argsort(np.argsort(value, kind="stable"), kind="stable")
     normal = np.array([NormalDist().inv_cdf((index + 0.5) / len(value)) for index in rank])
-    blocks = sorted(rows["block"].unique())
-    order = rows["block"].map({block: index for index, block in enumerate(blocks)}).to_numpy(float)
+    block = rows["block"].cat.remove_unused_categories().cat
+    blocks, order = list(block.categories), block.codes.to_numpy(float)
     fitted = np.exp(rows["fitted"]) if log else rows["fitted"]
     panels = (
         (fitted, letters.quantity(metric, _PANEL + _GAP - 0.1, before="Fitted "), log),
