@@ -8,10 +8,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pandas as pd
 import pytest
 
 from bench import cli
+
+hypothesis.settings.register_profile("bench", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("bench")
 
 REFERENCE = Path(__file__).parent / "reference" / "stats"
 Reference = tuple[pd.DataFrame, Mapping[str, Any]]

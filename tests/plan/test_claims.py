@@ -195,7 +195,7 @@ CLAIMS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(written=toml(st.fixed_dictionaries({"claims": st.lists(CLAIMS, min_size=1, max_size=1)})))
 def test_whatever_a_claim_says_it_is_read_or_refused(
     good: str, write: Write, written: tuple[dict[str, Any], str]

@@ -102,7 +102,6 @@ def test_a_place_that_is_not_in_the_file_is_the_nearest_above_it(write: Write) -
 
 @given(toml(documents))
 @example((tomllib.loads(TRICKY), TRICKY))
-@settings(deadline=None)
 def test_every_place_holds_its_key_and_value(written: tuple[dict[str, Any], str]) -> None:
     """In any document, the text at a key's place reads as that key, and at a value's place as that value."""
     document, text = written[0], written[1].replace("\r\n", "\n")
@@ -166,7 +165,7 @@ def suites() -> st.SearchStrategy[dict[str, Any]]:
 
 
 @given(toml(suites()))
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 def test_no_suite_gives_a_traceback(tmp_path_factory: pytest.TempPathFactory, written: tuple[Any, str]) -> None:
     """Whatever TOML a file holds, loading it gives a Suite or an error in words."""
     _load_or_explain(tmp_path_factory.getbasetemp() / "suite.toml", written[1].encode())
@@ -181,14 +180,14 @@ def test_no_suite_gives_a_traceback(tmp_path_factory: pytest.TempPathFactory, wr
 @example(b".".join([b"a"] * 2000) + b" = 1")
 @example(b"a = " + b"{a=" * 2000)
 @example(b"a = " + b"0x" + b"f" * 9000)
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_no_bytes_give_a_traceback(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     """Whatever bytes a file holds, loading it gives a Suite or an error in words."""
     _load_or_explain(tmp_path_factory.getbasetemp() / "suite.toml", content)
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_damaged_suite_gives_no_traceback(
     tmp_path_factory: pytest.TempPathFactory, good: str, data: st.DataObject
 ) -> None:

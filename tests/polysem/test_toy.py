@@ -57,7 +57,7 @@ shared = st.sampled_from(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(shared, st.lists(st.tuples(free, st.integers(0, 5)), min_size=2, max_size=20), st.randoms(use_true_random=False))
 def test_a_jobs_bits_do_not_depend_on_its_companions(
     common: dict[str, object], members: list[tuple[dict[str, object], int]], random: object

@@ -90,7 +90,7 @@ def test_hovering_tells_the_seed() -> None:
     assert sorted(told, key=lambda title: told[title]) == sorted(wanted, key=lambda title: wanted[title])
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.text(max_size=40))
 def test_any_name_is_shown_as_text(name: str) -> None:
     """A label is neither markup nor a formula: the SVG parses and holds it, or its shortened form, as text."""
@@ -276,7 +276,7 @@ def test_doses_are_drawn_to_scale() -> None:
     assert {"0", "0.01", "0.1", "1", "10"} <= {*texts(figure)}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9), st.floats(0.8, 8.0), st.booleans(), st.booleans())
 def test_ticks_are_told_apart(low: float, size: float, inches: float, log: bool, upright: bool) -> None:
     """Ticks are at most six values within the axis, with labels that differ, mean them, and do not overlap."""
@@ -295,7 +295,7 @@ def test_ticks_are_told_apart(low: float, size: float, inches: float, log: bool,
     assert upright or all(step >= gap for step, gap in zip(np.diff(at), gaps, strict=True))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @example(["name"] * 30, 1.0)
 @given(st.lists(st.text("abcMW ", min_size=1, max_size=40), min_size=1, max_size=30), st.floats(1.0, 7.0))
 def test_names_of_levels_do_not_overlap(names: list[str], width: float) -> None:

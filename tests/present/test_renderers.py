@@ -134,7 +134,7 @@ def test_snapshot(name: str, rendered: Callable[[], str]) -> None:
     assert rendered() == path.read_text(encoding="utf-8")
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(NASTY)
 def test_markdown_shows_any_string_as_it_is(text: str) -> None:
     """A Markdown parser reads back the very string from heading, paragraph, picture, caption, header, cell and note."""
