@@ -189,7 +189,7 @@ def find(run: str | Path | None = None, *, out: str | Path = REPORTS) -> Path:
 def report(run: str | Path | None = None, *, out: str | Path = REPORTS) -> Report:
     """Everything there is to say about a run, finished or not; ``run`` and ``out`` as in ``load``.
 
-    A notebook shows it as HTML; ``bench.present.files.files(report, "md")`` turns it into files, and
+    A notebook shows it as HTML, ``files(report, "md")`` of ``bench.present.files`` turns it into files, and
     ``report.data["contrasts"]`` is the table of effects as numbers.
 
         >>> bench.report("digits").data["contrasts"][["metric", "effect", "estimate", "p_adjusted"]]

@@ -141,7 +141,7 @@ def test_markdown_has_its_figures_beside_it(command: Commands, lab: Lab) -> None
     run(command, lab, lab.suite())
     target = lab.folder / "paper" / "appendix.md"
     assert command("report", "--format", "md", "--out", lab.out, "--output", target)[0] == 0
-    pictures = re.findall(r"\]\((figures/[^)]*)\)", target.read_text())
+    pictures = re.findall(r"\]\((appendix-figures/[^)]*)\)", target.read_text())
     assert len(pictures) > 5
     assert all((target.parent / picture).read_bytes().startswith(b"<svg") for picture in pictures)
 

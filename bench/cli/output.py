@@ -26,11 +26,14 @@ def emit_report(
         to_screen = output is None and sys.stdout.isatty()
         emit(terminal.render(report, width=width(), color=to_screen, full=full), output)
         return
-    content = files(report, form.value)
-    target = destination(content, form.value, folder, output)
+    target = destination(form.value, folder, output)
+    content = files(report, form.value, stem="report" if target is None else target.stem)
     if target is not None:
-        save(content, target, within=folder if output is None else None)
-        say(f"Written to {target}")
+        is_folder = form is ReportFormat.CSV
+        save(content, target / next(iter(content)) if is_folder else target, within=folder if output is None else None)
+        say(f"Written to {target}{f': {len(content)} tables' if is_folder else ''}")
+        if is_folder and (others := sorted({path.name for path in target.glob("*.csv")} - set(content))):
+            say(f"Not of this report: {', '.join(others)}, which lay there before.")
     if target is None and form is ReportFormat.MD:
         emit(markdown.render(report, figures=None))
     elif target is None or (form is ReportFormat.MD and output is None):

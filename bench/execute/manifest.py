@@ -58,6 +58,8 @@ class Manifest(BaseModel):
     reference: str
     version: str
     seeds: list[Annotated[int, Field(ge=0, lt=2**63)]]
+    declared_seeds: list[int] | None = None
+    """None in runs that were stored before this was kept."""
     params: dict[str, Any]
     factors: dict[str, list[tuple[str | int | float | bool, Any]]]
     listed: bool
@@ -102,6 +104,7 @@ def write(folder: Path, suite: Suite, updated: datetime, *, results: int = 0) ->
         reference=suite.reference,
         version=suite.experiment.version,
         seeds=list(suite.seeds),
+        declared_seeds=list(suite.declared_seeds),
         params=dict(suite.params),
         factors={name: list(settings.items()) for name, settings in suite.settings.items()},
         listed=not suite.is_full_grid,
@@ -197,6 +200,7 @@ def read_suite(folder: Path, manifest: Manifest) -> Suite:
         reference=manifest.reference,
         experiment=Experiment(params=dict, metrics=manifest.metrics, run=_cannot_run, version=manifest.version),
         seeds=tuple(manifest.seeds),
+        declared_seeds=tuple(manifest.seeds if manifest.declared_seeds is None else manifest.declared_seeds),
         params=manifest.params,
         factors={name: tuple(level for level, _ in pairs) for name, pairs in manifest.factors.items()},
         listed=listed,

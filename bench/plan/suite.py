@@ -64,6 +64,8 @@ class Suite:
     """Parts of a grid that are not run."""
     looks: PlannedLooks | None = None
     """When claims are judged while the suite is run."""
+    declared_seeds: tuple[int, ...] = ()
+    """What the file asks for, or one that it extends, whatever seeds it is run with."""
 
     @property
     def is_full_grid(self) -> bool:
@@ -99,7 +101,7 @@ def load(path: Path | str, *, seeds: Sequence[int] | None = None) -> Suite:
         faults += reader.faults
     if faults or experiment is None:
         raise SuiteError(source.path, source.text, faults)
-    suite = _suite(source, experiment, found, claims, _given_seeds(source.data["seeds"] if seeds is None else seeds))
+    suite = _suite(source, experiment, found, claims, seeds)
     if wrong := list(itertools.islice(_cell_faults(source, suite), 3)):
         raise SuiteError(source.path, source.text, wrong)
     return suite
@@ -146,15 +148,17 @@ def _experiment(source: Source, report: Callable[[Fault], None]) -> Experiment |
 
 
 def _suite(
-    source: Source, experiment: Experiment, found: Levels, claims: tuple[Claim, ...], seeds: tuple[int, ...]
+    source: Source, experiment: Experiment, found: Levels, claims: tuple[Claim, ...], seeds: Sequence[int] | None
 ) -> Suite:
     data = source.data
+    declared = _given_seeds(data["seeds"])
     published = data.get("published")
     return Suite(
         name=data["name"],
         reference=data["experiment"],
         experiment=experiment,
-        seeds=seeds,
+        seeds=declared if seeds is None else _given_seeds(seeds),
+        declared_seeds=declared,
         params=source.table("params"),
         factors={name: tuple(taken) for name, taken in found.settings.items()},
         listed=found.listed,

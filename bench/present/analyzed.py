@@ -9,6 +9,9 @@ from bench.present.build import analysis_sections, frames
 from bench.present.report import Report, Section
 from bench.present.tables import Context
 
+_MOST_NOTES = 4
+"""Remarks of the analysis in the verdict; all stand under Methods."""
+
 
 def analyzed(analysis: Analysis, title: str) -> Report:
     """What ``analysis`` found in the table called ``title``."""
@@ -23,6 +26,6 @@ def analyzed(analysis: Analysis, title: str) -> Report:
     if analysis.block:
         size += f", {numbers.counted(analysis.n_blocks, 'block')} ({analysis.block})"
     facts = dict(verdict.of_effects(analysis, context))
-    sections = [Section("Verdict", facts=facts, verdict=True)] if facts else []
-    sections += analysis_sections(analysis, context, analysis.n_blocks)
+    sections = [Section("Verdict", list(analysis.notes[:_MOST_NOTES]), facts=facts, verdict=True)]
+    sections += analysis_sections(analysis, context)
     return Report(f"{title}: {size}", {}, sections, frames(analysis))

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-from bench.execute.frames import wide
+from bench.execute.frames import measured, wide
 from bench.execute.run import Run
 from bench.experiment import Metric
-from bench.present import numbers, state
+from bench.present import claims, numbers, state
 from bench.present.build import analyze_run
+from bench.present.claim_words import figure
 from bench.present.origin import origin
 from bench.present.report import Column, Report, Section, Table
 from bench.present.tables import ALPHA, Context, heading
@@ -48,6 +49,8 @@ def beside(first: Run, second: Run) -> Report:
         facts |= _survivors(data["effects"], context)
         sections.append(Section("Effects", notes, exhibits=list(_effects(data["effects"], context))))
         sections.append(Section("Means", exhibits=list(_means(data["cells"], context))))
+        if claims.is_judged(first) and claims.is_judged(second):
+            sections.insert(0, Section("Claims", exhibits=[_claims(runs, jobs)]))
     else:
         facts["Effects"] = "At least one of the two has no result yet: there is nothing to compare."
     title = f"{first.suite.name} (A) beside {second.suite.name} (B)"
@@ -69,10 +72,38 @@ def _survivors(effects: pd.DataFrame, context: Context) -> Iterator[tuple[str, s
         f"{context.effect(effect)} on {labels[metric]}"
         for metric, effect in zip(effects["metric"], effects["effect"], strict=True)
     ]
+    neutral = effects["scale"].eq("ratio").astype(float)
     in_a, in_b = (effects[f"p_adjusted_{name}"] < ALPHA for name in ("a", "b"))
-    for where, chosen in (("in both", in_a & in_b), ("only in A", in_a & ~in_b), ("only in B", in_b & ~in_a)):
+    rises_a, rises_b = (effects[f"estimate_{name}"] > neutral for name in ("a", "b"))
+    tested = effects[["p_adjusted_a", "p_adjusted_b"]].notna().all(axis="columns")
+    groups = {
+        "in both": in_a & in_b & (rises_a == rises_b),
+        "in both, in opposite directions": in_a & in_b & (rises_a != rises_b),
+        "only in A": in_a & ~in_b & tested,
+        "only in B": in_b & ~in_a & tested,
+        "in one, and are not tested in the other": (in_a | in_b) & ~tested,
+    }
+    for where, chosen in groups.items():
         found = [name for name, here in zip(named, chosen, strict=True) if here]
-        yield f"Effects that survive {where}", f"{numbers.listed(found, most=10) or 'none'}."
+        if found or where == "in both":
+            yield f"Effects that survive {where}", f"{numbers.listed(found, most=10) or 'none'}."
+
+
+def _claims(runs: Mapping[str, Run], jobs: Mapping[str, pd.DataFrame]) -> Table:
+    """What each run says of each claim that either makes; only a claim of the same words is one claim."""
+    judged = []
+    for name, run in runs.items():
+        found = claims.judge(run, measured(run.suite, jobs[name])).claims
+        figures = [figure(row) for row in found.itertuples()]
+        judged.append(found[["claim", "statement", "verdict"]].assign(found=figures))
+    keys = ["claim", "statement"]
+    either = pd.concat([frame[keys] for frame in judged]).drop_duplicates()
+    joined = either.merge(judged[0], "left", keys).merge(judged[1], "left", keys, suffixes=("_a", "_b")).fillna("")
+    columns = [Column("Claim", ("claim",), key=True)]
+    for name in ("a", "b"):
+        columns.append(Column(f"{name.upper()}: verdict", (f"verdict_{name}",), "verdict"))
+        columns.append(Column(f"{name.upper()}: found [95% CI]", (f"found_{name}",)))
+    return Table("Verdicts of both", joined, columns)
 
 
 def _differences(facts: Mapping[str, Mapping[str, str]]) -> Table:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -58,15 +57,16 @@ def build(run: Run) -> Report:
         context = Context(suite.factors, suite.experiment.metrics)
         analysis = analyze_run(suite, jobs)
         data |= frames(analysis)
-        body = analysis_sections(analysis, context, jobs["seed"].nunique())
-        if suite.claims and (run.looks is None or run.looks.taken):
+        body = analysis_sections(analysis, context)
+        if claims.is_judged(run):
             verdicts = claims.judge(run, measured(suite, jobs))
             data |= claims.frames(verdicts, context)
-            facts |= verdict.of_claims(verdicts.claims, context)
-            body[:0] = claims.sections(run, verdicts, context, unfinished=not (jobs["status"] == "ok").all())
-        elif suite.claims and run.looks is not None:
+            unfinished = state.is_unfinished(jobs)
+            facts |= verdict.of_claims(verdicts, context, unfinished=unfinished)
+            body[:0] = claims.sections(run, verdicts, context, unfinished=unfinished)
+        elif run.looks is not None and suite.claims:
             facts["Claims"] = looks.waiting(run, run.looks)
-        facts |= verdict.of_effects(analysis, context)
+        facts |= verdict.of_effects(analysis, context, len(suite.claims))
         if suite.published is not None:
             published, data["published"] = _published(suite.published, analysis, context)
             body.insert([part.title for part in body].index("Means"), published)
@@ -86,18 +86,18 @@ def build(run: Run) -> Report:
     return Report(f"{suite.name}: {cells} × {seeds}", provenance, sections, data)
 
 
-def analysis_sections(analysis: Analysis, context: Context, blocks: int) -> list[Section]:
-    """What an analysis found, of a run or of anyone's table, with its figures; ``blocks`` counts the seeds."""
-    return illustrated(list(_analysis_sections(analysis, context, blocks)), analysis, context)
+def analysis_sections(analysis: Analysis, context: Context) -> list[Section]:
+    """What an analysis found, of a run or of anyone's table, with its figures."""
+    return illustrated(list(_analysis_sections(analysis, context)), analysis, context)
 
 
-def _analysis_sections(analysis: Analysis, context: Context, blocks: int) -> Iterator[Section]:
+def _analysis_sections(analysis: Analysis, context: Context) -> Iterator[Section]:
     effects = tables.effects(analysis.contrasts, context)
     caveats = [] if effects else [f"{metric.label}: {metric.note}" for metric in context.metrics if metric.note]
     yield Section("What was found", *words.found(analysis, context))
-    yield Section("What this design cannot tell", points=list(words.limits(analysis, context, blocks)))
+    yield Section("What this design cannot tell", points=list(words.limits(analysis, context)))
     if effects:
-        yield Section("Effects", [words.effects(analysis)], exhibits=list(effects.values()))
+        yield Section("Effects", [words.effects(analysis, context)], exhibits=list(effects.values()))
     if len(analysis.trends):
         said_of_trends = [trend_tables.explanation(context)]
         yield Section("Trends", said_of_trends, exhibits=list(trend_tables.trends(analysis.trends, context)))
@@ -115,8 +115,8 @@ def _analysis_sections(analysis: Analysis, context: Context, blocks: int) -> Ite
         yield Section("Cells against the baseline", exhibits=pairs, appendix=True)
     checks = tables.diagnostics(analysis.diagnostics, context)
     yield Section("Diagnostics", [words.DIAGNOSTICS], exhibits=[checks], appendix=True)
-    if not analysis.estimable["estimable"].all():
-        yield Section(words.ESTIMABLE, exhibits=[tables.estimable(analysis.estimable, context)], appendix=True)
+    if words.incomplete(analysis):
+        yield Section(words.ESTIMABLE, exhibits=[tables.estimable(words.measured(analysis), context)], appendix=True)
     yield Section("Methods", points=list(methods.methods(analysis, context)), appendix=True)
 
 
@@ -129,10 +129,9 @@ def frames(analysis: Analysis) -> Mapping[str, pd.DataFrame]:
 def _command(run: Run) -> str:
     """What finishes the run, with the options that it was started with."""
     command = ["bench", "run", str(run.suite.path)]
-    declared = tomllib.loads(run.suite.text).get("seeds", ())  # none if it inherits them
     if run.looks is not None:
         command += ["--sequential"]
-    elif run.suite.seeds != tuple(range(declared) if isinstance(declared, int) else declared):
+    elif run.suite.seeds != run.suite.declared_seeds:
         command += ["--seeds", numbers.ranges(run.suite.seeds, to="-", between=",")]
     if run.folder.parent != REPORTS:
         command += ["--out", str(run.folder.parent)]
@@ -151,4 +150,4 @@ def _published(path: Path, analysis: Analysis, context: Context) -> tuple[Sectio
     except (BenchError, OSError, ValueError) as error:
         return Section(title, [f"{path} cannot be compared: {error}"], appendix=True), pd.DataFrame()
     shown = list(tables.published(frame, context))
-    return Section(title, list(words.published(frame)), exhibits=shown, appendix=True), frame
+    return Section(title, list(words.published(frame, context)), exhibits=shown, appendix=True), frame

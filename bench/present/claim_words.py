@@ -43,6 +43,11 @@ def figure(row: Any) -> str:
     return f"{'× ' if row.scale == 'ratio' else ''}{numbers.interval(row.estimate, row.low, row.high)}"
 
 
+def together_with(row: Any) -> list[str]:
+    """The factors that changed besides the one to which a difference was credited."""
+    return [name for name in row.changed.split(", ") if name != row.credited_to] if row.credited_to else []
+
+
 def _reason(row: Any, metric: str) -> str:
     """What was found, and why that is the verdict."""
     if row.verdict == NOT_IDENTIFIABLE:
@@ -50,15 +55,20 @@ def _reason(row: Any, metric: str) -> str:
     if row.verdict == NOT_MEASURED:
         return f"Not measured: no seed has a value of {metric} in every cell that {row.contrast} compares."
     subject = f"{metric}, {row.contrast}{' (spread over seeds)' if row.measure == 'spread' else ''}"
+    if row.averaged_over:
+        subject += f", averaged over {numbers.listed(row.averaged_over.split(', '))}"
+    if row.kind == "interaction":
+        subject += " (half the difference between the two effects)"
     found = f"{subject}: {figure(row)}, adj. p {numbers.p_value(row.p_adjusted)}"
     if row.n < row.seeds:
         found += f", by the {row.n} of {numbers.counted(row.seeds, 'seed')} that have every cell compared"
     if row.kind == "order":
         found += f" (the weakest comparison: {row.detail})"
     if row.verdict == REFUTED:
-        return f"Refuted, since {_contrary(row)}. {found}."
+        return f"Refuted, since {contrary(row)}. {found}."
     if row.verdict == INCONCLUSIVE and isnan(row.p):
-        return f"Inconclusive, since there are too few seeds, or nothing varies over them. {found}."
+        why = "there are too few seeds" if row.n < 2 else "nothing varies over the seeds, so that there is no test"
+        return f"Inconclusive, since {why}. {found}."
     if row.verdict == INCONCLUSIVE and row.p <= row.alpha:
         alone = f"unadjusted, p {row.side} it is {numbers.p_value(row.p)}"
         return f"{found}; {alone}, which among {row.family_size} claims is not enough."
@@ -68,7 +78,8 @@ def _reason(row: Any, metric: str) -> str:
 _ARTICLE = {"increase": "an", "decrease": "a"}
 
 
-def _contrary(row: Any) -> str:
+def contrary(row: Any) -> str:
+    """What refutes a claim."""
     if row.expect == "equivalent":
         return "the difference is larger than the margin"
     if row.expect == "difference":
@@ -111,10 +122,10 @@ def _credit(row: Any, parts: DataFrame) -> str:
     changed = row.changed.split(", ") if row.changed else []
     if not row.credited_to:
         return f"It changes {numbers.listed(changed)} at once: it speaks of none alone." if len(changed) > 1 else ""
-    others = [name for name in changed if name != row.credited_to]
-    if not others:
+    besides = together_with(row)
+    if not besides:
         return ""
-    lead = f"It was credited to {row.credited_to}, but {numbers.listed(others)} changed too"
+    lead = f"It was credited to {row.credited_to}, but {numbers.listed(besides)} changed too"
     own = parts[(parts["claim"] == row.claim) & (parts["part"] != "total")]
     if own["change"].isna().any():
         return f"{lead}, and the combinations that would tell them apart were not run."
@@ -125,17 +136,22 @@ def _credit(row: Any, parts: DataFrame) -> str:
     return f"{lead}: of {numbers.percent_change(row.change)}, {numbers.listed(said)}{ending}."
 
 
+def others(row: Any) -> list[str]:
+    """The verdicts that other methods give where they differ: ``inconclusive by sign flips``."""
+    if row.verdict in (NOT_IDENTIFIABLE, NOT_MEASURED):
+        return []
+    given = {text: getattr(row, name) for name, text in _OTHERS.items() if getattr(row, name)}
+    differing = [f"{verdict} {text}" for text, verdict in given.items() if verdict != row.verdict]
+    return [*differing, f"{row.without_a_seed} without some one seed"] if row.without_a_seed else differing
+
+
 def _sensitivity(row: Any) -> str:
     """Under which other methods the verdict is the same, and under which it is not."""
     if row.verdict in (NOT_IDENTIFIABLE, NOT_MEASURED):
         return ""
-    others = {text: getattr(row, name) for name, text in _OTHERS.items() if getattr(row, name)}
-    differing = [f"{verdict} {text}" for text, verdict in others.items() if verdict != row.verdict]
-    if row.without_a_seed:
-        differing.append(f"{row.without_a_seed} without some one seed")
-    if not differing:
-        return f"It is {row.verdict} by every other method too, and without any one seed."
-    return f"It would be {numbers.listed(differing)}."
+    if differing := others(row):
+        return f"It would be {numbers.listed(differing)}."
+    return f"It is {row.verdict} by every other method too, and without any one seed."
 
 
 def _level_signs(row: Any, levels: DataFrame) -> str:

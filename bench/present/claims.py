@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from math import isnan
 from typing import Any
 
 from pandas import DataFrame
@@ -13,13 +14,18 @@ from bench.execute.frames import measured, wide
 from bench.execute.looks import Looks
 from bench.execute.run import Run
 from bench.execute.sequential import Judged
-from bench.judge.claims.verdicts import DECIDED, HOPELESS, VERDICTS, ClaimVerdicts, judge_claims
+from bench.judge.claims.verdicts import DECIDED, HOPELESS, SUPPORTED, VERDICTS, ClaimVerdicts, judge_claims
 from bench.present import looks, numbers
-from bench.present.claim_words import figure, sentences
+from bench.present.claim_words import figure, others, sentences, together_with
 from bench.present.report import Column, Section, Table, signed
 from bench.present.tables import Context
 
 _POST_HOC = "post hoc"
+
+
+def is_judged(run: Run) -> bool:
+    """Whether the suite of ``run`` makes claims that may be judged now: of a sequential run, after a look."""
+    return bool(run.suite.claims) and (run.looks is None or bool(run.looks.taken))
 
 
 def judge(run: Run, values: DataFrame) -> ClaimVerdicts:
@@ -58,10 +64,12 @@ def sections(run: Run, verdicts: ClaimVerdicts, context: Context, *, unfinished:
     """The verdicts at a glance, then folded each claim in words and within single levels of the other factors."""
     sequential = [] if run.looks is None else list(looks.sentences(run, run.looks, verdicts.claims))
     claims = verdicts.claims
+    labels, claimed = {metric.name: metric.label for metric in context.metrics}, set(claims["metric"])
     shown = claims.assign(
         verdict=[_verdict(row) for row in claims.itertuples()],
-        found=[figure(row) for row in claims.itertuples()],
-        decides=claims["verdict"].isin(DECIDED),
+        found=[f"{labels[str(row.metric)]} {figure(row)}" for row in claims.itertuples()],
+        others=[_others(row) for row in claims.itertuples()],
+        decides=claims["verdict"].isin(DECIDED) & (claims["p_adjusted"] <= claims["alpha"]),
     )
     columns = (
         Column("Claim", ("claim",), key=True),
@@ -69,10 +77,13 @@ def sections(run: Run, verdicts: ClaimVerdicts, context: Context, *, unfinished:
         Column("Found [95% CI]", ("found",)),
         Column("p", ("p",), "p", detail=True),
         Column("adj. p", ("p_adjusted", "side", "decides"), "p_sided"),
+        Column("By other methods", ("others",), detail=True),
         Column("Published", ("published",), detail=True),
     )
     said = [*_overview(claims, unfinished=unfinished), *sequential]
-    table = Table("Verdicts", shown, columns, notes=[_HOW.format(alpha=format(claims["alpha"].iloc[0], ".3g"))])
+    how = _HOW.format(alpha=format(claims["alpha"].iloc[0], ".3g"))
+    caveats = [f"{metric.label}: {metric.note}" for metric in context.metrics if metric.note and metric.name in claimed]
+    table = Table("Verdicts", shown, columns, notes=[how, _OTHER_METHODS, *caveats])
     yield Section("Claims", said, exhibits=[table, *_parts(verdicts.parts)])
     worded = sentences(verdicts, context)
     facts = {
@@ -103,19 +114,30 @@ def _overview(claims: DataFrame, *, unfinished: bool) -> Iterator[str]:
 
 _HOW = (
     "p is for what the claim says, or against it where the data are nearer to its contrary. Supported or refuted means "
-    "an adjusted p of at most {alpha} (Holm, over the claims); each is one contrast per seed and t on it. Directions "
-    "are tested two-sided, because a claim can be wrong as well as right; one is refuted, too, where an effect as "
-    "large as the metric's margin in its direction is excluded, so that an interval around 0 can go with a small p. "
-    "Equivalence: two one-sided tests against the margin. Inconclusive is no evidence against a claim."
+    "an adjusted p of at most {alpha} (Holm over the claims, what is for them and what is against them apart); each is "
+    "one contrast per seed and t on it. Directions are tested two-sided, because a claim can be wrong as well as "
+    "right; one is refuted, too, where an effect as large as the metric's margin in its direction is excluded, so that "
+    "an interval around 0 can go with a small p against it. Equivalence: two one-sided tests against the margin. "
+    "Inconclusive is no evidence against a claim."
+)
+_OTHER_METHODS = (
+    "Other methods: the additive model of seeds and cells; signs of the contrasts flipped seed by seed; the other "
+    "scale (log or as measured); each seed left out in turn. ~ is a claim that credits one factor with what several "
+    "changed."
 )
 
 
 def _verdict(row: Any) -> str:
     look = getattr(row, "decided_at_look", 0)
     said = f"{row.verdict} at look {look}" if look else str(row.verdict)
-    if row.credited_to and row.changed != row.credited_to and row.verdict in DECIDED:
-        said += f", not of {row.credited_to} alone"
+    if together := together_with(row):
+        said = said.replace(SUPPORTED, f"{SUPPORTED} together with {numbers.listed(together)}", 1)
     return f"{said}, {_POST_HOC}" if row.declared == _POST_HOC else said
+
+
+def _others(row: Any) -> str:
+    differing = others(row)
+    return numbers.listed(differing) if differing else "" if isnan(row.p) else "the same"
 
 
 def _parts(parts: DataFrame) -> Iterator[Table]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -54,7 +53,7 @@ def build(run: Run, old: Baseline, *, strict: bool = False, more_seeds: int | No
         BenchError: the two cannot be compared.
     """
     suite, new = run.suite, of_run(run)
-    now = look(_declared_seeds(run), more_seeds, len(suite.seeds))
+    now = look(len(suite.declared_seeds), more_seeds, len(suite.seeds))
     settings = suite.baseline
     comparison = compare(old, new, rules(suite), unit=settings.compare, sd=settings.sd, alpha=now.alpha)
     return _report(run, old, new, comparison, now, strict=strict)
@@ -76,12 +75,6 @@ def further_seeds(run: Run, old: Baseline, more: int) -> list[int]:
             hint="Accept a baseline with more seeds: bench run SUITE --seeds N, then bench baseline accept.",
         )
     return [*seeds, *map(int, further)]
-
-
-def _declared_seeds(run: Run) -> int:
-    """How many seeds the suite's file asks for, whatever the run was started with."""
-    declared = tomllib.loads(run.suite.text)["seeds"]
-    return declared if isinstance(declared, int) else len(declared)
 
 
 def rules(suite: Suite) -> list[MetricOptions]:

@@ -10,33 +10,37 @@ from bench.present.render import html, json, latex, markdown
 from bench.present.report import Report
 
 
-def files(report: Report, form: str) -> Mapping[str, bytes]:
+def files(report: Report, form: str, *, stem: str = "report") -> Mapping[str, bytes]:
     """The main file first: ``report.md`` with ``figures/*.svg``, ``comment.md``, ``report.html``, ``.json``, ``.tex``.
 
     Or for "csv" one file for each result frame that has rows (``contrasts.csv``, …), its numbers written exactly.
+    ``stem``: what the main file will be called; the pictures of another Markdown file than report.md have a folder of
+    their own, ``STEM-figures``, so that several can lie side by side.
 
     Raises:
         BenchError: the format is none of these.
     """
     if form not in _MAKERS:
         raise BenchError(f"There is no format {form!r} of reports.", hint=f"Known: {', '.join(_MAKERS)}.")
-    return _MAKERS[form](report)
+    return _markdown(report, stem) if form == "md" else _MAKERS[form](report)
 
 
-def destination(content: Mapping[str, bytes], form: str, folder: Path | None, output: str | None) -> Path | None:
-    """Where the main file of ``content`` goes: as ``output`` says, else into the run's ``folder``; None is stdout.
+def destination(form: str, folder: Path | None, output: str | None) -> Path | None:
+    """The file that a report goes to, for "csv" the folder: as ``output`` says, else in the run's ``folder``.
+
+    None is stdout.
 
     Raises:
-        BenchError: stdout is asked for, and the format is a folder of files.
+        BenchError: csv is to be printed or to be one file, and is a folder of tables.
     """
-    main = next(iter(content))
+    if form == "csv":
+        if output == "-" or (output is None and folder is None) or (output or "").endswith(".csv"):
+            raise BenchError("csv is a folder of tables.", hint="Name the folder with --output.")
+        return folder / "tables" if folder is not None and output is None else Path(output or "")
     if output is not None and output != "-":
-        return Path(output, main) if form == "csv" else Path(output)
-    if form == "csv" and (output or folder is None):
-        raise BenchError("csv is a folder of tables.", hint="Name the folder with --output.")
-    if output or folder is None or form in ("comment", "json", "latex"):
-        return None
-    return folder / "tables" / main if form == "csv" else folder / main
+        is_folder = output.endswith("/") or Path(output).is_dir()
+        return Path(output, _NAMES[form]) if is_folder else Path(output)
+    return None if output or folder is None or form in ("comment", "json", "latex") else folder / _NAMES[form]
 
 
 def save(content: Mapping[str, bytes], path: Path, *, within: Path | None = None) -> None:
@@ -46,24 +50,27 @@ def save(content: Mapping[str, bytes], path: Path, *, within: Path | None = None
         BenchError: one of them cannot be written, or a link would lead out of the folder ``within``.
     """
     main, *others = content
-    for name in [*others, main]:
+    for name in [main, *others]:
         target = path if name == main else path.parent / name
         if within is not None and not target.resolve().is_relative_to(within.resolve()):
             raise BenchError(f"{target} is a link that leads out of {within}.", hint="Remove it, or use --output.")
         try:
-            if name != main or len(content) > 1:
-                target.parent.mkdir(parents=True, exist_ok=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content[name])
         except OSError as error:
             hint = "Name another file with --output, or - for stdout."
             raise BenchError(f"{target} cannot be written: {error.strerror}.", hint=hint) from error
 
 
-def _markdown(report: Report) -> Mapping[str, bytes]:
+_NAMES = {name: f"report.{name}" for name in ("md", "html", "json")} | {"comment": "comment.md", "latex": "report.tex"}
+
+
+def _markdown(report: Report, stem: str) -> Mapping[str, bytes]:
+    folder = "figures" if stem == "report" else f"{stem}-figures"
     pictures = [figure for section in report.sections for figure in section.figures]
     return {
-        "report.md": markdown.render(report).encode(),
-        **{f"figures/{figure.name}.svg": figure.svg for figure in pictures},
+        _NAMES["md"]: markdown.render(report, figures=folder).encode(),
+        **{f"{folder}/{figure.name}.svg": figure.svg for figure in pictures},
     }
 
 
@@ -75,10 +82,10 @@ def _tables(report: Report) -> Mapping[str, bytes]:
 
 
 _MAKERS: Mapping[str, Callable[[Report], Mapping[str, bytes]]] = {
-    "md": _markdown,
-    "comment": lambda report: {"comment.md": markdown.comment(report).encode()},
-    "html": lambda report: {"report.html": html.page(report).encode()},
-    "json": lambda report: {"report.json": json.render(report).encode()},
-    "latex": lambda report: {"report.tex": latex.render(report).encode()},
+    "md": lambda report: _markdown(report, "report"),
+    "comment": lambda report: {_NAMES["comment"]: markdown.comment(report).encode()},
+    "html": lambda report: {_NAMES["html"]: html.page(report).encode()},
+    "json": lambda report: {_NAMES["json"]: json.render(report).encode()},
+    "latex": lambda report: {_NAMES["latex"]: latex.render(report).encode()},
     "csv": _tables,
 }

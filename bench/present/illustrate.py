@@ -23,6 +23,7 @@ from bench.present.plots.screening import screening
 from bench.present.plots.slopes import slopes
 from bench.present.report import Figure, Section, Table
 from bench.present.tables import Context, effects
+from bench.present.words import incomplete
 
 _MOST_METRICS = 4
 """So many metrics are drawn in full if none has a margin."""
@@ -37,7 +38,7 @@ def illustrated(sections: Sequence[Section], analysis: Analysis, context: Contex
 
 
 _INCOMPLETE = (
-    "Not every combination has a value. Means over the other factors would compare different cells and so mix effects: "
+    "not every combination has a value. Means over the other factors would compare different cells and so mix effects: "
     "interactions and slopes are not drawn."
 )
 
@@ -52,7 +53,7 @@ class _Illustrator:
         self.contrasts = simultaneous(analysis.contrasts)
         self.sizes = screening_frame(analysis)
         self.margins = dict(zip(analysis.equivalence["metric"], analysis.equivalence["margin"], strict=True))
-        self.is_complete = bool(analysis.estimable["estimable"].all())
+        self.incomplete = incomplete(analysis)
         self.stems = _stems(context.metrics)
         present = set(self.rows["metric"])
         metrics = [metric for metric in context.metrics if metric.name in present]
@@ -78,8 +79,9 @@ class _Illustrator:
 
     def after_effects(self) -> Iterator[Section]:
         """Interactions, screening, and the runs themselves."""
-        if self.is_complete and len(self.context.factors) > 1:
-            yield Section("Interactions", exhibits=[self.interactions(metric) for metric in self.chief])
+        crossed = [metric for metric in self.chief if metric.name not in self.incomplete]
+        if crossed and len(self.context.factors) > 1:
+            yield Section("Interactions", exhibits=[self.interactions(metric) for metric in crossed])
         found = set(self.sizes.loc[self.sizes["margin"] > 0, "metric"])
         if found:
             yield Section(
@@ -87,12 +89,10 @@ class _Illustrator:
                 exhibits=[self.screening(metric) for metric in self.chief if metric.name in found],
                 appendix=True,
             )
-        if self.is_complete:
-            yield Section(
-                "Runs", exhibits=[draw(metric) for metric in self.chief for draw in (self.cells, self.slopes)]
-            )
-        else:
-            yield Section("Runs", [_INCOMPLETE], exhibits=[self.cells(metric) for metric in self.chief])
+        partial = [metric for metric in self.chief if metric not in crossed]
+        said = [f"{numbers.listed([metric.label for metric in partial])}: {_INCOMPLETE}"] if partial else []
+        drawn = [[self.cells(metric), *([self.slopes(metric)] if metric in crossed else [])] for metric in self.chief]
+        yield Section("Runs", said, exhibits=[figure for figures in drawn for figure in figures])
 
     def further(self) -> Iterator[Section]:
         """The metrics that are not drawn in full."""

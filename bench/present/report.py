@@ -37,6 +37,7 @@ def plain(value: object) -> str:
 
 
 SIGNS = {
+    "supported together": "~",
     "supported": "✓",
     "refuted": "✗",
     "inconclusive": "?",

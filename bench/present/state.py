@@ -19,6 +19,11 @@ _WORDS = {
 }
 
 
+def is_unfinished(jobs: DataFrame) -> bool:
+    """Whether runs have no outcome yet; to diverge is an outcome."""
+    return bool(jobs["status"].astype(str).isin(["missing", "failed", "lost"]).any())
+
+
 def overview(jobs: DataFrame, metrics: Sequence[str], next_step: str) -> Iterator[str]:
     """Paragraphs on the state of ``jobs`` (one row a planned run, with its values), the worst first."""
     status = jobs["status"].astype(str)
@@ -27,10 +32,15 @@ def overview(jobs: DataFrame, metrics: Sequence[str], next_step: str) -> Iterato
         yield "The one run is done." if total == 1 else f"All {total} runs are done and none failed."
     else:
         parts = [f"{count} {_WORDS[name]}" for name in _WORDS if (count := int((status == name).sum()))]
-        lead = "Unfinished" if status.isin(["missing", "failed", "lost"]).any() else "Finished"
+        lead = "Unfinished" if is_unfinished(jobs) else "Finished"
         yield f"{lead}: of {total} runs, {ok} are ok, {numbers.listed(parts)}."
         if lead == "Unfinished":
             yield f"All that follows is provisional. To finish: {next_step}"
+        if (status == "diverged").any():
+            yield (
+                "Runs that diverged have no values below, where means and effects speak of the others: that they "
+                f"diverged is a finding of its own ({_diverged(jobs, metrics)})."
+            )
     values = jobs.loc[status == "ok", list(metrics)]
     lacking = ~np.isfinite(values.to_numpy(float))
     if lacking.any():
@@ -46,6 +56,14 @@ def overview(jobs: DataFrame, metrics: Sequence[str], next_step: str) -> Iterato
             f"Only {seeds} seeds: intervals are wide, and no sign-flip test can give a p below {2 / 2**seeds:.3g}, "
             "so the t tests rest on their assumptions."
         )
+
+
+def _diverged(jobs: DataFrame, metrics: Sequence[str]) -> str:
+    """The cells of the runs that diverged, those with most of them first."""
+    others = {"run", "seed", "status", *metrics}
+    cells = jobs[[name for name in jobs.columns if name not in others]].astype(str).agg("/".join, axis="columns")
+    counts = cells[jobs["status"].astype(str) == "diverged"].value_counts()
+    return numbers.listed([f"{count} in {cell}" for cell, count in counts.items()], most=4)
 
 
 def alarms(contents: Contents, planned: Collection[str]) -> Iterator[str]:

@@ -143,18 +143,23 @@ def variation(cells: DataFrame, context: Context) -> Table:
 
 
 def estimable(frame: DataFrame, context: Context) -> Table:
-    """One row a term: what it is mixed with."""
+    """One row a term: what it is mixed with, by metric where metrics differ in it."""
     rows = frame.drop_duplicates(["effect", "estimable", "alias", "biased_by"])
+    differ = rows["effect"].duplicated().any()
+    rows = frame if differ else rows
+    labels = {metric.name: metric.label for metric in context.metrics}
     mixed = [
         f"is {context.term(alias)}" if alias else f"biased by {context.term(bias)}" if bias else ""
         for alias, bias in zip(rows["alias"], rows["biased_by"], strict=True)
     ]
     shown = rows.assign(
+        label=[labels[name] for name in rows["metric"]],
         effect=[context.term(name) for name in rows["effect"]],
         estimable=["yes" if estimated else "no" for estimated in rows["estimable"]],
         mixed=mixed,
     )
     columns = (
+        *([Column("Metric", ("label",), key=True)] if differ else []),
         Column("Effect", ("effect",), key=True),
         Column("Estimable", ("estimable",)),
         Column("With the interactions left out", ("mixed",)),

@@ -37,7 +37,6 @@ def trends(frame: DataFrame, context: Context) -> Iterator[Table]:
                     "Ratio [95% CI]" if ratio else "Change [95% CI]",
                     ("estimate", "low", "high"),
                     "interval",
-                    no_effect=1.0 if ratio else 0.0,
                 ),
                 Column("t", ("t",), "statistic", detail=True),
                 Column("df", ("df",), "degrees", detail=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isnan
 from typing import Any
 
 from pandas import DataFrame
@@ -11,75 +12,92 @@ from bench.errors import BenchError
 from bench.execute import baseline as baselines
 from bench.execute.run import Run
 from bench.judge.analysis import Analysis
-from bench.judge.claims.verdicts import INCONCLUSIVE, NOT_IDENTIFIABLE, NOT_MEASURED, REFUTED, SUPPORTED
+from bench.judge.claims.verdicts import (
+    INCONCLUSIVE,
+    NOT_IDENTIFIABLE,
+    NOT_MEASURED,
+    REFUTED,
+    SUPPORTED,
+    ClaimVerdicts,
+)
 from bench.judge.sensitivity import sensitivity
 from bench.present import compared, compared_words, numbers
-from bench.present.claim_words import figure
+from bench.present.claim_words import contrary, figure, others, together_with
 from bench.present.report import signed
 from bench.present.tables import ALPHA, Context
+from bench.present.words import unseen
 
 _MOST = 4
 """Claims that are quoted."""
 _MEANING = {
-    INCONCLUSIVE: "These seeds decide them neither way, which is no evidence against them",
-    NOT_IDENTIFIABLE: "The cells of this design cannot tell them, whatever is measured",
-    NOT_MEASURED: "No seed has a value in every cell that they compare",
+    INCONCLUSIVE: "Decided neither way by these seeds, which is no evidence against a claim",
+    NOT_IDENTIFIABLE: "Beyond the cells of this design, whatever is measured",
+    NOT_MEASURED: "No seed has a value in every cell compared",
 }
 
 
-def of_claims(claims: DataFrame, context: Context) -> Iterator[tuple[str, str]]:
-    """The declared claims by verdict: what is decided in words, what is not by name; and what was credited wrongly."""
-    labels = {metric.name: metric.label for metric in context.metrics}
-    for name in (SUPPORTED, REFUTED):
-        chosen = claims[claims["verdict"] == name]
-        if len(chosen):
-            quoted = [_quoted(row, labels[str(row.metric)]) for row in chosen.head(_MOST).itertuples()]
-            more = len(chosen) - len(quoted)
-            said = "; ".join([*quoted, *([f"and {more} more"] if more else [])])
-            yield _counted(name, f"{numbers.counted(len(chosen), 'claim')} {name}"), f"{said}."
+def of_claims(verdicts: ClaimVerdicts, context: Context, *, unfinished: bool) -> Iterator[tuple[str, str]]:
+    """The declared claims by verdict: what is decided in words, with what speaks against it, and the rest by name."""
+    claims, labels = verdicts.claims, {metric.name: metric.label for metric in context.metrics}
+    decided = {
+        SUPPORTED: [row for row in claims.itertuples() if row.verdict == SUPPORTED and not together_with(row)],
+        f"{SUPPORTED} together, not of one factor": [
+            row for row in claims.itertuples() if row.verdict == SUPPORTED and together_with(row)
+        ],
+        REFUTED: [row for row in claims.itertuples() if row.verdict == REFUTED],
+    }
+    for title, rows in decided.items():
+        if rows:
+            quoted = [_quoted(row, labels[str(row.metric)], verdicts.parts) for row in rows[:_MOST]]
+            more = [f"and {len(rows) - _MOST} more"] if len(rows) > _MOST else []
+            lead = "Provisional, for runs are missing: " if unfinished else ""
+            yield _counted(title, len(rows)), f"{lead}{'; '.join([*quoted, *more])}."
     for name, meaning in _MEANING.items():
-        chosen = claims[claims["verdict"] == name]
-        if len(chosen):
-            listed = numbers.listed(list(chosen["claim"]), most=20)
-            yield _counted(name, f"{numbers.counted(len(chosen), 'claim')} {name}"), f"{listed}. {meaning}."
-    together = [row for row in claims.itertuples() if _others(row)]
-    if together:
-        others = dict.fromkeys(name for row in together for name in _others(row))
-        credited = dict.fromkeys(str(row.credited_to) for row in together)
-        named = numbers.listed([str(row.claim) for row in together])
-        yield (
-            "Not of one factor",
-            f"{named}: credited to {numbers.listed(list(credited))}, while {numbers.listed(list(others))} changed too.",
-        )
+        listed = list(claims.loc[claims["verdict"] == name, "claim"])
+        if listed:
+            yield _counted(name, len(listed)), f"{numbers.listed(listed, most=20)}. {meaning}."
 
 
-def of_effects(analysis: Analysis, context: Context) -> Iterator[tuple[str, str]]:
+def of_effects(analysis: Analysis, context: Context, n_claims: int = 0) -> Iterator[tuple[str, str]]:
     """How many effects survive in which metrics, and the smallest that would have been found."""
     tested = analysis.contrasts[analysis.contrasts["p"].notna()]
     if tested.empty:
+        yield "Effects", "None can be tested here; the tables describe the runs."
         return
     labels = {metric.name: metric.label for metric in context.metrics}
     survive = tested[tested["p_adjusted"] < ALPHA].groupby("metric", sort=False).size()
     found = [f"{survive[name]} in {label}" for name, label in labels.items() if name in survive]
     lead = f"Of {numbers.counted(len(tested), 'effect')} tested, {int(survive.sum()) or 'none'} "
     lead += f"survive{'s' if survive.sum() < 2 else ''} the adjustment for so many tests"
+    if len(tested) == 1:
+        lead = f"The one effect that was tested is {'' if len(survive) else 'not '}significant"
     yield "Effects, exploratory", f"{lead}{': ' if found else ''}{numbers.listed(found, most=9)}."
-    mixed = analysis.estimable.loc[~analysis.estimable["estimable"].astype(bool), "effect"].nunique()
-    cannot = ""
+    yield "Cannot tell", " ".join(_cannot_tell(analysis, context, tested, n_claims))
+
+
+def _cannot_tell(analysis: Analysis, context: Context, tested: DataFrame, n_claims: int) -> Iterator[str]:
+    mixed = len(unseen(analysis, context))
     if mixed:
-        them = "effect is" if mixed == 1 else "effects are"
-        cannot = f"{mixed} {them} mixed with others: where such an interaction exists, an effect above is biased. "
+        them = "effect cannot" if mixed == 1 else "effects cannot"
+        yield f"{mixed} {them} be told from others: where such an interaction exists, an effect above is biased."
     if analysis.block:
-        least = sensitivity(analysis.n_blocks, len(tested))
-        cannot += (
-            f"With {numbers.counted(analysis.n_blocks, context.block)}, an effect of {numbers.fixed(least.alone, 1)} "
-            f"times its spread over {context.block}s is found with a probability of {least.power:.0%}"
+        blocks = int(tested["n"].min())
+        alone, among = sensitivity(blocks, 1), sensitivity(blocks, len(tested)).in_family
+        said = (
+            f"With {numbers.counted(blocks, context.block)}, a single test finds an effect of "
+            f"{numbers.fixed(alone.alone, 1)} times its spread over {context.block}s with a probability of "
+            f"{alone.power:.0%}"
         )
-        cannot += f" (among {len(tested)} tests {numbers.fixed(least.in_family, 1)} times)" if len(tested) > 1 else ""
-        cannot += "; smaller ones may be there unseen. "
+        said += (
+            f"; among {len(tested)} effects it takes up to {numbers.fixed(among, 1)} times" if len(tested) > 1 else ""
+        )
+        if n_claims > 1:
+            least = sensitivity(blocks, n_claims).in_family
+            said += f", among {n_claims} claims up to {numbers.fixed(least, 1)} times"
+        yield f"{said}. Smaller ones may be there unseen."
     else:
-        cannot += "The runs are taken as independent; where some share a seed, intervals and p mislead. "
-    yield "Cannot tell", f"{cannot}Nothing is said of other data, sizes or settings."
+        yield "The runs are taken as independent; where some share a seed, intervals and p mislead."
+    yield "Nothing is said of other data, sizes or settings."
 
 
 def of_baseline(run: Run) -> Iterator[tuple[str, str]]:
@@ -88,23 +106,38 @@ def of_baseline(run: Run) -> Iterator[tuple[str, str]]:
     if not path.is_file():
         return
     try:
-        report = compared.build(run, baselines.load(path, run.folder.parent))
+        baseline = baselines.load(path, run.folder.parent)
+        if baseline.kind == "means":  # a published table, which is shown beside ours
+            return
+        report = compared.build(run, baseline)
     except BenchError as error:
         yield "Baseline", f"{path} cannot be compared: {error.message}"
     else:
-        yield f"Baseline: {compared_words.OUTCOMES[report.outcome]}", " ".join(report.sections[0].text)
+        outcome = compared_words.OUTCOMES[report.outcome]
+        yield f"Baseline: {outcome}", " ".join([f"Compared with {path}.", *report.sections[0].text])
 
 
-def _counted(verdict: str, said: str) -> str:
-    return f"{signed(verdict)[0]} {said}"
+def _counted(verdict: str, number: int) -> str:
+    return f"{signed(verdict)[0]} {numbers.counted(number, 'claim')} {verdict}"
 
 
-def _quoted(row: Any, metric: str) -> str:
-    together = f", by {numbers.listed([str(row.credited_to), *_others(row)])} together" if _others(row) else ""
-    late = ", post hoc" if row.declared == "post hoc" else ""
-    return f"“{str(row.statement).rstrip('.')}” ({metric} {figure(row)}{together}{late})"
+def _quoted(row: Any, metric: str, parts: DataFrame) -> str:
+    """The statement, what was found, and what a reader must know beside the verdict."""
+    said = [f"{metric} {figure(row)}"]
+    if row.averaged_over:
+        said.append(f"averaged over {numbers.listed(row.averaged_over.split(', '))}")
+    if row.verdict == REFUTED:
+        said.append(contrary(row))
+    if besides := together_with(row):
+        own = parts[(parts["claim"] == row.claim) & (parts["part"] == row.credited_to)].iloc[0]
+        share = "cannot be told" if isnan(own["change"]) else f"is {numbers.percent_interval(*own[_SHARE])}"
+        said.append(f"{numbers.listed(besides)} changed too, and the share of {row.credited_to} alone {share}")
+    if row.n < row.seeds:
+        said.append(f"by {row.n} of {row.seeds} seeds")
+    if row.declared == "post hoc":
+        said.append("post hoc")
+    said += others(row)
+    return f"“{str(row.statement).rstrip('.')}” ({'; '.join(said)})"
 
 
-def _others(row: Any) -> list[str]:
-    """The factors that changed besides the one to which a difference was credited."""
-    return [name for name in row.changed.split(", ") if name != row.credited_to] if row.credited_to else []
+_SHARE = ["change", "low", "high"]

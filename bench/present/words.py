@@ -51,24 +51,34 @@ def found(analysis: Analysis, context: Context) -> tuple[list[str], list[str]]:
     lead += clearest if points else ""
     points += [*closing, *_too_small(analysis.equivalence, context, mixed)]
     if any(_CAVEAT in point for point in points):
-        points.append(f"{_CAVEAT} This metric has a caveat; it stands under its table of effects.")
+        points += [f"{_CAVEAT} {metric.label}: {metric.note}" for metric in context.metrics if metric.note]
     return [lead], points
 
 
-def effects(analysis: Analysis) -> str:
+def effects(analysis: Analysis, context: Context) -> str:
     """How to read a table of effects; where combinations are missing, a row is not an average over the others."""
-    whole = analysis.estimable["estimable"].all()
-    how = (
-        "averaged over all other factors"
-        if whole
-        else "in a model that leaves out all interactions of more factors than the row names, since not every "
-        "combination has a value: such interactions would change it"
-    )
+    partial = incomplete(analysis)
+    labels = [metric.label for metric in context.metrics if metric.name in partial]
+    how = "averaged over all other factors"
+    if labels:
+        of = f"; of {numbers.listed(labels)}, " if len(partial) < measured(analysis)["metric"].nunique() else ", "
+        model = (
+            "in a model that leaves out all interactions of more factors than the row names, since not every "
+            "combination has a value: such interactions would change it"
+        )
+        how = f"{how}{of}{model}" if of != ", " else model
+    halves = " (half the difference between two effects)" if len(context.factors) > 1 else ""
     return (
-        f"Each row compares two levels of a factor, or is an interaction (×), {how}. Intervals are 95%; "
+        f"Each row compares two levels of a factor, or is an interaction (×){halves}, {how}. Intervals are 95%; "
         f"{'d_z is the effect over its spread across the blocks; ' if analysis.block else ''}"
         f"* marks an adjusted p below {ALPHA}."
     )
+
+
+def incomplete(analysis: Analysis) -> set[str]:
+    """The metrics with values of which the cells do not tell every effect."""
+    told = measured(analysis)
+    return set(told.loc[~told["estimable"].astype(bool), "metric"])
 
 
 _NOT_ABSENT = (
@@ -77,18 +87,28 @@ _NOT_ABSENT = (
 )
 
 
-def limits(analysis: Analysis, context: Context, blocks: int) -> Iterator[str]:
+def unseen(analysis: Analysis, context: Context) -> list[str]:
+    """The effects that the cells with values mix with others, or lack a level for, as people read them."""
+    told = measured(analysis)
+    return _terms(told[~told["estimable"].astype(bool)], context)
+
+
+def measured(analysis: Analysis) -> DataFrame:
+    """What the cells identify, of the metrics that have any values: of others there is nothing to tell."""
+    with_values = analysis.cells.loc[analysis.cells["n"] > 0, "metric"]
+    return analysis.estimable[analysis.estimable["metric"].isin(with_values)]
+
+
+def limits(analysis: Analysis, context: Context) -> Iterator[str]:
     """What a reader must not conclude."""
-    estimable = analysis.estimable["estimable"].astype(bool)
-    measured = analysis.estimable["metric"].isin(analysis.cells.loc[analysis.cells["n"] > 0, "metric"])
-    unseen = _terms(analysis.estimable[~estimable & measured], context)
-    if unseen:
-        them = "it" if len(unseen) == 1 else "them"
+    told = measured(analysis)
+    if mixed := unseen(analysis, context):
+        them = "it" if len(mixed) == 1 else "them"
         yield (
-            f"{numbers.listed(unseen)} cannot be estimated: the cells that have values mix {them} with others, or lack "
+            f"{numbers.listed(mixed)} cannot be estimated: the cells that have values mix {them} with others, or lack "
             f"a level (see {ESTIMABLE})."
         )
-        biased = _terms(analysis.estimable[estimable & analysis.estimable["biased_by"].ne("")], context)
+        biased = _terms(told[told["estimable"].astype(bool) & told["biased_by"].ne("")], context)
         if biased:
             yield f"Where such an interaction exists, it is taken for a part of {numbers.listed(biased)}."
     tested = analysis.contrasts[analysis.contrasts["p"].notna()]
@@ -99,6 +119,7 @@ def limits(analysis: Analysis, context: Context, blocks: int) -> Iterator[str]:
             "otherwise intervals may be far too wide or too narrow, and p too large or too small."
         )
     elif len(tested):
+        blocks = int(tested["n"].min())
         smallest = sensitivity(blocks, len(tested))
         family = (
             f"; among {len(tested)} tests it takes {numbers.fixed(smallest.in_family, 1)}" if len(tested) > 1 else ""
@@ -165,17 +186,23 @@ def doubts(diagnostics: DataFrame, context: Context) -> Iterator[str]:
         split, odd = rows[rows["check"] == "bimodality"], rows[rows["check"] == "odd_seed"]
         if len(split):
             named = _beside(split["subject"], split["reading"])
-            yield f"{metric.label}: the runs of a cell are not one cloud, and its mean describes none of them: {named}."
+            yield f"{metric.label}: the runs of a cell may be two groups, and its mean describe neither: {named}."
         if len(odd):
             named = _beside(odd["subject"], odd["statistic"].map(lambda value: numbers.fixed(value, 1)))
             yield f"{metric.label}: far from the other {context.block}s, in robust SDs: {context.block} {named}."
 
 
-def published(frame: DataFrame) -> Iterator[str]:
-    """How many published means ours agree with."""
+def published(frame: DataFrame, context: Context) -> Iterator[str]:
+    """How many published means ours agree with, and which is the farthest."""
     compared = frame[frame["z"].notna()]
     inside = int(compared["within_3_se"].sum())
-    yield (f"{inside} of {len(compared)} published means lie within 3 standard errors (of the published mean) of ours.")
+    said = f"{inside} of {len(compared)} published means lie within 3 standard errors (of the published mean) of ours"
+    if len(compared):
+        farthest = compared.iloc[int(compared["z"].abs().argmax())]
+        label = next(metric.label for metric in context.metrics if metric.name == farthest["metric"])
+        cell = "/".join(str(farthest[name]) for name in context.factors)
+        said += f"; the farthest is {label} in {cell}, at {numbers.statistic(farthest['z'])}"
+    yield f"{said}."
     yield (
         "z is the distance in standard errors, and ! marks those beyond 3. Where the spread is large, this is weak "
         "evidence: means that differ by a factor may lie within. Published SDs divide by n, ours by n − 1."

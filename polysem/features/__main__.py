@@ -56,13 +56,13 @@ def show(
     ] = bench.REPORTS,
 ) -> None:
     """Show what the latents of two levels of a factor encode, matched one to one, and how it varies over seeds."""
-    content = files(compare(run, factor=factor, level=level, seed=seed, out=out), form.value)
+    report = compare(run, factor=factor, level=level, seed=seed, out=out)
     found = bench.find(run, out=out)
-    target = destination(content, form.value, found.with_name(f"{found.name}.features"), output)
+    target = destination(form.value, found.with_name(f"{found.name}.features"), output)
+    content = files(report, form.value, stem="report" if target is None else target.stem)
     if target is None:
         typer.echo(next(iter(content.values())), nl=False)
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
     save(content, target)
     typer.echo(f"Written to {target}", err=True)
 

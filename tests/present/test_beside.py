@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
+
 import bench
+from bench.experiment import Metric
+from bench.present.beside import _survivors
 from bench.present.render import terminal
+from bench.present.tables import Context
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -34,8 +40,27 @@ def test_survivors_are_sorted_by_run(lab: Lab) -> None:
     effects = report.data["effects"]
     in_a, in_b = effects["p_adjusted_a"] < 0.05, effects["p_adjusted_b"] < 0.05
     listed = {name: text.count(" on ") for name, text in report.sections[0].facts.items() if "survive" in name}
-    assert list(listed.values()) == [(in_a & in_b).sum(), (in_a & ~in_b).sum(), (in_b & ~in_a).sum()]
-    assert listed["Effects that survive only in B"] > 0
+    assert listed == {
+        "Effects that survive in both": (in_a & in_b).sum(),
+        "Effects that survive only in B": (in_b & ~in_a).sum(),
+    }
+    assert (in_b & ~in_a).any()
+
+
+def test_opposite_effects_do_not_agree() -> None:
+    """An effect that survives in both runs with different signs, or that one run cannot test, is said to be so."""
+    effects = pd.DataFrame(
+        {"metric": "loss", "effect": ["a", "b", "c"], "scale": ["difference", "ratio", "difference"]}
+    )
+    for run, estimates in {"a": [3.0, 0.5, 1.0], "b": [-3.0, 0.6, np.nan]}.items():
+        effects[f"estimate_{run}"] = estimates
+        effects[f"p_adjusted_{run}"] = np.where(np.isnan(estimates), np.nan, 0.01)
+    found = dict(_survivors(effects, Context({}, [Metric("loss", "Loss")])))
+    assert found == {
+        "Effects that survive in both": "b on Loss.",
+        "Effects that survive in both, in opposite directions": "a on Loss.",
+        "Effects that survive in one, and are not tested in the other": "c on Loss.",
+    }
 
 
 def test_what_one_run_lacks_is_missing(lab: Lab) -> None:

@@ -97,9 +97,16 @@ def test_effects_of_missing_combinations_are_not_called_averages() -> None:
         for s in range(4)
     ]
     frame = pd.DataFrame(rows)
-    assert "leaves out all interactions" in words.effects(analyze(frame, ["a", "b"], "seed", ["y"]))
+    context = Context({"a": [0, 1], "b": [0, 1]}, [Metric("y", "Y"), Metric("z", "Z")])
+    assert "leaves out all interactions" in words.effects(analyze(frame, ["a", "b"], "seed", ["y"]), context)
     whole = pd.concat([frame, frame[frame["a"] == 0].assign(a=1)])
-    assert "averaged over all other factors" in words.effects(analyze(whole, ["a", "b"], "seed", ["y"]))
+    assert "averaged over all other factors. " in words.effects(analyze(whole, ["a", "b"], "seed", ["y"]), context)
+    partly = whole.assign(z=whole["y"].where(~(whole["a"].eq(1) & whole["b"].eq(1))))
+    said = words.effects(analyze(partly, ["a", "b"], "seed", ["y", "z"]), context)
+    assert "averaged over all other factors; of Z, in a model that leaves out all interactions" in said
+    nothing = analyze(whole.assign(z=np.nan), ["a", "b"], "seed", ["y", "z"])
+    assert "averaged over all other factors. " in words.effects(nothing, context)
+    assert words.unseen(nothing, context) == []
 
 
 def test_a_relative_margin_without_a_mean_is_none(lab: Lab) -> None:
@@ -156,8 +163,8 @@ def test_no_effect_is_not_called_one() -> None:
 def test_aliases_are_named() -> None:
     """An interaction that the cells do not identify is said to be unknowable, and listed with what it is mixed with."""
     analysis, context = simulated(1.0, cells=[("l1", "relu"), ("l2", "relu"), ("l1", "gelu")])
-    assert next(words.limits(analysis, context, 12)).startswith("reg × act cannot be estimated")
-    shown = next(part for part in build.analysis_sections(analysis, context, 12) if part.title == words.ESTIMABLE)
+    assert next(words.limits(analysis, context)).startswith("reg × act cannot be estimated")
+    shown = next(part for part in build.analysis_sections(analysis, context) if part.title == words.ESTIMABLE)
     assert shown.appendix
     assert [row[:2] for row in shown.tables[0].rows if row[1] == "no"] == [["reg × act", "no"]]
 
@@ -178,7 +185,7 @@ def test_collapses_and_odd_seeds_are_doubted() -> None:
     context = Context({"act": ["relu", "gelu"]}, [Metric("split", "Split"), Metric("odd", "Odd")])
     analysis = analyze(frame, ["act"], "seed", ["split", "odd"])
     split, _, odd = words.doubts(analysis.diagnostics, context)
-    assert split.startswith("Split: the runs of a cell are not one cloud")
+    assert split.startswith("Split: the runs of a cell may be two groups")
     assert ": gelu (two groups: " in split
     assert odd.startswith("Odd: far from the other seeds, in robust SDs: seed 3 (")
 
@@ -190,7 +197,7 @@ def test_factors_may_be_called_anything(name: str) -> None:
     rows = [{name: level, "seed": seed, "loss": rng.normal()} for level in ("low", "high") for seed in range(4)]
     context = Context({name: ["low", "high"]}, [Metric("loss", "Loss")])
     analysis = analyze(pd.DataFrame(rows), [name], "seed", ["loss"])
-    shown = {part.title: part for part in build.analysis_sections(analysis, context, 4)}
+    shown = {part.title: part for part in build.analysis_sections(analysis, context)}
     assert shown["Effects"].tables[0].rows[0][0] == f"{name}: low → high"
     assert [row[0] for row in shown["Means"].tables[0].rows] == ["low", "high"]
     assert shown["Means"].tables[0].header[0] == name

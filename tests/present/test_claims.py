@@ -92,7 +92,7 @@ def test_a_suite_without_claims_says_nothing_of_them(reported: Reported) -> None
 def test_what_is_said_of_a_claim(reported: Reported) -> None:
     """The sentence has the statement, the figure, the published figures, and where the verdict does not hold."""
     text = words(reported(RISES + FALLS), "The claims one by one")
-    assert "“A dose raises the score.” Score, dose: 0.0 → 1.0: " in text
+    assert "“A dose raises the score.” Score, dose: 0.0 → 1.0, averaged over diet: " in text
     assert "Published: +49%, t 9.5, p <0.001. Ours: +" in text
     assert "Refuted, since it goes the other way." in text
     assert "The same direction at each of the 2 levels of the other factors." in text
@@ -105,8 +105,9 @@ def test_a_difference_credited_to_one_of_two_factors_is_taken_apart(reported: Re
     assert "It was credited to dose, but diet changed too: of +" in text
     parts = report.data["claim_parts"].set_index("part")["change"]
     assert list(parts.index) == ["dose", "diet", "dose × diet", "total"]
-    assert "rich-dose: credited to dose, while diet changed too." in words(report, "Verdict")
-    assert section_of(report, "Claims").tables[0].rows[0][1] == "✓ supported, not of dose alone"
+    assert "~ 1 claim supported together, not of one factor: “Dosing raises the score”" in words(report, "Verdict")
+    assert "diet changed too, and the share of dose alone is +" in words(report, "Verdict")
+    assert section_of(report, "Claims").tables[0].rows[0][1] == "~ supported together with diet"
     assert parts.iloc[:3].sum() == pytest.approx(parts["total"])
     text = words(reported(BOTH.replace('credited_to = "dose"\n', "")), "The claims one by one")
     assert "It changes dose and diet at once: it speaks of none alone." in text

@@ -46,7 +46,7 @@ def simulated(
 
 
 def figures_of(analysis: Analysis, runs: pd.DataFrame, context: Context) -> dict[str, Figure]:
-    sections = analysis_sections(analysis, context, 6)
+    sections = analysis_sections(analysis, context)
     return {figure.name: figure for section in sections for figure in section.figures}
 
 
@@ -172,7 +172,7 @@ def test_confounded_means_are_not_drawn() -> None:
     _, runs, context = simulated({"a": [1, 2], "b": [1, 2]})
     part = runs[(runs["a"] == 1) | (runs["b"] == 1)].reset_index(drop=True)
     analysis = analyze(part, ["a", "b"], "seed", ["loss"])
-    sections = analysis_sections(analysis, context, 6)
+    sections = analysis_sections(analysis, context)
     names = {figure.name for section in sections for figure in section.figures}
     assert names == {"effects-loss", "runs-loss", "means", "residuals-loss"}
     assert any("mix effects" in text for section in sections if section.title == "Runs" for text in section.text)
@@ -206,7 +206,7 @@ def seeds_that_differ() -> pd.DataFrame:
 def test_interval_and_filling_are_of_one_test(block: str | None, filled: bool, said: str) -> None:
     """Where runs share seeds the paired interval is drawn and the paired p fills it; where not, both are Welch's."""
     runs = seeds_that_differ()
-    context = Context({"reg": ["l1", "l2"]}, [Metric("loss", "Loss")], "seed" if block else "run")
+    context = Context({"reg": ["l1", "l2"]}, [Metric("loss", "Loss")], block or "")
     figure = figures_of(analyze(runs, ["reg"], block, ["loss"]), runs, context)["runs-loss"]
     fills = [style.rpartition("fill: ")[2] for mark, style in drawn(figure) if mark.get("r") == "2.7"]
     intervals = [mark for mark, style in drawn(figure) if "stroke-width: 1.8" in style]  # the key's is the last
@@ -245,7 +245,7 @@ def test_figures_say_what_their_marks_mean() -> None:
 def test_numbers_beside_a_forest_are_those_of_the_table() -> None:
     """An effect is written in the figure as in the table beside it, with the decimals of the whole column."""
     analysis, _, context = simulated({"a": ["x", "y"], "b": ["p", "q"], "c": ["u", "v"]})
-    (section,) = [s for s in analysis_sections(analysis, context, 6) if s.title == "Effects"]
+    (section,) = [s for s in analysis_sections(analysis, context) if s.title == "Effects"]
     column = [row[1] for row in section.tables[0].rows]
     assert [text for text in texts(section.figures[0]) if text in column] == column
 

@@ -44,7 +44,7 @@ def browser() -> Iterator[Browser]:
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with every kind of section, figure and verdict, and the toy's signed, missing and infinite numbers."""
     analysis, _, context = simulated({"reg": ["l1", "l2"], "act": ["relu", "gelu"]}, label=ATTACK)
-    sections = analysis_sections(analysis, context, 6)
+    sections = analysis_sections(analysis, context)
     state, effects, appendix = toy_report().sections
     (toy,) = effects.tables
     long = replace(toy, caption="Long", frame=pd.concat([toy.frame] * 6))

@@ -8,6 +8,7 @@ import math
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -39,6 +40,7 @@ ELEMENTS = {
     "dt",
     "dd",
     "span",
+    "img",
     "table",
     "caption",
     "thead",
@@ -289,17 +291,18 @@ def test_files_hold_what_the_report_refers_to() -> None:
     assert b"(figures/dot.svg)" in made["report.md"]
     assert made["figures/dot.svg"] == DOT
     assert "dot.svg" not in markdown.render(toy_report(), figures=None)
+    assert list(files.files(toy_report(), "md", stem="appendix")) == ["report.md", "appendix-figures/dot.svg"]
     table = files.files(toy_report(), "csv")["contrasts.csv"]
     assert_frame_equal(read_csv(io.BytesIO(table)), EFFECTS)
 
 
 def test_csv_reads_back_exactly() -> None:
-    """Read as docs/report.md says, every number, empty text and a level called NA come back; no rows, no file."""
+    """Read as docs/report.md says, every number and a level called NA come back, no text as NaN; no rows, no file."""
     frame = DataFrame({"level": ["NA", "", "1e3, x"], "x": [0.1 + 0.2, np.nan, -np.inf]})
     made = files.files(Report("t", {}, [], {"some": frame, "none": frame[:0]}), "csv")
     assert list(made) == ["some.csv"]
-    back = read_csv(io.BytesIO(made["some.csv"]), keep_default_na=False, na_values={"x": [""]})
-    assert_frame_equal(back, frame, check_exact=True)
+    back = read_csv(io.BytesIO(made["some.csv"]), keep_default_na=False, na_values=[""])
+    assert_frame_equal(back, frame.replace({"level": {"": np.nan}}), check_exact=True)
 
 
 def test_an_unknown_format_is_refused() -> None:
@@ -313,6 +316,8 @@ def test_pictures_follow_the_colours_of_the_page() -> None:
     drawn = html.embedded(toy_report().sections[1].figures[0])
     assert "var(--fig-1)" in drawn
     assert "#0072b2" not in drawn
+    spoken = replace(toy_report().sections[1].figures[0], draw=lambda: DOT.replace(b"/>", b"/><text>#0072b2</text>"))
+    assert "<text>#0072b2</text>" in html.embedded(spoken)
     assert '<desc id="dot-desc">A dot [in the middle].</desc>' in drawn
 
 

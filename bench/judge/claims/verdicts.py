@@ -75,7 +75,7 @@ def judge_claims(
         declared=np.where(late, "post hoc", "in advance"),
         verdict=verdicts,
         alpha=alpha,
-        **_p_values(primary, late),
+        **_p_values(primary, late, alpha),
         **_sensitivity(cases.cases, primary, verdicts, late, alpha),
     )
     return ClaimVerdicts(table, level_frame(cases, confidence), part_frame(cases, confidence))
@@ -116,13 +116,14 @@ def decide(cases: Sequence[Case], found: Sequence[Evidence], late: Bools, alpha:
     return verdicts
 
 
-def _p_values(found: Sequence[Evidence], late: Bools) -> Mapping[str, Any]:
-    """``p`` and ``p_adjusted`` are those of the nearer verdict, which ``side`` names; all four stand beside them."""
+def _p_values(found: Sequence[Evidence], late: Bools, alpha: float) -> Mapping[str, Any]:
+    """``p`` and ``p_adjusted`` are those of the verdict, else of the nearer one; ``side`` names it; all four follow."""
     support, refute = (np.array([getattr(entry, name) for entry in found]) for name in ("support", "refute"))
     support_adjusted, refute_adjusted = _adjusted(support, late), _adjusted(refute, late)
     tested = np.isfinite(support)
     tied = refute_adjusted == support_adjusted
-    against = (refute_adjusted < support_adjusted) | (tied & (refute < support))
+    nearer = (refute_adjusted < support_adjusted) | (tied & (refute < support))
+    against = nearer & ~(support_adjusted <= alpha)  # what supports a claim decides first (``decide``)
     return {
         "side": np.where(against, "against", np.where(tested, "for", "")),
         "p": np.where(against, refute, support),
@@ -173,6 +174,7 @@ def _row(cases: Cases, case: Case, confidence: float) -> Mapping[str, Any]:
         "measure": claim.measure,
         "gate": claim.gate,
         "credited_to": claim.credited_to,
+        "averaged_over": ", ".join(_averaged_over(cases, claim)),
         "changed": ", ".join(changed_factors(claim.comparisons[0]) if claim.kind == "difference" else ()),
         "seeds": len(case.table),
         "assumes": ", ".join(term_name(cases.runs, term) for term in case.assumes),
@@ -181,6 +183,13 @@ def _row(cases: Cases, case: Case, confidence: float) -> Mapping[str, Any]:
         **two_samples(cases, case, confidence),
         **_published(claim),
     }
+
+
+def _averaged_over(cases: Cases, claim: Claim) -> list[str]:
+    """The factors that a claim compares at all of their levels together."""
+    if claim.kind in ("order", "cell"):
+        return []
+    return [factor.name for factor in cases.runs.factors if factor.name not in claim.comparisons[0].fixed]
 
 
 def _estimate(case: Case, confidence: float) -> Mapping[str, Any]:

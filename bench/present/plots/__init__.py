@@ -1,1 +1,1 @@
-"""Result frames become figures; ``canvas`` alone knows matplotlib, which is imported when the first figure is drawn."""
+"""Result frames become figures, written as SVG."""

@@ -203,9 +203,9 @@ def tick_room(scale: Scale, height: float) -> float:
     return 0.38 + max((text_width(text, SMALL) for text in scale.ticks(height, upright=True).values()), default=0.0)
 
 
-def seed_title(block: str, seed: object, value: float) -> str:
+def seed_title(block: str, seed: object, value: float, *, what: str = ":") -> str:
     """What is read where the mark of one run is pointed at."""
-    return f"{block} {seed}: {numbers.significant(value)}"
+    return f"{block or 'run'} {seed}{what} {numbers.significant(value)}"
 
 
 def _points(places: ArrayLike) -> list[svg.Point]:

@@ -52,7 +52,7 @@ def cells(
 ) -> Figure:
     """``rows``: the observed runs of ``metric``; ``means``: its cells; ``pairs``: these against the baseline cell."""
     shown = means[means["n"] > 0].head(_MOST)
-    against = _against(pairs, means["cell"].iloc[0], shown)
+    against = _against(pairs, means["cell"].iloc[0], shown, paired=bool(context.block))
     what = "ratio to" if log else "difference from"
     caption = (
         f"Runs of every cell, {metric.label}. Points: the runs; cloud: their density; diamond: their "
@@ -70,10 +70,9 @@ def cells(
     return Figure(name, caption, alt, partial(draw, _paint, metric, rows, shown, against, context, log=log))
 
 
-def _against(pairs: DataFrame, baseline: str, shown: DataFrame) -> _Against:
+def _against(pairs: DataFrame, baseline: str, shown: DataFrame, *, paired: bool) -> _Against:
     """The paired differences where there are blocks, and else Welch's: those whose test ``p_adjusted`` is of."""
     pairs = pairs[pairs["b"] == baseline]
-    paired = bool((pairs["n_pairs"] > 0).any())
     found = pairs.drop_duplicates("a").set_index("a").reindex(shown["cell"])
     names = [f"{name}_paired" if paired else name for name in ("diff", "low", "high")]
     estimate, low, high, p = (found[name].to_numpy(float) for name in (*names, "p_adjusted"))
@@ -126,9 +125,9 @@ def _paint(
     page = Canvas(width, top + height + 0.5)
     y = Scale(len(shown) - 0.45, -0.55)
     drawn = rows[rows["cell"].isin(shown["cell"])]
-    clouds = Panel(page, left, top, _PANEL, height, Scale.around(*limits(drawn["value"]), log=log), y)
+    clouds = Panel(page, left, top, _PANEL, height, Scale.around(*limits(drawn["value"], log=log), log=log), y)
     zero = 1.0 if log else 0.0
-    reach = limits(against.low, against.high, against.estimate, [zero])
+    reach = limits(against.low, against.high, against.estimate, [zero], log=log)
     differences = Panel(page, left + _PANEL + _GAP, top, _PANEL, height, Scale.around(*reach, log=log), y)
     for panel in (clouds, differences):
         panel.level((np.arange(len(shown) - 1) + 0.5).tolist())

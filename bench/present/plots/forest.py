@@ -82,8 +82,9 @@ def _paint(metric: Metric, rows: DataFrame, texts: Sequence[str], context: Conte
     height = _ROW * max(1, len(rows))
     page = Canvas(width, top + height + 0.5)
     zero = 1.0 if ratio else 0.0
-    inner = limits(rows["low"], rows["high"], rows["estimate"], [zero])
-    x = Scale.around(*_clipped(inner, limits(rows["low_all"], rows["high_all"], inner), ratio=ratio), log=ratio)
+    inner = limits(rows["low"], rows["high"], rows["estimate"], [zero], log=ratio)
+    reach = limits(rows["low_all"], rows["high_all"], inner, log=ratio)
+    x = Scale.around(*_clipped(inner, reach, ratio=ratio), log=ratio)
     panel = Panel(page, left, top, _PLOT, height, x, Scale(len(rows) - 0.5, -0.5))
     survives = (rows["p_adjusted"] < ALPHA).tolist()
     if margin is not None:

@@ -37,6 +37,7 @@ def heatmap(name: str, means: DataFrame, rows: DataFrame, context: Context) -> F
     known = means[means["n"] > 0]
     shown = known.drop_duplicates("cell").head(_MOST)
     table = known.pivot(index="cell", columns="metric", values="mean").reindex(index=shown["cell"])
+    table = table.dropna(axis="columns", how="all")
     metrics = [metric for metric in context.metrics if metric.name in table.columns]
     table = table[[metric.name for metric in metrics]]
     caption = (
@@ -44,7 +45,7 @@ def heatmap(name: str, means: DataFrame, rows: DataFrame, context: Context) -> F
         "the arrow below says which is better."
     )
     if len(shown) < known["cell"].nunique():
-        caption += f" {known['cell'].nunique() - len(shown)} further cells not drawn."
+        caption += f" {known['cell'].nunique() - len(shown)} further cells are not drawn."
     best = [
         f"{metric.label} is lowest in {table[metric.name].idxmin()} and highest in {table[metric.name].idxmax()}"
         for metric in metrics

@@ -76,7 +76,7 @@ def _paint(
     levels = list(context.factors.values())
     crossed = [_crossed(pair, context) for pair in pairs]
     tables = [by_block(rows, [along, series], log=log) for along, series in crossed]
-    y = Scale.around(*limits(*(table.to_numpy() for table in tables)), log=log)
+    y = Scale.around(*limits(*(table.to_numpy() for table in tables), log=log), log=log)
     axes = [side_by_side(levels[along], _WIDTH) for along, _ in crossed]
     keys = [_samples(series, context) for _, series in crossed]
     starts = range(0, len(pairs), _PER_ROW)

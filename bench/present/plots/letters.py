@@ -51,7 +51,7 @@ def shortened(text: str, most: int = 28) -> str:
 def fitted(text: str, inches: float, size: float = SIZE, *, bold: bool = False) -> str:
     """``text``, shortened to at most so many inches; three characters stay in any case."""
     text = plain(text)
-    most = len(text)
+    most = min(len(text), int(inches * 72 / size / min(_EMS.values())) + 4)
     while most > 3 and text_width(shortened(text, most), size, bold=bold) > inches:
         most -= 1
     return shortened(text, most)

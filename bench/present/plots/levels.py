@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench.present.plots import letters
 from bench.present.plots.canvas import RULE, Panel
-from bench.present.plots.scale import Floats, Scale
+from bench.present.plots.scale import Floats, Scale, label
 
 _ANGLE = 40.0
 _BETWEEN = 0.16
@@ -85,7 +85,7 @@ def side_by_side(levels: Sequence[Hashable], width: float) -> LevelAxis:
 def to_scale(levels: Sequence[Hashable], width: float) -> LevelAxis:
     """Swept levels at their distances, or those of their logarithms; then 0 stands apart at the left."""
     values = np.array([float(str(level)) for level in levels])
-    names = [f"{level:.6g}".replace("-", "−") for level in values.tolist()]
+    names = [label(level) for level in values.tolist()]
     if not is_logarithmic(levels):
         return _named(values, names, Scale.around(values.min(), values.max()), width)
     with np.errstate(divide="ignore"):

@@ -57,11 +57,11 @@ def _paint(metric: Metric, rows: DataFrame, context: Context, *, log: bool) -> C
         (order, f"{context.block} in order".capitalize(), False),
     )
     titles = [
-        canvas.seed_title(context.block, block, found).replace(":", " residual")
+        canvas.seed_title(context.block, block, found, what=" residual")
         for block, found in zip(rows["block"], value, strict=True)
     ]
     for position, (x, name, is_log) in enumerate(panels):
-        scale = Scale.around(*limits(x), log=is_log)
+        scale = Scale.around(*limits(x, log=is_log), log=is_log)
         panel = Panel(page, 0.65 + position * (_PANEL + _GAP), 0.15, _PANEL, _PANEL, scale, y)
         panel.level([-_FAR, _FAR])
         panel.level([0], RULE)

@@ -37,7 +37,8 @@ class Scale:
     def around(cls, low: float, high: float, *, log: bool = False) -> Scale:
         """A scale on which these values have some room at both ends, and equal ones too."""
         if log:
-            low, high = low / (high / low) ** 0.05, high * (high / low) ** 0.05
+            margin = 0.05 * (math.log(high) - math.log(low))
+            low, high = low * math.exp(-margin), high * math.exp(margin)
         else:
             low, high = low - 0.05 * (high - low), high + 0.05 * (high - low)
         if not low < high:
@@ -85,7 +86,7 @@ class Scale:
             for exponent in exponents if len(tiers) > 1 else exponents[(-exponents[0]) % every :: every]:
                 for mantissa in tier:
                     value = float(f"{mantissa}e{exponent - 2}")
-                    tried = dict(sorted({**labels, value: _label(value)}.items()))
+                    tried = dict(sorted({**labels, value: label(value)}.items()))
                     is_inside = self.low * (1 - 1e-9) <= value <= self.high * (1 + 1e-9)
                     if is_inside and len(tried) <= most and self._fits(tried, inches, room):
                         labels = tried
@@ -96,11 +97,11 @@ class Scale:
         return all(at[i + 1] - at[i] >= room(texts[i], texts[i + 1]) for i in range(len(at) - 1))
 
 
-def limits(*values: ArrayLike) -> tuple[float, float]:
-    """The smallest and the largest finite value; 0 and 1 if there is none."""
+def limits(*values: ArrayLike, log: bool = False) -> tuple[float, float]:
+    """The smallest and the largest finite value, of a log axis the positive ones; 0 and 1, or 1, if there is none."""
     joined = np.concatenate([np.ravel(np.asarray(some, dtype=float)) for some in values])
-    finite = joined[np.isfinite(joined)]
-    return (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+    finite = joined[np.isfinite(joined) & ((joined > 0) | (not log))]
+    return (float(finite.min()), float(finite.max())) if len(finite) else (1.0, 1.0) if log else (0.0, 1.0)
 
 
 def _labels(values: Sequence[float], decimals: int) -> list[str]:
@@ -117,5 +118,6 @@ def _power(value: float, digits: int) -> str:
     return f"{mantissa.rstrip('0').rstrip('.') if digits else mantissa}e{int(exponent)}".replace("-", "−")
 
 
-def _label(value: float) -> str:
+def label(value: float) -> str:
+    """One value as axes write it."""
     return f"{value:.6g}".replace("-", "−") if 1e-4 <= value < 1e6 else _power(value, 5)

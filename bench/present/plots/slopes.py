@@ -58,7 +58,7 @@ def _scaled(context: Context) -> str:
 def _paint(metric: Metric, rows: DataFrame, context: Context, *, log: bool) -> Canvas:
     factors = list(context.factors.items())[:_MOST]
     tables = [by_block(rows, [position], log=log) for position in range(len(factors))]
-    y = Scale.around(*limits(*(table.to_numpy() for table in tables)), log=log)
+    y = Scale.around(*limits(*(table.to_numpy() for table in tables), log=log), log=log)
     width = _WIDE if len(factors) < 3 else _NARROW
     axes = [
         to_scale(levels, max(width, _WIDE)) if is_swept(levels) else side_by_side(levels, _width(len(levels), width))

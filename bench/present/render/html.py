@@ -11,23 +11,24 @@ from importlib.resources import files
 from itertools import chain, count
 from typing import NamedTuple
 
-from bench.present.report import Column, Figure, Report, Section, Table, plain
+from bench.present.plots import colours
+from bench.present.report import SIGNS, Column, Figure, Report, Section, Table, plain
 
 _COLOURS = {
-    "#ffffff": "--fig-paper",
-    "#1f2328": "--fig-ink",
-    "#5f6873": "--fig-muted",
-    "#d9dde2": "--fig-grid",
-    "#dfe7f1": "--fig-band",
-    "#0072b2": "--fig-1",
-    "#d55e00": "--fig-2",
-    "#00825f": "--fig-3",
-    "#9c4f85": "--fig-4",
+    colours.PAPER: "--fig-paper",
+    colours.INK: "--fig-ink",
+    colours.MUTED: "--fig-muted",
+    colours.GRID: "--fig-grid",
+    colours.BAND: "--fig-band",
+    **{colour: f"--fig-{number}" for number, colour in enumerate(colours.SERIES, start=1)},
 }
-"""Colours of the figures (``plots.canvas``) -> the properties of report.css that follow the reader's light or dark."""
+"""Colours of the figures -> the properties of report.css that follow the reader's light or dark."""
+_ANY = re.compile("|".join(_COLOURS))
+_LOOK = re.compile(r' (?:style|fill)="[^"]*"')
+"""An attribute of a mark; what a user wrote stands in none of these."""
 
 
-_TONES = {"✓ ": "good", "✗ ": "bad", "= ": "good", "≈ ": "good", "? ": "open", "≠ ": "open", "– ": "open"}
+_TONES = {"✓ ": "good", "✗ ": "bad", "= ": "good", "≈ ": "good", "? ": "open", "~ ": "open", "≠ ": "open", "– ": "open"}
 """Sign of a verdict (``report.SIGNS``) -> its class in report.css."""
 
 _PORTRAIT = 10
@@ -59,14 +60,14 @@ def page(report: Report) -> str:
 
 
 def fragment(report: Report) -> str:
-    """The report without a surrounding page and without figures."""
+    """The report without a surrounding page; the pictures of its main sections, in their own colours."""
     parts = [f"<h2>{_text(report.title)}</h2>", *(part for section in report.sections for part in _bare(section))]
     return f'<div class="bench-report">{"".join(parts)}</div>'
 
 
 def embedded(figure: Figure) -> str:
     """The picture as a part of a page: named and described to who cannot see it, in the colours of the page."""
-    svg = re.sub("|".join(_COLOURS), lambda found: f"var({_COLOURS[found[0]]})", figure.svg.decode())
+    svg = _LOOK.sub(lambda look: _ANY.sub(lambda found: f"var({_COLOURS[found[0]]})", look[0]), figure.svg.decode())
     name = figure.name
     described = (
         f'<title id="{name}-title">{_text(figure.title)}</title><desc id="{name}-desc">{_text(figure.alt)}</desc>'
@@ -160,9 +161,14 @@ def _bare(section: Section) -> Iterator[str]:
     heading = f"<h3>{_text(section.title)}</h3>"
     yield f"<details><summary>{heading}</summary>" if section.appendix else heading
     yield from _words(section)
-    for table in section.tables:
-        yield from _table(table)
-        yield from (f"<p>{_text(note)}</p>" for note in table.notes)
+    for part in section.tables if section.appendix else section.exhibits:
+        if isinstance(part, Figure):
+            data = b64encode(part.svg).decode()
+            yield f'<p><img alt="{_text(part.alt)}" src="data:image/svg+xml;base64,{data}"></p>'
+            yield f"<p>{_text(part.caption)}</p>"
+        else:
+            yield from _table(part)
+            yield from (f"<p>{_text(note)}</p>" for note in part.notes)
     yield from _lines(section)
     if section.appendix:
         yield "</details>"
@@ -206,7 +212,8 @@ def _align(column: Column) -> str:
 
 def _toned(text: str) -> str:
     """Text that may begin with the sign of a verdict, which gives it a colour."""
-    tone = _TONES.get(plain(text)[:2])
+    shown = plain(text)
+    tone = _TONES.get(shown[:2]) if any(verdict in shown for verdict in SIGNS) else None
     return f'<span class="{tone}">{_text(text)}</span>' if tone else _text(text)
 
 

@@ -56,7 +56,7 @@ function addFilter(block, table) {
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
     for (const row of table.tBodies[0].rows) {
-      const text = row.textContent.toLowerCase();
+      const text = [...row.cells].map((cell) => cell.textContent.toLowerCase()).join("\n");
       row.hidden = !words.every((word) => text.includes(word));
       shown += !row.hidden;
     }
