@@ -52,6 +52,20 @@ def wobble(frame: pd.DataFrame, shift: float, *, where: str = "dose >= 0") -> pd
     return frame.assign(score=frame["score"].sub(lower, fill_value=0.0))
 
 
+def test_a_report_holds_its_run_against_the_baseline(lab: Lab) -> None:
+    """The verdict says how the run compares with what was accepted, also where seeds are inherited; or why not."""
+    path = accepted(lab)
+    assert (
+        bench.report("diets", out=lab.out).sections[0].facts["Baseline: passed"].startswith(f"Compared with {path}. ")
+    )
+    heir = lab.folder / "heir.toml"
+    heir.write_text('name = "diets"\nextends = "diets.toml"\n')
+    bench.run(heir, out=lab.out, executor="serial")
+    assert "Baseline: passed" in bench.report("diets", out=lab.out).sections[0].facts
+    path.write_text("what?")
+    assert "cannot be compared" in bench.report("diets", out=lab.out).sections[0].facts["Baseline"]
+
+
 def test_the_same_numbers_are_identical(lab: Lab) -> None:
     """A run compared with itself is identical everywhere, by its file, its name and its folder."""
     path = accepted(lab)

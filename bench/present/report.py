@@ -102,13 +102,14 @@ class Table:
     """Rows of a frame as people see them.
 
     ``headline`` names a boolean column of the frame: a short rendering shows only the rows where it holds, and says how
-    many it left out.
+    many it left out, and what ``left_out`` says of them.
     """
 
     caption: str
     frame: DataFrame
     columns: Sequence[Column]
     headline: str = ""
+    left_out: str = ""
     notes: Sequence[str] = ()
 
     @property
@@ -127,7 +128,8 @@ class Table:
             return self
         chosen = self.frame[self.frame[self.headline]]
         left_out = len(self.frame) - len(chosen)
-        more = f"({left_out} more {'row' if left_out == 1 else 'rows'} in the full report.)"
+        of_them = f", {self.left_out}" if self.left_out else ""
+        more = f"({left_out} more {'row' if left_out == 1 else 'rows'} in the full report{of_them}.)"
         return replace(self, frame=chosen, headline="", notes=[more, *self.notes])
 
     def without_detail(self) -> Table:

@@ -75,6 +75,7 @@ def effects(contrasts: DataFrame, context: Context) -> Mapping[str, Table]:
                 *([Column("d_z", ("d_z",), "statistic", detail=True)] if context.block else []),
             ),
             headline="headline",
+            left_out="without a star",
             notes=[metric.note] if metric.note else [],
         )
     return made

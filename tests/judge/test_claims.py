@@ -123,27 +123,31 @@ def test_what_eight_cells_cannot_tell_is_said(reference: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shift", "expect", "margin", "verdict"),
+    ("shift", "expect", "margin", "verdict", "side"),
     [
-        (-2.0, "decrease", None, "supported"),
-        (2.0, "decrease", None, "refuted"),
-        (0.0, "decrease", None, "inconclusive"),
-        (-2.0, "increase", None, "refuted"),
-        (0.02, "increase", 1.0, "refuted"),
-        (2.0, "increase", 3.0, "supported"),
-        (2.0, "difference", None, "supported"),
-        (0.0, "difference", 1.0, "refuted"),
-        (0.0, "equivalent", 1.0, "supported"),
-        (2.0, "equivalent", 1.0, "refuted"),
-        (0.95, "equivalent", 1.0, "inconclusive"),
+        (-2.0, "decrease", None, "supported", "for"),
+        (2.0, "decrease", None, "refuted", "against"),
+        (-0.01, "decrease", None, "inconclusive", "for"),
+        (-2.0, "increase", None, "refuted", "against"),
+        (0.02, "increase", 1.0, "refuted", "against"),
+        (2.0, "increase", 3.0, "supported", "for"),
+        (2.0, "increase", 50.0, "supported", "for"),
+        (2.0, "difference", None, "supported", "for"),
+        (2.0, "difference", 50.0, "supported", "for"),
+        (0.0, "difference", 1.0, "refuted", "against"),
+        (0.0, "equivalent", 1.0, "supported", "for"),
+        (2.0, "equivalent", 1.0, "refuted", "against"),
+        (0.95, "equivalent", 1.0, "inconclusive", "for"),
     ],
 )
-def test_verdicts(shift: float, expect: Expect, margin: float | None, verdict: str) -> None:
-    """A clear effect supports or refutes by its direction; one that is shown to be below the margin refutes, too."""
+def test_verdicts(shift: float, expect: Expect, margin: float | None, verdict: str, side: str) -> None:
+    """A clear effect supports or refutes by its direction, one below the margin refutes; p is that of the verdict."""
     noise = {(seed, a): 0.2 * (-1) ** (seed + a) * (1 + seed % 3) for seed in range(10) for a in (0, 1)}
     rows = [{"a": a, "seed": s, "value": 5 + shift * a + noise[s, a]} for s in range(10) for a in (0, 1)]
     found = judged(pd.DataFrame(rows), [difference(*A, expect, margin=margin)], ["a"])
     assert found["verdict"].tolist() == [verdict]
+    assert found["side"].tolist() == [side]
+    assert found["p"].item() == found[f"p_{'support' if side == 'for' else 'refute'}"].item()
 
 
 def test_the_two_verdicts_on_a_direction_cost_alpha_together() -> None:

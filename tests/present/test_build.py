@@ -207,7 +207,7 @@ def test_short_tables_show_main_effects_and_survivors() -> None:
     """A short rendering keeps main effects and whatever survives, and counts the rest."""
     table = next(iter(tables.effects(simulated(2.0)[0].contrasts, simulated(2.0)[1]).values()))
     assert [row[0] for row in table.brief().rows] == ["reg: l1 → l2", "act: relu → gelu"]
-    assert table.brief().notes == ["(1 more row in the full report.)"]
+    assert table.brief().notes == ["(1 more row in the full report, without a star.)"]
 
 
 def test_published_means_beyond_3_standard_errors_are_marked(lab: Lab) -> None:

@@ -359,3 +359,31 @@ def test_keys_break_into_rows() -> None:
     assert [sample for row in found for sample in row] == samples
     assert all(sum(sample.width for sample in row) <= 3.2 for row in found)
     assert len(found) > 1
+
+
+def test_two_seeds_on_a_logarithmic_axis() -> None:
+    """Limits of intervals that are 0 or infinite, as ratios of two seeds can be, leave every figure drawable."""
+    analysis, runs, context = simulated({"a": ["x", "y"], "b": ["p", "q"]}, seeds=2, log=True)
+    runs["loss"] **= 60
+    analysis = analyze(runs, ["a", "b"], "seed", [MetricOptions("loss", log=True, margin=0.5)])
+    drawn = figures_of(analysis, runs, context)
+    assert {"effects-loss", "runs-loss"} <= set(drawn)
+    assert all(b"NaN" not in figure.svg and b"inf" not in figure.svg for figure in drawn.values())
+
+
+def test_a_metric_that_only_cells_beyond_the_picture_have_is_left_out() -> None:
+    """Of a heat map of many cells, a metric without a value in those drawn has no column, and nothing fails."""
+    _, runs, context = simulated({"a": list(range(70))}, seeds=2)
+    runs["late"] = runs["loss"].where(runs["a"] > 65)
+    both = Context(context.factors, [*context.metrics, Metric("late", "Late")])
+    alt = figures_of(analyze(runs, ["a"], "seed", ["loss", "late"]), runs, both)["means"].alt
+    assert "60 cells by 1 metric" in alt
+
+
+def test_disjoint_seeds_have_no_paired_interval() -> None:
+    """Where cells share no seed there is no paired test, and the figure draws and claims no interval."""
+    runs = seeds_that_differ().assign(seed=range(12))
+    context = Context({"reg": ["l1", "l2"]}, [Metric("loss", "Loss")])
+    figure = figures_of(analyze(runs, ["reg"], "seed", ["loss"]), runs, context)["runs-loss"]
+    assert "without intervals and p" in figure.caption
+    assert not [style for _, style in drawn(figure) if "stroke-width: 1.8" in style]

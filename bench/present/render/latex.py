@@ -31,14 +31,22 @@ _NARROWEST = 64.0
 
 
 def render(report: Report) -> str:
-    """The tables of the main sections, only their headline rows; appendices and all other words are left out.
+    """The tables of the main sections, only their headline rows; of all other words only the verdict, as comments.
 
     Neighbours with the same columns become panels of one table. What is too wide loses its detail columns, then wraps
     its text, then is split; nothing is scaled.
     """
     body = "\n".join(line for table in _tables(report) for line in ("", *table))
     foreign = (_FOREIGN, FALLBACK) if r"\benchchar" in body else ()
-    return "\n".join([f"% {plain(report.title)}", _PREAMBLE, *foreign, body]) + "\n"
+    return "\n".join([f"% {plain(report.title)}", *_verdict(report), _PREAMBLE, *foreign, body]) + "\n"
+
+
+def _verdict(report: Report) -> Iterator[str]:
+    """What whoever pastes the tables must know of the run, unfinished or not."""
+    for section in report.sections:
+        if section.verdict:
+            facts = (f"{name}: {text}" for name, text in section.facts.items())
+            yield from (f"% {plain(said)}" for said in (*section.text, *section.points, *facts))
 
 
 @dataclass(frozen=True)

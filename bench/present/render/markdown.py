@@ -15,6 +15,8 @@ from bench.present.report import Figure, Report, Section, Table, plain
 def render(report: Report, *, figures: str | None = "figures") -> str:
     """The whole report, a paragraph a line; any text in it shows as it is written and is never read as markup.
 
+    (What GitHub reads into plain text, names of people and numbers of issues, stays as it is.)
+
     A comment on GitHub would show every line break of a paragraph, so that paragraphs are not wrapped. ``figures`` is
     the folder of the pictures, relative to the file; None leaves only their captions.
     """
