@@ -31,7 +31,7 @@ def ratio_of_means(x: Floats, y: Floats, *, paired: bool, confidence: float = 0.
 def ratios_of_pairs(cells: Cells, a: Ints, b: Ints, confidence: float = 0.95) -> Interval:
     """The same of pairs of cells ``a[i]``, ``b[i]``: by the blocks that have both, or independent without blocks."""
     n = cells.n.astype(float)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         if cells.table is None:
             variance = cells.sd**2 / n
             means, variances, sizes = ((each[a], each[b]) for each in (cells.mean, variance, n))
@@ -56,7 +56,7 @@ def _fieller(
 ) -> Interval:
     """From two means, their squared standard errors and numbers of runs; ``covariance`` of the means if paired."""
     (x, y), (var_x, var_y), (n, m) = (np.asarray(each, float) for each in (means, variances, sizes))
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = np.where((y != 0) & (np.minimum(n, m) > 1), x / y, np.nan)
         total = var_x + ratio**2 * var_y
         welch = np.where(total > 0, total**2 / (var_x**2 / (n - 1) + (ratio**2 * var_y) ** 2 / (m - 1)), np.nan)
