@@ -51,7 +51,7 @@ class Scale:
         if not self.log:
             return np.asarray((values - self.low) / (self.high - self.low))
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(np.log(values / self.low) / math.log(self.high / self.low))
+            return np.asarray((np.log(values) - math.log(self.low)) / (math.log(self.high) - math.log(self.low)))
 
     def ticks(self, inches: float, *, upright: bool = False, most: int = 6) -> dict[float, str]:
         """At most so many round numbers -> their labels, which fit along ``inches``; ``upright`` up a vertical axis."""
@@ -78,7 +78,7 @@ class Scale:
 
     def _log_ticks(self, inches: float, room: Callable[[str, str], float], most: int) -> dict[float, str]:
         exponents = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-        decades = math.log10(self.high / self.low)
+        decades = math.log10(self.high) - math.log10(self.low)
         every = max(1, math.ceil(decades / most))
         tiers: tuple[tuple[int, ...], ...] = ((100,),) if decades > 3 else ((100,), (300,)) if decades > 2.2 else _TIERS
         labels: dict[float, str] = {}
