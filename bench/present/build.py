@@ -31,6 +31,7 @@ from bench.present import (
     verdict,
     words,
 )
+from bench.present.found import found
 from bench.present.illustrate import illustrated
 from bench.present.origin import mixtures, origin
 from bench.present.report import Report, Section
@@ -94,7 +95,7 @@ def analysis_sections(analysis: Analysis, context: Context) -> list[Section]:
 def _analysis_sections(analysis: Analysis, context: Context) -> Iterator[Section]:
     effects = tables.effects(analysis.contrasts, context)
     caveats = [] if effects else [f"{metric.label}: {metric.note}" for metric in context.metrics if metric.note]
-    yield Section("What was found", *words.found(analysis, context))
+    yield Section("What was found", *found(analysis, context))
     yield Section("What this design cannot tell", points=list(words.limits(analysis, context)))
     if effects:
         yield Section("Effects", [words.effects(analysis, context)], exhibits=list(effects.values()))

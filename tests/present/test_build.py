@@ -12,6 +12,7 @@ import bench
 from bench.experiment import Metric
 from bench.judge.analysis import Analysis, MetricOptions, analyze
 from bench.present import build, state, tables, words
+from bench.present.found import found
 from bench.present.render import terminal
 from bench.present.report import Report, Section
 from bench.present.tables import Context
@@ -26,7 +27,7 @@ def report_of(lab: Lab, **settings: object) -> Report:
 
 
 def section(report: Report, title: str) -> Section:
-    return next(found for found in report.sections if found.title == title)
+    return next(part for part in report.sections if part.title == title)
 
 
 def simulated(
@@ -49,7 +50,7 @@ def simulated(
 
 def test_the_verdict_comes_first_and_provenance_last(lab: Lab) -> None:
     """A reader meets the state of the run and what it came to, then what was found and cannot be told."""
-    titles = [found.title for found in report_of(lab).sections]
+    titles = [part.title for part in report_of(lab).sections]
     assert titles[:3] == ["Verdict", "What was found", "What this design cannot tell"]
     assert titles[-1] == "Provenance"
 
@@ -129,32 +130,32 @@ def test_reasons_are_grouped(lab: Lab) -> None:
 
 def test_a_strong_effect_is_said_with_its_direction() -> None:
     """A survivor is called worse or better by the metric's direction, with interval, adjusted p and the margin."""
-    lead, points = words.found(*simulated(2.0))
+    lead, points = found(*simulated(2.0))
     assert lead[0].startswith("Of 3 effects tested (one metric), 1 survives")
     assert points[0].startswith("Loss: worse with reg: l1 → l2 (")
     assert "beyond the margin, adj. p <0.001" in points[0]
-    assert words.found(*simulated(-2.0))[1][0].startswith("Loss: better with reg")
+    assert found(*simulated(-2.0))[1][0].startswith("Loss: better with reg")
 
 
 def test_what_is_mixed_is_said_where_it_is_found() -> None:
     """An effect that the cells mix with an interaction is found under that condition, in the same sentence."""
     whole, context = simulated(2.0)
-    assert "provided" not in words.found(whole, context)[1][0]
+    assert "provided" not in found(whole, context)[1][0]
     analysis, context = simulated(2.0, cells=[("l1", "relu"), ("l1", "gelu"), ("l2", "gelu")])
-    assert words.found(analysis, context)[1][0].endswith(", provided that no interaction is mixed in.")
+    assert found(analysis, context)[1][0].endswith(", provided that no interaction is mixed in.")
 
 
 def test_ratios_are_called_ratios() -> None:
     """On a log scale effects are multiplied, in the summary and in the heading."""
     analysis, context = simulated(2.0, log=True)
-    assert "(× " in words.found(analysis, context)[1][0]
+    assert "(× " in found(analysis, context)[1][0]
     assert tables.effects(analysis.contrasts, context)["loss"].header[1] == "Ratio [95% CI]"
 
 
 def test_no_effect_is_not_called_one() -> None:
     """Where nothing survives the summary says so, and names what is shown to be smaller than the margin."""
     analysis, context = simulated(0.0)
-    lead, points = words.found(analysis, context)
+    lead, points = found(analysis, context)
     assert "none survives" in lead[0]
     small = analysis.equivalence.query("equivalent and effect in ['reg', 'act']")["effect"]
     assert len(small) == sum(point.count("→") for point in points)
@@ -219,9 +220,9 @@ def test_published_means_beyond_3_standard_errors_are_marked(lab: Lab) -> None:
     (lab.folder / "post.csv").write_text("\n".join(["dose,diet,metric,mean,std,n", *rows]))
     suite.write_text(suite.read_text().replace("[params]", 'published = "post.csv"\n[params]'))
     bench.run(suite, out=lab.out, executor="serial")
-    found = section(bench.report("compared", out=lab.out), "Beside the published table")
-    assert found.text[0].startswith("1 of 2 published means")
-    assert [row[-1].endswith("!") for row in found.tables[0].rows] == [False, True]
+    compared = section(bench.report("compared", out=lab.out), "Beside the published table")
+    assert compared.text[0].startswith("1 of 2 published means")
+    assert [row[-1].endswith("!") for row in compared.tables[0].rows] == [False, True]
 
 
 def test_a_published_table_that_does_not_fit_costs_only_itself(lab: Lab) -> None:
