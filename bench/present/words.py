@@ -166,7 +166,7 @@ def published(frame: DataFrame, context: Context) -> Iterator[str]:
         farthest = compared.iloc[int(compared["z"].abs().argmax())]
         label = next(metric.label for metric in context.metrics if metric.name == farthest["metric"])
         cell = "/".join(str(farthest[name]) for name in context.factors)
-        said += f"; the farthest is {label} in {cell}, at {numbers.statistic(farthest['z'])}"
+        said += f"; the farthest is {label} in {cell}, {numbers.statistic(abs(farthest['z']))} of them away"
     yield f"{said}."
     yield (
         "z is the distance in standard errors, and ! marks those beyond 3. Where the spread is large, this is weak "
