@@ -106,6 +106,9 @@ def _overview(claims: DataFrame, *, unfinished: bool) -> Iterator[str]:
     counts = Counter(claims["verdict"])
     found = numbers.listed([f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict]])
     lead = f"Of {numbers.counted(len(claims), 'claim')} declared by the suite: {found}."
+    shared = sum(bool(together_with(row)) for row in claims.itertuples() if row.verdict == SUPPORTED)
+    if shared:
+        lead += f" Of the supported, {shared} credit{'s' if shared == 1 else ''} one factor with what several did (~)."
     late = int((claims["declared"] == _POST_HOC).sum())
     if late:
         lead += f" {late} of them {'was' if late == 1 else 'were'} made or changed after results were seen: post hoc."

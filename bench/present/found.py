@@ -98,7 +98,8 @@ def _too_small(equivalence: DataFrame, context: Context, mixed: Mixed) -> Iterat
                 [
                     context.effect(name) + (f" ({_IF_ABSENT})" if (metric.name, name) in mixed else "")
                     for name in rows["effect"]
-                ]
+                ],
+                most=20,
             )
             margin = numbers.significant(rows["margin"].iloc[0], 2)
             bound = (

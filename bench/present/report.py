@@ -37,7 +37,8 @@ def plain(value: object) -> str:
 
 
 SIGNS = {
-    "supported together": "~",
+    "supported of several factors": "~",
+    "supported together with": "~",
     "supported": "✓",
     "refuted": "✗",
     "inconclusive": "?",

@@ -41,7 +41,7 @@ def of_claims(verdicts: ClaimVerdicts, context: Context, *, unfinished: bool) ->
     claims, labels = verdicts.claims, {metric.name: metric.label for metric in context.metrics}
     decided = {
         SUPPORTED: [row for row in claims.itertuples() if row.verdict == SUPPORTED and not together_with(row)],
-        f"{SUPPORTED} together, not of one factor": [
+        f"{SUPPORTED} of several factors together": [
             row for row in claims.itertuples() if row.verdict == SUPPORTED and together_with(row)
         ],
         REFUTED: [row for row in claims.itertuples() if row.verdict == REFUTED],
@@ -124,14 +124,18 @@ def _counted(verdict: str, number: int) -> str:
 def _quoted(row: Any, metric: str, parts: DataFrame) -> str:
     """The statement, what was found, and what a reader must know beside the verdict."""
     said = [f"{metric} {figure(row)}"]
+    if within := row.contrast.partition(" at ")[2]:
+        said.append(f"at {within}")
     if row.averaged_over:
         said.append(f"averaged over {numbers.listed(row.averaged_over.split(', '))}")
     if row.verdict == REFUTED:
         said.append(contrary(row))
+        if row.change_low <= row.published_change <= row.change_high:
+            said.append("the published change is not excluded")
     if besides := together_with(row):
         own = parts[(parts["claim"] == row.claim) & (parts["part"] == row.credited_to)].iloc[0]
-        share = "cannot be told" if isnan(own["change"]) else f"is {numbers.percent_interval(*own[_SHARE])}"
-        said.append(f"{numbers.listed(besides)} changed too, and the share of {row.credited_to} alone {share}")
+        alone = "cannot be told" if isnan(own["change"]) else f"makes {numbers.percent_interval(*own[_PART])}"
+        said.append(f"{numbers.listed(besides)} changed too: {row.credited_to} alone {alone}")
     if row.n < row.seeds:
         said.append(f"by {row.n} of {row.seeds} seeds")
     if row.declared == "post hoc":
@@ -140,4 +144,4 @@ def _quoted(row: Any, metric: str, parts: DataFrame) -> str:
     return f"“{str(row.statement).rstrip('.')}” ({'; '.join(said)})"
 
 
-_SHARE = ["change", "low", "high"]
+_PART = ["change", "low", "high"]

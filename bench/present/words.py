@@ -86,9 +86,8 @@ def limits(analysis: Analysis, context: Context) -> Iterator[str]:
     elif len(tested):
         blocks = int(tested["n"].min())
         smallest = sensitivity(blocks, len(tested))
-        family = (
-            f"; among {len(tested)} tests it takes {numbers.fixed(smallest.in_family, 1)}" if len(tested) > 1 else ""
-        )
+        takes = numbers.fixed(smallest.in_family, 1)
+        family = f"; among {len(tested)} tests it takes up to {takes}" if len(tested) > 1 else ""
         yield (
             f"{_NOT_ABSENT} With {numbers.counted(blocks, context.block)}, a single test finds an effect of |d_z| "
             f"{numbers.fixed(smallest.alone, 1)} (its mean over its spread across {context.block}s) with a probability "

@@ -105,8 +105,8 @@ def test_a_difference_credited_to_one_of_two_factors_is_taken_apart(reported: Re
     assert "It was credited to dose, but diet changed too: of +" in text
     parts = report.data["claim_parts"].set_index("part")["change"]
     assert list(parts.index) == ["dose", "diet", "dose × diet", "total"]
-    assert "~ 1 claim supported together, not of one factor: “Dosing raises the score”" in words(report, "Verdict")
-    assert "diet changed too, and the share of dose alone is +" in words(report, "Verdict")
+    assert "~ 1 claim supported of several factors together: “Dosing raises the score”" in words(report, "Verdict")
+    assert "diet changed too: dose alone makes +" in words(report, "Verdict")
     assert section_of(report, "Claims").tables[0].rows[0][1] == "~ supported together with diet"
     assert parts.iloc[:3].sum() == pytest.approx(parts["total"])
     text = words(reported(BOTH.replace('credited_to = "dose"\n', "")), "The claims one by one")
