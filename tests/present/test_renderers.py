@@ -136,6 +136,14 @@ def test_snapshot(name: str, rendered: Callable[[], str]) -> None:
     assert rendered() == path.read_text(encoding="utf-8")
 
 
+def test_a_verdict_keeps_its_sign() -> None:
+    """No line breaks between the sign of a verdict and its first word; later words may wrap."""
+    columns = [Column("Claim", ("claim",), key=True), Column("Verdict", ("verdict",), "verdict")]
+    table = Table("t", DataFrame({"claim": ["a b"], "verdict": ["supported together with act"]}), columns)
+    assert "| a b " in (shown := markdown.render(Report("t", {}, [Section("s", exhibits=[table])])))
+    assert "~\N{NO-BREAK SPACE}supported together with act" in shown
+
+
 @settings(max_examples=500)
 @given(NASTY)
 def test_markdown_shows_any_string_as_it_is(text: str) -> None:

@@ -69,10 +69,9 @@ def _inline(text: str) -> str:
     return _MARKUP.sub(_ESCAPED, plain(text))
 
 
-def _cell(text: str, *, number: bool) -> str:
-    """A cell; a number keeps its parts, such as ``8.70 ± 1.45``, on one line."""
-    shown = _inline(text).replace("|", "\\|")
-    return shown.replace(" ", "\N{NO-BREAK SPACE}") if number else shown
+def _cell(text: str, *, unbroken: int = 0) -> str:
+    """The text between bars; so many of its first blanks do not break a line, all for -1."""
+    return _inline(text).replace("|", "\\|").replace(" ", "\N{NO-BREAK SPACE}", unbroken)
 
 
 def _lines(report: Report, figures: str | None) -> Iterator[str]:
@@ -132,8 +131,9 @@ def _captioned(table: Table) -> Iterator[str]:
 
 def _table(table: Table) -> Iterator[str]:
     right = [column.is_number for column in table.columns]
-    header = [_cell(cell, number=False) for cell in table.header]
-    rows = [[_cell(cell, number=number) for cell, number in zip(row, right, strict=True)] for row in table.rows]
+    header = [_cell(cell) for cell in table.header]
+    unbroken = [-1 if column.is_number else int(column.kind == "verdict") for column in table.columns]
+    rows = [[_cell(cell, unbroken=blanks) for cell, blanks in zip(row, unbroken, strict=True)] for row in table.rows]
     widths = [max(3, *(cell_len(row[index]) for row in [header, *rows])) for index in range(len(header))]
     yield _row(header, widths, right)
     yield _row(
