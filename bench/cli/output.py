@@ -19,24 +19,24 @@ def emit_report(
     report: Report, form: ReportFormat, output: str | None, *, full: bool = False, folder: Path | None = None
 ) -> None:
     """Print a report, or write its files: to ``output``, else into the ``folder`` of its run, if it has one."""
-    from bench.present.files import destination, files, save
-    from bench.present.render import markdown, terminal
+    from bench.present.files import destination, files, printed, save
+    from bench.present.render import terminal
 
     if form is ReportFormat.TERMINAL:
         to_screen = output is None and sys.stdout.isatty()
         emit(terminal.render(report, width=width(), color=to_screen, full=full), output)
         return
     target = destination(form.value, folder, output)
-    content = files(report, form.value, stem="report" if target is None else target.stem)
-    if target is not None:
-        is_folder = form is ReportFormat.CSV
-        save(content, target / next(iter(content)) if is_folder else target, within=folder if output is None else None)
-        say(f"Written to {target}{f': {len(content)} tables' if is_folder else ''}")
-        if is_folder and (others := sorted({path.name for path in target.glob("*.csv")} - set(content))):
-            say(f"Not of this report: {', '.join(others)}, which lay there before.")
-    if target is None and form is ReportFormat.MD:
-        emit(markdown.render(report, figures=None))
-    elif target is None or (form is ReportFormat.MD and output is None):
+    if target is None:
+        emit(printed(report, form.value))
+        return
+    content = files(report, form.value, stem=target.stem)
+    is_folder = form is ReportFormat.CSV
+    save(content, target / next(iter(content)) if is_folder else target, within=folder if output is None else None)
+    say(f"Written to {target}{f': {len(content)} tables' if is_folder else ''}")
+    if is_folder and (others := sorted({path.name for path in target.glob("*.csv")} - set(content))):
+        say(f"Not of this report: {', '.join(others)}, which lay there before.")
+    if form is ReportFormat.MD and output is None:
         emit(next(iter(content.values())))
 
 

@@ -22,7 +22,12 @@ def files(report: Report, form: str, *, stem: str = "report") -> Mapping[str, by
     """
     if form not in _MAKERS:
         raise BenchError(f"There is no format {form!r} of reports.", hint=f"Known: {', '.join(_MAKERS)}.")
-    return _markdown(report, stem) if form == "md" else _MAKERS[form](report)
+    return _MAKERS[form](report, stem)
+
+
+def printed(report: Report, form: str) -> bytes:
+    """The report as stdout gets it: Markdown without its pictures, which would not be there."""
+    return markdown.render(report, figures=None).encode() if form == "md" else next(iter(files(report, form).values()))
 
 
 def destination(form: str, folder: Path | None, output: str | None) -> Path | None:
@@ -74,18 +79,18 @@ def _markdown(report: Report, stem: str) -> Mapping[str, bytes]:
     }
 
 
-def _tables(report: Report) -> Mapping[str, bytes]:
+def _tables(report: Report, _: str) -> Mapping[str, bytes]:
     written = {
         name: frame.to_csv(index=False, lineterminator="\n") for name, frame in report.data.items() if len(frame)
     }
     return {f"{name}.csv": text.encode() for name, text in written.items()}
 
 
-_MAKERS: Mapping[str, Callable[[Report], Mapping[str, bytes]]] = {
-    "md": lambda report: _markdown(report, "report"),
-    "comment": lambda report: {_NAMES["comment"]: markdown.comment(report).encode()},
-    "html": lambda report: {_NAMES["html"]: html.page(report).encode()},
-    "json": lambda report: {_NAMES["json"]: json.render(report).encode()},
-    "latex": lambda report: {_NAMES["latex"]: latex.render(report).encode()},
+_MAKERS: Mapping[str, Callable[[Report, str], Mapping[str, bytes]]] = {
+    "md": _markdown,
+    "comment": lambda report, _: {_NAMES["comment"]: markdown.comment(report).encode()},
+    "html": lambda report, _: {_NAMES["html"]: html.page(report).encode()},
+    "json": lambda report, _: {_NAMES["json"]: json.render(report).encode()},
+    "latex": lambda report, _: {_NAMES["latex"]: latex.render(report).encode()},
     "csv": _tables,
 }

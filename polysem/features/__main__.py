@@ -11,7 +11,7 @@ import typer
 
 import bench
 from bench.errors import BenchError
-from bench.present.files import destination, files, save
+from bench.present.files import destination, files, printed, save
 from polysem.features.report import compare
 
 
@@ -59,11 +59,10 @@ def show(
     report = compare(run, factor=factor, level=level, seed=seed, out=out)
     found = bench.find(run, out=out)
     target = destination(form.value, found.with_name(f"{found.name}.features"), output)
-    content = files(report, form.value, stem="report" if target is None else target.stem)
     if target is None:
-        typer.echo(next(iter(content.values())), nl=False)
+        typer.echo(printed(report, form.value), nl=False)
         return
-    save(content, target)
+    save(files(report, form.value, stem=target.stem), target)
     typer.echo(f"Written to {target}", err=True)
 
 

@@ -299,6 +299,8 @@ def test_files_hold_what_the_report_refers_to() -> None:
     assert b"(figures/dot.svg)" in made["report.md"]
     assert made["figures/dot.svg"] == DOT
     assert "dot.svg" not in markdown.render(toy_report(), figures=None)
+    assert b"dot.svg" not in files.printed(toy_report(), "md")
+    assert files.printed(toy_report(), "html") == files.files(toy_report(), "html")["report.html"]
     assert list(files.files(toy_report(), "md", stem="appendix")) == ["report.md", "appendix-figures/dot.svg"]
     table = files.files(toy_report(), "csv")["contrasts.csv"]
     assert_frame_equal(read_csv(io.BytesIO(table)), EFFECTS)
