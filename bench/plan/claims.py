@@ -67,12 +67,22 @@ class Claim:
             return f"{len(self.comparisons)} comparisons in order"
         if self.kind == "cell":
             return "/".join(map(str, regions[0].values()))
-        names = self.comparisons[0].fixed
-        levels = {name: list(dict.fromkeys(region[name] for region in regions)) for name in regions[0] if name in names}
-        varied = [f"{name}: {' → '.join(map(str, taken))}" for name, taken in levels.items() if len(taken) > 1]
-        held = [f"{name} = {taken[0]}" for name, taken in levels.items() if len(taken) == 1]
+        varied = [f"{name}: {' → '.join(map(str, taken))}" for name, taken in self._levels.items() if len(taken) > 1]
         joint = {"interaction": " × ", "trend": "", "difference": " and "}[self.kind]
-        return joint.join(varied) + (f" at {', '.join(held)}" if held else "")
+        return joint.join(varied) + (f" at {self.held}" if self.held else "")
+
+    @property
+    def held(self) -> str:
+        """Where it is compared: the levels that all sides share, ``act = gelu``; of an order or a cell nothing."""
+        if self.kind in ("order", "cell"):
+            return ""
+        return ", ".join(f"{name} = {taken[0]}" for name, taken in self._levels.items() if len(taken) == 1)
+
+    @property
+    def _levels(self) -> Mapping[str, Sequence[Level]]:
+        """Factor that some region fixes -> its levels in the order of the regions, each once."""
+        regions, names = self.comparisons[0].regions, self.comparisons[0].fixed
+        return {name: list(dict.fromkeys(region[name] for region in regions)) for name in regions[0] if name in names}
 
     @property
     def digest(self) -> str:

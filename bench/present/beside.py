@@ -67,7 +67,7 @@ def _states(runs: Mapping[str, Run], jobs: Mapping[str, pd.DataFrame]) -> Iterat
 
 def _survivors(effects: pd.DataFrame, context: Context) -> Iterator[tuple[str, str]]:
     """Which effects survive the adjustment in both runs, and which in one of them."""
-    labels = {metric.name: metric.label for metric in context.metrics}
+    labels = context.labels
     named = [
         f"{context.effect(effect)} on {labels[metric]}"
         for metric, effect in zip(effects["metric"], effects["effect"], strict=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import isnan
 from typing import Any
 
-from pandas import DataFrame
+from pandas import DataFrame, Series
 
 from bench.judge.claims.verdicts import INCONCLUSIVE, NOT_IDENTIFIABLE, NOT_MEASURED, REFUTED, ClaimVerdicts
 from bench.present import numbers
@@ -17,7 +17,7 @@ _OTHERS = {"block_model": "by the block model", "sign_flip": "by sign flips", "o
 
 def sentences(verdicts: ClaimVerdicts, context: Context) -> Mapping[str, str]:
     """Claim's id -> the verdict in plain words, with what it assumes, what it rests on and what it does not mean."""
-    labels = {metric.name: metric.label for metric in context.metrics}
+    labels = context.labels
     said = {}
     for row in verdicts.claims.itertuples():
         parts = (
@@ -46,6 +46,17 @@ def figure(row: Any) -> str:
 def together_with(row: Any) -> list[str]:
     """The factors that changed besides the one to which a difference was credited."""
     return [name for name in row.changed.split(", ") if name != row.credited_to] if row.credited_to else []
+
+
+def credited_part(row: Any, parts: DataFrame) -> Series[Any]:
+    """What the credited factor changes alone (``ClaimVerdicts.parts``); NaN where that was not run."""
+    part: Series[Any] = parts[(parts["claim"] == row.claim) & (parts["part"] == row.credited_to)].iloc[0]
+    return part
+
+
+def allows_published(row: Any) -> bool:
+    """Whether the published change, if there is one, lies within the interval of ours."""
+    return bool(row.change_low <= row.published_change <= row.change_high)
 
 
 def _reason(row: Any, metric: str) -> str:
@@ -112,8 +123,7 @@ def _beside_published(row: Any) -> str:
         t, p, d = numbers.statistic(row.two_sample_t), numbers.p_value(row.two_sample_p), numbers.statistic(row.d)
         said += f" (two samples, as published: t {t}, p {p}, d {d})"
     if not isnan(row.published_change + row.change_low):
-        inside = row.change_low <= row.published_change <= row.change_high
-        said += f"; the published change lies {'within' if inside else 'outside'} our interval"
+        said += f"; the published change lies {'within' if allows_published(row) else 'outside'} our interval"
     return f"{said}."
 
 
@@ -130,7 +140,7 @@ def _credit(row: Any, parts: DataFrame) -> str:
     if own["change"].isna().any():
         return f"{lead}, and the combinations that would tell them apart were not run."
     said = [f"{part.part} {numbers.percent_interval(part.change, part.low, part.high)}" for part in own.itertuples()]
-    credited = own[own["part"] == row.credited_to].iloc[0]
+    credited = credited_part(row, parts)
     shown = credited["low"] > 0 or credited["high"] < 0
     ending = "" if shown else f"; that {row.credited_to} has a part in it is not shown by these cells"
     return f"{lead}: of {numbers.percent_change(row.change)}, {numbers.listed(said)}{ending}."

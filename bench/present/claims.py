@@ -17,7 +17,7 @@ from bench.execute.sequential import Judged
 from bench.judge.claims.verdicts import DECIDED, HOPELESS, SUPPORTED, VERDICTS, ClaimVerdicts, judge_claims
 from bench.present import looks, numbers
 from bench.present.claim_words import figure, others, sentences, together_with
-from bench.present.report import Column, Section, Table, signed
+from bench.present.report import Column, Section, Table, sign
 from bench.present.tables import Context
 
 _POST_HOC = "post hoc"
@@ -64,7 +64,7 @@ def sections(run: Run, verdicts: ClaimVerdicts, context: Context, *, unfinished:
     """The verdicts at a glance, then folded each claim in words and within single levels of the other factors."""
     sequential = [] if run.looks is None else list(looks.sentences(run, run.looks, verdicts.claims))
     claims = verdicts.claims
-    labels, claimed = {metric.name: metric.label for metric in context.metrics}, set(claims["metric"])
+    labels, claimed = context.labels, set(claims["metric"])
     shown = claims.assign(
         verdict=[_verdict(row) for row in claims.itertuples()],
         found=[f"{labels[str(row.metric)]} {figure(row)}" for row in claims.itertuples()],
@@ -87,7 +87,7 @@ def sections(run: Run, verdicts: ClaimVerdicts, context: Context, *, unfinished:
     yield Section("Claims", said, exhibits=[table, *_parts(verdicts.parts)])
     worded = sentences(verdicts, context)
     facts = {
-        f"{signed(verdict)[0]} {name}, {verdict}": worded[name]
+        f"{sign(verdict)} {name}, {verdict}": worded[name]
         for name, verdict in zip(shown["claim"], shown["verdict"], strict=True)
     }
     yield Section("The claims one by one", facts=facts, appendix=True)
@@ -106,12 +106,12 @@ def _overview(claims: DataFrame, *, unfinished: bool) -> Iterator[str]:
     counts = Counter(claims["verdict"])
     found = numbers.listed([f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict]])
     lead = f"Of {numbers.counted(len(claims), 'claim')} declared by the suite: {found}."
-    shared = sum(bool(together_with(row)) for row in claims.itertuples() if row.verdict == SUPPORTED)
-    if shared:
-        lead += f" Of the supported, {shared} credit{'s' if shared == 1 else ''} one factor with what several did (~)."
     late = int((claims["declared"] == _POST_HOC).sum())
     if late:
         lead += f" {late} of them {'was' if late == 1 else 'were'} made or changed after results were seen: post hoc."
+    shared = sum(bool(together_with(row)) for row in claims.itertuples() if row.verdict == SUPPORTED)
+    if shared:
+        lead += f" Of the supported, {shared} credit{'s' if shared == 1 else ''} one factor with what several did (~)."
     yield f"Provisional, for runs are missing: {lead[0].lower()}{lead[1:]}" if unfinished else lead
 
 

@@ -94,7 +94,7 @@ def power(frames: Mapping[str, DataFrame], context: Context) -> Iterator[Table]:
 
 
 def _claims(frame: DataFrame, context: Context) -> Table:
-    labels = {metric.name: metric.label for metric in context.metrics}
+    labels = context.labels
     shown = frame.assign(
         metric=[labels[name] for name in frame["metric"]],
         estimable=[
@@ -121,7 +121,7 @@ _CLAIMS = (
 
 
 def _detectable(frame: DataFrame, context: Context) -> Table:
-    labels = {metric.name: metric.label for metric in context.metrics}
+    labels = context.labels
     shown = frame.assign(
         metric=[labels[name] for name in frame["metric"]],
         effect=[context.effect(name) for name in frame["effect"]],
@@ -149,7 +149,7 @@ _UNITS = (
 
 
 def _simulated(frame: DataFrame, context: Context) -> Table:
-    labels = {metric.name: metric.label for metric in context.metrics}
+    labels = context.labels
     shown = frame.assign(
         metric=[labels[name] for name in frame["metric"]],
         effect=[context.effect(name) for name in frame["effect"]],

@@ -53,10 +53,9 @@ SIGNS = {
 """The first words of a verdict -> the sign that tells it apart without any colour."""
 
 
-def signed(verdict: str) -> str:
-    """A verdict behind its sign, ``✓ supported``."""
-    sign = next((sign for words, sign in SIGNS.items() if verdict.startswith(words)), "")
-    return plain(f"{sign} {verdict}".strip())
+def sign(verdict: str) -> str:
+    """The sign of a verdict, "" if it has none."""
+    return next((sign for words, sign in SIGNS.items() if verdict.startswith(words)), "")
 
 
 @dataclass(frozen=True)
@@ -222,7 +221,7 @@ def _marked(values: Sequence[tuple[Any, ...]], text: Callable[..., str], sign: s
 
 _TEXT: Mapping[Kind, Callable[..., str]] = {
     "text": plain,
-    "verdict": lambda text: signed(str(text)),
+    "verdict": lambda text: plain(f"{sign(str(text))} {text}"),
     "count": numbers.count,
     "value": numbers.significant,
     "statistic": numbers.statistic,

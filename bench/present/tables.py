@@ -28,6 +28,11 @@ class Context:
     block: str = "seed"
 
     @property
+    def labels(self) -> Mapping[str, str]:
+        """Name of a metric -> its label."""
+        return {metric.name: metric.label for metric in self.metrics}
+
+    @property
     def contrasts(self) -> Mapping[str, str]:
         """Main effect as result frames name it -> as people read it, ``reg: l1 → l2``."""
         named = {}
@@ -130,7 +135,7 @@ def published(frame: DataFrame, context: Context) -> Iterator[Table]:
 
 def variation(cells: DataFrame, context: Context) -> Table:
     """One row a metric: how much runs of one cell differ, relative to their mean."""
-    labels = {metric.name: metric.label for metric in context.metrics}
+    labels = context.labels
     rows = variation_of(cells)
     rows["metric"] = [labels[name] for name in rows["metric"]]
     columns = (
@@ -148,7 +153,7 @@ def estimable(frame: DataFrame, context: Context) -> Table:
     rows = frame.drop_duplicates(["effect", "estimable", "alias", "biased_by"])
     differ = rows["effect"].duplicated().any()
     rows = frame if differ else rows
-    labels = {metric.name: metric.label for metric in context.metrics}
+    labels = context.labels
     mixed = [
         f"is {context.term(alias)}" if alias else f"biased by {context.term(bias)}" if bias else ""
         for alias, bias in zip(rows["alias"], rows["biased_by"], strict=True)
@@ -170,7 +175,7 @@ def estimable(frame: DataFrame, context: Context) -> Table:
 
 def diagnostics(frame: DataFrame, context: Context) -> Table:
     """One row a metric and check of its model; cells and seeds only where they alarm."""
-    labels = {metric.name: metric.label for metric in context.metrics}
+    labels = context.labels
     chosen = frame[(frame["check"] != "cv") & (frame["reading"].ne("") | frame["check"].isin(list(_CHECKS)))]
     shown = chosen.assign(
         metric=[labels[name] for name in chosen["metric"]],

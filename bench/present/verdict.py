@@ -22,8 +22,8 @@ from bench.judge.claims.verdicts import (
 )
 from bench.judge.sensitivity import sensitivity
 from bench.present import compared, compared_words, numbers
-from bench.present.claim_words import contrary, figure, others, together_with
-from bench.present.report import signed
+from bench.present.claim_words import allows_published, contrary, credited_part, figure, others, together_with
+from bench.present.report import sign
 from bench.present.tables import ALPHA, Context
 from bench.present.words import unseen
 
@@ -38,7 +38,7 @@ _MEANING = {
 
 def of_claims(verdicts: ClaimVerdicts, context: Context, *, unfinished: bool) -> Iterator[tuple[str, str]]:
     """The declared claims by verdict: what is decided in words, with what speaks against it, and the rest by name."""
-    claims, labels = verdicts.claims, {metric.name: metric.label for metric in context.metrics}
+    claims, labels = verdicts.claims, context.labels
     decided = {
         SUPPORTED: [row for row in claims.itertuples() if row.verdict == SUPPORTED and not together_with(row)],
         f"{SUPPORTED} of several factors together": [
@@ -64,7 +64,7 @@ def of_effects(analysis: Analysis, context: Context, n_claims: int = 0) -> Itera
     if tested.empty:
         yield "Effects", "None can be tested here; the tables describe the runs."
         return
-    labels = {metric.name: metric.label for metric in context.metrics}
+    labels = context.labels
     survive = tested[tested["p_adjusted"] < ALPHA].groupby("metric", sort=False).size()
     found = [f"{survive[name]} in {label}" for name, label in labels.items() if name in survive]
     lead = f"Of {numbers.counted(len(tested), 'effect')} tested, {int(survive.sum()) or 'none'} "
@@ -118,22 +118,22 @@ def of_baseline(run: Run) -> Iterator[tuple[str, str]]:
 
 
 def _counted(verdict: str, number: int) -> str:
-    return f"{signed(verdict)[0]} {numbers.counted(number, 'claim')} {verdict}"
+    return f"{sign(verdict)} {numbers.counted(number, 'claim')} {verdict}"
 
 
 def _quoted(row: Any, metric: str, parts: DataFrame) -> str:
     """The statement, what was found, and what a reader must know beside the verdict."""
     said = [f"{metric} {figure(row)}"]
-    if within := row.contrast.partition(" at ")[2]:
-        said.append(f"at {within}")
+    if row.held:
+        said.append(f"at {row.held}")
     if row.averaged_over:
         said.append(f"averaged over {numbers.listed(row.averaged_over.split(', '))}")
     if row.verdict == REFUTED:
         said.append(contrary(row))
-        if row.change_low <= row.published_change <= row.change_high:
+        if allows_published(row):
             said.append("the published change is not excluded")
     if besides := together_with(row):
-        own = parts[(parts["claim"] == row.claim) & (parts["part"] == row.credited_to)].iloc[0]
+        own = credited_part(row, parts)
         alone = "cannot be told" if isnan(own["change"]) else f"makes {numbers.percent_interval(*own[_PART])}"
         said.append(f"{numbers.listed(besides)} changed too: {row.credited_to} alone {alone}")
     if row.n < row.seeds:

@@ -138,7 +138,7 @@ def disagreements(analysis: Analysis, context: Context) -> Iterator[str]:
 
 
 def _in_metric(effect: str, metric: str, context: Context) -> str:
-    labels = {metric.name: metric.label for metric in context.metrics}
+    labels = context.labels
     return f"{context.term(effect)} in {labels[metric]}"
 
 
@@ -163,9 +163,9 @@ def published(frame: DataFrame, context: Context) -> Iterator[str]:
     said = f"{inside} of {len(compared)} published means lie within 3 standard errors (of the published mean) of ours"
     if len(compared):
         farthest = compared.iloc[int(compared["z"].abs().argmax())]
-        label = next(metric.label for metric in context.metrics if metric.name == farthest["metric"])
         cell = "/".join(str(farthest[name]) for name in context.factors)
-        said += f"; the farthest is {label} in {cell}, {numbers.statistic(abs(farthest['z']))} of them away"
+        label, distance = context.labels[farthest["metric"]], numbers.statistic(abs(farthest["z"]))
+        said += f"; the farthest is {label} in {cell}, {distance} of them away"
     yield f"{said}."
     yield (
         "z is the distance in standard errors, and ! marks those beyond 3. Where the spread is large, this is weak "

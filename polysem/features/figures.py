@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from bench.present import numbers
 from bench.present.plots import letters
 from bench.present.plots.canvas import RULE, Canvas, draw
-from bench.present.plots.colours import MUTED, ON_DARK, ON_LIGHT, shades
+from bench.present.plots.colours import DARK_BELOW, MUTED, ON_DARK, ON_LIGHT, shades
 from bench.present.plots.scale import Scale as Values
 from bench.present.plots.svg import Ink
 from bench.present.report import Figure
@@ -107,7 +107,7 @@ def _fill(page: Canvas, left: float, panel: Panel, scale: Scale, width: float, *
 
 def _is_dark(value: float, scale: Scale) -> bool:
     share = float(scale.share(value))
-    return abs(share - 0.5) > 0.36 if scale.diverging else share < 0.47
+    return abs(share - 0.5) > 0.36 if scale.diverging else share < DARK_BELOW
 
 
 def _key(page: Canvas, left: float, height: float, scale: Scale) -> None:

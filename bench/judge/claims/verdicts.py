@@ -174,6 +174,7 @@ def _row(cases: Cases, case: Case, confidence: float) -> Mapping[str, Any]:
         "measure": claim.measure,
         "gate": claim.gate,
         "credited_to": claim.credited_to,
+        "held": claim.held,
         "averaged_over": ", ".join(_averaged_over(cases, claim)),
         "changed": ", ".join(changed_factors(claim.comparisons[0]) if claim.kind == "difference" else ()),
         "seeds": len(case.table),

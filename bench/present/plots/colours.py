@@ -10,6 +10,8 @@ SERIES = ("#0072b2", "#d55e00", "#00825f", "#9c4f85")
 """Colours that the colour-blind tell apart (after Okabe & Ito 2008), darkened to stand out from white as lines."""
 ON_LIGHT, ON_DARK = "#000000", "#fefefe"
 """Text on a tile, whose colour is the same on a light and on a dark page."""
+DARK_BELOW = 0.47
+"""Shares of cividis below this are dark tiles."""
 
 _MAPS = {
     "cividis": "00224e 083370 35456c 4f576c 666970 7d7c78 948e77 aea371 c8b866 e5cf52 fee838",

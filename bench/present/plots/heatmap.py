@@ -15,7 +15,7 @@ from bench.present import numbers
 from bench.present.plots import letters
 from bench.present.plots.canvas import Canvas, column_widths, draw
 from bench.present.plots.cells import level_rows
-from bench.present.plots.colours import MUTED, ON_DARK, ON_LIGHT, shades
+from bench.present.plots.colours import DARK_BELOW, MUTED, ON_DARK, ON_LIGHT, shades
 from bench.present.plots.svg import Ink
 from bench.present.report import Figure
 from bench.present.tables import Context
@@ -78,7 +78,7 @@ def _paint(table: DataFrame, heads: list[str], texts: list[list[str]], metrics: 
         page.text(x + tile / 2, top + _TILE * len(table) + 0.13, arrow, size=_FINE, colour=MUTED, anchor="middle")
     for row, y in enumerate((down + _TILE / 2).tolist()):
         for column, x in enumerate((across + tile / 2).tolist()):
-            colour = ON_DARK if share[row, column] < 0.47 else ON_LIGHT
+            colour = ON_DARK if share[row, column] < DARK_BELOW else ON_LIGHT
             page.text(x, y, shown[row][column], size=letters.SMALL, colour=colour, anchor="middle")
     page.columns(0.1, heads, texts, (down + _TILE / 2).tolist())
     _key(page)
