@@ -214,7 +214,12 @@ def test_a_refuted_claim_that_gates_exits_with_1(command: Commands, lab: Lab) ->
     assert code == 1
     assert json.loads(out)["claims"][0]["verdict"] == "refuted"
     assert json.loads(out)["claims"][0]["declared"] == "in advance"
-    assert err == "Refuted, and gating: harm\n"
+    assert err == "Gating claims fail: harm (refuted)\n"
+    suite.write_text(suite.read_text().replace('"decrease"', '"increase"\nmargin = 100.0'))
+    run(command, lab, suite)
+    code, out, err = command("report", "--out", lab.out)
+    assert (code, err) == (1, "Gating claims fail: harm (immaterial)\n")
+    assert "but smaller than the margin of 100" in " ".join(out.split())
 
 
 def test_audit_prints_what_contradicts_itself(command: Commands, lab: Lab) -> None:

@@ -15,7 +15,7 @@ app = typer.Typer(
         "\b\n"
         "Exit codes:\n"
         "  0    fine\n"
-        "  1    a regression against the baseline, or a gating claim of the suite is refuted\n"
+        "  1    a regression against the baseline, or a gating claim of the suite is refuted or immaterial\n"
         "  2    bad usage, an invalid suite, a file that cannot be read or written\n"
         "  3    some runs failed, the disk is full, or a stored run is damaged\n"
         "  4    a comparison is inconclusive, or nothing was measured\n"

@@ -55,7 +55,7 @@ class Claim:
     credited_to: str = ""
     """The factor to which a difference was credited, where the two sides differ in more than one."""
     gate: bool = False
-    """Whether the report's exit code is 1 if the claim is refuted."""
+    """Whether the report's exit code is 1 if the claim is refuted or immaterial."""
     published: Mapping[str, Any] = field(default_factory=dict)
     """Figures as they were printed elsewhere, by name."""
 

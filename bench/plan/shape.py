@@ -200,7 +200,9 @@ class ClaimTable(_Strict):
     )
     margin: _Margin = Field(None, description='In place of the metric\'s: a number above 0 in its unit, or "5%".')
     credited_to: str = Field("", description="The factor to which a difference was credited, to be taken apart.")
-    gate: bool = Field(default=False, description="Whether bench report exits with 1 if it is refuted: true or false.")
+    gate: bool = Field(
+        default=False, description="Whether bench report exits with 1 if it is refuted or immaterial: true or false."
+    )
     published: PublishedTable | None = Field(
         None, description="Figures it was published with: change, t, p, d or text."
     )

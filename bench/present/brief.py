@@ -15,7 +15,7 @@ from bench.execute.forecast import Forecast
 from bench.execute.frames import remarks
 from bench.execute.limits import in_bytes
 from bench.execute.run import Summary, load
-from bench.judge.claims.verdicts import REFUTED
+from bench.judge.claims.verdicts import FAILED
 from bench.plan.design import n_cells, n_jobs
 from bench.plan.suite import Suite
 from bench.present import numbers, state
@@ -75,12 +75,13 @@ def cautions(folder: Path) -> list[str]:
     return [*state.alarms(run.contents, keys), *mixtures(run.contents, keys)]
 
 
-def refuted_gates(data: Mapping[str, DataFrame]) -> list[str]:
-    """Of a report's frames, the ids of the gating claims that are refuted."""
+def failed_gates(data: Mapping[str, DataFrame]) -> list[str]:
+    """Of a report's frames, the gating claims that fail, each with its verdict."""
     if "claims" not in data:
         return []
     claims = data["claims"]
-    return list(claims.loc[claims["gate"] & (claims["verdict"] == REFUTED), "claim"])
+    failed = claims[claims["gate"] & claims["verdict"].isin(FAILED)]
+    return [f"{claim} ({verdict})" for claim, verdict in zip(failed["claim"], failed["verdict"], strict=True)]
 
 
 def lines(facts: Mapping[str, Any]) -> str:

@@ -8,7 +8,14 @@ from typing import Any
 
 from pandas import DataFrame, Series
 
-from bench.judge.claims.verdicts import INCONCLUSIVE, NOT_IDENTIFIABLE, NOT_MEASURED, REFUTED, ClaimVerdicts
+from bench.judge.claims.verdicts import (
+    IMMATERIAL,
+    INCONCLUSIVE,
+    NOT_IDENTIFIABLE,
+    NOT_MEASURED,
+    REFUTED,
+    ClaimVerdicts,
+)
 from bench.present import numbers
 from bench.present.tables import Context
 
@@ -75,8 +82,8 @@ def _reason(row: Any, metric: str) -> str:
         found += f", by the {row.n} of {numbers.counted(row.seeds, 'seed')} that have every cell compared"
     if row.kind == "order":
         found += f" (the weakest comparison: {row.detail})"
-    if row.verdict == REFUTED:
-        return f"Refuted, since {contrary(row)}. {found}."
+    if row.verdict in (REFUTED, IMMATERIAL):
+        return f"{row.verdict.capitalize()}, since {contrary(row)}. {found}."
     if row.verdict == INCONCLUSIVE and isnan(row.p):
         why = "there are too few seeds" if row.n < 2 else "nothing varies over the seeds, so that there is no test"
         return f"Inconclusive, since {why}. {found}."
@@ -90,7 +97,10 @@ _ARTICLE = {"increase": "an", "decrease": "a"}
 
 
 def contrary(row: Any) -> str:
-    """What refutes a claim."""
+    """What refutes a claim, or makes it immaterial."""
+    if row.verdict == IMMATERIAL:
+        p = numbers.p_value(row.p_support_adjusted)
+        return f"the effect is real (adj. p {p}) but smaller than the margin of {_margin(row)}: too small to matter"
     if row.expect == "equivalent":
         return "the difference is larger than the margin"
     if row.expect == "difference":
@@ -99,9 +109,12 @@ def contrary(row: Any) -> str:
     other_way = row.low > neutral if row.expect == "decrease" else row.high < neutral
     if other_way or row.kind == "order" or isnan(row.margin):  # without a margin nothing else refutes, at any look
         return "it goes the other way"
-    bound = numbers.significant(row.margin, 2)
-    size = f"{'× ' if row.scale == 'ratio' else ''}{bound}"
-    return f"{_ARTICLE[row.expect]} {row.expect} as large as the margin ({size}) is excluded; a smaller one is not"
+    article = _ARTICLE[row.expect]
+    return f"{article} {row.expect} as large as the margin ({_margin(row)}) is excluded; a smaller one is not"
+
+
+def _margin(row: Any) -> str:
+    return f"{'× ' if row.scale == 'ratio' else ''}{numbers.significant(row.margin, 2)}"
 
 
 def _assumption(row: Any) -> str:

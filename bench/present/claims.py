@@ -120,7 +120,8 @@ _HOW = (
     "an adjusted p of at most {alpha} (Holm over the claims, what is for them and what is against them apart); each is "
     "one contrast per seed and t on it. Directions are tested two-sided, because a claim can be wrong as well as "
     "right; one is refuted, too, where an effect as large as the metric's margin in its direction is excluded, so that "
-    "an interval around 0 can go with a small p against it. Equivalence: two one-sided tests against the margin. "
+    "an interval around 0 can go with a small p against it, and immaterial where such an effect is excluded but a "
+    "smaller one is shown. Equivalence: two one-sided tests against the margin. "
     "Inconclusive is no evidence against a claim."
 )
 _OTHER_METHODS = (

@@ -40,6 +40,7 @@ SIGNS = {
     "supported of several factors": "~",
     "supported together with": "~",
     "supported": "✓",
+    "immaterial": "✗",
     "refuted": "✗",
     "inconclusive": "?",
     "not identifiable": "–",

@@ -13,6 +13,8 @@ from bench.execute import baseline as baselines
 from bench.execute.run import Run
 from bench.judge.analysis import Analysis
 from bench.judge.claims.verdicts import (
+    FAILED,
+    IMMATERIAL,
     INCONCLUSIVE,
     NOT_IDENTIFIABLE,
     NOT_MEASURED,
@@ -44,6 +46,7 @@ def of_claims(verdicts: ClaimVerdicts, context: Context, *, unfinished: bool) ->
         f"{SUPPORTED} of several factors together": [
             row for row in claims.itertuples() if row.verdict == SUPPORTED and together_with(row)
         ],
+        IMMATERIAL: [row for row in claims.itertuples() if row.verdict == IMMATERIAL],
         REFUTED: [row for row in claims.itertuples() if row.verdict == REFUTED],
     }
     for title, rows in decided.items():
@@ -128,7 +131,7 @@ def _quoted(row: Any, metric: str, parts: DataFrame) -> str:
         said.append(f"at {row.held}")
     if row.averaged_over:
         said.append(f"averaged over {numbers.listed(row.averaged_over.split(', '))}")
-    if row.verdict == REFUTED:
+    if row.verdict in FAILED:
         said.append(contrary(row))
         if allows_published(row):
             said.append("the published change is not excluded")

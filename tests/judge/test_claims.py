@@ -130,10 +130,16 @@ def test_what_eight_cells_cannot_tell_is_said(reference: Any) -> None:
         (-0.01, "decrease", None, "inconclusive", "for"),
         (-2.0, "increase", None, "refuted", "against"),
         (0.02, "increase", 1.0, "refuted", "against"),
-        (2.0, "increase", 3.0, "supported", "for"),
-        (2.0, "increase", 50.0, "supported", "for"),
+        (2.0, "increase", 1.0, "supported", "for"),
+        (2.0, "increase", 2.1, "supported", "for"),
+        (2.0, "increase", 3.0, "immaterial", "against"),
+        (-2.0, "decrease", 3.0, "immaterial", "against"),
+        (-2.0, "decrease", 2.1, "supported", "for"),
+        (-2.0, "increase", 3.0, "refuted", "against"),
         (2.0, "difference", None, "supported", "for"),
-        (2.0, "difference", 50.0, "supported", "for"),
+        (2.0, "difference", 1.0, "supported", "for"),
+        (2.0, "difference", 50.0, "immaterial", "against"),
+        (-2.0, "difference", 50.0, "immaterial", "against"),
         (0.0, "difference", 1.0, "refuted", "against"),
         (0.0, "equivalent", 1.0, "supported", "for"),
         (2.0, "equivalent", 1.0, "refuted", "against"),
@@ -141,7 +147,7 @@ def test_what_eight_cells_cannot_tell_is_said(reference: Any) -> None:
     ],
 )
 def test_verdicts(shift: float, expect: Expect, margin: float | None, verdict: str, side: str) -> None:
-    """A clear effect supports or refutes by its direction, one below the margin refutes; p is that of the verdict."""
+    """A clear effect supports or refutes by its direction, one below the margin is immaterial; p is the verdict's."""
     noise = {(seed, a): 0.2 * (-1) ** (seed + a) * (1 + seed % 3) for seed in range(10) for a in (0, 1)}
     rows = [{"a": a, "seed": s, "value": 5 + shift * a + noise[s, a]} for s in range(10) for a in (0, 1)]
     found = judged(pd.DataFrame(rows), [difference(*A, expect, margin=margin)], ["a"])

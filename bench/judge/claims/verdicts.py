@@ -21,11 +21,13 @@ from bench.stats.diagnostics import wilson
 from bench.stats.multiplicity import adjust
 
 ALPHA = 0.05
-SUPPORTED, REFUTED, INCONCLUSIVE = "supported", "refuted", "inconclusive"
+SUPPORTED, IMMATERIAL, REFUTED, INCONCLUSIVE = "supported", "immaterial", "refuted", "inconclusive"
 NOT_IDENTIFIABLE, NOT_MEASURED = "not identifiable", "not measured"
-VERDICTS = (SUPPORTED, REFUTED, INCONCLUSIVE, NOT_IDENTIFIABLE, NOT_MEASURED)
-DECIDED, HOPELESS = (SUPPORTED, REFUTED), (NOT_IDENTIFIABLE,)
+VERDICTS = (SUPPORTED, IMMATERIAL, REFUTED, INCONCLUSIVE, NOT_IDENTIFIABLE, NOT_MEASURED)
+DECIDED, HOPELESS = (SUPPORTED, IMMATERIAL, REFUTED), (NOT_IDENTIFIABLE,)
 """Verdicts that stand once an allowed error gave them, and those that no number of seeds changes."""
+FAILED = (IMMATERIAL, REFUTED)
+"""Verdicts with which a claim that gates fails."""
 
 _NAN = float("nan")
 
@@ -57,9 +59,9 @@ def judge_claims(
     ``frame`` has one row a run: a column for each factor, ``seed``, and the metrics, NaN where a run has no value.
     ``post_hoc`` names claims made after results were seen; they form a family with all the others, while those made in
     advance form one of their own. A claim is *supported* where the adjusted p of what it states is at most ``alpha``,
-    *refuted* where that of the contrary is (an effect the other way, or too small to matter where there is a margin),
-    else *inconclusive*; *not identifiable* where the cells cannot tell what it compares, and *not measured* where they
-    could but no seed has them all. Columns ``without_a_seed``, ``block_model``, ``sign_flip`` and ``other_scale`` hold
+    *refuted* where that of the contrary is (an effect the other way, or smaller than the margin where there is one),
+    *immaterial* where both are (a real effect, too small to matter), else *inconclusive*; *not identifiable* where the
+    cells cannot tell what it compares, and *not measured* where they could but no seed has them all. Columns ``without_a_seed``, ``block_model``, ``sign_flip`` and ``other_scale`` hold
     the verdicts that these would give, the first the verdicts without some seed that differ.
     ``decided``: claim's id -> a verdict that stands because a look at fewer seeds gave it; the family is all claims
     nevertheless.
@@ -110,7 +112,7 @@ def decide(cases: Sequence[Case], found: Sequence[Evidence], late: Bools, alpha:
         elif not case.measured:
             verdicts.append(NOT_MEASURED)
         elif in_favour <= alpha:
-            verdicts.append(SUPPORTED)
+            verdicts.append(IMMATERIAL if against <= alpha else SUPPORTED)
         else:
             verdicts.append(REFUTED if against <= alpha else INCONCLUSIVE)
     return verdicts
@@ -123,7 +125,7 @@ def _p_values(found: Sequence[Evidence], late: Bools, alpha: float) -> Mapping[s
     tested = np.isfinite(support)
     tied = refute_adjusted == support_adjusted
     nearer = (refute_adjusted < support_adjusted) | (tied & (refute < support))
-    against = nearer & ~(support_adjusted <= alpha)  # what supports a claim decides first (``decide``)
+    against = np.where(support_adjusted <= alpha, refute_adjusted <= alpha, nearer)  # of both, what is against decides
     return {
         "side": np.where(against, "against", np.where(tested, "for", "")),
         "p": np.where(against, refute, support),
