@@ -61,10 +61,10 @@ def judge_claims(
     advance form one of their own. A claim is *supported* where the adjusted p of what it states is at most ``alpha``,
     *refuted* where that of the contrary is (an effect the other way, or smaller than the margin where there is one),
     *immaterial* where both are (a real effect, too small to matter), else *inconclusive*; *not identifiable* where the
-    cells cannot tell what it compares, and *not measured* where they could but no seed has them all. Columns ``without_a_seed``, ``block_model``, ``sign_flip`` and ``other_scale`` hold
-    the verdicts that these would give, the first the verdicts without some seed that differ.
-    ``decided``: claim's id -> a verdict that stands because a look at fewer seeds gave it; the family is all claims
-    nevertheless.
+    cells cannot tell what it compares, and *not measured* where they could but no seed has them all. Columns
+    ``without_a_seed``, ``block_model``, ``sign_flip`` and ``other_scale`` hold the verdicts that these would give,
+    the first the verdicts without some seed that differ. ``decided``: claim's id -> a verdict that stands because a
+    look at fewer seeds gave it; the family is all claims nevertheless.
     Raises BenchError for columns that are missing or not numeric.
     """
     cases = gather(frame, factors, claims)
