@@ -11,10 +11,11 @@ from bench.judge.coded import CodedRuns
 from bench.judge.effects import MetricEffects
 from bench.judge.names import term_name
 from bench.stats.anova import FittedAnova, TermTest, fit_anova
+from bench.stats.coding import Floats, Term, term_columns
 from bench.stats.effect_size import partial_epsilon_squared, partial_eta_squared, partial_omega_squared
 from bench.stats.identify import identify
 from bench.stats.mixed import fit_mixed, mixed_anova
-from bench.stats.within import within_anova
+from bench.stats.repeated import orthonormal_rows, repeated_measures
 
 _COLUMNS = ["metric", "model", "type", "covariance", "term", "df_num", "df_den", "sum_sq", "F", "p", "n"]
 _Table = tuple[str, int, str, Sequence[TermTest]]
@@ -24,9 +25,10 @@ def anova_frame(runs: CodedRuns, metrics: Sequence[MetricEffects], confidence: f
     """One row per metric, model, type, covariance and term.
 
     ``block``: the seeds as blocks (types I, II, III; HC3; standard errors by clusters of a seed). ``within``: each term
-    against its own interaction with the blocks. ``mixed``: blocks as random, Satterthwaite's degrees of freedom.
-    ``independent``: the runs taken as independent, for comparison where there are blocks. Effect sizes follow from F
-    and its degrees of freedom; omega squared only where one residual serves every term.
+    against its own interaction with the blocks, degrees of freedom times Greenhouse and Geisser's epsilon. ``mixed``:
+    blocks as random, Satterthwaite's degrees of freedom. ``independent``: the runs taken as independent, for comparison
+    where there are blocks. Effect sizes follow from F and its degrees of freedom; omega squared only where one residual
+    serves every term.
     """
     rows = []
     for entry in metrics:
@@ -105,5 +107,12 @@ def _within(runs: CodedRuns, entry: MetricEffects) -> Iterator[_Table]:
     complete = table[np.isfinite(table).all(axis=1)]
     if len(complete) < 2 or np.isfinite(table).any(axis=1).sum() > len(complete):
         return
-    tests = within_anova(complete, runs.cells, runs.n_levels, entry.design.model)
-    yield "within", 3, "ols", [TermTest(t.term, t.df, t.df_error, t.sum_sq, t.F, t.p) for t in tests]
+    yield "within", 3, "ols", [_repeated(runs, complete, term) for term in entry.design.model]
+
+
+def _repeated(runs: CodedRuns, table: Floats, term: Term) -> TermTest:
+    """Of a full factorial, where the columns of different terms are orthogonal to each other."""
+    weights = orthonormal_rows(term_columns(runs.cells, runs.n_levels, term).T)
+    test = repeated_measures(table @ weights.T, float(np.abs(table).max()))
+    nan = float("nan")
+    return TermTest(term, test.df * test.epsilon, test.df_error * test.epsilon, nan, test.F, test.p_gg)

@@ -13,8 +13,8 @@ from bench.present.tables import ALPHA, Context, by_metric, heading
 ROUTES = (
     "Every route to the same question, unadjusted p. Block: seeds as blocks, by types of sums of squares, by standard "
     "errors that allow unequal variances (HC3) or are clustered by seed. Within: each term against its own interaction "
-    "with the seeds. Mixed: seeds as random, Satterthwaite. Independent: runs taken as independent, which they are not "
-    "where seeds are shared."
+    "with the seeds (Greenhouse–Geisser). Mixed: seeds as random, Satterthwaite. Independent: runs taken as "
+    "independent, which they are not where seeds are shared."
 )
 
 

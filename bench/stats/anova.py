@@ -21,7 +21,7 @@ class TermTest:
 
     term: Term | None
     """None for the blocks."""
-    df: int
+    df: float
     df_error: float
     sum_sq: float
     """NaN in a robust or a mixed table, whose F is no ratio of sums of squares."""

@@ -7,14 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.stats.coding import terms_up_to
 from bench.stats.effect_size import cohen_d, cohen_d_z, hedges_correction
 from bench.stats.multiplicity import adjust
 from bench.stats.noncentral import f_limits, noncentral_f_cdf, noncentral_t_cdf, t_limits
 from bench.stats.oneway import welch_anova
 from bench.stats.posthoc import dunnett, studentized_range_p, studentized_range_quantile, tukey
 from bench.stats.ranks import friedman, iman_davenport, kruskal
-from bench.stats.within import within_anova
 
 FOLDER = Path(__file__).parents[1] / "reference" / "stats"
 ONE_WAY = ["a08_oneway_hetero_k4", "a09_oneway_balanced_k6", "a10_plantgrowth", "a11_chickwts"]
@@ -146,33 +144,6 @@ def test_limits_of_enormous_statistics_are_finite():
     low, high = t_limits(np.array([1e7]), np.array([9.0]))
     np.testing.assert_allclose((low / 1e7, high / 1e7), t_limits(np.array([1e4]), 9.0) / np.array([[1e4]]), rtol=1e-5)
     assert np.isfinite(f_limits(1e14, 3, 9)).all()
-
-
-@pytest.mark.parametrize("name", ["a15_within_4configs", "a16_within_2x3", "a01_factorial_balanced"])
-def test_repeated_measures_are_those_of_afex(reference, name):
-    """F, p, generalized eta squared, both epsilons and Mauchly's test agree with afex."""
-    frame, results = reference(name)
-    factors = list(frame.select_dtypes("category").columns)
-    levels = [len(frame[factor].cat.categories) for factor in factors]
-    wide = frame.pivot_table(index="seed", columns=factors, values="value", observed=True)
-    keys = [key if isinstance(key, tuple) else (key,) for key in wide.columns]
-    codes = np.array([[frame[f].cat.categories.get_loc(v) for f, v in zip(factors, key, strict=True)] for key in keys])
-    answers = results["rm_anova"]
-    found = {
-        frozenset(factors[f] for f in row.term): row
-        for row in within_anova(wide.to_numpy(), codes, levels, terms_up_to(len(factors), len(factors)))
-    }
-    for row in answers["rows"]:
-        ours = found[frozenset(row["term"].split(":"))]
-        theirs = [row[key] for key in ("df", "df_den", "F", "p", "ges")]
-        np.testing.assert_allclose((ours.df, ours.df_error, ours.F, ours.p, ours.generalized_eta_sq), theirs, rtol=1e-9)
-    for row in answers.get("corrections", []):
-        ours = found[frozenset(row["term"].split(":"))]
-        theirs = [row[key] for key in ("gg_eps", "hf_eps", "p_gg", "p_hf")]
-        np.testing.assert_allclose((ours.epsilon_gg, ours.epsilon_hf, ours.p_gg, ours.p_hf), theirs, rtol=1e-8)
-    for row in answers.get("mauchly", []):
-        ours = found[frozenset(row["term"].split(":"))]
-        np.testing.assert_allclose((ours.mauchly_w, ours.mauchly_p), (row["W"], row["p"]), rtol=1e-8)
 
 
 def test_friedman_is_that_of_r(reference):
