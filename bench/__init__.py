@@ -11,6 +11,7 @@ The functions here are what the commands are made of. Importing this module impo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -114,7 +115,7 @@ def run(
     from functools import partial
 
     from bench.execute.coordinate import execute
-    from bench.execute.frames import frame
+    from bench.execute.frames import measured, tidy, wide
     from bench.execute.limits import Limits
     from bench.execute.run import create
     from bench.execute.sequential import planned_looks, run_to_looks
@@ -128,18 +129,23 @@ def run(
         looks = planned_looks(loaded)
     folder = create(loaded, Path(out), fresh=fresh)
     work = partial(execute, workers=workers, executor=executor, address=address, limits=limits, on_progress=progress)
-    if not sequential:
+    if sequential:
+        alphas = shares(looks.seeds, looks.spending)
+        folder = run_to_looks(folder, alphas, work=work, judge=at_look, on_look=on_look)
+    else:
         work(loaded, folder)
-        return frame(folder)
-    return frame(run_to_looks(folder, shares(looks.seeds, looks.spending), work=work, judge=at_look, on_look=on_look))
+    return tidy(folder.suite, measured(folder.suite, wide(folder)))
 
 
-def load(run: str | Path | None = None, *, wide: bool = False, out: str | Path = REPORTS) -> DataFrame:
+def load(
+    run: str | Path | None = None, *, wide: bool = False, all_values: bool = False, out: str | Path = REPORTS
+) -> DataFrame:
     """The results of a run: one row per run and metric (``metric``, ``value``), or with ``wide`` one row per run.
 
     ``run`` is a name under ``out`` or a folder; by default the newest under ``out``. Columns: ``run``, one per factor
     (ordered Categoricals, the reference level first), ``seed``, ``status`` (ok, diverged, failed, lost or missing),
-    then the values; a value that is missing is NaN.
+    then the values; a value that is missing is NaN. So is every value of a run that is not ok, unless ``all_values``
+    asks for what such runs came to: a loss of 1e30 belongs in no mean.
 
         >>> bench.load("digits").query("metric == 'accuracy'").groupby(["model", "scaling"], observed=True).value.mean()
 
@@ -150,7 +156,10 @@ def load(run: str | Path | None = None, *, wide: bool = False, out: str | Path =
     from bench.execute.run import find
 
     found = find(run, Path(out))
-    return frames.wide(found) if wide else frames.frame(found)
+    table = frames.wide(found)
+    if not all_values:
+        table = frames.measured(found.suite, table)
+    return table if wide else frames.tidy(found.suite, table)
 
 
 def arrays(
@@ -440,7 +449,9 @@ def analyze(
 ) -> Analysis:
     """Analyse anyone's table with one row per run: effects, ANOVA, pairs of cells, and what the design identifies.
 
-    ``data`` is a frame, or a CSV or Parquet file. ``block`` is the column of the seeds, or None for independent runs;
+    ``data`` is a frame, or a CSV or Parquet file; one row per run and metric, as ``load`` gives them, serve as well. If
+    a column ``status`` says which runs are ok, as in what ``load`` gives, the values of all others are left out, and
+    ``notes`` counts them. ``block`` is the column of the seeds, or None for independent runs;
     ``reference`` maps a factor to its reference level, by default the first. ``log``: metrics whose logarithms are
     analysed. ``margin``: metric -> the smallest difference that matters, a number or "5%" of its mean. ``better``:
     metric -> "lower" or "higher".
@@ -453,11 +464,16 @@ def analyze(
     """
     from bench.judge.analysis import analyze as analyze_frame
     from bench.judge.options import metric_options
-    from bench.judge.table import read_table
+    from bench.judge.table import one_row_a_run, read_table, without_failures
 
     options = metric_options(metrics, log, margin or {}, better or {})
-    frame = read_table(Path(data), factors, metrics) if isinstance(data, str | Path) else data
-    return analyze_frame(frame, factors, block, options, reference=reference, confidence=confidence)
+    if isinstance(data, str | Path):
+        frame = read_table(Path(data), factors, metrics)
+    else:
+        frame = one_row_a_run(data, factors, metrics, "The frame")
+    frame, notes = without_failures(frame, metrics, [*factors, *([] if block is None else [block])])
+    found = analyze_frame(frame, factors, block, options, reference=reference, confidence=confidence)
+    return replace(found, notes=(*notes, *found.notes))
 
 
 def calibrate(

@@ -70,6 +70,21 @@ def test_report_and_analyze_agree(lab: Lab) -> None:
     assert report._repr_html_().startswith("<div")
 
 
+@pytest.mark.parametrize("wide", [True, False])
+@pytest.mark.parametrize("all_values", [True, False])
+def test_values_of_runs_that_are_not_ok_are_not_analysed(lab: Lab, *, wide: bool, all_values: bool) -> None:
+    """However a run is loaded, ``analyze`` finds what its report finds, and counts the runs that it leaves out."""
+    bench.run(lab.suite("wild", seeds=5, trouble="diverges"), out=lab.out, executor="serial")
+    shown = bench.report("wild", out=lab.out).data["contrasts"].query("metric == 'score'")
+    frame = bench.load("wild", wide=wide, all_values=all_values, out=lab.out)
+    values = frame["score" if wide else "value"]
+    assert values[frame["status"] == "diverged"].notna().all() == all_values
+    assert values[frame["status"] == "ok"].notna().all()
+    found = bench.analyze(frame, ["dose", "diet"], "seed", ["score"])
+    assert shown["estimate"].tolist() == found.contrasts["estimate"].tolist()
+    assert found.notes[0].startswith("Of 20 runs, 4 are not ok by their status (4 diverged)")
+
+
 def test_progress_counts_up_to_all_jobs(lab: Lab) -> None:
     """The last word of ``progress`` is that all jobs are stored and none has failed."""
     said: list[tuple[float, int, int, int]] = []

@@ -438,6 +438,21 @@ def test_analyze_finds_in_a_table_what_report_finds_in_its_run(command: Commands
     assert json.loads(done.stdout)["contrasts"] == reported
 
 
+@pytest.mark.parametrize("options", [[], ["--wide"], ["--all-values"], ["--wide", "--all-values"]])
+def test_exported_values_are_of_runs_that_are_ok(command: Commands, lab: Lab, options: list[str]) -> None:
+    """A diverged run's value is an empty field unless it is asked for, and ``analyze`` leaves it out either way."""
+    run(command, lab, lab.suite("wild", seeds=5, trouble="diverges"))
+    reported = json.loads(command("report", "wild", "--out", lab.out, "--format", "json")[1])["contrasts"]
+    path = lab.folder / "wild.csv"
+    command("export", "wild", "--out", lab.out, "--output", path, *options)
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if ",diverged," in line]
+    assert len(lines) == (4 if "--wide" in options else 8)
+    assert all(line.endswith(",") for line in lines) == ("--all-values" not in options)
+    given = [*ANALYZE, "--metric", "score", "--metric", "loss", "--log", "loss"]
+    assert json.loads(command("analyze", path, *given, "--format", "json")[1])["contrasts"] == reported
+    assert "4 are not ok by their status (4 diverged)" in " ".join(command("analyze", path, *given)[1].split())
+
+
 def test_analyze_takes_margins_directions_and_references(command: Commands, exported: Path) -> None:
     """A margin in percent of the mean, a direction and another reference level change what is compared with what."""
     options = [*ANALYZE, "--metric", "score", "--margin", "score=5%", "--better", "score=higher"]

@@ -196,17 +196,21 @@ def export(
     *,
     form: Annotated[TableFormat, typer.Option("--format", help="parquet needs pyarrow.")] = TableFormat.CSV,
     wide: Annotated[bool, typer.Option("--wide", help="One row a run instead of one a run and metric.")] = False,
+    all_values: Annotated[
+        bool, typer.Option("--all-values", help="Also what runs that are not ok came to, such as a loss of 1e30.")
+    ] = False,
     output: Output = None,
     out: Out = REPORTS,
 ) -> None:
     """Write the results as a table.
 
     Columns: run, the factors, seed, status, metric, value; or with --wide one column for each metric.
-    Numbers are written so that they read back exactly. A missing value is an empty field.
+    Numbers are written so that they read back exactly. A missing value is an empty field, and so is the value of a run
+    that is not ok (diverged, failed or lost).
     """
     import bench
 
-    frame = bench.load(name, wide=wide, out=out)
+    frame = bench.load(name, wide=wide, all_values=all_values, out=out)
     if form is TableFormat.CSV:
         emit(frame.to_csv(index=False, lineterminator="\n"), output)
         return

@@ -25,15 +25,14 @@ def wide(run: Run) -> pd.DataFrame:
     return pd.DataFrame({**_columns(run, planned, found), **_metrics(run, found)})
 
 
-def frame(run: Run) -> pd.DataFrame:
-    """One row per planned run and metric, the runs as in ``wide``: its columns, ``metric`` and ``value``."""
-    table = wide(run)
-    names = [metric.name for metric in run.suite.experiment.metrics]
-    tidy = table.drop(columns=names).loc[np.repeat(np.arange(len(table)), len(names))].reset_index(drop=True)
+def tidy(suite: Suite, table: pd.DataFrame) -> pd.DataFrame:
+    """One row per planned run and metric, of one as ``wide`` gives it: its other columns, ``metric`` and ``value``."""
+    names = [metric.name for metric in suite.experiment.metrics]
+    rows = table.drop(columns=names).loc[np.repeat(np.arange(len(table)), len(names))].reset_index(drop=True)
     order = np.tile(np.arange(len(names)), len(table))
-    tidy["metric"] = pd.Categorical.from_codes(order, categories=pd.Index(names), ordered=False)
-    tidy["value"] = table[names].to_numpy(float).reshape(-1)
-    return tidy
+    rows["metric"] = pd.Categorical.from_codes(order, categories=pd.Index(names), ordered=False)
+    rows["value"] = table[names].to_numpy(float).reshape(-1)
+    return rows
 
 
 def remarks(run: Run) -> pd.DataFrame:

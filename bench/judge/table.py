@@ -16,6 +16,8 @@ from bench.errors import BenchError
 _MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 """What stands for a number that is missing; a level of a factor may be called so."""
 _DELIMITERS = ",;\t|"
+_NOT_OK = ("diverged", "failed", "lost", "missing")
+"""The statuses of runs of bench that have no value to be analysed."""
 
 
 def read_table(path: Path, factors: Collection[str], metrics: Collection[str]) -> pd.DataFrame:
@@ -43,9 +45,41 @@ def read_table(path: Path, factors: Collection[str], metrics: Collection[str]) -
         reason = str(error).splitlines()[0].removeprefix("Error tokenizing data. C error: ").rstrip(". ")
         hint = "Give a CSV or Parquet file whose lines all have the columns of the first."
         raise BenchError(f"{path} is no table: {reason}.", hint=hint) from error
-    if {"metric", "value"} <= {*frame.columns} and not {"metric", "value"} & {*factors}:
-        return _one_row_a_run(frame, metrics, path)
-    return frame
+    return one_row_a_run(frame, factors, metrics, str(path))
+
+
+def one_row_a_run(frame: pd.DataFrame, factors: Collection[str], metrics: Collection[str], name: str) -> pd.DataFrame:
+    """A table called ``name`` with one row a run and metric turned into one row a run; any other as it is.
+
+    Raises:
+        BenchError: none of its rows is of a metric, or runs cannot be told apart.
+    """
+    is_long = {"metric", "value"} <= {*frame.columns} and not {"metric", "value"} & {*factors}
+    return _unstacked(frame, metrics, name) if is_long else frame
+
+
+def without_failures(
+    frame: pd.DataFrame, metrics: Collection[str], others: Collection[str]
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The table with NaN in every metric of a run whose ``status`` is not ok, and a sentence that counts these runs.
+
+    A column ``status`` counts if one of its values is "ok" or all are statuses of bench, in any case; else it is named
+    as unused. One that is itself analysed (a metric, or among ``others``: a factor or the block) is left as it is.
+    """
+    if "status" not in frame.columns or "status" in {*metrics, *others}:
+        return frame, ()
+    status = frame["status"].astype("object").where(frame["status"].notna(), "").astype(str).str.strip().str.lower()
+    known = {*status}
+    if "ok" not in known and not known <= {*_NOT_OK}:
+        return frame, ("The column status is not used: none of its values is ok.",) if len(frame) else ()
+    bad = status != "ok"
+    if not bad.any():
+        return frame, ()
+    columns = [name for name in metrics if name in frame.columns]
+    counts = status[bad].replace("", "without a status").value_counts()
+    listed = ", ".join(f"{count} {name}" for name, count in counts.items())
+    note = f"Of {len(frame)} runs, {int(bad.sum())} are not ok by their status ({listed}); their values are left out."
+    return frame.assign(**{name: frame[name].mask(bad) for name in columns}), (note,)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -80,18 +114,18 @@ def _read_text(path: Path, factors: Collection[str]) -> pd.DataFrame:
         )
 
 
-def _one_row_a_run(frame: pd.DataFrame, metrics: Collection[str], path: Path) -> pd.DataFrame:
+def _unstacked(frame: pd.DataFrame, metrics: Collection[str], name: str) -> pd.DataFrame:
     known = list(dict.fromkeys(frame["metric"]))
-    if unknown := [name for name in metrics if name not in known]:
+    if unknown := [metric for metric in metrics if metric not in known]:
         raise BenchError(
-            f"{path} holds one row a run and metric; none is of the metric {', '.join(map(repr, unknown))}.",
+            f"{name} holds one row a run and metric; none is of the metric {', '.join(map(repr, unknown))}.",
             hint=f"Its metrics: {', '.join(map(str, known))}.",
         )
-    index = [name for name in frame.columns if name not in {"metric", "value", "text"}]
+    index = [column for column in frame.columns if column not in {"metric", "value", "text"}]
     chosen = frame[frame["metric"].isin(list(metrics))]
     if chosen.duplicated([*index, "metric"]).any():
         raise BenchError(
-            f"{path} has several rows of one metric that differ in nothing else, so runs cannot be told apart.",
+            f"{name} has several rows of one metric that differ in nothing else, so runs cannot be told apart.",
             hint="Give each run an identifier in a column of its own, or one row a run with a column a metric.",
         )
     return chosen.set_index([*index, "metric"])["value"].unstack("metric", sort=False).reset_index()

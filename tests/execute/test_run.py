@@ -15,7 +15,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.execute.coordinate import execute
-from bench.execute.frames import frame, remarks, wide
+from bench.execute.frames import remarks, tidy, wide
 from bench.execute.run import Run, create, find, load, runs, store, summarize
 from bench.execute.storage import locked
 from bench.plan.design import jobs
@@ -69,7 +69,8 @@ def test_tables_hold_every_planned_run(make_suite: MakeSuite, tmp_path: Path) ->
     more = make_suite("LOOP", {"kind": kinds, "size": [10, 9], "sleep": [0, 0.001]}, seeds=3)
     with locked(run.folder):
         store(create(more, tmp_path / "out"), more)
-    table, tidy = wide(load(run.folder)), frame(load(run.folder))
+    table = wide(load(run.folder))
+    rows = tidy(run.suite, table)
     assert list(table.columns) == ["run", "kind", "size", "sleep", "seed", "status", "loss", "score"]
     assert len(table) == 4 * 2 * 2 * 3
     assert list(table["kind"].cat.categories) == kinds
@@ -82,10 +83,10 @@ def test_tables_hold_every_planned_run(make_suite: MakeSuite, tmp_path: Path) ->
     assert table.loc[table["status"].isin(["failed", "missing"]), ["loss", "score"]].isna().all(axis=None)
     assert (table.loc[table["status"] == "diverged", "loss"] == math.inf).all()
 
-    assert list(tidy.columns) == ["run", "kind", "size", "sleep", "seed", "status", "metric", "value"]
-    assert len(tidy) == 2 * len(table)
+    assert list(rows.columns) == ["run", "kind", "size", "sleep", "seed", "status", "metric", "value"]
+    assert len(rows) == 2 * len(table)
     for metric in ("loss", "score"):
-        part = tidy[tidy["metric"] == metric].reset_index(drop=True)
+        part = rows[rows["metric"] == metric].reset_index(drop=True)
         np.testing.assert_array_equal(part["value"], table[metric])
         pd.testing.assert_frame_equal(part[list(table.columns[:6])], table[list(table.columns[:6])])
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from bench.errors import BenchError
-from bench.judge.table import read_table
+from bench.judge.table import read_table, without_failures
 
 
 @pytest.fixture
@@ -89,3 +89,31 @@ def test_a_missing_file_and_parquet_without_its_library_are_named(tmp_path, monk
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(BenchError, match="needs pyarrow"):
         read_table(tmp_path / "none.parquet", [], [])
+
+
+@pytest.mark.parametrize(
+    ("status", "kept", "note"),
+    [
+        (["ok", "ok", "ok"], [1, 2, 3], ""),
+        (["ok", "diverged", "failed"], [1], "Of 3 runs, 2 are not ok by their status (1 diverged, 1 failed)"),
+        (["OK ", "crashed", None], [1], "2 are not ok by their status (1 crashed, 1 without a status)"),
+        (["failed", "lost", "missing"], [], "Of 3 runs, 3 are not ok"),
+        (["active", "retired", "active"], [1, 2, 3], "status is not used: none of its values is ok"),
+        ([None, None, None], [1, 2, 3], "status is not used"),
+        ([200, 404, 500], [1, 2, 3], "status is not used"),
+    ],
+)
+def test_a_status_says_which_values_count(status, kept, note):
+    """Values of runs that are not ok are missing, and counted by status; a column of another meaning is said unused."""
+    frame = pd.DataFrame({"arm": ["a", "b", "b"], "status": status, "loss": [1, 2, 3]})
+    found, notes = without_failures(frame, ["loss"], ["arm"])
+    assert found["loss"].dropna().tolist() == kept
+    assert note in " ".join(notes)
+    assert bool(notes) == bool(note)
+
+
+def test_a_status_that_is_analysed_is_no_status():
+    """A factor, a block or a metric may be called status, and then every run counts."""
+    frame = pd.DataFrame({"status": ["ok", "failed"], "loss": [1, 2]})
+    for metrics, others in ((["loss"], ["status"]), (["status"], [])):
+        assert without_failures(frame, metrics, others) == (frame, ())
