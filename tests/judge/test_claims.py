@@ -143,6 +143,8 @@ def test_what_eight_cells_cannot_tell_is_said(reference: Any) -> None:
         (0.0, "difference", 1.0, "refuted", "against"),
         (0.0, "equivalent", 1.0, "supported", "for"),
         (2.0, "equivalent", 1.0, "refuted", "against"),
+        (-2.0, "equivalent", 1.0, "refuted", "against"),
+        (-0.95, "equivalent", 1.0, "inconclusive", "for"),
         (0.95, "equivalent", 1.0, "inconclusive", "for"),
     ],
 )
@@ -224,6 +226,22 @@ def test_an_order_stands_with_its_weakest_step() -> None:
     assert found["detail"].item() == "1 → 2"
 
 
+@pytest.mark.parametrize("expect", ["increase", "decrease"])
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_an_order_is_refuted_by_its_clearest_step_times_the_number_of_steps(expect: Expect, steps: int) -> None:
+    """Any of the steps could refute an order, so the smallest one-sided p is doubled and multiplied by the steps."""
+    sign = 1.0 if expect == "increase" else -1.0
+    rng = np.random.default_rng(steps)
+    table = rng.normal(size=(9, steps + 1)) - 0.9 * sign * (np.arange(steps + 1) == 1)
+    rows = [{"a": a, "seed": s, "value": table[s, a]} for s in range(9) for a in range(steps + 1)]
+    comparisons = tuple(Comparison(({"a": low}, {"a": low + 1}), (-1.0, 1.0)) for low in range(steps))
+    claim = Claim("order", "It goes on.", "value", "order", comparisons, expect, margin=0.5)
+    found = judged(pd.DataFrame(rows), [claim], ["a"])
+    t, _ = stats.ttest_1samp(sign * np.diff(table, axis=1), 0)
+    assert found["p_refute"].item() == pytest.approx(min(1.0, 2 * steps * stats.t.cdf(t.min(), 8)))
+    assert found["p_support"].item() == pytest.approx(min(1.0, 2 * stats.t.sf(t.min(), 8)))
+
+
 def test_two_groups_of_seeds_are_bimodal_and_one_is_not() -> None:
     """A cell whose runs collapse in 4 of 10 seeds supports a claim of bimodality; a normal one decides nothing."""
     frame = grid(lambda rng, cell: rng.normal(scale=0.1) + (3.0 if cell["a"] and rng.random() < 0.5 else 0.0), seeds=20)
@@ -279,6 +297,28 @@ def test_a_relative_margin_is_a_share_of_the_mean() -> None:
     frame = grid(lambda rng, _: 20.0 + rng.normal(scale=0.01))
     found = judged(frame, [difference(*A, "equivalent", margin=0.05, relative=True)], ["a", "b"])
     assert found["margin"].item() == pytest.approx(1.0, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("mean", "scale", "relative", "margin", "shown"),
+    [
+        (20.0, "identity", True, 0.05, 1.0),
+        (-20.0, "identity", True, 0.05, 1.0),
+        (-20.0, "identity", False, 1.0, 1.0),
+        (20.0, "log", True, 0.05, 1.05),
+        (20.0, "log", False, 0.05, 1.05),
+    ],
+)
+def test_a_margin_is_positive_whatever_the_mean(
+    mean: float, scale: Any, relative: bool, margin: float, shown: float
+) -> None:
+    """A share of a mean is one of its size; on a log scale every margin is a relative change, shown as a ratio."""
+    frame = grid(lambda rng, cell: mean + rng.normal(scale=0.01) + 0.5 * cell["a"] - 0.25)
+    settings = {"scale": scale, "relative": relative, "margin": margin}
+    claims = [difference(*A, "equivalent", **settings), difference(*A, "increase", id="more", **settings)]
+    found = judged(frame, claims, ["a", "b"])
+    assert found["margin"].to_list() == pytest.approx([shown, shown], rel=1e-3)
+    assert found["verdict"].to_list() == ["supported", "immaterial"]
 
 
 def test_parts_add_up_to_the_total() -> None:

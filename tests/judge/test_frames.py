@@ -120,13 +120,14 @@ def test_effects_of_all_metrics_are_one_exploratory_family(frame):
     assert analyze(complete, ["a", "b"], None, ["loss"]).contrasts["d_z"].isna().all()
 
 
+@pytest.mark.parametrize("unit", [0.1, -0.1])
 @pytest.mark.parametrize(("better", "side"), [("higher", "greater"), ("lower", "less")])
-def test_equivalence_is_two_one_sided_t_tests_of_the_contrast_per_seed(frame, better, side):
+def test_equivalence_is_two_one_sided_t_tests_of_the_contrast_per_seed(frame, better, side, unit):
     """p, the 90 % interval, the verdict and non-inferiority are those of scipy's one-sample t, at a relative margin."""
-    frame = frame.assign(loss=0.1 * frame["loss"])
+    frame = frame.assign(loss=unit * frame["loss"])
     options = MetricOptions("loss", margin=0.5, relative=True, better=better)
     rows = analyze(frame, ["a", "b"], "seed", [options]).equivalence.set_index("effect")
-    margin = 0.5 * frame["loss"].mean()
+    margin = 0.5 * abs(frame["loss"].mean())
     means = frame.groupby(["seed", "b"])["loss"].mean().unstack()
     contrast = (means["v"] - means["u"]).to_numpy()
     lower = stats.ttest_1samp(contrast, -margin, alternative="greater").pvalue

@@ -7,6 +7,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats import weightstats
 
+from bench.judge.analysis import MetricOptions
+from bench.judge.gate.compare import margin_on_scale
 from bench.judge.gate.decide import Changes, Decisions, Moments, decide, independent, paired
 from bench.judge.gate.undecided import detectable_change, seeds_to_decide
 from bench.judge.looks import look
@@ -129,6 +131,27 @@ def test_undecided_comparisons_say_what_would_decide_them() -> None:
     powers = [(tost_power(1.5, 0.0, 2.0, k), float(paired_power(0.75, k, 0.05 / tests))) for k in (seeds - 1, seeds)]
     assert min(powers[0]) < 0.8 <= min(powers[1])
     assert np.isnan(seeds_to_decide(2.0, float("nan"), tests))
+
+
+@pytest.mark.parametrize("mean", [40.0, -40.0])
+@pytest.mark.parametrize(
+    ("rule", "on_log", "expected"),
+    [
+        (MetricOptions("m", margin=0.3), False, 0.3),
+        (MetricOptions("m", margin=0.05, relative=True), False, 2.0),
+        (MetricOptions("m", margin=0.05, log=True), False, 2.0),
+        (MetricOptions("m", margin=0.05, log=True), True, np.log(1.05)),
+        (MetricOptions("m"), False, np.nan),
+        (MetricOptions("m", log=True), True, np.nan),
+    ],
+)
+def test_a_margin_in_percent_is_of_the_size_of_the_mean(
+    rule: MetricOptions, on_log: bool, expected: float, mean: float
+) -> None:
+    """A margin is positive whatever the sign of the baseline's mean; there is none of a mean of 0."""
+    assert margin_on_scale(rule, on_log=on_log, old_mean=mean) == pytest.approx(expected, nan_ok=True)
+    if rule.margin is not None and expected == 2.0:
+        assert np.isnan(margin_on_scale(rule, on_log=False, old_mean=0.0))
 
 
 def test_two_looks_keep_the_error_of_one() -> None:
