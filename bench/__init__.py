@@ -195,8 +195,10 @@ def find(run: str | Path | None = None, *, out: str | Path = REPORTS) -> Path:
     return find_run(run, Path(out)).folder
 
 
-def report(run: str | Path | None = None, *, out: str | Path = REPORTS) -> Report:
+def report(run: str | Path | None = None, *, confidence: float = 0.95, out: str | Path = REPORTS) -> Report:
     """Everything there is to say about a run, finished or not; ``run`` and ``out`` as in ``load``.
+
+    ``confidence``: of every interval.
 
     A notebook shows it as HTML, ``files(report, "md")`` of ``bench.present.files`` turns it into files, and
     ``report.data["contrasts"]`` is the table of effects as numbers.
@@ -209,7 +211,7 @@ def report(run: str | Path | None = None, *, out: str | Path = REPORTS) -> Repor
     from bench.execute.run import find
     from bench.present.build import build
 
-    return build(find(run, Path(out)))
+    return build(find(run, Path(out)), confidence=confidence)
 
 
 def accept(run: str | Path | None = None, to: str | Path | None = None, *, out: str | Path = REPORTS) -> Path:
@@ -303,7 +305,7 @@ def calibrate_gate(
     return gate_rates.report(found, rates)
 
 
-def beside(first: str | Path, second: str | Path, *, out: str | Path = REPORTS) -> Report:
+def beside(first: str | Path, second: str | Path, *, confidence: float = 0.95, out: str | Path = REPORTS) -> Report:
     """Two runs side by side: what differs between them, their effects and their means; ``out`` as in ``load``.
 
     It describes and does not test: see what both have in common, and whether their intervals overlap.
@@ -316,7 +318,7 @@ def beside(first: str | Path, second: str | Path, *, out: str | Path = REPORTS) 
     from bench.execute.run import find
     from bench.present.beside import beside as lay_beside
 
-    return lay_beside(find(first, Path(out)), find(second, Path(out)))
+    return lay_beside(find(first, Path(out)), find(second, Path(out)), confidence=confidence)
 
 
 def design(
@@ -454,7 +456,7 @@ def analyze(
     ``notes`` counts them. ``block`` is the column of the seeds, or None for independent runs;
     ``reference`` maps a factor to its reference level, by default the first. ``log``: metrics whose logarithms are
     analysed. ``margin``: metric -> the smallest difference that matters, a number or "5%" of its mean. ``better``:
-    metric -> "lower" or "higher".
+    metric -> "lower" or "higher". ``confidence``: of every interval, above 0.5.
 
         >>> found = bench.analyze("runs.csv", ["model", "scaling"], "seed", ["accuracy"], margin={"accuracy": "1%"})
         >>> found.contrasts[["effect", "estimate", "low", "high", "p_adjusted"]]

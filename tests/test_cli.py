@@ -498,3 +498,23 @@ def test_calibrate_measures_the_procedures(command: Commands) -> None:
     code, out, _ = command("calibrate", "--procedure", *small)
     assert out.startswith("Error rates of the procedures: 4 cells × 6 seeds")
     assert command("calibrate")[0] == 2
+
+
+def test_confidence_reaches_every_label(command: Commands, lab: Lab) -> None:
+    """With ``--confidence 0.9`` a report of effects, trends, cells, claims and pictures says 90%, and 95% nowhere."""
+    suite = lab.suite(seeds=8)
+    claim = (
+        '[[claims]]\nid = "harm"\nstatement = "A dose raises the score"\nmetric = "score"\nexpect = "increase"\n'
+        'contrast = { factor = "dose", from = 0, to = 1 }\n'
+    )
+    suite.write_text(suite.read_text() + claim)
+    run(command, lab, suite)
+    page = lab.folder / "page.html"
+    assert command("report", "--out", lab.out, "--format", "html", "--confidence", "0.9", "--output", page)[0] == 0
+    assert "95%" not in (text := re.sub(r"<style>.*?</style>", "", page.read_text(), flags=re.DOTALL))
+    assert text.count("90%") > 8
+    narrow, wide = (bench.report("diets", out=lab.out, confidence=level).data for level in (0.9, 0.95))
+    for frame in ("contrasts", "claims", "pairwise"):
+        spans = [data[frame]["high"] - data[frame]["low"] for data in (narrow, wide)]
+        assert (spans[0] < spans[1]).all()
+    assert command("report", "--out", lab.out, "--confidence", "95")[0] == 2

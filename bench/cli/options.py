@@ -63,6 +63,7 @@ Form = Annotated[
         "--format", metavar="FORMAT", help="terminal, md, comment, html, json, latex, or csv (a folder of tables)."
     ),
 ]
+Confidence = Annotated[float, typer.Option("--confidence", metavar="SHARE", help="Of every interval: 0.95 is 95%.")]
 Full = Annotated[bool, typer.Option("--full", help="Every table and row in the terminal too.")]
 Seeds = Annotated[
     str | None,

@@ -10,6 +10,7 @@ import typer
 from bench import REPORTS
 from bench.cli.app import app, examples
 from bench.cli.options import (
+    Confidence,
     Form,
     Full,
     Out,
@@ -41,6 +42,7 @@ def report(
     compare: Annotated[
         tuple[str, str] | None, typer.Option(metavar="RUN RUN", help="Two runs side by side.", show_default=False)
     ] = None,
+    confidence: Confidence = 0.95,
     output: Output = None,
     out: Out = REPORTS,
 ) -> None:
@@ -56,10 +58,10 @@ def report(
     if compare is not None:
         if name is not None:
             raise BenchError(f"Both {name} and --compare are given.", hint="Name two runs: --compare RUN RUN.")
-        folder, found = None, bench.beside(*compare, out=out)
+        folder, found = None, bench.beside(*compare, confidence=confidence, out=out)
     else:
         folder = bench.find(name, out=out)
-        found = bench.report(folder)
+        found = bench.report(folder, confidence=confidence)
     emit_report(found, form, output, full=full, folder=folder)
     if failed := brief.failed_gates(found.data):
         say(f"Gating claims fail: {', '.join(failed)}")
@@ -96,6 +98,7 @@ def analyze(
     better: Annotated[
         list[str] | None, typer.Option(metavar="METRIC=lower|higher", help="Which direction is better.")
     ] = None,
+    confidence: Confidence = 0.95,
     form: Form = ReportFormat.TERMINAL,
     full: Full = False,
     output: Output = None,
@@ -118,6 +121,7 @@ def analyze(
         log=log or [],
         margin=pairs("margin", margin),
         better=pairs("better", better),
+        confidence=confidence,
     )
     emit_report(analyzed(analysis, str(file)), form, output, full=full)
 

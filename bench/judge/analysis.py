@@ -61,6 +61,8 @@ class Analysis:
     block: str
     """The column of the blocks, or "" where runs are independent."""
     n_blocks: int
+    confidence: float
+    """Of every interval; two one-sided tests are at 1 - confidence."""
 
 
 def analyze(
@@ -77,10 +79,11 @@ def analyze(
 
     Levels are in the order of a Categorical, else of first appearance; the first is the reference unless ``reference``
     (factor -> level) says otherwise. ``rng`` serves sign flips of more than 14 blocks and the check for bimodal cells
-    (default: a fixed seed). Raises BenchError for columns that are missing, not numeric, or levels that are unknown.
+    (default: a fixed seed). Raises BenchError for columns that are missing, not numeric, levels that are unknown, or a
+    confidence outside 0.5 to 1.
     """
-    if not 0.0 < confidence < 1.0:
-        raise BenchError(f"A confidence of {confidence} is not between 0 and 1.", hint="0.95 is usual.")
+    if not 0.5 < confidence < 1.0:
+        raise BenchError(f"A confidence of {confidence} is not between 0.5 and 1.", hint="0.95 is usual.")
     options = [MetricOptions(metric) if isinstance(metric, str) else metric for metric in metrics]
     _require_margins(options)
     runs = code_runs(frame, factors, block, [option.name for option in options], reference)
@@ -101,7 +104,7 @@ def analyze(
     }
     return Analysis(
         cells=cell_frame(runs),
-        contrasts=contrast_frame(runs, effects, rng),
+        contrasts=contrast_frame(runs, effects, rng, confidence),
         anova=anova_frame(runs, effects, confidence),
         pairwise=pair_frame(runs, effects, confidence),
         equivalence=equivalence_frame(effects, runs, margins, confidence),
@@ -115,6 +118,7 @@ def analyze(
         factors={factor.name: factor.levels for factor in runs.factors},
         block=runs.block_name,
         n_blocks=len(runs.block_labels),
+        confidence=confidence,
     )
 
 

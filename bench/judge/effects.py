@@ -120,7 +120,9 @@ def _concatenated(parts: list[Estimates]) -> Estimates:
 
 def _spread(estimates: Estimates, source: Ints) -> Estimates:
     """Estimates in the order of ``source``, where -1 stands for an effect that was lost."""
-    numbers = {name: _with_lost(getattr(estimates, name), source) for name in ("value", "low", "high", "t", "df", "p")}
+    numbers = {
+        name: _with_lost(getattr(estimates, name), source) for name in ("value", "se", "low", "high", "t", "df", "p")
+    }
     n = np.append(estimates.n, 0)[source]
     return Estimates(**numbers, n=n, constant=np.append(estimates.constant, np.False_)[source])
 

@@ -53,8 +53,13 @@ def cell_frame(runs: CodedRuns) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def contrast_frame(runs: CodedRuns, metrics: Sequence[MetricEffects], rng: np.random.Generator) -> pd.DataFrame:
-    """One row per metric and effect; on a log scale ``estimate low high`` are ratios and ``scale`` says so."""
+def contrast_frame(
+    runs: CodedRuns, metrics: Sequence[MetricEffects], rng: np.random.Generator, confidence: float
+) -> pd.DataFrame:
+    """One row per metric and effect; on a log scale ``estimate low high`` are ratios and ``scale`` says so.
+
+    ``se`` is on the scale of the analysis: of a ratio, that of its logarithm.
+    """
     frames = []
     for entry in metrics:
         found = entry.estimates
@@ -65,6 +70,7 @@ def contrast_frame(runs: CodedRuns, metrics: Sequence[MetricEffects], rng: np.ra
                     "effect": [effect_name(runs, effect) for effect in entry.effects],
                     "scale": scale_name(entry),
                     "estimate": reported(found.value, entry),
+                    "se": found.se,
                     "low": reported(found.low, entry),
                     "high": reported(found.high, entry),
                     "t": found.t,
@@ -80,7 +86,8 @@ def contrast_frame(runs: CodedRuns, metrics: Sequence[MetricEffects], rng: np.ra
             )
         )
     frame = pd.concat(frames, ignore_index=True)
-    frame.insert(9, "p_adjusted", adjust(frame["p"], "bh"))
+    frame.insert(10, "p_adjusted", adjust(frame["p"], "bh"))
+    frame["confidence"] = confidence
     frame["family"] = "exploratory (BH): every metric and effect"
     frame["family_size"] = int(frame["p"].notna().sum())
     return pd.concat([frame, _sign_flips(metrics, rng)], axis=1)
@@ -104,10 +111,8 @@ def equivalence_frame(
             continue
         margin, better = margins[entry.metric]
         found = entry.estimates
-        with np.errstate(invalid="ignore"):
-            se = found.value / found.t
         bound = np.log1p(margin) if entry.log else margin
-        tests = tost(found.value, se, found.df, bound, 1.0 - confidence)
+        tests = tost(found.value, found.se, found.df, bound, 1.0 - confidence)
         names = [effect_name(runs, effect) for effect in entry.effects]
         shown = (reported(values, entry) for values in (found.value, tests.low, tests.high))
         rows = [names, scale_name(entry), margin, *shown, tests.p_lower, tests.p_upper, tests.p]

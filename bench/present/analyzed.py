@@ -19,7 +19,7 @@ def analyzed(analysis: Analysis, title: str) -> Report:
         Metric(option.name, option.name, better=option.better, scale="log" if option.log else "identity")
         for option in analysis.metrics
     ]
-    context = Context(analysis.factors, metrics, analysis.block)
+    context = Context(analysis.factors, metrics, analysis.block, analysis.confidence)
     first = analysis.cells[analysis.cells["metric"] == metrics[0].name]
     runs = int(first[["n", "n_missing"]].to_numpy().sum())
     size = f"{numbers.counted(len(first), 'cell')}, {numbers.counted(runs, 'run')}"

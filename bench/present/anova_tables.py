@@ -31,8 +31,8 @@ def anova(frame: DataFrame, context: Context) -> Iterator[Table]:
                 Column("Sum of squares", ("sum_sq",), "value"),
                 Column("F", ("F",), "statistic"),
                 Column("p", ("p",), "p"),
-                Column("partial η² [95% CI]", _with_limits("partial_eta_sq"), "interval"),
-                Column("partial ω² [95% CI]", _with_limits("omega_sq"), "interval"),
+                Column(f"partial η² [{context.level} CI]", _with_limits("partial_eta_sq"), "interval"),
+                Column(f"partial ω² [{context.level} CI]", _with_limits("omega_sq"), "interval"),
             ),
         )
 

@@ -28,7 +28,7 @@ _LACKING = (
 )
 
 
-def beside(first: Run, second: Run) -> Report:
+def beside(first: Run, second: Run, *, confidence: float = 0.95) -> Report:
     """What both runs have in common, the first on the left.
 
     ``data`` holds ``effects`` and ``cells``: rows that both have or only one, with the suffixes ``_a`` and ``_b``.
@@ -40,8 +40,8 @@ def beside(first: Run, second: Run) -> Report:
     sections = [Section("What differs", exhibits=[_differences(origins)])]
     data: dict[str, pd.DataFrame] = {}
     if all((frame["status"] == "ok").any() for frame in jobs.values()):
-        a, b = (analyze_run(run.suite, jobs[name]) for name, run in runs.items())
-        context = Context({**second.suite.factors, **first.suite.factors}, _metrics(runs))
+        a, b = (analyze_run(run.suite, jobs[name], confidence=confidence) for name, run in runs.items())
+        context = Context({**second.suite.factors, **first.suite.factors}, _metrics(runs), confidence=a.confidence)
         data["effects"] = _joined(a.contrasts, b.contrasts, ["metric", "effect", "scale"])
         data["cells"] = _joined(a.cells, b.cells, ["metric", "cell"])
         alike = a.estimable["estimable"].all() == b.estimable["estimable"].all()
@@ -50,7 +50,7 @@ def beside(first: Run, second: Run) -> Report:
         sections.append(Section("Effects", notes, exhibits=list(_effects(data["effects"], context))))
         sections.append(Section("Means", exhibits=list(_means(data["cells"], context))))
         if claims.is_judged(first) and claims.is_judged(second):
-            sections.insert(0, Section("Claims", exhibits=[_claims(runs, jobs)]))
+            sections.insert(0, Section("Claims", exhibits=[_claims(runs, jobs, context)]))
     else:
         facts["Effects"] = "At least one of the two has no result yet: there is nothing to compare."
     title = f"{first.suite.name} (A) beside {second.suite.name} (B)"
@@ -89,11 +89,11 @@ def _survivors(effects: pd.DataFrame, context: Context) -> Iterator[tuple[str, s
             yield f"Effects that survive {where}", f"{numbers.listed(found, most=10) or 'none'}."
 
 
-def _claims(runs: Mapping[str, Run], jobs: Mapping[str, pd.DataFrame]) -> Table:
+def _claims(runs: Mapping[str, Run], jobs: Mapping[str, pd.DataFrame], context: Context) -> Table:
     """What each run says of each claim that either makes; only a claim of the same words is one claim."""
     judged = []
     for name, run in runs.items():
-        found = claims.judge(run, measured(run.suite, jobs[name])).claims
+        found = claims.judge(run, measured(run.suite, jobs[name]), confidence=context.confidence).claims
         figures = [figure(row) for row in found.itertuples()]
         judged.append(found[["claim", "statement", "verdict"]].assign(found=figures))
     keys = ["claim", "statement"]
@@ -102,7 +102,7 @@ def _claims(runs: Mapping[str, Run], jobs: Mapping[str, pd.DataFrame]) -> Table:
     columns = [Column("Claim", ("claim",), key=True)]
     for name in ("a", "b"):
         columns.append(Column(f"{name.upper()}: verdict", (f"verdict_{name}",), "verdict"))
-        columns.append(Column(f"{name.upper()}: found [95% CI]", (f"found_{name}",)))
+        columns.append(Column(f"{name.upper()}: found [{context.level} CI]", (f"found_{name}",)))
     return Table("Verdicts of both", joined, columns)
 
 
@@ -140,7 +140,7 @@ def _effects(effects: pd.DataFrame, context: Context) -> Iterator[Table]:
         for name in ("a", "b"):
             source = (f"estimate_{name}", f"low_{name}", f"high_{name}")
             what = "ratio" if ratio else "change"
-            columns.append(Column(f"{name.upper()}: {what} [95% CI]", source, "interval"))
+            columns.append(Column(f"{name.upper()}: {what} [{context.level} CI]", source, "interval"))
             columns.append(Column("adj. p", (f"p_adjusted_{name}",), "p"))
         shown = rows.assign(
             effect=[context.effect(effect) for effect in rows["effect"]],

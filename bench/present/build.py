@@ -38,8 +38,8 @@ from bench.present.report import Report, Section
 from bench.present.tables import Context
 
 
-def build(run: Run) -> Report:
-    """Everything there is to say about ``run`` as it is stored now, finished or not.
+def build(run: Run, *, confidence: float = 0.95) -> Report:
+    """Everything there is to say about ``run`` as it is stored now, finished or not; ``confidence`` of its intervals.
 
     ``data`` of the report holds ``runs`` (one row a planned run), ``remarks``, the frames of the analysis, and those of
     the claims, if the suite makes any.
@@ -55,12 +55,12 @@ def build(run: Run) -> Report:
     body: list[Section] = []
     data: dict[str, pd.DataFrame] = {"runs": jobs, "remarks": said}
     if (jobs["status"] == "ok").any():
-        context = Context(suite.factors, suite.experiment.metrics)
-        analysis = analyze_run(suite, jobs)
+        context = Context(suite.factors, suite.experiment.metrics, confidence=confidence)
+        analysis = analyze_run(suite, jobs, confidence=confidence)
         data |= frames(analysis)
         body = analysis_sections(analysis, context)
         if claims.is_judged(run):
-            verdicts = claims.judge(run, measured(suite, jobs))
+            verdicts = claims.judge(run, measured(suite, jobs), confidence=confidence)
             data |= claims.frames(verdicts, context)
             unfinished = state.is_unfinished(jobs)
             facts |= verdict.of_claims(verdicts, context, unfinished=unfinished)
@@ -139,9 +139,10 @@ def _command(run: Run) -> str:
     return shlex.join(command)
 
 
-def analyze_run(suite: Suite, jobs: pd.DataFrame) -> Analysis:
+def analyze_run(suite: Suite, jobs: pd.DataFrame, *, confidence: float = 0.95) -> Analysis:
     """The analysis of the runs that are ok; the values of all others count as missing."""
-    return analyze(measured(suite, jobs), list(suite.factors), "seed", suite_options(suite))
+    values, options = measured(suite, jobs), suite_options(suite)
+    return analyze(values, list(suite.factors), "seed", options, confidence=confidence)
 
 
 def _published(path: Path, analysis: Analysis, context: Context) -> tuple[Section, pd.DataFrame]:

@@ -28,20 +28,22 @@ def is_judged(run: Run) -> bool:
     return bool(run.suite.claims) and (run.looks is None or bool(run.looks.taken))
 
 
-def judge(run: Run, values: DataFrame) -> ClaimVerdicts:
+def judge(run: Run, values: DataFrame, *, confidence: float = 0.95) -> ClaimVerdicts:
     """The verdicts on the claims of ``run``; ``values`` has one row a run, NaN where a run is not ok.
 
     A claim that was made, or changed, when results were stored already is post hoc. Of a sequential run, they are the
     verdicts of the last look that was taken, which there must be, by its seeds.
     """
-    return _judge(run, values) if run.looks is None else judge_look(run, run.looks, len(run.looks.taken), values)
+    if run.looks is None:
+        return _judge(run, values, confidence=confidence)
+    return judge_look(run, run.looks, len(run.looks.taken), values, confidence=confidence)
 
 
-def judge_look(run: Run, planned: Looks, number: int, values: DataFrame) -> ClaimVerdicts:
+def judge_look(run: Run, planned: Looks, number: int, values: DataFrame, *, confidence: float = 0.95) -> ClaimVerdicts:
     """The verdicts at the look of this ``number``: those that a look gave, and of the others those by its seeds."""
     seen = values[values["seed"].isin(planned.seen(number))]
     decided = planned.verdicts(run.suite.claims)
-    verdicts = _judge(run, seen, alpha=planned.alphas[number - 1], decided=decided)
+    verdicts = _judge(run, seen, alpha=planned.alphas[number - 1], decided=decided, confidence=confidence)
     at = [planned.deciding_look(claim) for claim in run.suite.claims]
     return replace(verdicts, claims=verdicts.claims.assign(decided_at_look=at))
 
@@ -54,10 +56,10 @@ def at_look(run: Run, planned: Looks, number: int) -> Judged:
     return Judged(decided, {name for name, verdict in verdicts.items() if verdict in HOPELESS})
 
 
-def _judge(run: Run, values: DataFrame, **look: Any) -> ClaimVerdicts:
+def _judge(run: Run, values: DataFrame, **options: Any) -> ClaimVerdicts:
     declared = run.declared
     late = [claim.id for claim in run.suite.claims if claim.id not in declared or declared[claim.id].results > 0]
-    return judge_claims(values, list(run.suite.factors), run.suite.claims, post_hoc=late, **look)
+    return judge_claims(values, list(run.suite.factors), run.suite.claims, post_hoc=late, **options)
 
 
 def sections(run: Run, verdicts: ClaimVerdicts, context: Context, *, unfinished: bool) -> Iterator[Section]:
@@ -74,7 +76,7 @@ def sections(run: Run, verdicts: ClaimVerdicts, context: Context, *, unfinished:
     columns = (
         Column("Claim", ("claim",), key=True),
         Column("Verdict", ("verdict",), "verdict"),
-        Column("Found [95% CI]", ("found",)),
+        Column(f"Found [{context.level} CI]", ("found",)),
         Column("p", ("p",), "p", detail=True),
         Column("adj. p", ("p_adjusted", "side", "decides"), "p_sided"),
         Column("By other methods", ("others",), detail=True),
@@ -84,7 +86,7 @@ def sections(run: Run, verdicts: ClaimVerdicts, context: Context, *, unfinished:
     how = _HOW.format(alpha=format(claims["alpha"].iloc[0], ".3g"))
     caveats = [f"{metric.label}: {metric.note}" for metric in context.metrics if metric.note and metric.name in claimed]
     table = Table("Verdicts", shown, columns, notes=[how, _OTHER_METHODS, *caveats])
-    yield Section("Claims", said, exhibits=[table, *_parts(verdicts.parts)])
+    yield Section("Claims", said, exhibits=[table, *_parts(verdicts.parts, context)])
     worded = sentences(verdicts, context)
     facts = {
         f"{sign(verdict)} {name}, {verdict}": worded[name]
@@ -92,7 +94,7 @@ def sections(run: Run, verdicts: ClaimVerdicts, context: Context, *, unfinished:
     }
     yield Section("The claims one by one", facts=facts, appendix=True)
     if len(verdicts.levels):
-        yield Section("The claims level by level", exhibits=[_levels(verdicts.levels)], appendix=True)
+        yield Section("The claims level by level", exhibits=[_levels(verdicts.levels, context)], appendix=True)
 
 
 def frames(verdicts: ClaimVerdicts, context: Context) -> Mapping[str, DataFrame]:
@@ -144,12 +146,12 @@ def _others(row: Any) -> str:
     return numbers.listed(differing) if differing else "" if isnan(row.p) else "the same"
 
 
-def _parts(parts: DataFrame) -> Iterator[Table]:
+def _parts(parts: DataFrame, context: Context) -> Iterator[Table]:
     if parts["change"].notna().any():
         columns = (
             Column("Claim", ("claim",), key=True),
             Column("Part", ("part",), key=True),
-            Column("Change [95% CI]", ("change", "low", "high"), "percent_interval"),
+            Column(f"Change [{context.level} CI]", ("change", "low", "high"), "percent_interval"),
             Column("Seeds", ("n",), "count", detail=True),
         )
         note = (
@@ -159,11 +161,11 @@ def _parts(parts: DataFrame) -> Iterator[Table]:
         yield Table("Differences credited to one factor, taken apart", parts, columns, notes=[note])
 
 
-def _levels(levels: DataFrame) -> Table:
+def _levels(levels: DataFrame, context: Context) -> Table:
     columns = (
         Column("Claim", ("claim",), key=True),
         Column("Within", ("within",), key=True),
-        Column("Effect [95% CI]", ("estimate", "low", "high"), "interval"),
+        Column(f"Effect [{context.level} CI]", ("estimate", "low", "high"), "interval"),
         Column("p", ("p",), "p"),
     )
     within = [f"{factor} = {level}" for factor, level in zip(levels["factor"], levels["level"], strict=True)]

@@ -107,4 +107,5 @@ def _too_small(equivalence: DataFrame, context: Context, mixed: Mixed) -> Iterat
                 if (rows["scale"] == "ratio").all()
                 else f"smaller than the margin of {margin}"
             )
-            yield f"{_named(metric)}: shown to be {bound} (two one-sided tests at 5%, unadjusted): {named}."
+            how = f"two one-sided tests at {numbers.level(1 - context.confidence)}, unadjusted"
+            yield f"{_named(metric)}: shown to be {bound} ({how}): {named}."

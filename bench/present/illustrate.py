@@ -50,8 +50,8 @@ class _Illustrator:
         self.analysis, self.context = analysis, context
         self.rows = observed(analysis, context)
         self.residuals = analysis.residuals
-        self.contrasts = simultaneous(analysis.contrasts)
-        self.sizes = screening_frame(analysis)
+        self.contrasts = simultaneous(analysis.contrasts, analysis.confidence)
+        self.sizes = screening_frame(analysis, analysis.confidence)
         self.margins = dict(zip(analysis.equivalence["metric"], analysis.equivalence["margin"], strict=True))
         self.incomplete = incomplete(analysis)
         self.stems = _stems(context.metrics)

@@ -96,6 +96,11 @@ def percent(fraction: float) -> str:
     return f"{fixed(100 * fraction, 1 if abs(fraction) < 1 else 0)}%"
 
 
+def level(confidence: float) -> str:
+    """A confidence as per cent, with its own decimals: ``0.95`` is ``95%``, ``0.999`` is ``99.9%``."""
+    return f"{100 * confidence:.10g}%"
+
+
 def percent_change(fraction: float) -> str:
     """A change as per cent, with its sign: ``+12.3%``."""
     return f"{'+' if fraction > 0 else ''}{percent(fraction)}"

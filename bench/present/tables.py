@@ -26,6 +26,13 @@ class Context:
     """Name -> levels, the first the reference."""
     metrics: Sequence[Metric]
     block: str = "seed"
+    confidence: float = 0.95
+    """Of every interval."""
+
+    @property
+    def level(self) -> str:
+        """The confidence as text: ``95%``."""
+        return numbers.level(self.confidence)
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -72,7 +79,9 @@ def effects(contrasts: DataFrame, context: Context) -> Mapping[str, Table]:
             ),
             (
                 Column("Effect", ("effect",), key=True),
-                _effect("Ratio [95% CI]" if ratio else "Change [95% CI]", ("estimate", "low", "high"), ratio=ratio),
+                _effect(
+                    f"{'Ratio' if ratio else 'Change'} [{context.level} CI]", ("estimate", "low", "high"), ratio=ratio
+                ),
                 Column("t", ("t",), "statistic", detail=True),
                 Column("df", ("df",), "degrees", detail=True),
                 Column("p", ("p",), "p"),
@@ -210,11 +219,11 @@ def pairwise(frame: DataFrame, context: Context) -> Iterator[Table]:
         ratio = bool((rows["scale"] == "ratio").all())
         name = "Ratio" if ratio else "Difference"
         paired = (
-            _effect(f"{name}, paired [95% CI]", ("diff_paired", "low_paired", "high_paired"), ratio=ratio),
+            _effect(f"{name}, paired [{context.level} CI]", ("diff_paired", "low_paired", "high_paired"), ratio=ratio),
             Column("p paired", ("p_paired",), "p"),
         )
         welch = (
-            _effect(f"{name}, Welch [95% CI]", ("diff", "low", "high"), ratio=ratio),
+            _effect(f"{name}, Welch [{context.level} CI]", ("diff", "low", "high"), ratio=ratio),
             Column("p Welch", ("p_welch",), "p"),
         )
         adjusted = Column("adj. p", ("p_adjusted", "survives"), "p_marked")
@@ -224,7 +233,7 @@ def pairwise(frame: DataFrame, context: Context) -> Iterator[Table]:
             (
                 Column("Cell", ("a",), key=True),
                 *((*paired, adjusted, *welch) if context.block else (*welch, adjusted)),
-                Column("Cohen's d [95% CI]", ("d", "d_low", "d_high"), "interval"),
+                Column(f"Cohen's d [{context.level} CI]", ("d", "d_low", "d_high"), "interval"),
             ),
         )
 

@@ -34,7 +34,7 @@ def trends(frame: DataFrame, context: Context) -> Iterator[Table]:
                 Column("Trend", ("order",), key=True),
                 Column("Per", ("step",)),
                 Column(
-                    "Ratio [95% CI]" if ratio else "Change [95% CI]",
+                    f"{'Ratio' if ratio else 'Change'} [{context.level} CI]",
                     ("estimate", "low", "high"),
                     "interval",
                 ),

@@ -34,7 +34,8 @@ def effects(analysis: Analysis, context: Context) -> str:
         how = f"{how}{of}{model}" if of != ", " else model
     halves = " (half the difference between two effects)" if len(context.factors) > 1 else ""
     return (
-        f"Each row compares two levels of a factor, or is an interaction (×){halves}, {how}. Intervals are 95%; "
+        f"Each row compares two levels of a factor, or is an interaction (×){halves}, {how}. "
+        f"Intervals are {context.level}; "
         f"{'d_z is the effect over its spread across the blocks; ' if analysis.block else ''}"
         f"* marks an adjusted p below {ALPHA}."
     )

@@ -22,6 +22,7 @@ class Estimates:
     """One entry per contrast; ``n`` is the number of blocks, or of runs where there are no blocks."""
 
     value: Floats
+    se: Floats
     low: Floats
     high: Floats
     t: Floats
@@ -29,7 +30,7 @@ class Estimates:
     p: Floats
     n: Ints
     constant: Bools
-    """Where the values leave no variation to test against, so that t and p are NaN."""
+    """Where the values leave no variation to test against, so that se, t and p are NaN."""
 
 
 def one_sample(contrasts: Floats, *, magnitude: float | Floats, confidence: float = 0.95) -> Estimates:
@@ -124,4 +125,4 @@ def _t_estimates(
     t = value / se
     margin = special.stdtrit(degrees, (1.0 + confidence) / 2.0) * se
     p = 2.0 * special.stdtr(degrees, -np.abs(t))
-    return Estimates(value, value - margin, value + margin, t, degrees, p, np.full(value.shape, n), constant)
+    return Estimates(value, se, value - margin, value + margin, t, degrees, p, np.full(value.shape, n), constant)

@@ -47,7 +47,7 @@ class MarginalMeans:
         half = special.stdtrit(self.df, (1 + confidence) / 2) * se
         p = 2 * special.stdtr(self.df, -np.abs(t))
         df, n = np.full(len(value), float(self.df)), np.full(len(value), len(self.value))
-        return Estimates(value, value - half, value + half, t, df, p, n, ~(variance > 0))
+        return Estimates(value, se, value - half, value + half, t, df, p, n, ~(variance > 0))
 
 
 def marginal_means(

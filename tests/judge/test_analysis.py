@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from bench.errors import BenchError
 from bench.judge.analysis import MetricOptions, analyze
@@ -256,3 +257,27 @@ def test_an_effect_does_not_see_the_size_of_cells_that_it_does_not_compare():
     without = analyze(frame[frame["rate"] != "wild"], ["rate", "other"], "seed", ["loss"]).contrasts.set_index("effect")
     for column in ("estimate", "low", "high", "t", "p"):
         assert with_wild[column] == pytest.approx(without.loc["rate", column], rel=1e-9)
+
+
+def test_an_effect_of_exactly_zero_is_equivalent():
+    """Symmetrical data give the effect 0 with its standard error, and the test against the margin that scipy gives."""
+    change = np.array([-0.2, -0.1, 0.0, 0.1, 0.2])
+    frame = pd.DataFrame({"a": ["x"] * 5 + ["y"] * 5, "seed": [0, 1, 2, 3, 4] * 2, "m": [*np.zeros(5), *change]})
+    analysis = analyze(frame, ["a"], "seed", [MetricOptions("m", margin=0.5)])
+    (effect,), (against,) = analysis.contrasts.to_dict("records"), analysis.equivalence.to_dict("records")
+    assert (effect["estimate"], effect["se"]) == (0.0, pytest.approx(stats.sem(change)))
+    assert against["equivalent"]
+    assert against["p"] == pytest.approx(stats.ttest_1samp(change, 0.5, alternative="less").pvalue, rel=1e-9)
+
+
+def test_confidence_is_a_field_and_moves_every_interval(factorial):
+    """At 0.9 each interval of effects, cells and trends is that of scipy's t at 0.9, and none is refused above 0.5."""
+    frame, _ = factorial
+    analysis = analyze(frame, FACTORS, "seed", ["value"], confidence=0.9)
+    effects = analysis.contrasts
+    half = stats.t.ppf(0.95, effects["df"]) * effects["se"]
+    np.testing.assert_allclose(effects["high"] - effects["estimate"], half, rtol=1e-9)
+    assert analysis.confidence == 0.9
+    for wrong in (0.0, 0.5, 1.0, 95.0):
+        with pytest.raises(BenchError, match="confidence"):
+            analyze(frame, FACTORS, "seed", ["value"], confidence=wrong)

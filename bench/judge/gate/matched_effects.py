@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
 from bench.errors import BenchError
 from bench.execute.baseline import Baseline
@@ -72,7 +71,7 @@ def _effect_changes(sides: Sides, metric: str, *, on_log: bool) -> tuple[Changes
 def _of_estimates(found: Estimates, *, same: bool) -> Changes:
     return Changes(
         estimate=found.value,
-        se=(found.high - found.value) / special.stdtrit(found.df, 0.975),
+        se=found.se,
         df=found.df,
         n=found.n.astype(float),
         same=np.full(len(found.value), same),

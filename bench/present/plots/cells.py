@@ -89,7 +89,7 @@ def _test(against: _Against, context: Context, *, log: bool) -> str:
         return f"{how}; without intervals and p, for want of runs or of variation."
     test = "the paired t test" if against.paired else "Welch's t test"
     return (
-        f"{how}, with the 95% interval of {test}; filled where the p of this test, adjusted for "
+        f"{how}, with the {context.level} interval of {test}; filled where the p of this test, adjusted for "
         f"{numbers.counted(against.compared, 'comparison')} (Holm), is < {ALPHA}. The intervals are not adjusted, so "
         f"that one can leave out {1 if log else 0} while its point is open."
     )
@@ -119,7 +119,7 @@ def _paint(
     row_height = 0.36 if len(shown) <= 24 else 0.22
     height = row_height * len(shown)
     width = left + 2 * _PANEL + _GAP + 0.2
-    left_key, right_key = _samples(against, log=log)
+    left_key, right_key = _samples(against, context, log=log)
     key_rows = max(len(key.rows(left_key, left + _PANEL - 0.1)), len(key.rows(right_key, _PANEL + 0.15)))
     top = 0.36 + key.ROW * key_rows
     page = Canvas(width, top + height + 0.5)
@@ -142,7 +142,7 @@ def _paint(
     return page
 
 
-def _samples(against: _Against, *, log: bool) -> tuple[list[key.Sample], list[key.Sample]]:
+def _samples(against: _Against, context: Context, *, log: bool) -> tuple[list[key.Sample], list[key.Sample]]:
     """What the marks of the left and of the right panel mean."""
     left = [
         key.Sample("run", marker=_RUN, radius=1.5),
@@ -150,7 +150,7 @@ def _samples(against: _Against, *, log: bool) -> tuple[list[key.Sample], list[ke
         key.Sample("geometric mean" if log else "mean", marker=_MEAN, shape="diamond", radius=2.4),
     ]
     right = [
-        key.Sample(f"95% interval, {'paired' if against.paired else 'Welch'}", _INTERVAL, _POINT),
+        key.Sample(f"{context.level} interval, {'paired' if against.paired else 'Welch'}", _INTERVAL, _POINT),
         key.Sample(f"adjusted p < {ALPHA}", marker=replace(_POINT, fill=SERIES[1])),
     ]
     if not against.compared:

@@ -36,7 +36,7 @@ def forest(name: str, metric: Metric, effects: DataFrame, context: Context, marg
     shown = known if len(known) <= _MOST else known[survives | known["effect"].isin(context.contrasts)][: 2 * _MOST]
     left_out = len(effects) - len(shown)
     family = int(known["family_size"].iloc[0]) if len(known) else 0
-    said = [f"Effects on {metric.label}. Estimate and 95% interval (thick); filled: adjusted p < {ALPHA}."]
+    said = [f"Effects on {metric.label}. Estimate and {context.level} interval (thick); filled: adjusted p < {ALPHA}."]
     if family > 1:
         said.append(
             f"Thin: an interval that holds for all {family} tested effects of the report at once (Bonferroni); an "
@@ -74,9 +74,9 @@ def _paint(metric: Metric, rows: DataFrame, texts: Sequence[str], context: Conte
     ratio = bool((rows["scale"] == "ratio").all())
     labels = [[letters.fitted(context.effect(effect), 2.9)] for effect in rows["effect"]]
     family = int(rows["family_size"].iloc[0]) if len(rows) else 0
-    samples = _samples(family, margin, rows)
+    samples = _samples(family, margin, rows, context)
     left = sum(column_widths(["Effect"], labels)) + 0.1
-    head = f"{'Ratio' if ratio else 'Change'} [95%]"
+    head = f"{'Ratio' if ratio else 'Change'} [{context.level}]"
     width = left + _PLOT + max(letters.text_width(text, letters.SMALL, bold=True) for text in (*texts, head)) + 0.25
     top = 0.06 + key.ROW * len(key.rows(samples, _KEY)) + 0.36
     height = _ROW * max(1, len(rows))
@@ -110,10 +110,10 @@ def _label(metric: Metric, inches: float, *, ratio: bool) -> str:
     return letters.quantity(replace(metric, unit="") if ratio else metric, inches, before=before, after=after)
 
 
-def _samples(family: int, margin: float | None, rows: DataFrame) -> list[key.Sample]:
+def _samples(family: int, margin: float | None, rows: DataFrame, context: Context) -> list[key.Sample]:
     """What the marks of this figure mean: only those that it has."""
     samples = [
-        key.Sample("95% interval", _ONE, _POINT)
+        key.Sample(f"{context.level} interval", _ONE, _POINT)
         if rows["low"].notna().any()
         else key.Sample("estimate", marker=_POINT),
         key.Sample(f"adjusted p < {ALPHA}", marker=replace(_POINT, fill=SERIES[0])),
@@ -126,7 +126,7 @@ def _samples(family: int, margin: float | None, rows: DataFrame) -> list[key.Sam
 
 
 def _clipped(inner: tuple[float, float], reach: tuple[float, float], *, ratio: bool) -> tuple[float, float]:
-    """Limits that hold the 95% intervals, and of the longer ones no more than as much again on each side."""
+    """Limits that hold the shorter intervals, and of the longer ones no more than as much again on each side."""
     if ratio:
         low, high = _clipped(
             (math.log(inner[0]), math.log(inner[1])), (math.log(reach[0]), math.log(reach[1])), ratio=False
