@@ -2,7 +2,20 @@
 
 from jaxtyping import install_import_hook
 
-PACKAGE = ("data", "draws", "ensemble", "metrics", "network", "noise", "parameters", "train", "sae")
+PACKAGE = (
+    "incidental",
+    "optimisers",
+    "superposition",
+    "data",
+    "draws",
+    "ensemble",
+    "metrics",
+    "network",
+    "noise",
+    "parameters",
+    "train",
+    "sae",
+)
 FEATURES = ("features.matching", "features.responses")
 
 install_import_hook([f"polysem.{name}" for name in PACKAGE + FEATURES], "beartype.beartype")
