@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -87,16 +87,17 @@ def analyze(
     options = [MetricOptions(metric) if isinstance(metric, str) else metric for metric in metrics]
     _require_margins(options)
     runs = code_runs(frame, factors, block, [option.name for option in options], reference)
-    usable = {name: in_range(name, values) for name, values in runs.values.items()}
+    usable = {option.name: _usable(runs.values[option.name], option) for option in options}
     runs = replace(runs, values={name: values for name, (values, _) in usable.items()})
+    notes = [*_design_notes(runs), *copy_notes(runs)]
+    runs = runs.averaged([option.name for option in options if option.log])
     rng = np.random.default_rng(0) if rng is None else rng
-    notes = _design_notes(runs)
     planned = identify(runs.cells, runs.n_levels)
     effects = []
     for option in options:
-        values, said = _on_scale(runs.values[option.name], option)
+        values = np.log(runs.values[option.name]) if option.log else runs.values[option.name]
         effects.append(estimate_effects(runs, planned, option.name, values, log=option.log, confidence=confidence))
-        notes += [*usable[option.name][1], *said, *effects[-1].notes]
+        notes += [*usable[option.name][1], *effects[-1].notes]
     margins = {
         option.name: (margin, option.better)
         for option in options
@@ -158,14 +159,28 @@ def in_range(name: str, values: Floats) -> tuple[Floats, list[str]]:
     return values, notes
 
 
-def _on_scale(values: Floats, option: MetricOptions) -> tuple[Floats, list[str]]:
-    """Values on the scale of the analysis, NaN for what has no logarithm, which is said."""
-    if not option.log:
-        return values, []
-    positive = values > 0
-    lost = int((~positive & np.isfinite(values)).sum())
-    said = f"{option.name}: {lost} values are not positive, so have no logarithm, and are left out."
-    return np.log(np.where(positive, values, np.nan)), [said] if lost else []
+def _usable(values: Floats, option: MetricOptions) -> tuple[Floats, list[str]]:
+    """Values that can be analysed on the metric's scale, NaN elsewhere, and what was set aside."""
+    values, notes = in_range(option.name, values)
+    if option.log and (lost := int((values <= 0).sum())):
+        notes.append(f"{option.name}: {lost} values are not positive, so have no logarithm, and are left out.")
+        values = np.where(values > 0, values, np.nan)
+    return values, notes
+
+
+def copy_notes(runs: CodedRuns) -> Iterator[str]:
+    """What becomes of several runs of one cell and block."""
+    copies = runs.copies
+    if not (copies > 1).any():
+        return
+    yield (
+        f"{int((copies > 1).sum())} pairs of a cell and a {runs.block_name} have more than one run (up to "
+        f"{copies.max()}): {len(runs.cell)} runs are averaged to {len(copies)} values, on the scale of the analysis, "
+        "and every number rests on these. If the runs of a pair are copies of one run, remove them."
+    )
+    for name, partly in runs.partly_missing.items():
+        if partly:
+            yield f"{name}: in {partly} of these pairs some runs have no value; the mean is that of the others."
 
 
 def _design_notes(runs: CodedRuns) -> list[str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -51,6 +51,37 @@ class CodedRuns:
             "/".join(factor.labels[code] for factor, code in zip(self.factors, row, strict=True)) for row in self.cells
         ]
 
+    @property
+    def copies(self) -> Ints:
+        """Number of runs of each pair of a cell and a block that was run; empty where runs are independent."""
+        return np.empty(0, np.int64) if self.block is None else np.unique(self._pair, return_counts=True)[1]
+
+    @property
+    def partly_missing(self) -> Mapping[str, int]:
+        """Of each metric, the number of pairs of a cell and a block where some runs have a value and some have none."""
+        pair = np.unique(self._pair, return_inverse=True)[1]
+        counts = {name: np.bincount(pair, weights=np.isfinite(values)) for name, values in self.values.items()}
+        return {name: int(((count > 0) & (count < self.copies)).sum()) for name, count in counts.items()}
+
+    def averaged(self, log: Collection[str]) -> CodedRuns:
+        """One row for each cell and block: the mean of its runs that have a value, NaN where none has one.
+
+        Of the metrics in ``log`` it is the geometric mean of the positive values.
+        """
+        if self.block is None or (self.copies == 1).all():
+            return self
+        _, first, pair = np.unique(self._pair, return_index=True, return_inverse=True)
+        values = {
+            name: _geometric_means(runs, pair, len(first)) if name in log else _means(runs, pair, len(first))
+            for name, runs in self.values.items()
+        }
+        return replace(self, codes=self.codes[first], cell=self.cell[first], block=self.block[first], values=values)
+
+    @property
+    def _pair(self) -> Ints:
+        assert self.block is not None
+        return self.block * len(self.cells) + self.cell
+
     def cell_levels(self) -> pd.DataFrame:
         """One row per cell, one column per factor, in the factor's own values."""
         return pd.DataFrame(
@@ -89,6 +120,31 @@ def code_runs(
         block_labels=block_labels,
         values={name: _numbers(frame[name]) for name in metrics},
     )
+
+
+def _means(values: Floats, group: Ints, groups: int) -> Floats:
+    """Mean of the finite values of each group, NaN where there are none.
+
+    Summed as deviations from one value of the group, so that the mean of equal values is exactly their value.
+    """
+    values, group, one = _with_one_of_each(values, group, groups)
+    sums = np.bincount(group, weights=values - one[group], minlength=groups)
+    return np.asarray(one + sums / np.maximum(np.bincount(group, minlength=groups), 1))
+
+
+def _geometric_means(values: Floats, group: Ints, groups: int) -> Floats:
+    """Geometric mean of the positive finite values of each group, as ``_means``."""
+    values, group, one = _with_one_of_each(np.where(values > 0, values, np.nan), group, groups)
+    sums = np.bincount(group, weights=np.log(values) - np.log(one[group]), minlength=groups)
+    return np.asarray(one * np.exp(sums / np.maximum(np.bincount(group, minlength=groups), 1)))
+
+
+def _with_one_of_each(values: Floats, group: Ints, groups: int) -> tuple[Floats, Ints, Floats]:
+    """The finite values and their groups, and one value of each group, NaN where there is none."""
+    present = np.isfinite(values)
+    one = np.full(groups, np.nan)
+    one[group[present]] = values[present]
+    return values[present], group[present], one
 
 
 def _require_columns(frame: pd.DataFrame, factors: Sequence[str], block: str | None, metrics: Sequence[str]) -> None:

@@ -143,10 +143,3 @@ def _notes(runs: CodedRuns, metric: str, observed: Bools, lacking: int) -> Itera
             f"{metric}: {lacking} of {len(runs.block_labels)} blocks ({runs.block_name}) lack some cells; effects are "
             "estimated by regression within blocks, with standard errors from leaving out one block at a time."
         )
-    if runs.block is not None:
-        runs_of = np.bincount(runs.block * len(runs.cells) + runs.cell)
-        if shared := int((runs_of > 1).sum()):
-            yield (
-                f"{shared} pairs of a cell and a {runs.block_name} have more than one run (up to {runs_of.max()}); "
-                "these are averaged. If these are copies of one run, remove them."
-            )

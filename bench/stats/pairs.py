@@ -30,7 +30,7 @@ class Cells:
 
     @classmethod
     def of(cls, values: Floats, cell: Ints, block: Ints | None, n_cells: int) -> Cells:
-        """Summaries of the finite ``values``; runs of one cell and block are averaged in ``table``."""
+        """Summaries of the finite ``values``, of which a cell has at most one in a ``block``."""
         present = np.isfinite(values)
         values, cell = values[present], cell[present]
         n = np.bincount(cell, minlength=n_cells)
@@ -40,11 +40,8 @@ class Cells:
             sd = np.sqrt(squares / np.where(n > 1, n - 1.0, np.nan))
         table = None
         if block is not None:
-            shape = (int(block.max()) + 1, n_cells)
-            flat = block[present] * n_cells + cell
-            with np.errstate(invalid="ignore", divide="ignore"):
-                sums = np.bincount(flat, weights=values, minlength=shape[0] * n_cells)
-                table = (sums / np.bincount(flat, minlength=shape[0] * n_cells)).reshape(shape)
+            table = np.full((int(block.max()) + 1, n_cells), np.nan)
+            table[block[present], cell] = values
         samples = tuple(np.split(values[np.argsort(cell, kind="stable")], np.cumsum(n)[:-1]))
         magnitude = np.full(n_cells, np.abs(values).max(initial=0.0))
         return cls(n=n, mean=mean, sd=sd, table=table, samples=samples, magnitude=magnitude)

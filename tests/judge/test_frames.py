@@ -1,5 +1,7 @@
 """The columns of the result frames against pandas, scipy, statsmodels and arithmetic done another way."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,8 @@ from statsmodels.stats.multitest import multipletests
 
 from bench.judge.analysis import MetricOptions, analyze
 from bench.judge.cell_pairs import MOST_CELLS
+from bench.judge.claims.verdicts import judge_claims
+from bench.plan.claims import Claim, Comparison
 from bench.stats.ratio import ratio_of_means
 
 
@@ -216,4 +220,65 @@ def test_notes_are_made_only_where_they_are_true(frame):
     assert analyze(frame, ["a", "b"], "seed", ["loss"]).notes == ()
     twice = analyze(pd.concat([frame, frame]), ["a", "b"], "seed", ["loss"])
     (note,) = twice.notes
-    assert note.startswith("32 pairs of a cell and a seed have more than one run (up to 2)")
+    assert note.startswith("32 pairs of a cell and a seed have more than one run (up to 2): 64 runs are averaged to 32")
+
+
+FRAMES = ("cells", "contrasts", "anova", "pairwise", "equivalence", "omnibus", "diagnostics", "residuals", "trends")
+
+
+def assert_same(found, expected):
+    """Every result frame is the same up to rounding; of notes only those on copies differ."""
+    for name in FRAMES:
+        pd.testing.assert_frame_equal(getattr(found, name), getattr(expected, name), rtol=1e-9, atol=1e-12, obj=name)
+
+
+@pytest.mark.parametrize("scale", ["identity", "log"])
+@pytest.mark.parametrize("counts", [[3], [1, 2, 5]])
+def test_copies_of_runs_add_nothing(frame, scale, counts):
+    """A table of whose rows some occur several times gives the numbers of the table without them, all of them."""
+    options = [MetricOptions("loss", log=scale == "log", margin=0.2), MetricOptions("score")]
+    copies = frame.loc[np.repeat(frame.index, np.resize(counts, len(frame)))].sample(frac=1.0, random_state=1)
+    copies = copies.sort_values(["seed", "a", "b"], kind="stable").reset_index(drop=True)
+    once = analyze(frame, ["a", "b"], "seed", options)
+    found = analyze(copies, ["a", "b"], "seed", options)
+    assert_same(found, once)
+    assert any("if the runs of a pair are copies" in note.lower() for note in found.notes)
+
+
+@pytest.mark.parametrize("scale", ["identity", "log"])
+def test_several_runs_of_a_cell_and_seed_are_averaged_on_the_scale_of_the_analysis(frame, scale):
+    """Everything rests on means of the runs that have a value, of logarithms on a log scale; those lost are counted."""
+    rng = np.random.default_rng(3)
+    parts = [frame.assign(loss=frame["loss"] * np.exp(rng.normal(size=32))) for _ in range(3)]
+    parts[1].loc[[4, 9], "loss"] = np.nan
+    parts[2].loc[[4, 20], "loss"] = np.inf
+    for part in parts:
+        part.loc[7, "loss"] = np.nan
+    options = [MetricOptions("loss", log=scale == "log")]
+    stacked = pd.concat([part["loss"].replace(np.inf, np.nan) for part in parts], axis=1)
+    means = np.exp(np.log(stacked).mean(axis=1)) if scale == "log" else stacked.mean(axis=1)
+    expected = analyze(frame.assign(loss=means), ["a", "b"], "seed", options)
+    found = analyze(pd.concat(parts, ignore_index=True), ["a", "b"], "seed", options)
+    assert_same(found, expected)
+    assert "loss: in 3 of these pairs some runs have no value; the mean is that of the others." in found.notes
+    assert "loss: 7 of 96 runs have no finite value and are left out." in found.notes
+
+
+def test_copies_of_runs_change_no_verdict(frame):
+    """Claims rest on the same means as the effects, whatever the number of copies."""
+    comparison = Comparison(({"b": "u"}, {"b": "v"}), (-1.0, 1.0))
+    claims = [
+        Claim("up", "It rises.", "loss", "difference", (comparison,), "increase", scale=scale, measure=measure)
+        for scale in ("identity", "log")
+        for measure in ("mean", "spread")
+    ]
+    claims = [replace(claim, id=f"{claim.scale} {claim.measure}") for claim in claims]
+    rng = np.random.default_rng(4)
+    parts = [frame.assign(loss=frame["loss"] * np.exp(0.1 * rng.normal(size=32))) for _ in range(2)]
+    found = judge_claims(pd.concat([*parts, parts[0]]), ["a", "b"], claims).claims.set_index("claim")
+    first, second = parts[0]["loss"], parts[1]["loss"]
+    for scale, means in {"identity": (2 * first + second) / 3, "log": np.cbrt(first**2 * second)}.items():
+        own = [claim for claim in claims if claim.scale == scale]
+        expected = judge_claims(frame.assign(loss=means), ["a", "b"], own).claims.set_index("claim")
+        for name in ("estimate", "p_support", "p_refute", "n"):
+            np.testing.assert_allclose(found.loc[expected.index, name], expected[name], rtol=1e-9)

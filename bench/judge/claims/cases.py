@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -96,19 +96,20 @@ def gather(frame: pd.DataFrame, factors: Sequence[str], claims: Sequence[Claim])
     metrics = list(dict.fromkeys(claim.metric for claim in claims))
     runs = code_runs(frame, factors, SEED, metrics)
     cases = Cases(runs, identify(runs.cells, runs.n_levels), ())
+    usable = {metric: in_range(metric, runs.values[metric])[0] for metric in metrics}
     tables = {}
-    for metric in metrics:
-        usable, _ = in_range(metric, runs.values[metric])
-        table = Cells.of(usable, runs.cell, runs.block, len(runs.cells)).table
+    for metric, scale in dict.fromkeys((claim.metric, claim.scale) for claim in claims):
+        averaged = replace(runs, values={metric: usable[metric]}).averaged([metric] if scale == "log" else [])
+        table = Cells.of(averaged.values[metric], averaged.cell, averaged.block, len(runs.cells)).table
         assert table is not None  # the seeds are the blocks
-        tables[metric] = table
+        tables[metric, scale] = table
     found = []
     for claim in claims:
         placed = [cases.place(comparison) for comparison in claim.comparisons]
         told = [entry for entry in placed if entry is not None]
         assumed = tuple(dict.fromkeys(term for entry in told for term in entry.assumes))
         weights = np.array([entry.weights for entry in told]) if len(told) == len(placed) else None
-        found.append(Case(claim, tables[claim.metric], weights, assumed))
+        found.append(Case(claim, tables[claim.metric, claim.scale], weights, assumed))
     return Cases(runs, cases.design, tuple(found))
 
 
