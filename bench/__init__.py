@@ -217,26 +217,30 @@ def report(run: str | Path | None = None, *, confidence: float = 0.95, out: str 
 def accept(run: str | Path | None = None, to: str | Path | None = None, *, out: str | Path = REPORTS) -> Path:
     """Make a finished run the baseline that later ones are compared with; returns the path of its CSV.
 
-    ``to``: where to; by default the file that the suite names in ``[baseline]``, else ``baselines/<suite>.csv`` under
-    ``out``. A manifest with the CSV's checksum is written beside it; both belong into version control.
+    ``to``: where to; by default the file that the suite names in ``[baseline]``, if that is inside the project (the
+    current directory, or the nearest folder above it with a pyproject.toml or .git) or ``out``, else
+    ``baselines/<suite>.csv`` under ``out``. A manifest with the CSV's checksum is written beside it; both belong into
+    version control.
 
         >>> bench.accept("full_factorial")
         PosixPath('reports/baselines/full_factorial.csv')
 
     Raises:
-        bench.errors.BenchError: there is no such run, it is unfinished, or the files cannot be written.
+        bench.errors.BenchError: there is no such run, it is unfinished, its suite names a file elsewhere, or the files
+            cannot be written.
     """
     from bench.execute import baseline
     from bench.execute.run import find as find_run
 
     found = find_run(run, Path(out))
-    return baseline.accept(found, baseline.default_path(found) if to is None else Path(to))
+    return baseline.accept(found, baseline.own_path(found, Path(out)) if to is None else Path(to))
 
 
 def compare(
     run: str | Path | None = None,
     baseline: str | Path | None = None,
     *,
+    suite: str | Path | None = None,
     strict: bool = False,
     more_seeds: int | None = None,
     out: str | Path = REPORTS,
@@ -247,30 +251,34 @@ def compare(
     ``run`` and ``out`` as in ``load``. ``baseline``: a file that ``accept`` wrote, a published table of means (CSV with
     a column per factor, ``metric``, ``mean``, ``std``, ``n``), or another run; by default where ``accept`` writes to.
     ``strict`` also fails what is not shown to be no worse by its margin. ``more_seeds``: if the suite's own seeds leave
-    something undecided, run so many more and look again; the error of both looks together stays at 5 %, provided that
-    the number was chosen beforehand (best in the suite: ``[baseline] more_seeds``). ``report.outcome`` is the verdict,
-    ``report.data["changes"]`` the table. A worker process is started for further seeds, as by ``run``.
+    something undecided, so many more are run and looked at; the error of both looks together stays at 5 %, provided
+    that the number was chosen beforehand (best in the suite: ``[baseline] more_seeds``). They are run only where
+    ``suite`` is the file of the run's suite, by worker processes, as by ``run``: a stored run is data, and nothing that
+    it names is imported. ``report.outcome`` is the verdict, ``report.data["changes"]`` the table.
 
         >>> bench.compare("full_factorial").outcome
         'passed'
 
     Raises:
-        bench.errors.BenchError: there is no such run or baseline, it was changed, or the two cannot be compared.
+        bench.errors.BenchError: there is no such run or baseline, it was changed, the two cannot be compared, or
+            ``suite`` is another one.
     """
     from bench.execute import baseline as baselines
     from bench.execute.coordinate import execute
-    from bench.execute.run import create
+    from bench.execute.run import continue_run
     from bench.execute.run import find as find_run
     from bench.present.compared import build, further_seeds
 
     found = find_run(run, Path(out))
     old = baselines.load(baselines.default_path(found) if baseline is None else baseline, Path(out))
     planned = found.suite.baseline.more_seeds if more_seeds is None else more_seeds
+    if suite is not None:
+        continue_run(found, check(suite))  # another suite is refused also where no seeds are needed
     first = build(found, old, strict=strict, more_seeds=planned)
-    if planned is None or not first.wants_more_seeds:
+    if suite is None or planned is None or not first.wants_more_seeds:
         return first
-    suite = check(found.suite.path, seeds=further_seeds(found, old, planned))
-    execute(suite, create(suite, found.folder.parent), on_progress=progress)
+    loaded = check(suite, seeds=further_seeds(found, old, planned))
+    execute(loaded, continue_run(found, loaded), on_progress=progress)
     return build(find_run(found.folder, Path(out)), old, strict=strict, more_seeds=planned)
 
 
@@ -295,10 +303,12 @@ def calibrate_gate(
     from bench.execute.run import find as find_run
     from bench.judge.gate.calibration import calibrate_gate as calibrate
     from bench.judge.gate.calibration import gated_values
+    from bench.plan.extends import read_extended
     from bench.present import gate_rates
     from bench.present.compared import rules
 
-    found = find_run(check(run).name if str(run).endswith(".toml") and run is not None else run, Path(out))
+    named = run if run is None or not str(run).endswith(".toml") else read_extended(run).data.get("name")
+    found = find_run(named, Path(out))
     gated = gated_values(of_run(found), rules(found.suite))
     rates = calibrate(gated, np.random.default_rng(random_seed), repetitions=repetitions)
     gate_rates.store(found, rates)

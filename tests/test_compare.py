@@ -183,7 +183,137 @@ def test_new_and_removed_cells_and_metrics_are_listed(lab: Lab) -> None:
     points = report.sections[0].points
     assert "New cells, not in the baseline: 2.0/plain and 2.0/rich." in points
     assert "Cells of the baseline that are not run any more: 0.0/plain and 0.0/rich." in points
-    assert set(report.data["changes"]["where"]) == {"1.0/plain", "1.0/rich"}
+    verdicts = report.data["changes"].groupby("where")["verdict"].unique().map(list).to_dict()
+    assert verdicts == {name: ["identical"] for name in ("1.0/plain", "1.0/rich")} | {
+        name: ["not measured"] for name in ("0.0/plain", "0.0/rich")
+    }
+
+
+ABSENT = {
+    "a level": lambda text: text.replace("[0.0, 1.0]", "[1.0]"),
+    "a level that is called otherwise now": lambda text: text.replace("[0.0, 1.0]", "[1.0, 1e-9]"),
+    "a factor": lambda text: text.replace('diet = ["plain", "rich"]', ""),
+    "cells that a design leaves out": lambda text: (
+        text + '\n[[exclude]]\nwhere = { dose = 0, diet = "rich" }\nreason = "costly"\n'
+    ),
+    "seeds": lambda text: text.replace("seeds = 8", "seeds = 6"),
+}
+
+
+@pytest.mark.parametrize("change", ABSENT.values(), ids=ABSENT)
+@pytest.mark.parametrize("unit", ["cells", "effects"])
+def test_what_is_not_run_any_more_is_not_passed(lab: Lab, change: Callable[[str], str], unit: str) -> None:
+    """Whatever the baseline has and the run has not is not measured: exit code 4, and 1 if each must be shown."""
+    path = accepted(lab)
+    less = lab.suite("less", seeds=8)
+    less.write_text(change(less.read_text()) + f'{MARGINS}\n[baseline]\ncompare = "{unit}"\n')
+    bench.run(less, out=lab.out, executor="serial")
+    report = bench.compare("less", path, out=lab.out)
+    assert "not measured" in set(report.data["changes"]["verdict"])
+    assert (report.outcome, report.exit_code) == ("inconclusive", Exit.INCONCLUSIVE)
+    assert any("not run" in point for point in report.sections[0].points)
+    assert bench.compare("less", path, strict=True, out=lab.out).exit_code is Exit.REGRESSION
+    assert "error" in junit.render(report)
+
+
+@pytest.mark.parametrize(
+    ("change", "removed"),
+    [
+        ("a level", '"0.0/plain", "0.0/rich"'),
+        ("a level", "{ dose = 0 }"),
+        ("a level", '{ dose = [0, 7], diet = ["plain", "rich"] }'),
+        ("a level", '{ dose = 0.0, metric = "score" }, { dose = 0.0, metric = "loss" }'),
+        ("a factor", '{ diet = "rich" }'),
+        ("seeds", "{ seed = [6, 7] }"),
+        ("seeds", '{ seed = 6 }, { seed = 7, metric = ["score", "loss"] }'),
+    ],
+)
+def test_what_the_suite_says_was_removed_is_not_missed(lab: Lab, change: str, removed: str) -> None:
+    """Names of cells, or tables of levels, metrics and seeds, excuse what they name, and no more than that."""
+    path = accepted(lab)
+    less = lab.suite("less", seeds=8)
+    less.write_text(f"{ABSENT[change](less.read_text())}{MARGINS}\n[baseline]\nremoved = [{removed}]\n")
+    bench.run(less, out=lab.out, executor="serial")
+    report = bench.compare("less", path, out=lab.out)
+    assert (report.outcome, report.exit_code) == ("passed", Exit.OK)
+    assert set(report.data["changes"]["verdict"]) == {"identical"}
+    assert any(point.startswith("Not run any more, as the suite says: ") for point in report.sections[0].points)
+    part = (
+        removed.rpartition('", "')[0] + '"' if removed.startswith('"') else '{ dose = 0, diet = "plain" }, { seed = 6 }'
+    )
+    less.write_text(less.read_text().replace(removed, part))
+    bench.run(less, out=lab.out, executor="serial")
+    assert bench.compare("less", path, out=lab.out).exit_code is Exit.INCONCLUSIVE
+
+
+def test_removed_excuses_no_change_of_what_is_run(lab: Lab) -> None:
+    """A cell that is called removed and is run nevertheless is compared, and the needless entry is named."""
+    path = accepted(lab, margins=f"{MARGINS}\n[baseline]\nremoved = [{{ dose = 1 }}]\n")
+    assert bench.compare("diets", out=lab.out).outcome == "passed"
+    plant(path, lambda frame: wobble(frame, -2.0, where="dose == 1"))
+    report = bench.compare("diets", out=lab.out)
+    assert report.outcome == "regression"
+    assert any("nothing of the kind is missing" in point and "dose" in point for point in report.sections[0].points)
+
+
+def test_a_metric_that_is_gone_is_not_measured(lab: Lab) -> None:
+    """A metric of the baseline that the experiment has no more is missed in every cell, unless the suite says why."""
+    path = accepted(lab)
+    plant(path, lambda frame: frame.assign(gone=1.0))
+    manifest = path.with_suffix(".json")
+    stored = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(stored | {"metrics": ["score", "loss", "gone"]}))
+    report = bench.compare("diets", out=lab.out)
+    assert (report.outcome, report.exit_code) == ("inconclusive", Exit.INCONCLUSIVE)
+    assert "Metrics of the baseline that are not measured any more: gone." in report.sections[0].points
+    suite = lab.folder / "diets.toml"
+    text = suite.read_text()
+    for table in ('removed = ["gone"]', 'removed = [{ metric = "gone" }]', 'metrics = ["score", "loss"]'):
+        suite.write_text(f"{text}\n[baseline]\n{table}\n")
+        bench.run(suite, out=lab.out, executor="serial")
+        assert bench.compare("diets", path, out=lab.out).outcome == "passed"
+
+
+def test_published_means_of_what_is_not_run_are_not_measured(lab: Lab) -> None:
+    """A row of a published table without a cell or metric beside it does not let the gate pass."""
+    accepted(lab)
+    table = lab.folder / "post.csv"
+    wide = bench.load("diets", wide=True, out=lab.out)
+    cells = wide.groupby(["dose", "diet"], observed=True)["score"].agg(mean="mean", std="std", n="count").reset_index()
+    cells = cells.assign(metric="score", std=1e-3)
+    more = cells.head(1).assign(dose=9.0)
+    for rows, outcome in ((cells, "passed"), (pd.concat([cells, more]), "inconclusive")):
+        rows.to_csv(table, index=False)
+        suite = lab.folder / "wide.toml"
+        text = (
+            (lab.folder / "diets.toml").read_text().replace('"diets"', '"wide"').replace("margin = 0.5", "margin = 9.0")
+        )
+        suite.write_text(f'{text}\n[baseline]\nfile = "{table.name}"\n')
+        bench.run(suite, out=lab.out, executor="serial")
+        assert bench.compare("wide", out=lab.out).outcome == outcome
+
+
+def test_seeds_of_a_second_look_are_awaited(lab: Lab) -> None:
+    """Seeds that the suite plans to run if the first are undecided are not missed before; others are."""
+    path = accepted(lab, seeds=8)
+    less = lab.suite("less", seeds=4)
+    for more, outcome in ((4, "passed"), (3, "inconclusive")):
+        suite = f"{lab.suite('less', seeds=4).read_text()}{MARGINS}\n[baseline]\nmore_seeds = {more}\n"
+        less.write_text(suite)
+        bench.run(less, out=lab.out, executor="serial")
+        assert bench.compare("less", path, out=lab.out).outcome == outcome
+
+
+def test_one_shared_seed_is_one(lab: Lab) -> None:
+    """Of one seed that both have it is said that it is one, and which; runs are compared as independent."""
+    path = accepted(lab, seeds=4)
+    bench.run(lab.suite("other", seeds=[3, 7, 8, 9]), out=lab.out, executor="serial")
+    report = bench.compare("other", path, out=lab.out)
+    notes = " ".join(report.sections[0].points)
+    assert "share one seed only, 3, too few to pair by" in notes
+    assert "share no seeds" not in notes
+    bench.run(lab.suite("others", seeds=[6, 7, 8, 9]), out=lab.out, executor="serial")
+    assert "share no seeds" in " ".join(bench.compare("others", path, out=lab.out).sections[0].points)
 
 
 def test_another_experiment_is_refused(lab: Lab) -> None:
@@ -238,13 +368,18 @@ def test_more_seeds_are_run_for_a_second_look(lab: Lab) -> None:
     suite = lab.folder / "less.toml"
     suite.write_text((lab.folder / "diets.toml").read_text().replace('"diets"', '"less"').replace("= 12", "= 6"))
     bench.run(suite, out=lab.out, executor="serial")
-    report = bench.compare("less", path, more_seeds=6, strict=True, out=lab.out)
+    first = bench.compare("less", path, more_seeds=6, out=lab.out)
+    assert (first.look.number, set(first.data["changes"]["n"])) == (1, {6})
+    assert "bench compare RUN --suite SUITE" in " ".join(first.sections[0].text)
+    report = bench.compare("less", path, suite=suite, more_seeds=6, strict=True, out=lab.out)
     assert (report.look.number, report.look.of) == (2, 2)
     assert report.look.alpha < 0.05
     assert set(report.data["changes"]["n"]) == {12}
     run = find("less", lab.out)
     with pytest.raises(BenchError, match="0 seeds that the run does not have"):
         compared.further_seeds(run, baseline.load(path), 6)
+    with pytest.raises(BenchError, match="is not the suite"):
+        bench.compare("less", path, suite=lab.suite("diets", seeds=6), more_seeds=6, out=lab.out)
 
 
 def test_junit_has_a_case_per_metric_and_cell(lab: Lab) -> None:

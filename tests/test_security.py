@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import re
 import subprocess
@@ -11,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 
 import bench
@@ -21,7 +23,7 @@ from bench.plan.suite import load
 from bench.present.render import html, markdown, terminal
 
 if TYPE_CHECKING:
-    from tests.conftest import Lab
+    from tests.conftest import Commands, Lab
 
 ROOT = Path(__file__).parents[1]
 RUNS_CODE = {"pickle", "_pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "yaml"}
@@ -113,6 +115,111 @@ def test_links_in_the_folder_of_a_run_lead_nowhere(lab: Lab, monkeypatch: pytest
         cli.main()
     assert stop.value.code == 2
     assert (elsewhere / "precious").read_text() == "thesis"
+
+
+@pytest.fixture
+def foreign(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with the folder of a stranger's run, whose files name a module that leaves a mark when imported."""
+    suite = lab.suite("stranger", seeds=[3, 7, 9, 11])
+    suite.write_text(suite.read_text() + "[metrics]\nscore = { margin = 0.001 }\n[baseline]\nmore_seeds = 2\n")
+    bench.run(suite, out=lab.out, executor="serial")
+    project = lab.folder / "project"
+    project.mkdir()
+    (project / "pyproject.toml").touch()
+    folder = project / "reports" / "stranger"
+    (lab.out / "stranger").rename(folder.parent.mkdir() or folder)
+    trap = f"open({str(lab.folder / 'owned')!r}, 'w').close()\nEXPERIMENT = None\n"
+    for place in (project, lab.folder, folder):
+        (place / "trap_of_a_stranger.py").write_text(trap)
+    text = suite.read_text().replace("lab_of_a_user", "trap_of_a_stranger")
+    for place in (suite, folder / "suite.toml"):
+        place.write_text(text)
+    stored = json.loads((folder / "run.json").read_text())
+    stored |= {"reference": "trap_of_a_stranger:EXPERIMENT", "path": str(folder / "suite.toml")}
+    (folder / "run.json").write_text(json.dumps(stored))
+    monkeypatch.chdir(project)
+    return folder
+
+
+def test_a_run_is_data_for_every_command(foreign: Path, lab: Lab, command: Commands) -> None:
+    """Whatever a run's folder names, no command that reads it imports it, not even for a second look."""
+    assert command("baseline", "accept", "stranger", "--to", "old.csv")[0] == 0
+    table = pd.read_csv("old.csv").assign(seed=lambda rows: rows["seed"] + 1)
+    text = table.to_csv(index=False, lineterminator="\n")
+    Path("old.csv").write_text(text)
+    manifest = json.loads(Path("old.json").read_text())
+    Path("old.json").write_text(json.dumps(manifest | {"sha256": hashlib.sha256(text.encode()).hexdigest()}))
+    for arguments, code in (
+        (("compare", "stranger", "--baseline", "old.csv"), 4),
+        (("compare", foreign, "--baseline", "old.csv", "--strict"), 1),
+        (("compare", "stranger", "--baseline", "old.csv", "--more-seeds", 2, "--format", "json"), 4),
+        (("report", "stranger"), 0),
+        (("report", "--compare", "stranger", foreign), 0),
+        (("report", "stranger", "--format", "html"), 0),
+        (("export", "stranger", "--wide"), 0),
+        (("runs",), 0),
+        (("doctor", "stranger", "--mend"), 0),
+        (("calibrate", "stranger", "--repetitions", 20), 0),
+        (("calibrate", foreign / "suite.toml", "--repetitions", 20), 0),
+        (("baseline", "accept", "stranger"), 0),
+    ):
+        found, _, error = command(*arguments)
+        assert (arguments, found, error) == (arguments, code, error)
+    done = subprocess.run(
+        [sys.executable, "-m", "polysem.features", "stranger"], capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr
+    assert "trap_of_a_stranger" not in sys.modules
+    assert not (lab.folder / "owned").exists()
+
+
+@pytest.mark.parametrize(
+    "way", ["absolute", "dots", "name", "a link to a folder", "a link to a file", "a folder elsewhere"]
+)
+def test_a_baseline_is_written_inside_the_project(foreign: Path, lab: Lab, command: Commands, way: str) -> None:
+    """Where a run's folder says, its baseline goes only if that is in the project; ``--to`` goes anywhere."""
+    elsewhere = lab.folder / "elsewhere"
+    elsewhere.mkdir()
+    stored = json.loads((foreign / "run.json").read_text())
+    name: object = "stranger"
+    if way == "absolute":
+        stored["baseline"]["file"] = str(elsewhere / "a.csv")
+    elif way == "dots":
+        stored["baseline"]["file"] = "../../../elsewhere/a.csv"
+    elif way == "name":
+        stored["name"] = "../../../elsewhere/a"
+    elif way == "a link to a folder":
+        Path("reports/baselines").symlink_to(elsewhere)
+    elif way == "a link to a file":
+        Path("reports/baselines").mkdir()
+        (elsewhere / "a.csv").write_text("thesis")
+        Path("reports/baselines/stranger.csv").symlink_to(elsewhere / "a.csv")
+    else:
+        name = foreign.rename(elsewhere / "stranger")
+    (Path(str(name)) if way == "a folder elsewhere" else foreign).joinpath("run.json").write_text(json.dumps(stored))
+    before = sorted(path.name for path in elsewhere.iterdir())
+    code, _, error = command("baseline", "accept", name)
+    assert code == 2
+    assert "outside the project" in error
+    assert "--to" in error
+    assert sorted(path.name for path in elsewhere.iterdir()) == before
+    assert command("baseline", "accept", name, "--to", elsewhere / "meant.csv")[0] == 0
+    assert (elsewhere / "meant.csv").is_file()
+
+
+def test_a_baseline_replaces_baselines_only(foreign: Path, command: Commands) -> None:
+    """No other file of the project is replaced, also not by the manifest that goes beside a baseline."""
+    Path("package.json").write_text('{"name": "precious"}')
+    Path("table.csv").write_text("a,b\n")
+    stored = json.loads((foreign / "run.json").read_text())
+    for file in ("../../package.csv", "../../table.csv", "run.csv"):
+        stored["baseline"]["file"] = file
+        (foreign / "run.json").write_text(json.dumps(stored))
+        code, _, error = command("baseline", "accept", "stranger")
+        assert code == 2
+        assert "no baseline that bench accepted" in error
+    assert Path("package.json").read_text() == '{"name": "precious"}'
+    assert Path("table.csv").read_text() == "a,b\n"
 
 
 MARKUP = "<script>alert(1)</script>"

@@ -46,12 +46,20 @@ def compare(
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail unless each metric is shown to be no worse by its margin.")
     ] = False,
+    suite: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="SUITE",
+            help="The run's suite file: lets a planned second look run its seeds. It imports the suite's experiment.",
+            show_default=False,
+        ),
+    ] = None,
     more_seeds: Annotated[
         int | None,
         typer.Option(
             metavar="N",
             min=1,
-            help="Planned beforehand: run N more seeds if undecided, and look again.",
+            help="Planned beforehand: N more seeds if undecided, and a second look; run with --suite.",
             show_default=False,
         ),
     ] = None,
@@ -70,7 +78,9 @@ def compare(
     from bench.present.render import github, junit
 
     with ProgressDisplay("more seeds") as progress:
-        found = bench.compare(name, baseline, strict=strict, more_seeds=more_seeds, out=out, progress=progress)
+        found = bench.compare(
+            name, baseline, suite=suite, strict=strict, more_seeds=more_seeds, out=out, progress=progress
+        )
     if form is CompareFormat.GITHUB:
         append_summary(github.summary(found))
         emit(github.commands(found), output)
@@ -101,7 +111,7 @@ def accept(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="By default the suite's [baseline] file, else DIR/baselines/SUITE.csv.",
+            help="By default the suite's [baseline] file, inside the project, else DIR/baselines/SUITE.csv.",
             show_default=False,
         ),
     ] = None,

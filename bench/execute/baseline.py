@@ -28,6 +28,7 @@ SCHEMA = 1
 """Version of what an accepted baseline holds."""
 ID = "parameters"
 """The column that tells cells apart by what they run: a hash of the parameters that differ from their defaults."""
+_PROJECT = ("pyproject.toml", ".git")
 _MEANS = ("metric", "mean", "std", "n")
 
 
@@ -96,12 +97,31 @@ def of_run(run: Run) -> Baseline:
 
 
 def default_path(run: Run) -> Path:
-    """Where the baseline of a run is kept: in the file that its suite names, else beside the folders of runs."""
+    """Where the baseline of a run is: in the file that its suite names, else beside the folders of runs."""
     suite = run.suite
     if suite.baseline.file is not None:
         path, here = (suite.path.parent / suite.baseline.file).resolve(), Path.cwd()
         return path.relative_to(here) if path.is_relative_to(here) else path
     return run.folder.parent / "baselines" / f"{suite.name}.csv"
+
+
+def own_path(run: Run, out: Path = REPORTS) -> Path:
+    """``default_path``, if that may be written: links followed, it is inside the project or the folder ``out`` of runs.
+
+    A run's folder says where, and may be anyone's. The project is the nearest folder above the current one that has a
+    pyproject.toml or .git, else the current one.
+
+    Raises:
+        BenchError: it is elsewhere.
+    """
+    path, here = default_path(run), Path.cwd()
+    project = next((at for at in (here, *here.parents) if any((at / name).exists() for name in _PROJECT)), here)
+    if not any(path.resolve().is_relative_to(folder.resolve()) for folder in (project, out)):
+        raise BenchError(
+            f"{run.folder} asks for its baseline to be written to {path}, outside the project {project}.",
+            hint=f"If that is meant: bench baseline accept {run.folder} --to {path}",
+        )
+    return path
 
 
 def accept(run: Run, path: Path) -> Path:
@@ -119,9 +139,7 @@ def accept(run: Run, path: Path) -> Path:
         )
     if path.suffix != ".csv":
         raise BenchError(f"{path} is not the name of a CSV file.", hint="Give --to a name that ends in .csv.")
-    if path.exists() and not _manifest(path).is_file():
-        hint = "Name another file with --to, or remove this one."
-        raise BenchError(f"{path} is there already, and is no baseline that bench accepted.", hint=hint)
+    _require_replaceable(path)
     assert found.origin is not None
     order = [*found.origin.factors, "seed"]
     text = found.frame.sort_values(order, kind="stable").to_csv(index=False, lineterminator="\n")
@@ -131,6 +149,18 @@ def accept(run: Run, path: Path) -> Path:
     replace(path, text)
     replace(_manifest(path), json.dumps(sealed.model_dump(mode="json"), indent=1) + "\n")
     return path
+
+
+def _require_replaceable(path: Path) -> None:
+    """Refuse to replace what is no baseline: a table, or any other JSON file of the same name."""
+    there = [entry for entry in (path, _manifest(path)) if entry.exists() or entry.is_symlink()]
+    try:
+        replaceable = not there or (len(there) == 2 and bool(_read_manifest(_manifest(path))))
+    except BenchError:
+        replaceable = False
+    if not replaceable:
+        hint = "Name another file with --to, or remove this one."
+        raise BenchError(f"{there[0]} is there already, and is no baseline that bench accepted.", hint=hint)
 
 
 def load(given: str | Path, out: Path = REPORTS) -> Baseline:

@@ -155,6 +155,20 @@ def create(suite: Suite, out: Path = REPORTS, *, fresh: bool = False) -> Run:
     return Run(folder, suite, datetime.now(UTC))
 
 
+def continue_run(run: Run, suite: Suite) -> Run:
+    """The stored ``run``, to be continued with the seeds of ``suite``, which must otherwise be the suite it was run by.
+
+    Raises:
+        BenchError: it is another suite.
+    """
+    if (suite.digest, suite.reference) != (run.suite.digest, run.suite.reference):
+        raise BenchError(
+            f"{suite.path} is not the suite that {run.folder} was last run by.",
+            hint="Name the file of its suite; if it was changed since, run it first: bench run SUITE.",
+        )
+    return Run(run.folder, suite, datetime.now(UTC))
+
+
 def store(run: Run, suite: Suite, *, results: int = 0) -> None:
     """Write down that ``suite`` is what ``run`` plans from now on; its folder must be locked.
 

@@ -18,9 +18,12 @@ class BaselineSettings:
     """Those that are compared; None for all."""
     sd: Literal["sample", "population"] = "sample"
     more_seeds: int | None = None
+    removed: tuple[str | Mapping[str, Any], ...] = ()
+    """What the baseline has and a run need not: names of cells or metrics, or tables of levels, metrics and seeds."""
 
 
 def baseline_settings(table: Mapping[str, Any]) -> BaselineSettings:
     """The settings of a well-formed table ``[baseline]``."""
     metrics = table.get("metrics")
-    return BaselineSettings(**{**table, "metrics": None if metrics is None else tuple(metrics)})
+    lists = {"metrics": None if metrics is None else tuple(metrics), "removed": tuple(table.get("removed", ()))}
+    return BaselineSettings(**{**table, **lists})

@@ -129,6 +129,11 @@ class BaselineTable(_Strict):
     more_seeds: int | None = Field(
         None, ge=1, le=MAX_SEEDS, description="How many further seeds `bench compare` runs if the first are undecided."
     )
+    removed: list[str | Annotated[dict[str, Any], Field(min_length=1)]] = Field(
+        [],
+        description="What the baseline has and is not run any more: names of cells or metrics, or tables of levels, "
+        'of "metric" or of "seed": ["l1/gelu", { act = ["gelu", "selu"] }, { metric = "loss", seed = [8, 9] }].',
+    )
 
 
 class SequentialTable(_Strict):

@@ -47,15 +47,17 @@ class GateReport(Report):
 def build(run: Run, old: Baseline, *, strict: bool = False, more_seeds: int | None = None) -> GateReport:
     """Compare ``run`` as it is stored now with a baseline, by the rules of its suite.
 
-    ``more_seeds``: how many further seeds are planned for a second look if the first is undecided.
+    ``more_seeds``: how many further seeds are planned for a second look if the first is undecided, if not as many as
+    the suite says.
 
     Raises:
         BenchError: the two cannot be compared.
     """
     suite, new = run.suite, of_run(run)
-    now = look(len(suite.declared_seeds), more_seeds, len(suite.seeds))
-    settings = suite.baseline
-    comparison = compare(old, new, rules(suite), unit=settings.compare, sd=settings.sd, alpha=now.alpha)
+    more = suite.baseline.more_seeds if more_seeds is None else more_seeds
+    now = look(len(suite.declared_seeds), more, len(suite.seeds))
+    awaited = _only_in(old, run)[:more] if more and now.number < now.of else []
+    comparison = compare(old, new, rules(suite), suite.baseline, alpha=now.alpha, awaited=awaited)
     return _report(run, old, new, comparison, now, strict=strict)
 
 
@@ -68,13 +70,18 @@ def further_seeds(run: Run, old: Baseline, more: int) -> list[int]:
     seeds = list(run.suite.seeds)
     if old.kind == "means":
         return [*seeds, *range(max(seeds) + 1, max(seeds) + 1 + more)]
-    further = sorted(set(old.frame["seed"]) - set(seeds))[:more]
+    further = _only_in(old, run)[:more]
     if len(further) < more:
         raise BenchError(
             f"{old.source} has {len(further)} seeds that the run does not have, and {more} more were planned.",
             hint="Accept a baseline with more seeds: bench run SUITE --seeds N, then bench baseline accept.",
         )
-    return [*seeds, *map(int, further)]
+    return [*seeds, *further]
+
+
+def _only_in(old: Baseline, run: Run) -> list[int]:
+    """The seeds of a baseline that ``run`` does not have."""
+    return sorted(map(int, set(old.frame["seed"]) - set(run.suite.seeds))) if old.kind == "seeds" else []
 
 
 def rules(suite: Suite) -> list[MetricOptions]:
@@ -130,7 +137,7 @@ def _ordered(changes: pd.DataFrame) -> pd.DataFrame:
 
 def _table(changes: pd.DataFrame, labels: Mapping[str, str], alpha: float) -> Table:
     shown = changes.assign(
-        label=changes["metric"].map(labels),
+        label=[labels.get(name, name) for name in changes["metric"]],
         headline=~changes["verdict"].isin(["identical", "equivalent"]),
         survives=changes["alarm"].astype(bool),
     )

@@ -10,6 +10,7 @@ from typing import Any
 from pandas import DataFrame
 
 from bench.execute.baseline import Baseline, Origin
+from bench.judge.gate.absent import Absence
 from bench.judge.gate.compare import Comparison, Outcome
 from bench.judge.looks import Look
 from bench.present import numbers
@@ -56,7 +57,7 @@ def looks(now: Look, outcome: Outcome) -> Iterator[str]:
         return
     yield f"Look {now.number} of {now.of} that were planned, judged at the {now.alpha:.3g} that it may spend."
     if now.number == 1 and outcome == "inconclusive":
-        yield "The second look, with more seeds, is still to come."
+        yield "The second look, with more seeds, is still to come: bench compare RUN --suite SUITE takes it."
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def findings(changes: DataFrame, labels: Mapping[str, str], *, strict: bool) -> 
     """Every row of ``Comparison.changes`` in words."""
     for row in changes.to_dict("records"):
         yield Finding(
-            metric=labels[row["metric"]],
+            metric=labels.get(row["metric"], row["metric"]),
             where=row["where"],
             verdict=row["verdict"],
             fails=bool(row["alarm"] or (strict and not row["noninferior"])),
@@ -115,15 +116,34 @@ def diverged(old: Baseline, new: Baseline) -> Iterator[str]:
 
 def not_compared(comparison: Comparison) -> Iterator[str]:
     """New, removed and changed cells and metrics."""
+    lacking, removed = comparison.absences.lacking, comparison.absences.removed
     kinds = {
         "New cells, not in the baseline": comparison.new_cells,
-        "Cells of the baseline that are not run any more": comparison.removed_cells,
+        "Cells of the baseline that are not run any more": _cells(
+            absence for absence in lacking if absence.metric not in comparison.removed_metrics
+        ),
         "Cells whose other parameters changed, compared without pairing": comparison.changed_cells,
         "New metrics, not in the baseline": comparison.new_metrics,
         "Metrics of the baseline that are not measured any more": comparison.removed_metrics,
+        "Seeds of the baseline that are not run": _seeds(lacking),
+        "Not run any more, as the suite says": [*_cells(removed), *(f"seed {seed}" for seed in _seeds(removed))],
+        "Called removed by the suite, though nothing of the kind is missing": comparison.absences.idle,
     }
     yield from (f"{kind}: {numbers.listed(names)}." for kind, names in kinds.items() if names)
+    if lacking:
+        yield (
+            "What the baseline has and the run has not is not measured, unless the suite says that it was meant "
+            "([baseline] removed = [...]) or a new baseline is accepted."
+        )
     yield from comparison.notes
+
+
+def _cells(absences: Iterable[Absence]) -> list[str]:
+    return list(dict.fromkeys(absence.where for absence in absences if "seed" not in absence.keys))
+
+
+def _seeds(absences: Iterable[Absence]) -> list[str]:
+    return list(dict.fromkeys(absence.where for absence in absences if "seed" in absence.keys))
 
 
 def environment(old: Baseline, new: Baseline, *, identical: bool) -> Iterator[str]:
@@ -147,7 +167,8 @@ def environment(old: Baseline, new: Baseline, *, identical: bool) -> Iterator[st
 def methods(comparison: Comparison, *, strict: bool) -> Iterator[str]:
     """How the verdicts were reached."""
     alpha = comparison.alpha
-    yield "Methods used: " + numbers.listed(list(dict.fromkeys(comparison.changes["method"]))) + "."
+    used = [method for method in dict.fromkeys(comparison.changes["method"]) if method]
+    yield f"Methods used: {numbers.listed(used) or 'none'}."
     yield (
         "In this order: identical, if all values are equal bit for bit; deterministic change, if every seed shifts by "
         f"the same amount; equivalent, if the {numbers.percent(1 - 2 * alpha)} interval lies within the margin; "

@@ -114,7 +114,7 @@ def percent_interval(fraction: float, low: float, high: float) -> str:
 
 def count(value: float) -> str:
     """An integer; thousands are not separated, so that it can be copied."""
-    return MISSING if math.isnan(value) else str(int(value))
+    return MISSING if math.isnan(value) else "∞" if math.isinf(value) else str(int(value))
 
 
 def counted(number: int, noun: str) -> str:

@@ -131,6 +131,7 @@ def test_undecided_comparisons_say_what_would_decide_them() -> None:
     powers = [(tost_power(1.5, 0.0, 2.0, k), float(paired_power(0.75, k, 0.05 / tests))) for k in (seeds - 1, seeds)]
     assert min(powers[0]) < 0.8 <= min(powers[1])
     assert np.isnan(seeds_to_decide(2.0, float("nan"), tests))
+    assert seeds_to_decide(1.0, 1e-9, tests) == np.inf
 
 
 @pytest.mark.parametrize("mean", [40.0, -40.0])

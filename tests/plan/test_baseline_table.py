@@ -18,7 +18,9 @@ def test_what_a_suite_says_of_its_baseline(good: str, write: Write) -> None:
     """Every key is read; without the table nothing is chosen."""
     assert load(write(good)).baseline == BaselineSettings()
     table = 'file = "b.csv"\ncompare = "effects"\nmetrics = ["l0"]\nsd = "population"\nmore_seeds = 5\n'
-    expected = BaselineSettings("b.csv", "effects", ("l0",), "population", 5)
+    table += 'removed = ["a/b", { reg = ["l9"], seed = 3 }]\n'
+    removed = ("a/b", {"reg": ["l9"], "seed": 3})
+    expected = BaselineSettings("b.csv", "effects", ("l0",), "population", 5, removed)
     assert load(write(f"{good}[baseline]\n{table}")).baseline == expected
 
 
@@ -31,6 +33,8 @@ def test_what_a_suite_says_of_its_baseline(good: str, write: Write) -> None:
         ("more_seeds = 0", 14, ["baseline.more_seeds", "further seeds"]),
         ("file = 3", 8, ["baseline.file", "relative to the suite's folder"]),
         ("metrics = []", 11, ["baseline.metrics", "by default all"]),
+        ("removed = [3]", 12, ["baseline.removed.0", "names of cells"]),
+        ("removed = [{}]", 12, ["baseline.removed.0", "names of cells"]),
     ],
 )
 def test_faults_are_placed_and_explained(good: str, write: Write, line: str, column: int, words: list[str]) -> None:

@@ -42,7 +42,7 @@ def sabotaged(tmp_path_factory: pytest.TempPathFactory) -> Sabotaged:
     suite, out = folder / "ci.toml", folder / "reports"
     suite.write_text(text.replace("../reports/baselines", str(folder)))
     bench.run(suite, out=out, executor="serial")
-    bench.accept("ci", out=out)
+    bench.accept("ci", folder / "ci.csv", out=out)
 
     def compare(params: Mapping[str, object], factor: Mapping[str, float]) -> GateReport:
         import laboratory_of_ci

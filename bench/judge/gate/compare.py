@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,14 +12,19 @@ import pandas as pd
 from bench.errors import BenchError
 from bench.execute.baseline import Baseline
 from bench.judge.analysis import MetricOptions
+from bench.judge.gate.absent import Absence, Absences
 from bench.judge.gate.decide import Changes, Decisions, decide
 from bench.judge.gate.matched import Comparables, cells_by_seed
 from bench.judge.gate.matched_effects import effects_by_seed
 from bench.judge.gate.matched_means import means_by_table
 from bench.judge.gate.undecided import detectable_change, seeds_to_decide
+from bench.plan.baseline import BaselineSettings
 from bench.stats.coding import Bools, Floats
 
 Outcome = Literal["passed", "regression", "inconclusive", "nothing measured"]
+
+
+_COMPARE_ALL = BaselineSettings()
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,11 +33,13 @@ class Comparison:
 
     changes: pd.DataFrame
     new_cells: tuple[str, ...]
-    removed_cells: tuple[str, ...]
     changed_cells: tuple[str, ...]
     """Of the same levels, whose other parameters differ: compared without pairing."""
     new_metrics: tuple[str, ...]
     removed_metrics: tuple[str, ...]
+    """Metrics that the run lacks."""
+    absences: Absences
+    """What the baseline has and the run has not; what the suite does not call removed is not measured."""
     notes: tuple[str, ...]
     alpha: float
 
@@ -63,15 +70,15 @@ def compare(
     old: Baseline,
     new: Baseline,
     rules: Sequence[MetricOptions],
+    settings: BaselineSettings = _COMPARE_ALL,
     *,
-    unit: Literal["cells", "effects"] = "cells",
-    sd: Literal["sample", "population"] = "sample",
     alpha: float = 0.05,
+    awaited: Collection[int] = (),
 ) -> Comparison:
     """Compare a run (``new``, one row a run) with a baseline, with the error of all comparisons together at ``alpha``.
 
-    Paired by seed where the cells' parameters match, else Welch's. ``unit``: each cell, or each effect and the mean of
-    all cells. ``sd``: which one a published table prints (ddof 1 or 0).
+    Paired by seed where the cells' parameters match, else Welch's. ``rules`` are of the metrics that ``settings``
+    compare. What the baseline has and the run has not is not measured, ``awaited`` seeds of a later look apart.
 
     Raises:
         BenchError: the two are of different experiments, or the baseline cannot be compared in this way.
@@ -80,10 +87,10 @@ def compare(
     _require_same_experiment(old, new)
     known = {rule.name: rule for rule in rules}
     if old.kind == "means":
-        if unit == "effects":
+        if settings.compare == "effects":
             raise BenchError("Effects cannot be compared with means.", hint='Set compare = "cells" in [baseline].')
-        found = means_by_table(old.frame, new, [*known], ddof=0 if sd == "population" else 1)
-    elif unit == "cells":
+        found = means_by_table(old.frame, new, [*known], ddof=0 if settings.sd == "population" else 1)
+    elif settings.compare == "cells":
         found = cells_by_seed(old, new, {name: rule.log for name, rule in known.items()})
     else:
         found = effects_by_seed(old, new, {name: rule.log for name, rule in known.items()})
@@ -93,16 +100,55 @@ def compare(
         margin[row] = margin_on_scale(known[name], on_log=on_log, old_mean=mean)
     better = np.array([DIRECTION[known[name].better] for name in rows["metric"]], np.float64)
     decisions = decide(found.changes, margin, better, alpha)
+    absences = Absences.of(list(_asked_for(found, new, known, settings, awaited)), settings.removed)
     return Comparison(
-        changes=_frame(found, decisions, margin, alpha),
+        changes=_joined(_frame(found, decisions, margin, alpha), _lacking(absences, known)),
         new_cells=found.new_cells,
-        removed_cells=found.removed_cells,
         changed_cells=found.changed_cells,
         new_metrics=tuple(name for name in new.origin.metrics if name not in found.old_metrics),
-        removed_metrics=tuple(name for name in found.old_metrics if name not in new.origin.metrics),
+        removed_metrics=tuple(
+            dict.fromkeys(entry.metric for entry in absences.lacking if entry.metric not in new.origin.metrics)
+        ),
+        absences=absences,
         notes=found.notes,
         alpha=alpha,
     )
+
+
+def _joined(measured: pd.DataFrame, lacking: pd.DataFrame) -> pd.DataFrame:
+    frames = [frame for frame in (measured, lacking) if len(frame)]
+    return pd.concat(frames, ignore_index=True) if frames else measured
+
+
+def _asked_for(
+    found: Comparables,
+    new: Baseline,
+    rules: Collection[str],
+    settings: BaselineSettings,
+    awaited: Collection[int],
+) -> Iterator[Absence]:
+    """Absences of metrics that are compared, or would be if the experiment had them still."""
+    assert new.origin is not None
+    seeds = {str(seed) for seed in awaited}
+    for absence in found.absences:
+        gone = absence.metric not in new.origin.metrics and settings.metrics is None
+        if (gone or absence.metric in rules) and absence.keys.get("seed") not in seeds:
+            yield absence
+
+
+def _lacking(absences: Absences, rules: Mapping[str, MetricOptions]) -> pd.DataFrame:
+    """Rows of ``COLUMNS`` for what is not measured because it is not run any more."""
+    rows = absences.rows()
+    logs = [name in rules and rules[name].log for name in rows["metric"]]
+    given: dict[str, Any] = {
+        "verdict": "not measured",
+        "method": "",
+        "scale": np.where(logs, "ratio", "difference"),
+        "n": 0.0,
+        **dict.fromkeys(("alarm", "material", "noninferior"), False),
+    }
+    missing = {name: np.nan for name in COLUMNS if name not in rows and name not in given}
+    return rows.assign(**given, **missing)[list(COLUMNS)]
 
 
 def margin_on_scale(rule: MetricOptions, *, on_log: bool, old_mean: float) -> float:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
 
 from bench.execute.baseline import ID, Baseline
+from bench.judge.gate.absent import Absence
 from bench.judge.gate.decide import Changes, Moments, independent, on_scale, paired
 from bench.stats.coding import Floats
 
@@ -20,9 +21,9 @@ class Comparables:
     changes: Changes
     rows: pd.DataFrame
     new_cells: tuple[str, ...]
-    removed_cells: tuple[str, ...]
     changed_cells: tuple[str, ...]
     old_metrics: tuple[str, ...]
+    absences: Sequence[Absence]
     notes: tuple[str, ...]
 
 
@@ -35,14 +36,16 @@ class Sides:
     factors: tuple[str, ...]
     levels: pd.DataFrame
     """Of the cells of the run, by their parameters."""
+    old_levels: pd.DataFrame
     metrics: tuple[str, ...]
     same: Mapping[str, str]
     """Parameters in the run -> in the baseline."""
     changed: Mapping[str, str]
     seeds: list[int]
-    """In both; none where they are too few to pair by."""
+    """Those that runs are paired by: the shared ones, unless there is one alone of several."""
+    shared: list[int]
+    """In both."""
     new_cells: tuple[str, ...]
-    removed_cells: tuple[str, ...]
     old_metrics: tuple[str, ...]
 
     @classmethod
@@ -59,19 +62,20 @@ class Sides:
         changed = {
             cell: left[label] for cell, label in now.items() if cell not in same and comparable and label in left
         }
-        seeds = sorted(set(old.frame["seed"]) & set(new.frame["seed"]))
-        gone = {*before} - {*same.values(), *changed.values()}
+        shared = sorted(set(old.frame["seed"]) & set(new.frame["seed"]))
+        enough = len(shared) > 1 or max(old.frame["seed"].nunique(), new.frame["seed"].nunique()) == 1
         return cls(
             old=_by_seed(old),
             new=_by_seed(new),
             factors=tuple(factors),
             levels=new.frame.drop_duplicates(ID).set_index(ID)[factors],
+            old_levels=old.frame.drop_duplicates(ID).set_index(ID)[list(old.origin.factors)],
             metrics=tuple(name for name in new.origin.metrics if name in old.origin.metrics),
             same=same,
             changed=changed,
-            seeds=seeds if len(seeds) > 1 or max(old.frame["seed"].nunique(), new.frame["seed"].nunique()) == 1 else [],
+            seeds=shared if enough else [],
+            shared=shared,
             new_cells=tuple(label for cell, label in now.items() if cell not in same and cell not in changed),
-            removed_cells=tuple(label for cell, label in before.items() if cell in gone),
             old_metrics=tuple(old.origin.metrics),
         )
 
@@ -79,26 +83,57 @@ class Sides:
         """The levels of a cell of the run, joined by a slash."""
         return "/".join(map(str, self.levels.loc[cell].to_numpy()))
 
-    def comparables(self, parts: Sequence[tuple[Changes, pd.DataFrame]]) -> Comparables:
-        """All parts, and what was not compared."""
+    def comparables(
+        self, parts: Sequence[tuple[Changes, pd.DataFrame]], metrics: Sequence[str], cells: Collection[str]
+    ) -> Comparables:
+        """All parts, which compare ``metrics`` in ``cells`` of the baseline, and what was not compared."""
         rows = [frame for _, frame in parts] or [pd.DataFrame(columns=_ROWS)]
         return Comparables(
             changes=concatenated([changes for changes, _ in parts]),
             rows=pd.concat(rows, ignore_index=True),
             new_cells=self.new_cells,
-            removed_cells=self.removed_cells,
-            changed_cells=tuple(map(self.label, self.changed)),
+            changed_cells=tuple(self.label(cell) for cell, before in self.changed.items() if before in cells),
             old_metrics=self.old_metrics,
+            absences=[*self._absent_cells(metrics, cells), *self._absent_seeds(metrics)],
             notes=tuple(self._notes()),
         )
 
-    def _notes(self) -> list[str]:
-        only_new = [seed for seed in self.new.index if seed not in self.old.index]
-        if not self.seeds:
-            return ["The run and the baseline share no seeds to pair by: their runs are compared as independent."]
-        if only_new:
-            return [f"{len(only_new)} seeds of the run are not in the baseline and are left out of pairs."]
-        return []
+    def _absent_cells(self, metrics: Sequence[str], cells: Collection[str]) -> Iterator[Absence]:
+        """What the baseline has beside ``metrics`` in ``cells``, if it has a value there."""
+        renamed = list(self.old_levels.columns) != list(self.factors)
+        for metric in self.old_metrics:
+            for cell in self.old_levels.index:
+                if metric in metrics and cell in cells:
+                    continue
+                values = self.old[metric][cell].to_numpy(float)
+                if not np.isfinite(values).any():
+                    continue
+                levels = {name: str(level) for name, level in self.old_levels.loc[cell].items()}
+                texts = [f"{name} = {level}" for name, level in levels.items()] if renamed else levels.values()
+                where = (", " if renamed else "/").join(texts)
+                keys = {**levels, "metric": metric}
+                yield Absence(metric, where, float(np.nanmean(values)), int(np.isfinite(values).sum()), keys)
+
+    def _absent_seeds(self, metrics: Sequence[str]) -> Iterator[Absence]:
+        """Seeds of the baseline that pairs leave out."""
+        for metric in metrics if self.seeds else ():
+            for seed in self.old.index.difference(pd.Index(self.seeds)):
+                values = self.old[metric].loc[seed].to_numpy(float)
+                if np.isfinite(values).any():
+                    yield Absence(
+                        metric, str(seed), float(np.nanmean(values)), 1, {"metric": metric, "seed": str(seed)}
+                    )
+
+    def _notes(self) -> Iterator[str]:
+        if not self.shared:
+            yield "The run and the baseline share no seeds to pair by: their runs are compared as independent."
+        elif not self.seeds:
+            yield (
+                f"The run and the baseline share one seed only, {self.shared[0]}, too few to pair by: their runs are "
+                "compared as independent."
+            )
+        elif only_new := len(self.new.index.difference(self.old.index)):
+            yield f"{only_new} of the seeds of the run are not in the baseline and are left out of pairs."
 
 
 def cells_by_seed(old: Baseline, new: Baseline, log: Mapping[str, bool]) -> Comparables:
@@ -110,7 +145,7 @@ def cells_by_seed(old: Baseline, new: Baseline, log: Mapping[str, bool]) -> Comp
         for cells, pairs in ((sides.same, sides.seeds), (sides.changed, [])):
             if cells:
                 parts.append(_cell_changes(sides, metric, cells, pairs, on_log=log[metric]))
-    return sides.comparables(parts)
+    return sides.comparables(parts, metrics, {*sides.same.values(), *sides.changed.values()})
 
 
 _ROWS = ["metric", "where", "log", "old", "new", "lost", "method"]

@@ -29,11 +29,13 @@ def effects_by_seed(old: Baseline, new: Baseline, log: Mapping[str, bool]) -> Co
     sides = Sides.of(old, new)
     if len(sides.same) < 2 or not sides.seeds:
         raise BenchError(
-            f"Effects cannot be compared: {len(sides.same)} cells and {len(sides.seeds)} seeds are the same in both.",
+            f"Effects cannot be compared: {len(sides.same)} cells and {len(sides.shared)} seeds are the same in both; "
+            "it takes two of each.",
             hint='Set compare = "cells" in [baseline], or accept a new baseline.',
         )
     metrics = [name for name in log if name in sides.metrics]
-    return sides.comparables([_effect_changes(sides, metric, on_log=log[metric]) for metric in metrics])
+    parts = [_effect_changes(sides, metric, on_log=log[metric]) for metric in metrics]
+    return sides.comparables(parts, metrics, {*sides.same.values()})
 
 
 def _effect_changes(sides: Sides, metric: str, *, on_log: bool) -> tuple[Changes, pd.DataFrame]:

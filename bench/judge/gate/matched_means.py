@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bench.execute.baseline import Baseline
+from bench.judge.gate.absent import Absence
 from bench.judge.gate.decide import Moments, independent
 from bench.judge.gate.matched import Comparables, labels, valid
 from bench.judge.published import compare_published
@@ -43,8 +44,19 @@ def means_by_table(table: pd.DataFrame, new: Baseline, metrics: Sequence[str], *
         changes=changes,
         rows=rows.reset_index(drop=True),
         new_cells=tuple(label for label in in_run if label not in published),
-        removed_cells=tuple(sorted(published - set(in_run))),
         changed_cells=(),
         old_metrics=tuple(dict.fromkeys(table["metric"])),
+        absences=_absences(table[~(ran & table["metric"].isin(new.origin.metrics))], known),
         notes=tuple(notes),
     )
+
+
+def _absences(rows: pd.DataFrame, factors: Sequence[str]) -> list[Absence]:
+    """Published means without a cell or metric of the run beside them."""
+    means = pd.to_numeric(rows["mean"], errors="coerce")
+    texts = rows[[*factors, "metric"]].astype(str).itertuples(index=False)
+    keys = [dict(zip([*factors, "metric"], row, strict=True)) for row in texts]
+    return [
+        Absence(entry["metric"], "/".join(entry[name] for name in factors), mean, 0, entry)
+        for entry, mean in zip(keys, means, strict=True)
+    ]

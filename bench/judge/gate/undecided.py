@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
+import numpy as np
+
 from bench.stats.power import runs_for, seeds_for, smallest_effect, tost_power
 
 POWER = 0.8
@@ -20,13 +22,13 @@ def detectable_change(se: float, df: float, tests: int, *, alpha: float = 0.05) 
 def seeds_to_decide(sd: float, margin: float, tests: int, *, alpha: float = 0.05) -> float:
     """Seeds with which no change, and a change of one margin, would each be told with a power of 80 %.
 
-    ``sd`` is that of the changes over seeds. NaN without a margin or a spread.
+    ``sd`` is that of the changes over seeds. NaN without a margin or a spread, infinite if there are no so many.
     """
     if not (sd > 0 and margin > 0):
         return float("nan")
     ratio = margin / sd
     equivalent = runs_for(lambda n: tost_power(ratio, 0.0, 1.0, n, alpha), POWER, least=3.0)
-    return float(math.ceil(max(equivalent, seeds_for(ratio, max(1, tests), POWER, alpha))))
+    return float(np.ceil(max(equivalent, seeds_for(ratio, max(1, tests), POWER, alpha))))
 
 
 @lru_cache(maxsize=256)
