@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ import pytest
 import bench
 from bench import cli
 from bench.errors import BenchError
+from bench.execute import artefacts, journal, looks, run
 from bench.execute.run import create
 from bench.plan.suite import load
 from bench.present.render import html, markdown, terminal
@@ -220,6 +223,100 @@ def test_a_baseline_replaces_baselines_only(foreign: Path, command: Commands) ->
         assert "no baseline that bench accepted" in error
     assert Path("package.json").read_text() == '{"name": "precious"}'
     assert Path("table.csv").read_text() == "a,b\n"
+
+
+@pytest.fixture
+def kept(lab: Lab) -> Path:
+    """The folder of a run with every file that a run may have."""
+    (lab.folder / "table.csv").write_text("dose,diet,metric,mean,std,n\n0.0,plain,score,10,1,4\n")
+    suite = lab.suite(seeds=2)
+    suite.write_text(f'published = "table.csv"\n{suite.read_text()}')
+    bench.run(suite, out=lab.out, executor="serial")
+    folder = lab.out / "diets"
+    arrays = artefacts.save(folder / "artefacts", artefacts.pack({"decoder": [1.0]}))
+    (record, *_) = journal.read(folder / "journal").records.values()
+    record = replace(record, key="another", artefact=arrays)
+    with journal.Journal(folder / "journal", {"host": "here", "code": []}) as more:
+        more.append([record])
+    looks.plan(folder, looks.Looks(seeds=(0, 1), looks=(1, 2), spending="obrien_fleming", alphas=(0.01, 0.04)), 0)
+    (folder / "calibration.json").write_text('{"digest": "of another suite", "seeds": 2}')
+    return folder
+
+
+def _reads(folder: Path) -> str:
+    """What everything that reads a run says of it: errors, damage and reports."""
+    said = [line.damage for line in bench.runs(folder.parent)]
+    for read in (
+        lambda: bench.report(folder),
+        lambda: bench.load(folder),
+        lambda: bench.compare(folder, folder),
+        lambda: artefacts.load(run.load(folder), "another"),
+    ):
+        try:
+            said.append(str(read()))
+        except BenchError as error:
+            said.append(str(error))
+    return "\n".join(said)
+
+
+STORED = (
+    *("run.json", "cells.jsonl", "suite.toml", "published.csv", "looks.json", "calibration.json"),
+    *("journal", "journal/00001.jsonl", "artefacts", "artefacts/*", "artefacts/*/*.npz"),
+)
+
+
+@pytest.mark.parametrize("place", STORED)
+def test_what_is_stored_is_read_from_the_folder_itself(kept: Path, tmp_path: Path, place: str) -> None:
+    """A link, or a FIFO, in the place of any stored file or folder is named and neither followed nor waited for."""
+    assert " link" not in _reads(kept)
+    (path,) = kept.glob(place)
+    path.rename(tmp_path / "away")
+    path.symlink_to(tmp_path / "away")
+    assert "it is a link" in _reads(kept)
+    path.unlink()
+    os.mkfifo(path)
+    said = _reads(kept)
+    assert "it is a FIFO" in said or "it is not a folder" in said
+
+
+@pytest.mark.parametrize("form", ["md", "json", "csv"])
+@pytest.mark.parametrize("target", ["journal/00001.jsonl", "fifo"])
+def test_a_report_is_written_through_nothing(kept: Path, command: Commands, form: str, target: str) -> None:
+    """Where a report, or the folder of its figures or tables, is a link or a FIFO, it is refused: no result is lost."""
+    os.mkfifo(kept / "fifo")
+    before = {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()}
+    name = "tables/contrasts.csv" if form == "csv" else f"report.{form}"
+    path = kept / name
+    path.parent.mkdir(exist_ok=True)
+    for make in (lambda: path.symlink_to(kept / target), lambda: path.hardlink_to(kept / target)):
+        make()
+        given = ["--output", path.parent if form == "csv" else path]
+        for output in ([], given) if form in ("md", "csv") else (given,):
+            code, _, err = command("report", kept, "--format", form, *output)
+            assert code == (2 if path.is_symlink() or target == "fifo" else 0), err
+            assert {file: file.read_bytes() for file in before} == before
+        path.unlink()
+
+
+@pytest.mark.parametrize(("form", "inner"), [("md", "figures"), ("csv", "tables")])
+def test_figures_and_tables_go_into_folders_of_the_run(kept: Path, command: Commands, form: str, inner: str) -> None:
+    """A link in the place of their folder is refused, wherever it leads."""
+    (kept / inner).symlink_to(kept / "journal")
+    before = sorted(kept.rglob("*"))
+    code, _, err = command("report", kept, "--format", form)
+    assert (code, "it is a link" in err) == (2, True)
+    assert sorted(kept.rglob("*")) == before
+
+
+def test_outside_of_a_run_a_path_is_the_users_own(kept: Path, tmp_path: Path, command: Commands) -> None:
+    """A link or a device that is named with --output is written to, as by any program."""
+    (tmp_path / "real.html").write_text("old")
+    (tmp_path / "link.html").symlink_to(tmp_path / "real.html")
+    assert command("report", kept, "--format", "html", "--output", tmp_path / "link.html")[0] == 0
+    assert (tmp_path / "link.html").is_symlink()
+    assert (tmp_path / "real.html").read_text().startswith("<!DOCTYPE html>")
+    assert command("report", kept, "--format", "html", "--output", "/dev/null")[0] == 0
+    assert Path("/dev/null").is_char_device()
 
 
 MARKUP = "<script>alert(1)</script>"

@@ -32,7 +32,7 @@ def emit_report(
         return
     content = files(report, form.value, stem=target.stem)
     is_folder = form is ReportFormat.CSV
-    save(content, target / next(iter(content)) if is_folder else target, within=folder if output is None else None)
+    save(content, target / next(iter(content)) if is_folder else target)
     say(f"Written to {target}{f': {len(content)} tables' if is_folder else ''}")
     if is_folder and (others := sorted({path.name for path in target.glob("*.csv")} - set(content))):
         say(f"Not of this report: {', '.join(others)}, which lay there before.")

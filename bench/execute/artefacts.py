@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
-from bench.execute.storage import own_folder, reading, replace
+from bench.execute.storage import open_stored, own_folder, refuse_irregular, replace
 
 if TYPE_CHECKING:
     from bench.execute.run import Run  # which reads the journal, which stores arrays
@@ -79,16 +79,21 @@ def read(folder: Path, digest: str) -> dict[str, NDArray[Any]]:
     """The arrays that ``save`` stored under this digest.
 
     Raises:
-        ValueError: with the reason, when the file is missing or is not what was stored; nothing in it is executed.
-        BenchError: the disk fails.
+        ValueError: with the reason, when the file is missing or is not what was stored, the disk fails, or a link or a
+            FIFO stands in the way; nothing in it is executed.
     """
     path = _path(folder, digest)
-    if path.is_symlink() or not path.is_file():
-        raise ValueError(f"{path} is missing")
-    if path.stat().st_size > 2 * MAX_BYTES:
+    try:
+        for above in (folder, path.parent):
+            refuse_irregular(above, folder=True)
+        with open_stored(path) as file:
+            data = file.read(2 * MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        raise ValueError(f"{path} is missing") from error
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror or error}") from error
+    if len(data) > 2 * MAX_BYTES:
         raise ValueError(f"{path} is larger than any that bench writes")
-    with reading(path):
-        data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != digest:
         raise ValueError(f"{path} does not hold what its name says")
     try:

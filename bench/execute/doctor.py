@@ -196,7 +196,7 @@ def _artefacts(folder: Path, named: Collection[str]) -> Iterator[Finding]:
     for digest in sorted(named):
         try:
             artefacts.read(folder, digest)
-        except (ValueError, BenchError) as error:
+        except ValueError as error:
             doubts.append(str(error))
     if doubts:
         what = f"the arrays of {len(doubts)} records cannot be read (the first: {doubts[0]})"

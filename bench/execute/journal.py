@@ -13,7 +13,7 @@ from typing import Any, Self
 from bench.execute import artefacts
 from bench.execute.records import OUTCOMES, Record, encode, encode_record
 from bench.execute.segments import Damage, scan, segments
-from bench.execute.storage import storing, sync_folder
+from bench.execute.storage import own_folder, storing, sync_folder
 
 
 @dataclass(frozen=True)
@@ -151,8 +151,8 @@ class Journal:
         self._dirty.set()
 
     def _open(self) -> None:
+        own_folder(self._folder)
         with storing(self._folder):
-            self._folder.mkdir(exist_ok=True)
             last = max((int(path.stem) for path in segments(self._folder)), default=0)
             self._path = self._folder / f"{last + 1:05d}.jsonl"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC

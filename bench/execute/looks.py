@@ -7,6 +7,7 @@ look is forgotten, and none is taken twice.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.errors import BenchError
-from bench.execute.storage import locked, reading, refuse_newer, replace
+from bench.execute.storage import locked, read_stored, refuse_newer, replace
 from bench.plan.claims import Claim
 from bench.plan.looks import Spending
 
@@ -81,10 +82,9 @@ def read(folder: Path) -> Looks | None:
         BenchError: the file that holds them is damaged.
     """
     path = folder / FILE
-    if not path.is_file():
+    if not os.path.lexists(path):
         return None
-    with reading(path):
-        text = path.read_text(encoding="utf-8", errors="replace")
+    text = read_stored(path).decode(errors="replace")
     try:
         stored = json.loads(text)
         if isinstance(stored, dict) and isinstance(stored.get("schema_version"), int):

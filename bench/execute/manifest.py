@@ -7,7 +7,7 @@ results can be read when the experiment has changed or gone, and without running
 from __future__ import annotations
 
 import json
-import shutil
+import os
 import socket
 import tomllib
 import uuid
@@ -20,7 +20,7 @@ from typing import Annotated, Any, NoReturn
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.errors import BenchError
-from bench.execute.storage import reading, refuse_newer, replace, storing
+from bench.execute.storage import open_stored, read_stored, reading, refuse_newer, replace
 from bench.experiment import Experiment, Metric
 from bench.plan.baseline import BaselineSettings
 from bench.plan.claims import Claim
@@ -120,8 +120,9 @@ def write(folder: Path, suite: Suite, updated: datetime, *, results: int = 0) ->
     )
     replace(folder / "suite.toml", suite.text)
     if suite.published is not None:
-        with storing(folder / "published.csv"):
-            shutil.copyfile(suite.published, folder / "published.csv")
+        with reading(suite.published):
+            table = suite.published.read_bytes()
+        replace(folder / "published.csv", table)
     replace(folder / "cells.jsonl", "\n".join([*lines, ""]))
     replace(folder / "run.json", json.dumps(manifest.model_dump(), default=str, indent=1))
 
@@ -133,10 +134,9 @@ def read(folder: Path) -> Manifest:
         BenchError: there is none, it is damaged, or a newer bench wrote it.
     """
     path = folder / "run.json"
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise BenchError(f"{folder} is not the folder of a run: it has no run.json.", hint="bench runs lists the runs.")
-    with reading(path):
-        text = path.read_text(encoding="utf-8", errors="replace")
+    text = read_stored(path).decode(errors="replace")
     try:
         stored = json.loads(text)
         if isinstance(stored, dict) and isinstance(stored.get("schema_version"), int):
@@ -156,7 +156,7 @@ def read_cells(folder: Path, manifest: Manifest) -> Iterator[StoredCell]:
     known = [{(type(level), level) for level, _ in pairs} for pairs in manifest.factors.values()]
     n_cells = 0
     try:
-        with reading(path), path.open(encoding="utf-8", errors="replace") as file:
+        with reading(path), open_stored(path) as file:
             _check(json.loads(file.readline())["plan"] == manifest.plan, "it belongs to another run.json")
             for line in file:
                 levels, changed = json.loads(line)
@@ -177,8 +177,7 @@ def read_text(folder: Path) -> str:
     """
     path = folder / "suite.toml"
     try:
-        with reading(path):
-            text = path.read_text(encoding="utf-8")
+        text = read_stored(path).decode().replace("\r\n", "\n")
         _check(not {"seeds", "extends"}.isdisjoint(tomllib.loads(text)), "it has no seeds")
     except (ValueError, RecursionError) as error:
         raise _damaged(path, error) from error
@@ -217,7 +216,7 @@ def read_suite(folder: Path, manifest: Manifest) -> Suite:
 
 def _declared(folder: Path, claims: Sequence[Claim], now: datetime, results: int) -> tuple[Declaration, ...]:
     """What was declared in the folder before, and the claims that are new or say something else now."""
-    before = read(folder).declared if (folder / "run.json").is_file() else ()
+    before = read(folder).declared if os.path.lexists(folder / "run.json") else ()
     known = {(entry.id, entry.digest) for entry in before}
     made = [Declaration(claim.id, claim.digest, now, results) for claim in claims]
     return (*before, *(entry for entry in made if (entry.id, entry.digest) not in known))

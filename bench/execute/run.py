@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from bench.execute import REPORTS, manifest
 from bench.execute import looks as look_file
 from bench.execute.journal import Contents, read
 from bench.execute.looks import Looks
-from bench.execute.storage import locked, storing
+from bench.execute.storage import locked, reading, storing
 from bench.experiment import identifier
 from bench.plan.suite import Suite
 
@@ -207,7 +208,7 @@ def locate(run: str | Path | None = None, out: Path = REPORTS) -> Path:
             return max(found, key=_updated)
         raise BenchError(f"There is no run under {out}.", hint="Start one: bench run SUITE.")
     for folder in (out / run, Path(run)):
-        if any((folder / name).exists() for name in _OURS):
+        if any(os.path.lexists(folder / name) for name in _OURS):
             return folder
     names = [folder.name for folder in _folders(out)]
     close = get_close_matches(str(run), names, n=1)
@@ -247,11 +248,14 @@ _REPORTS = {"report.md", "report.html", "figures", "tables"}
 
 
 def _folders(out: Path) -> list[Path]:
-    return sorted(path.parent for path in out.glob("*/run.json")) if out.is_dir() else []
+    if not out.is_dir():
+        return []
+    with reading(out):
+        return sorted(folder for folder in out.iterdir() if os.path.lexists(folder / "run.json"))
 
 
 def _updated(folder: Path) -> int:
-    return (folder / "run.json").stat().st_mtime_ns
+    return (folder / "run.json").lstat().st_mtime_ns
 
 
 def _summary(folder: Path) -> Summary:

@@ -11,7 +11,17 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from bench.execute.records import SCHEMA, Record, decode, decode_record
-from bench.execute.storage import open_own, own_folder, reading, refuse_newer, storing, sync_folder
+from bench.execute.storage import (
+    open_own,
+    open_stored,
+    own_folder,
+    reading,
+    refuse_irregular,
+    refuse_newer,
+    replacing,
+    storing,
+    sync_folder,
+)
 
 ASIDE = "damaged"
 """The folder, beside what was damaged, that keeps what was set aside."""
@@ -28,13 +38,16 @@ class Damage:
 
 
 def segments(folder: Path) -> list[Path]:
-    """The segments in the order in which they were written; links and other files are not ours."""
-    if not folder.is_dir():
+    """The segments in the order in which they were written; other files are not ours.
+
+    Raises:
+        BenchError: the folder cannot be read, or a link or a file stands in its place.
+    """
+    if not os.path.lexists(folder):
         return []
-    with reading(folder), os.scandir(folder) as entries:
-        names = [
-            entry.name for entry in entries if _NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
-        ]
+    with reading(folder):
+        refuse_irregular(folder, folder=True)
+        names = [path.name for path in folder.iterdir() if _NAME.fullmatch(path.name)]
     return [folder / name for name in sorted(names, key=lambda name: (int(name.split(".")[0]), name))]
 
 
@@ -42,10 +55,10 @@ def scan(folder: Path) -> Iterator[tuple[str, Record | dict[str, Any] | Damage]]
     """The segment and content of every line in the order of writing: a record, what else was said, or its damage.
 
     Raises:
-        BenchError: a segment cannot be read, or a newer bench wrote it.
+        BenchError: a segment cannot be read or is no file of the folder itself, or a newer bench wrote it.
     """
     for path in segments(folder):
-        with reading(path), path.open("rb") as file:
+        with reading(path), open_stored(path) as file:
             for number, line in _lines(file):
                 if not line.endswith(b"\n"):
                     why = "torn: the line has no end" if len(line) < _LONGEST else "longer than any that bench writes"
@@ -68,22 +81,19 @@ def set_aside(folder: Path, damaged: Sequence[Damage]) -> None:
     for damage in damaged:
         found[damage.segment].add(damage.line)
     for name, numbers in found.items():
-        path, fresh, aside = folder / name, folder / f".{name}.new", folder / ASIDE
+        path, aside = folder / name, folder / ASIDE
         own_folder(aside)
         with (
-            storing(path),
-            path.open("rb") as old,
-            open_own(fresh, os.O_TRUNC) as good,
+            storing(aside / name),
+            open_stored(path) as old,
+            replacing(path) as good,
             open_own(aside / name, os.O_APPEND) as bad,
         ):
             for number, line in _lines(old):
                 (bad if number in numbers else good).write(line)
-            for file in (bad, good):
-                file.flush()
-                os.fsync(file.fileno())
-            sync_folder(aside)
-            fresh.replace(path)
-            sync_folder(folder)
+            bad.flush()
+            os.fsync(bad.fileno())
+            sync_folder(aside)  # before the segment is replaced: a line may be there twice, never not at all
 
 
 _NAME = re.compile(r"\d{5,9}\.jsonl")

@@ -1,4 +1,4 @@
-"""What every file of a run's folder needs: whole replacement, the folder's lock, OS errors turned into advice."""
+"""What every file of a run's folder needs: no link followed, whole replacement, the lock, OS errors with advice."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import fcntl
 import json
 import os
 import socket
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -22,6 +23,7 @@ _HINTS = {
     errno.EDQUOT: "Your quota is used up; free some space, then run the same command again: what is stored stays.",
     errno.ENOTDIR: "A file stands where a folder is needed; choose another folder with --out.",
     errno.EEXIST: "A file stands where a folder is needed; choose another folder with --out.",
+    **dict.fromkeys((errno.ELOOP, errno.EMLINK, errno.EINVAL), "Remove it: only files of the folder itself are used."),
 }
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -48,25 +50,112 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise BenchError(f"{path} cannot be read: {error.strerror or error}.") from error
+        message = f"{path} cannot be read: {error.strerror or error}."
+        hint = _HINTS[errno.ELOOP] if error.errno in (errno.ELOOP, errno.EINVAL) else ""
+        raise BenchError(message, hint=hint) from error
+
+
+def open_stored(path: Path) -> BinaryIO:
+    """Open a file of a run's folder for reading, without following a link and without waiting for a FIFO or a device.
+
+    Raises:
+        OSError: it cannot be read, or a link, a FIFO, a device or a folder stands in its place.
+    """
+    refuse_irregular(path)
+    return os.fdopen(os.open(path, os.O_RDONLY | _NEITHER_LINKS_NOR_WAITING), "rb")
+
+
+def read_stored(path: Path) -> bytes:
+    """The content of a file of a run's folder.
+
+    Raises:
+        BenchError: it cannot be read, or a link, a FIFO, a device or a folder stands in its place.
+    """
+    with reading(path), open_stored(path) as file:
+        return file.read()
 
 
 def replace(path: Path, content: str | bytes) -> None:
-    """Write a whole file, so that a reader (or a crash) finds the old one or the new one and nothing between."""
-    fresh = path.with_name(f".{path.name}.new")
-    with storing(path):
-        with open_own(fresh, os.O_TRUNC) as file:
-            file.write(content if isinstance(content, bytes) else content.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-        sync_folder(path.parent)
+    """Write a whole file, so that a reader (or a crash) finds the old one or the new one and nothing between.
+
+    Raises:
+        BenchError: it cannot be written, or a link, a FIFO, a device or a folder stands in its place.
+    """
+    replace_all({path: content if isinstance(content, bytes) else content.encode()})
+
+
+def replace_all(contents: Mapping[Path, bytes]) -> None:
+    """Write whole files: all of them are on the disk before the first takes the place of what was there.
+
+    Raises:
+        BenchError: one cannot be written (then none is), or a link, a FIFO, a device or a folder stands in its place.
+    """
+    try:
+        for path, content in contents.items():
+            with storing(path), open_fresh(path) as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        for path in contents:
+            with storing(path):
+                _fresh(path).replace(path)
+                sync_folder(path.parent)
+    except BaseException:
+        for path in contents:
+            _fresh(path).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A new file, to be written bit by bit, that takes the place of ``path`` as a whole when the block ends.
+
+    Raises:
+        BenchError: it cannot be written (then it is removed), or something that is no file stands in its place.
+    """
+    try:
+        with storing(path):
+            with open_fresh(path) as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            _fresh(path).replace(path)
+            sync_folder(path.parent)
+    except BaseException:
+        _fresh(path).unlink(missing_ok=True)
+        raise
+
+
+def open_fresh(path: Path) -> BinaryIO:
+    """Open what will take the place of ``path``, anew: whatever a killed process or anyone left there goes."""
+    refuse_irregular(path)
+    _fresh(path).unlink(missing_ok=True)
+    return open_own(_fresh(path), os.O_EXCL)
 
 
 def open_own(path: Path, flags: int) -> BinaryIO:
-    """Open a file of ours for writing, made if there is none; a link in its place is an error, not a way out."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | flags, 0o644)
-    return os.fdopen(descriptor, "wb")
+    """Open a file of ours for writing, made if there is none.
+
+    Raises:
+        OSError: it cannot be written, or a link (or a second name of a file), a FIFO or a device stands in its place.
+    """
+    return os.fdopen(_descriptor(path, os.O_WRONLY | os.O_CREAT | flags), "wb")
+
+
+def refuse_irregular(path: Path, *, folder: bool = False) -> None:
+    """Raise an OSError if what stands at ``path``, if anything does, is not a file (or a ``folder``) of its own."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISLNK(mode):
+        raise OSError(errno.ELOOP, "it is a link, which could lead out of the folder of the run")
+    if folder and not stat.S_ISDIR(mode):
+        raise NotADirectoryError(errno.ENOTDIR, "it is not a folder")
+    if not folder and stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    if not folder and not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is a FIFO, a device or a socket, not a file")
 
 
 def own_folder(path: Path) -> None:
@@ -76,8 +165,7 @@ def own_folder(path: Path) -> None:
         BenchError: it cannot be made, or a link or a file stands in its place.
     """
     with storing(path):
-        if path.is_symlink():
-            raise OSError(errno.ELOOP, "it is a link, which could lead writing out of the folder of the run")
+        refuse_irregular(path, folder=True)
         path.mkdir(exist_ok=True)
 
 
@@ -106,7 +194,7 @@ def locked(folder: Path) -> Iterator[None]:
     """
     path = folder / "lock"
     with storing(path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        descriptor = _descriptor(path, os.O_RDWR | os.O_CREAT)
     try:
         with storing(path):
             _take(descriptor, folder)
@@ -125,10 +213,11 @@ def locked(folder: Path) -> Iterator[None]:
 def lock_state(folder: Path) -> tuple[bool, str]:
     """Whether a process holds ``folder``, and which; if none does, which one was killed while it did ("" if none)."""
     path = folder / "lock"
-    if not path.is_file() or path.is_symlink():
+    if not os.path.lexists(path):
         return False, ""
     with reading(path):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        refuse_irregular(path)
+        descriptor = os.open(path, os.O_RDONLY | _NEITHER_LINKS_NOR_WAITING)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -137,6 +226,23 @@ def lock_state(folder: Path) -> tuple[bool, str]:
         return False, _holder(descriptor)
     finally:
         os.close(descriptor)
+
+
+_NEITHER_LINKS_NOR_WAITING = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def _fresh(path: Path) -> Path:
+    return path.with_name(f".{path.name}.new")
+
+
+def _descriptor(path: Path, flags: int) -> int:
+    """Of a file that is ours alone: writing to a second name of it would change another file, too."""
+    refuse_irregular(path)
+    descriptor = os.open(path, flags | _NEITHER_LINKS_NOR_WAITING, 0o644)
+    if os.fstat(descriptor).st_nlink > 1:
+        os.close(descriptor)
+        raise OSError(errno.EMLINK, "it is a second name of another file")
+    return descriptor
 
 
 def _take(descriptor: int, folder: Path) -> None:

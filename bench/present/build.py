@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,7 @@ from bench.errors import BenchError
 from bench.execute import REPORTS
 from bench.execute.frames import measured, remarks, wide
 from bench.execute.run import Run
+from bench.execute.storage import read_stored
 from bench.judge.analysis import Analysis, analyze
 from bench.judge.options import suite_options
 from bench.judge.published import compare_published
@@ -148,7 +150,7 @@ def analyze_run(suite: Suite, jobs: pd.DataFrame, *, confidence: float = 0.95) -
 def _published(path: Path, analysis: Analysis, context: Context) -> tuple[Section, pd.DataFrame]:
     title = "Beside the published table"
     try:
-        frame = compare_published(analysis.cells, pd.read_csv(path), list(context.factors))
+        frame = compare_published(analysis.cells, pd.read_csv(BytesIO(read_stored(path))), list(context.factors))
     except (BenchError, OSError, ValueError) as error:
         return Section(title, [f"{path} cannot be compared: {error}"], appendix=True), pd.DataFrame()
     shown = list(tables.published(frame, context))

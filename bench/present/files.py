@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bench.errors import BenchError
+from bench.execute.storage import refuse_irregular, replace_all, storing
 from bench.present.render import html, json, latex, markdown
 from bench.present.report import Report
 
@@ -48,23 +50,52 @@ def destination(form: str, folder: Path | None, output: str | None) -> Path | No
     return None if output or folder is None or form in ("comment", "json", "latex") else folder / _NAMES[form]
 
 
-def save(content: Mapping[str, bytes], path: Path, *, within: Path | None = None) -> None:
-    """Write the first file to ``path`` and the others beside it, by their names; folders of these are made.
+def save(content: Mapping[str, bytes], path: Path) -> None:
+    """Write the first file to ``path`` and the others beside it, by their names, all or none; folders are made.
+
+    In the folder of a run no link is followed; elsewhere a path may be a link, a FIFO or a device of the user's own.
 
     Raises:
-        BenchError: one of them cannot be written, or a link would lead out of the folder ``within``.
+        BenchError: one of them cannot be written, or in a run's folder a link, a FIFO or a device stands in its place.
     """
     main, *others = content
-    for name in [main, *others]:
-        target = path if name == main else path.parent / name
-        if within is not None and not target.resolve().is_relative_to(within.resolve()):
-            raise BenchError(f"{target} is a link that leads out of {within}.", hint="Remove it, or use --output.")
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content[name])
-        except OSError as error:
-            hint = "Name another file with --output, or - for stdout."
-            raise BenchError(f"{target} cannot be written: {error.strerror}.", hint=hint) from error
+    targets = {path: content[main], **{path.parent / name: content[name] for name in others}}
+    try:
+        for target in targets:
+            _make_parent(target)
+        whole = {target: data for target, data in targets.items() if _is_whole(target)}
+        replace_all(whole)
+        for target in targets.keys() - whole.keys():
+            with storing(target):
+                target.write_bytes(targets[target])
+    except BenchError as error:
+        hint = "Name another file with --output, or - for stdout."
+        raise BenchError(error.message, hint=hint, exit_code=error.exit_code) from error
+
+
+def _make_parent(target: Path) -> None:
+    """Make the folder of ``target`` if there is none; within the folder of a run, each one on the way is its own."""
+    home = _home(target)
+    with storing(target):
+        for folder in reversed(target.absolute().parents):
+            if home is not None and folder.is_relative_to(home) and folder != home:
+                refuse_irregular(folder, folder=True)
+            folder.mkdir(exist_ok=True)
+
+
+def _is_whole(target: Path) -> bool:
+    """Whether ``target`` is replaced as a whole, as all is that lies in the folder of a run, or written into."""
+    return _home(target) is not None or not (target.is_symlink() or (target.exists() and not target.is_file()))
+
+
+def _home(target: Path) -> Path | None:
+    """The folder of the run that ``target`` lies in, if it does."""
+    above = target.absolute()
+    return next((folder for folder in above.parents if any(os.path.lexists(folder / name) for name in _RUN)), None)
+
+
+_RUN = ("run.json", "journal/00001.jsonl")
+"""By one of these the folder of a run is known."""
 
 
 _NAMES = {name: f"report.{name}" for name in ("md", "html", "json")} | {"comment": "comment.md", "latex": "report.tex"}

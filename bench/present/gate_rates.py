@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 
 from pandas import DataFrame
 
 from bench.errors import BenchError
 from bench.execute.run import Run
-from bench.execute.storage import reading, replace
+from bench.execute.storage import read_stored, replace
 from bench.present import numbers
 from bench.present.render.json import dumps, records
 from bench.present.report import Column, Report, Section, Table
@@ -25,11 +26,10 @@ def store(run: Run, rates: DataFrame) -> None:
 def sections(run: Run) -> Iterator[Section]:
     """What is stored of the gate's error rates, if that is of this suite and number of seeds; else nothing."""
     path = run.folder / _FILE
-    if not path.is_file():
+    if not os.path.lexists(path):
         return
     try:
-        with reading(path):
-            stored = json.loads(path.read_text(encoding="utf-8", errors="replace"))
+        stored = json.loads(read_stored(path))
         if all(stored[name] == value for name, value in _subject(run).items()):
             yield _section(run, DataFrame(stored["rates"]), appendix=True)
     except (ValueError, TypeError, KeyError, RecursionError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -135,7 +136,15 @@ def test_other_arrays_are_an_alarm(run: Run) -> None:
         (lambda path: path.write_bytes(bytes(3 * artefacts.MAX_BYTES)), "is larger than any"),
         (
             lambda path: (path.rename(path.with_suffix(".away")), path.symlink_to(path.with_suffix(".away"))),
-            "is missing",
+            "it is a link",
+        ),
+        (lambda path: (path.unlink(), os.mkfifo(path)), "it is a FIFO"),
+        (
+            lambda path: (
+                path.parent.rename(path.parent.with_suffix(".away")),
+                path.parent.symlink_to(path.parent.with_suffix(".away")),
+            ),
+            "it is a link",
         ),
     ],
 )

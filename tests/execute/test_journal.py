@@ -214,7 +214,7 @@ def test_setting_aside_loses_nothing_when_it_is_interrupted(
 
 
 def test_links_in_the_journal_lead_nowhere(tmp_path: Path) -> None:
-    """A link where damaged lines would go, or the new segment, is an error: nothing is written through it."""
+    """A link where damaged lines would go is an error, one in the place of the new segment goes: nothing is lost."""
     folder = tmp_path / "journal"
     write(folder, record(0), record(1))
     segment = folder / "00001.jsonl"
@@ -222,12 +222,17 @@ def test_links_in_the_journal_lead_nowhere(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "precious").write_text("thesis")
-    for name, target in (("damaged", elsewhere), (".00001.jsonl.new", elsewhere / "precious")):
-        link = folder / name
-        link.symlink_to(target)
-        with pytest.raises(BenchError, match="cannot be written"):
-            set_aside(folder, read(folder).damaged)
-        link.unlink()
+    (folder / "damaged").symlink_to(elsewhere)
+    (folder / ".00001.jsonl.new").symlink_to(elsewhere / "precious")
+    with pytest.raises(BenchError, match="damaged cannot be written: it is a link"):
+        set_aside(folder, read(folder).damaged)
+    (folder / "damaged").unlink()
+    (folder / "damaged").mkdir()
+    os.link(elsewhere / "precious", folder / "damaged" / "00001.jsonl")
+    with pytest.raises(BenchError, match="it is a second name of another file"):
+        set_aside(folder, read(folder).damaged)
+    (folder / "damaged" / "00001.jsonl").unlink()
+    set_aside(folder, read(folder).damaged)
     assert [path.read_text() for path in elsewhere.iterdir()] == ["thesis"]
     assert list(read(folder).records) == ["k0"]
 
@@ -294,14 +299,21 @@ def test_repeated_jobs(tmp_path: Path) -> None:
 
 
 def test_only_regular_segments_are_read(tmp_path: Path) -> None:
-    """Links, pipes and other files in the folder are not followed, opened or taken for results."""
+    """A link, a pipe or a folder in the place of a segment is an error; other files are not taken for results."""
     write(tmp_path / "elsewhere", record(0))
     folder = tmp_path / "journal"
     write(folder, record(1))
-    (folder / "00002.jsonl").symlink_to(tmp_path / "elsewhere" / "00001.jsonl")
-    os.mkfifo(folder / "00003.jsonl")
     (folder / "notes.txt").write_text("{}")
     assert list(read(folder).records) == ["k1"]
+    for make, why in (
+        (lambda path: path.symlink_to(tmp_path / "elsewhere" / "00001.jsonl"), "link"),
+        (os.mkfifo, "FIFO"),
+        (Path.mkdir, "folder"),
+    ):
+        make(folder / "00002.jsonl")
+        with pytest.raises(BenchError, match=rf"00002\.jsonl cannot be read: it is a {why}"):
+            read(folder)
+        (folder / "00002.jsonl").rename(tmp_path / f"away-{why}")
 
 
 def test_an_unreadable_segment_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,7 +323,7 @@ def test_an_unreadable_segment_is_said(tmp_path: Path, monkeypatch: pytest.Monke
     def fail(*_: object, **__: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(Path, "open", fail)
+    monkeypatch.setattr("bench.execute.storage.os.open", fail)
     with pytest.raises(BenchError, match=r"00001\.jsonl cannot be read"):
         read(tmp_path)
 
