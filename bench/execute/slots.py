@@ -29,6 +29,8 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _SPAWN = multiprocessing.get_context("spawn")
 
+STARTS = 3
+"""So often in a row a worker may die before it is ready."""
 PATIENCE = 5.0
 """Seconds that a worker with nothing left to do may take to end; threads of an experiment may keep it."""
 
@@ -49,6 +51,8 @@ class _Slot:
     """At which limit we killed the process."""
     memory_before: float = 0.0
     """Bytes that it held when it had done its first work."""
+    stillborn: int = 0
+    """So many workers in its place died before they were ready, one after the other."""
 
     def n_unfinished(self) -> int:
         self.futures = {future for future in self.futures if not future.done()}
@@ -75,7 +79,6 @@ class Slots(Workers):
         self._limits = limits or Limits()
         if self._limits.memory < float("inf") and not Path("/proc/self/statm").exists():
             raise BenchError("The memory of workers can be limited on Linux only: there is no /proc here.")
-        self._stillborn = 0
         self._slots: list[_Slot] = []
         try:
             for _ in range(workers):
@@ -93,19 +96,18 @@ class Slots(Workers):
         """Run ``function`` on the least busy worker.
 
         Raises:
-            BenchError: workers die as soon as they are started.
+            BenchError: one worker after the other dies as soon as it is started.
         """
         index = min(range(len(self._slots)), key=lambda index: self._slots[index].n_unfinished())
         slot = self._slots[index]
         if self._is_bloated(slot):
             slot.pool.shutdown(wait=False)
             slot = self._slots[index] = self._start()
-        try:
-            future = self._submit_to(slot, function, *args, **kwargs)
-        except BrokenExecutor:
-            slot = self._slots[index] = self._replacement(slot)
-            future = self._submit_to(slot, function, *args, **kwargs)
-        return future
+        while True:
+            try:
+                return self._submit_to(slot, function, *args, **kwargs)
+            except BrokenExecutor:
+                slot = self._slots[index] = self._replacement(slot)
 
     def fraction(self, future: Future[Any]) -> float:
         """Which part of the work of ``future`` is done, from 0 to 1."""
@@ -174,23 +176,25 @@ class Slots(Workers):
         return memory > max(2 * slot.memory_before, self._limits.memory / 2)
 
     def _replacement(self, dead: _Slot) -> _Slot:
-        self._stillborn = self._stillborn + 1 if dead.progress.value < 0 else 0
-        if self._stillborn >= 2:
-            raise BenchError(
-                "Worker processes end as soon as they are started.",
-                hint='A script that runs a suite must do so under `if __name__ == "__main__":`, because every worker '
-                "imports it. Otherwise see what the workers wrote above, or try one process: --executor serial.",
-            )
+        stillborn = dead.stillborn + 1 if dead.progress.value < 0 else 0
+        if stillborn == STARTS:
+            dead.process.join(PATIENCE)
+            hint = "See what they wrote above, or try one process: --executor serial."
+            if (dead.process.exitcode or 0) >= 0:  # nobody killed it
+                guard = 'under `if __name__ == "__main__":`, because every worker imports it.'
+                hint = f"A script that runs a suite must do so {guard} Otherwise: {hint}"
+            how = _end(dead.process.exitcode)
+            raise BenchError(f"Workers end as soon as they are started; the last of {STARTS} {how}.", hint=hint)
         dead.pool.shutdown(wait=False)
-        return self._start()
+        return self._start(stillborn)
 
-    def _start(self) -> _Slot:
+    def _start(self, stillborn: int = 0) -> _Slot:
         progress, began = RawValue("d", -1.0), RawValue("d", 0.0)
         pool = ProcessPoolExecutor(1, mp_context=_SPAWN, initializer=_initialize, initargs=(progress, began))
         with _one_thread_each(), interrupts_held_back():
             pool.submit(worker.preload, self._preload)
         (process,) = pool._processes.values()  # noqa: SLF001  Python < 3.14 has no public way to kill a pool's worker
-        return _Slot(pool, process, progress, began)
+        return _Slot(pool, process, progress, began, stillborn=stillborn)
 
 
 _progress: Any = None

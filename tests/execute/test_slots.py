@@ -10,13 +10,15 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, wait
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from bench.errors import BenchError
 from bench.execute.provenance import THREAD_SETTINGS
-from bench.execute.slots import Slots
+from bench.execute.slots import STARTS, Slots, _initialize
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +82,7 @@ def test_a_worker_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) ->
 _PARENT = """
 import sys, time
 sys.path.insert(0, {folder!r})
-from bench.execute.slots import Slots
+from bench.execute.slots import STARTS, Slots, _initialize
 from test_slots import _slow_pid
 if __name__ == "__main__":
     slots = Slots(2)
@@ -103,22 +105,41 @@ def test_no_orphans(tmp_path: Path) -> None:
     assert _all_gone(pids, seconds=10)
 
 
-def test_workers_that_cannot_start_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers that die before their first work are given up with advice, not retried for ever."""
-    monkeypatch.setattr("bench.execute.slots._initialize", os._exit)
-    monkeypatch.setattr("bench.execute.slots.RawValue", lambda *_: _Cell())
+def test_workers_that_are_killed_while_they_start_are_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of them, in one place or in two, are not the end of a run."""
+    for workers in (1, 2):
+        (tmp_path / str(workers)).mkdir()
+        start = partial(_die_first, tmp_path / str(workers), 2, 0)
+        monkeypatch.setattr("bench.execute.slots._initialize", start)
+        with Slots(workers) as slots:
+            deaths = [slots.submit(os.getpid).exception(timeout=20) for _ in range(2)]
+            assert all(error is None or isinstance(error, BrokenExecutor) for error in deaths)
+            assert slots.submit(os.getpid).result(timeout=20)
+        assert len(list((tmp_path / str(workers)).iterdir())) == 2
+
+
+@pytest.mark.parametrize(("exit_code", "how"), [(0, "was killed by SIGKILL"), (3, "ended with exit code 3")])
+def test_workers_that_cannot_start_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exit_code: int, how: str
+) -> None:
+    """The third in a row that dies before it is ready ends the run, with advice that fits its death."""
+    monkeypatch.setattr("bench.execute.slots._initialize", partial(_die_first, tmp_path, 99, exit_code))
     with Slots(1) as slots:
-        for _ in range(2):
-            assert isinstance(slots.submit(os.getpid).exception(timeout=10), BrokenExecutor)
-        with pytest.raises(BenchError, match="end as soon as they are started") as raised:
+        for _ in range(STARTS):
+            assert isinstance(slots.submit(os.getpid).exception(timeout=20), BrokenExecutor)
+        with pytest.raises(BenchError, match=f"as soon as they are started; the last of 3 {how}") as raised:
             slots.submit(os.getpid)
-        assert '__name__ == "__main__"' in raised.value.hint
+    assert ('__name__ == "__main__"' in raised.value.hint) == (exit_code > 0)
+    assert len(list(tmp_path.iterdir())) == STARTS
 
 
-class _Cell(int):
-    """Stands for the shared cell of a worker that never gets to write to it, and is its exit code."""
-
-    value = -1.0
+def _die_first(folder: Path, times: int, exit_code: int, *shared: object) -> None:
+    """Stands for the start of a worker: the first ones die before they say that they are ready."""
+    for number in range(times):
+        with suppress(FileExistsError):
+            (folder / str(number)).touch(exist_ok=False)
+            os._exit(exit_code) if exit_code else os.kill(os.getpid(), signal.SIGKILL)
+    _initialize(*shared)
 
 
 def _slow_pid(seconds: float) -> int:
