@@ -6,6 +6,8 @@ import hashlib
 import importlib
 import json
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -63,7 +65,8 @@ def _all_together(_params: Any) -> Hashable:
 class Experiment:
     """Any function from jobs to metrics, with what the harness must know to plan, store and report its runs.
 
-    ``params``: a pydantic model or a dataclass, every field with a default; each field can be a factor of a suite.
+    ``params``: a pydantic model or a dataclass, every field with a default; each field can be a factor of a suite. Runs
+    are known, and sent to workers, by their parameters' JSON, which must give the parameters back as they were.
     ``run(jobs, progress)``: yields one outcome per job, in the order of the jobs. A job's outcome must not depend on
     its companions in the batch: the harness batches, resumes and distributes as it likes.
     ``batch_by(params)``: jobs with equal values may be handed to ``run`` together; by default every job may.
@@ -92,20 +95,35 @@ class Experiment:
     @cached_property
     def defaults(self) -> Mapping[str, Any]:
         """Name -> default value, as JSON values."""
-        return self.values(self.params())
+        return self.values(self.make({}))
 
     def values(self, params: Any) -> Mapping[str, Any]:
-        """Name -> value of every parameter, as JSON values."""
-        values: dict[str, Any] = self._adapter.dump_python(params, mode="json")
+        """Name -> value of every parameter, and of every computed field, as JSON values; sets are sorted."""
+        values: dict[str, Any] = _sorted_sets(params, self._adapter.dump_python(params, mode="json", warnings=False))
         return values
+
+    def inputs(self, params: Any) -> Mapping[str, Any]:
+        """Name -> value of every parameter as JSON values from which ``make`` makes the same parameters."""
+        dump = self._adapter.dump_python(params, mode="json", round_trip=True, warnings=False)
+        inputs: dict[str, Any] = _sorted_sets(params, dump)
+        return inputs
 
     def make(self, values: Mapping[str, Any]) -> Any:
         """Validated parameters; raises ``pydantic.ValidationError`` with one entry per fault."""
-        return self._adapter.validate_python(dict(values))
+        return self._adapter.validate_python(deepcopy(dict(values)))  # a validator may take its input apart
 
     def changed(self, params: Any) -> Mapping[str, Any]:
-        """Name -> value of every parameter that differs from its default, as JSON values."""
-        return {name: value for name, value in self.values(params).items() if value != self.defaults[name]}
+        """Name -> value of every parameter that differs from its default, as JSON values; 1, 1.0 and true differ."""
+        defaults, texts = self.defaults, self._default_texts
+        return {
+            name: value
+            for name, value in self.values(params).items()
+            if value != defaults.get(name) or _json_text(value) != texts.get(name)
+        }
+
+    @cached_property
+    def _default_texts(self) -> Mapping[str, str]:
+        return {name: _json_text(value) for name, value in self.defaults.items()}
 
     def key(self, job: Job) -> str:
         """Identity of a job: a hash of the parameters that differ from their defaults, the seed and the version.
@@ -128,6 +146,22 @@ def identifier(changed: Mapping[str, Any], version: str) -> Callable[[int], str]
     head = f"[{json.dumps(changed, sort_keys=True)}, ".encode()
     tail = f", {json.dumps(version)}]".encode()
     return lambda seed: hashlib.sha256(b"%b%d%b" % (head, seed, tail)).hexdigest()[:20]
+
+
+_json_text = json.JSONEncoder(sort_keys=True).encode
+
+
+def _sorted_sets(value: Any, dump: Any) -> Any:
+    """``dump``, the JSON values of ``value``, with sets in the order of their elements, not of their hashes."""
+    if isinstance(dump, dict):
+        parts = list(value.values()) if isinstance(value, Mapping) else [getattr(value, name, None) for name in dump]
+        pairs = zip(parts, dump.items(), strict=True) if len(parts) == len(dump) else ()
+        return dump | {name: _sorted_sets(part, item) for part, (name, item) in pairs}
+    if isinstance(dump, list) and isinstance(value, list | tuple | AbstractSet) and len(value) == len(dump):
+        items = [_sorted_sets(part, item) for part, item in zip(value, dump, strict=True)]
+        is_numeric = all(isinstance(item, int | float) for item in items)
+        return sorted(items, key=None if is_numeric else _json_text) if isinstance(value, AbstractSet) else items
+    return dump
 
 
 def resolve(reference: str) -> Experiment:

@@ -25,7 +25,7 @@ class Pending:
     levels: Mapping[str, Any]
     seed: int
     values: Mapping[str, Any]
-    """Parameter -> value (``Experiment.values``)."""
+    """Parameter -> value (``Experiment.inputs``)."""
     group: Hashable
     """What ``Experiment.batch_by`` says of it."""
 
@@ -38,13 +38,14 @@ def missing(suite: Suite, settled: Collection[str]) -> Iterator[Pending]:
     """
     experiment = suite.experiment
 
-    def prepare(cell: Cell) -> tuple[Cell, Callable[[int], str], Hashable]:
-        return cell, identifier(experiment.changed(cell.params), experiment.version), _group(suite, cell)
+    def prepare(cell: Cell) -> tuple[Cell, Callable[[int], str], Mapping[str, Any], Hashable]:
+        key_of = identifier(experiment.changed(cell.params), experiment.version)
+        return cell, key_of, experiment.inputs(cell.params), _group(suite, cell)
 
-    for (cell, key_of, group), seed in seeded(suite, prepare):
+    for (cell, key_of, inputs, group), seed in seeded(suite, prepare):
         key = key_of(seed)
         if key not in settled:
-            yield Pending(key, cell.levels, seed, cell.values, group)
+            yield Pending(key, cell.levels, seed, inputs, group)
 
 
 def even_size(n_jobs: int, workers: int, largest: int) -> int:

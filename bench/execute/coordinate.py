@@ -20,6 +20,7 @@ from bench.execute.dispatch import Dispatch
 from bench.execute.executors import Crew, Wanted
 from bench.execute.journal import Journal
 from bench.execute.limits import Limits
+from bench.execute.migrate import rekey
 from bench.execute.provenance import code
 from bench.execute.records import Status
 from bench.execute.run import Run, store
@@ -76,6 +77,7 @@ def execute(
         raise BenchError(f"{workers} workers cannot run anything.", hint="Give at least 1.")
     start = time.monotonic()
     with locked(run.folder), ThreadPoolExecutor(1) as aside:
+        rekey(run.folder, suite.experiment)
         settled, damaged = journal.settled(run.journal)
         set_aside(run.journal, damaged)
         plan = aside.submit(store, run, suite, results=len(settled))

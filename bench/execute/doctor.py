@@ -14,7 +14,7 @@ from typing import Literal
 from bench.errors import BenchError
 from bench.execute import artefacts, journal, looks, manifest
 from bench.execute.run import planned
-from bench.execute.segments import ASIDE, Damage, segments, set_aside
+from bench.execute.segments import ASIDE, REKEYED, Damage, segments, set_aside
 from bench.execute.storage import NewerSchemaError, lock_state, locked, own_folder, storing, sync_folder
 
 
@@ -82,11 +82,11 @@ def _findings(folder: Path) -> Iterator[Finding]:
     yield from _journal(folder)
 
 
-_FOLDERS = {"journal", "artefacts", "figures", ASIDE}
+_FOLDERS = {"journal", "artefacts", "figures", ASIDE, REKEYED}
 _OURS = re.compile(
     "|".join([r"lock|suite\.toml|run\.json|cells\.jsonl|published\.csv|looks\.json", r"report\.\w+", *_FOLDERS])
 )
-_SEGMENTS = re.compile(r"\d{5,9}\.jsonl|" + ASIDE)
+_SEGMENTS = re.compile(rf"\d{{5,9}}\.jsonl|{ASIDE}|{REKEYED}")
 _LEFTOVER = re.compile(r"\..+\.new")
 _AGAIN = "then run the suite again, which writes it anew; every stored result stays."
 

@@ -28,8 +28,8 @@ from bench.plan.design import cells
 from bench.plan.metrics import MetricSettings
 from bench.plan.suite import Suite
 
-SCHEMA = 1
-"""Version of what ``run.json`` and ``cells.jsonl`` hold."""
+SCHEMA = 2
+"""Version of what ``run.json`` and ``cells.jsonl`` hold; in version 1, 1, 1.0 and true had one key (``migrate``)."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,6 +25,8 @@ from bench.execute.storage import (
 
 ASIDE = "damaged"
 """The folder, beside what was damaged, that keeps what was set aside."""
+REKEYED = "rekeyed"
+"""The folder of a journal that keeps lines as they were before their key was made anew."""
 
 
 @dataclass(frozen=True)
@@ -73,15 +75,20 @@ def scan(folder: Path) -> Iterator[tuple[str, Record | dict[str, Any] | Damage]]
 
 
 def set_aside(folder: Path, damaged: Sequence[Damage]) -> None:
-    """Move damaged lines, byte for byte, from their segments to ``damaged/``; the folder must be locked.
+    """Move damaged lines from their segments to ``damaged/``; the folder must be locked."""
+    found: dict[str, dict[int, bytes]] = defaultdict(dict)
+    for damage in damaged:
+        found[damage.segment][damage.line] = b""
+    rewrite(folder, found, ASIDE)
+
+
+def rewrite(folder: Path, lines: Mapping[str, Mapping[int, bytes]], kept: str) -> None:
+    """Put others in the place of lines (segment -> number -> line); the old ones are kept, byte for byte, in ``kept``.
 
     All other lines stay as they are. Killed in between, a line is there twice, and none is lost.
     """
-    found: dict[str, set[int]] = defaultdict(set)
-    for damage in damaged:
-        found[damage.segment].add(damage.line)
-    for name, numbers in found.items():
-        path, aside = folder / name, folder / ASIDE
+    for name, others in lines.items():
+        path, aside = folder / name, folder / kept
         own_folder(aside)
         with (
             storing(aside / name),
@@ -90,7 +97,9 @@ def set_aside(folder: Path, damaged: Sequence[Damage]) -> None:
             open_own(aside / name, os.O_APPEND) as bad,
         ):
             for number, line in _lines(old):
-                (bad if number in numbers else good).write(line)
+                good.write(others.get(number, line))
+                if number in others:
+                    bad.write(line)
             bad.flush()
             os.fsync(bad.fileno())
             sync_folder(aside)  # before the segment is replaced: a line may be there twice, never not at all

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import socket
 import sys
 import time
@@ -22,7 +23,7 @@ from bench.experiment import Experiment, Job, Outcome, Progress, resolve
 Sink = Callable[[float, float], None]
 """Told which fraction of its work is done, and when the batch that runs began (on the monotonic clock)."""
 PlainJob = tuple[Mapping[str, Any], int]
-"""Values of the parameters (``Experiment.values``), and the seed."""
+"""Values of the parameters (``Experiment.inputs``), and the seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +107,16 @@ def run_batch(experiment: Experiment, batch: Sequence[PlainJob], progress: Progr
     jobs: list[Job] = []
     for values, seed in batch:
         try:
-            jobs.append(Job(experiment.make(values), seed))
-        except ValueError as error:
+            params = experiment.make(values)
+            again = experiment.inputs(params)
+            differing = [name for name in again if not _is_same_json(again[name], values.get(name))]
+        except Exception as error:  # noqa: BLE001  a user's validator may raise anything
             reason = f"the parameters do not survive being sent to a worker: {_story(error)}"
             return [_failed(reason)] * len(batch)
+        if differing:
+            reason = f"the worker makes other parameters of the same values: {', '.join(differing)} differ"
+            return [_failed(reason)] * len(batch)
+        jobs.append(Job(params, seed))
     furthest = 0.0
 
     def advance(part: float) -> None:
@@ -190,6 +197,10 @@ def _number(value: Any) -> float:
     if isinstance(value, str | bytes | bytearray):
         raise TypeError("it is text")
     return float(value)
+
+
+def _is_same_json(value: Any, other: Any) -> bool:
+    return bool(value == other) or json.dumps(value, sort_keys=True) == json.dumps(other, sort_keys=True)  # NaN too
 
 
 def _failed(reason: str) -> Result:

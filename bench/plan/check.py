@@ -9,7 +9,7 @@ from typing import Any
 from bench.experiment import Experiment
 from bench.plan.chosen import chosen_cells
 from bench.plan.grid import Exclusion, Nesting
-from bench.plan.levels import Level, attempt, describe, label
+from bench.plan.levels import Level, attempt, describe, label, rival
 from bench.plan.positions import KeyPath
 from bench.plan.regions import RegionReader
 from bench.plan.shape import MAX_LEVELS
@@ -85,6 +85,8 @@ class _Reader:
     source: Source
     experiment: Experiment
     settings: dict[str, dict[Level, Any]] = field(default_factory=dict)
+    made: dict[tuple[str, Level], str] = field(default_factory=dict)
+    """Factor and level -> the parameter's value, as text."""
     faults: list[Fault] = field(default_factory=list)
 
     def grid(self, factors: Mapping[str, Any]) -> None:
@@ -131,14 +133,22 @@ class _Reader:
         return called
 
     def level(self, path: KeyPath, name: str, value: Any) -> Level | None:
-        """What the value at ``path`` is called; None where the experiment refuses it, which is reported."""
+        """What the value at ``path`` is called; None where it cannot be a level, which is reported."""
         trial = attempt(self.experiment, {**self.source.table("params"), name: value})
         if trial.refusals:  # by the shared parameters, perhaps, or because of another factor
             trial = attempt(self.experiment, {name: value})
-        if name not in trial.refusals:
-            return label(value, trial.as_json.get(name))
-        refusal = trial.refusals[name]
-        self.report(path, refusal.message, refusal.allowed)
+        if name in trial.refusals:
+            refusal = trial.refusals[name]
+            self.report(path, refusal.message, refusal.allowed)
+            return None
+        made = trial.as_json.get(name, value)
+        level = label(value, made)
+        other = rival(level, self.settings.get(name, {}))
+        if other is None and self.made.setdefault((name, level), show(made)) == show(made):
+            return level
+        alike = f"{show(level if other is None else other)} and {show(made)}"
+        message = f"{name} has levels that no table could tell apart: {alike}"
+        self.report(path, message, "Leave one out, or give the parameter words for them in the experiment.")
         return None
 
     def check_names(self, table: KeyPath, names: Collection[str]) -> None:

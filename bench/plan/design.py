@@ -19,8 +19,6 @@ class Cell:
 
     levels: Mapping[str, Level]
     params: Any
-    values: Mapping[str, Any]
-    """Parameter -> value (``Experiment.values``)."""
 
 
 MOST_KEPT = 100_000
@@ -51,7 +49,7 @@ def cells(suite: Suite) -> Iterator[Cell]:
         for refusal in trial.refusals.values():
             message = f"{suite.path}: the experiment refuses the cell {describe(levels)}."
             raise BenchError(message, hint=refusal.allowed)
-        yield Cell(levels, trial.params, trial.as_json)
+        yield Cell(levels, trial.params)
 
 
 def jobs(suite: Suite) -> Iterator[tuple[Cell, Job]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.experiment import Experiment, resolve
+from bench.plan.parameters import READ_BACK, changing_defaults, not_read_back
 
 
 def find(reference: str, suite: Path) -> Experiment:
@@ -96,3 +97,8 @@ def _check_params(reference: str, experiment: Experiment) -> None:
             f"Some parameters of {reference!r} are missing from their own JSON: {', '.join(unstored)}.",
             hint="No field may have an alias or be excluded, or runs that differ in it would be taken for one.",
         )
+    if changing := [*changing_defaults(experiment)]:
+        hint = "Runs are found by their parameters: give a constant, and read clocks and draw numbers in run."
+        raise BenchError(f"{reference!r}: {'; '.join(changing)}.", hint=hint)
+    if lost := not_read_back(experiment, experiment.make({}), {}):
+        raise BenchError(f"{reference!r}: {'; '.join(lost.values())}.", hint=READ_BACK)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 
 from bench.experiment import Experiment
+from bench.plan.parameters import READ_BACK, not_read_back
 from bench.plan.source import did_you_mean, show
 
 Level = str | int | float | bool
@@ -32,6 +33,7 @@ class Trial:
 
     params: Any = None
     as_json: Mapping[str, Any] = field(default_factory=dict)
+    """``Experiment.values`` of the parameters."""
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
 
 
@@ -45,11 +47,13 @@ def attempt(experiment: Experiment, values: Mapping[str, Any]) -> Trial:
     try:
         params = experiment.make(values)
         as_json = experiment.values(params)
+        changes = not_read_back(experiment, params, values)
     except ValidationError as error:
         return Trial(refusals={**refusals, **_refusals(error, values)})
     except Exception as error:  # noqa: BLE001 - a user's validator may raise anything; it is reported, not swallowed
         raised = f"The experiment's parameters raised {type(error).__name__}: {error}."
         return Trial(refusals={**refusals, "": Refusal(_refused(values, ""), raised)})
+    refusals |= {name: Refusal(_refused(values, name), f"{how}. {READ_BACK}") for name, how in changes.items()}
     return Trial(refusals=refusals) if refusals else Trial(params, as_json)
 
 
@@ -57,6 +61,12 @@ def label(given: Any, as_json: Any) -> Level:
     """What a level is called, alike for values that are equal to the experiment (1 and 1.0, of a float)."""
     called = given if as_json is None else as_json
     return called if isinstance(called, str | int | float | bool) else json.dumps(called, default=str)
+
+
+def rival(level: Level, known: Collection[Level]) -> Level | None:
+    """One of the levels ``known`` that tables cannot tell from another one: 1, 1.0, true and "1" are alike."""
+    alike = (one for one in known if one == level or str(one) == str(level))
+    return next((one for one in alike if (type(one), one) != (type(level), level)), None)
 
 
 def describe(levels: Mapping[str, Any]) -> str:

@@ -43,7 +43,9 @@ class SuiteError(BenchError):
 
     def __init__(self, path: Path, text: str, faults: Iterable[Fault]) -> None:
         self.path = path
-        self.faults = tuple(sorted(set(faults), key=lambda fault: (str(fault.file or ""), fault.line, fault.column)))
+        self.faults = tuple(
+            sorted(dict.fromkeys(faults), key=lambda fault: (str(fault.file or ""), fault.line, fault.column))
+        )
         shown = [_render(*(fault.file or (path, text)), fault) for fault in self.faults[:MAX_FAULTS]]
         if (more := len(self.faults) - len(shown)) > 0:
             shown.append(f"… and {more} more.")

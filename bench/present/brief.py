@@ -14,6 +14,7 @@ from rich.cells import cell_len
 from bench.execute.forecast import Forecast
 from bench.execute.frames import remarks
 from bench.execute.limits import in_bytes
+from bench.execute.migrate import rekeyed
 from bench.execute.run import Summary, load
 from bench.judge.claims.verdicts import FAILED
 from bench.plan.design import n_cells, n_jobs
@@ -72,7 +73,9 @@ def cautions(folder: Path) -> list[str]:
     """What is wrong with the stored results of a run, or not shown of them, a sentence each."""
     run = load(folder)
     keys = {job.key for job in run.planned()}
-    return [*state.alarms(run.contents, keys), *mixtures(run.contents, keys)]
+    moved = rekeyed(folder)
+    rekeying = f"{moved} results of an earlier bench have been given the keys of this one, and count as before."
+    return [*state.alarms(run.contents, keys), *mixtures(run.contents, keys), *([rekeying] if moved else [])]
 
 
 def failed_gates(data: Mapping[str, DataFrame]) -> list[str]:
