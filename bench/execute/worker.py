@@ -109,7 +109,7 @@ def run_batch(experiment: Experiment, batch: Sequence[PlainJob], progress: Progr
         try:
             params = experiment.make(values)
             again = experiment.inputs(params)
-            differing = [name for name in again if not _is_same_json(again[name], values.get(name))]
+            differing = [name for name, value in values.items() if not _is_same_json(again.get(name), value)]
         except Exception as error:  # noqa: BLE001  a user's validator may raise anything
             reason = f"the parameters do not survive being sent to a worker: {_story(error)}"
             return [_failed(reason)] * len(batch)
