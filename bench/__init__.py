@@ -283,36 +283,41 @@ def compare(
 
 
 def calibrate_gate(
-    run: str | Path | None = None, *, repetitions: int = 500, random_seed: int = 0, out: str | Path = REPORTS
+    *runs: str | Path, repetitions: int = 500, random_seed: int = 0, out: str | Path = REPORTS
 ) -> Report:
     """How often ``compare`` would err on runs like this one: false alarms, and what it finds of planted changes.
 
     Simulates so many comparisons without a change, a fifth as many for each planted one, and judges them by the gate
-    itself; the columns are those of ``bench.judge.gate.calibration.calibrate_gate``. The result is kept in the run's
-    folder and shown by ``report`` and ``compare``. ``run``: as in ``load``, or a suite file that was run.
+    itself; the columns are those of ``bench.judge.gate.calibration.calibrate_gate``. From one run they hold within one
+    occasion (one machine, one time): how values vary between occasions is unknown. Name several ``runs`` of unchanged
+    code to measure that too; ``data["occasions"]`` then has the spread between them. The result is kept in the folder
+    of the first and shown by ``report`` and ``compare``. Each run: as in ``load``, or a suite file that was run.
 
         >>> rates = bench.calibrate_gate("full_factorial").data["rates"]
         >>> rates.loc[rates["size"] == 0, ["noise", "any_alarm", "any_alarm_high"]]
 
     Raises:
-        bench.errors.BenchError: there is no such run, or too few seeds or values to tell how they vary.
+        bench.errors.BenchError: there is no such run, too few seeds or values to tell how they vary, or runs that are
+            no repeats of the first.
     """
     import numpy as np
 
-    from bench.execute.baseline import of_run
+    from bench.execute.baseline import of_run, require_repeats
     from bench.execute.run import find as find_run
     from bench.judge.gate.calibration import calibrate_gate as calibrate
-    from bench.judge.gate.calibration import gated_values
+    from bench.judge.gate.calibration import gated_values, occasion_frame
     from bench.plan.extends import read_extended
     from bench.present import gate_rates
     from bench.present.compared import rules
 
-    named = run if run is None or not str(run).endswith(".toml") else read_extended(run).data.get("name")
-    found = find_run(named, Path(out))
-    gated = gated_values(of_run(found), rules(found.suite))
+    named = [read_extended(run).data.get("name") if str(run).endswith(".toml") else run for run in runs]
+    found = [find_run(run, Path(out)) for run in named or [None]]
+    require_repeats(found)
+    gated = gated_values([of_run(run) for run in found], rules(found[0].suite))
     rates = calibrate(gated, np.random.default_rng(random_seed), repetitions=repetitions)
-    gate_rates.store(found, rates)
-    return gate_rates.report(found, rates)
+    measured = gate_rates.GateRates(rates, None if gated.repeats is None else occasion_frame(gated), len(found))
+    gate_rates.store(found[0], measured)
+    return gate_rates.report(found[0], measured)
 
 
 def beside(first: str | Path, second: str | Path, *, confidence: float = 0.95, out: str | Path = REPORTS) -> Report:

@@ -161,14 +161,19 @@ def audit(
 @app.command(
     epilog=examples(
         "bench calibrate full_factorial",
+        "bench calibrate ci ci.2026-05-04T10-00-00 ci.2026-05-05T10-00-00",
         "bench calibrate --procedure",
         "bench calibrate --procedure --factors 3 --seeds 5 --repetitions 10000 --format json",
     )
 )
 def calibrate(
-    name: Annotated[
-        str | None,
-        typer.Argument(metavar="SUITE|RUN", help="Measure bench compare on runs like this one.", show_default=False),
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="RUN...",
+            help="Measure bench compare on runs like this one; across occasions, if repeats of it follow.",
+            show_default=False,
+        ),
     ] = None,
     *,
     procedure: Annotated[
@@ -193,7 +198,9 @@ def calibrate(
 ) -> None:
     """Measure error rates: of bench compare on runs like RUN, or of the procedures of bench report.
 
-    Of RUN: false alarms where nothing is planted, and how often planted changes are found. The result is kept with it.
+    Of RUN: false alarms where nothing is planted, and how often planted changes are found, within one occasion (one
+    machine, one time). Several runs of unchanged code (bench run SUITE --fresh) tell how values drift between
+    occasions, and the rates with that. The result is kept with the first.
 
     Of the procedures: simulates runs with independent, blocked, unequal, skewed, bistable and lost values, and prints
     rejection rates, coverage and family-wise error with their Monte-Carlo limits.
@@ -201,14 +208,14 @@ def calibrate(
     import bench
     from bench.present.calibrated import calibrated
 
-    if procedure == (name is not None):
+    if procedure == bool(names):
         raise BenchError(
             "Say what to calibrate.",
             hint="bench calibrate RUN measures bench compare, bench calibrate --procedure the tests themselves.",
         )
-    if name is not None:
+    if names:
         emit_report(
-            bench.calibrate_gate(name, repetitions=repetitions or 500, random_seed=random_seed, out=out), form, output
+            bench.calibrate_gate(*names, repetitions=repetitions or 500, random_seed=random_seed, out=out), form, output
         )
         return
     table = bench.calibrate(factors=factors, seeds=seeds, repetitions=repetitions or 2_000, random_seed=random_seed)

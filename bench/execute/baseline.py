@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -94,6 +94,39 @@ def of_run(run: Run) -> Baseline:
         environments=[_described(found) for name, found in sorted(run.contents.environments.items()) if name in used],
     )
     return Baseline(f"the run {run.folder}", "seeds", frame[[*factors, ID, "seed", "status", *metrics]], origin)
+
+
+def require_repeats(runs: Sequence[Run]) -> None:
+    """Refuse runs that are no repeats of the first: of another experiment, version or source, or the same run again.
+
+    Raises:
+        BenchError: naming what differs, or what does not.
+    """
+    first, *others = runs
+    known = [first.contents.records]
+    for run in others:
+        for what, own, of_first in (
+            ("experiment", run.suite.reference, first.suite.reference),
+            ("version", run.suite.experiment.version, first.suite.experiment.version),
+            ("source", _sources(run), _sources(first)),
+        ):
+            if own != of_first:
+                raise BenchError(
+                    f"{run.folder} is no repeat of {first.folder}: its {what} is {own}, and there it is {of_first}.",
+                    hint="Repeats are runs of unchanged code: bench run SUITE --fresh.",
+                )
+        if run.contents.records in known:  # the seconds that each job took are never the same twice
+            raise BenchError(
+                f"{run.folder} holds the results of another run that is named: it is that run, or a copy.",
+                hint="A repeat is run anew: bench run SUITE --fresh moves the earlier one aside.",
+            )
+        known.append(run.contents.records)
+
+
+def _sources(run: Run) -> str:
+    """The digests of the source that its sessions ran."""
+    code = [entry for session in run.contents.sessions for entry in session["code"] if entry["name"] != "bench"]
+    return ", ".join(sorted({str(entry.get("digest", "")) for entry in code})) or "unknown"
 
 
 def default_path(run: Run) -> Path:

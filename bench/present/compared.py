@@ -97,16 +97,25 @@ def _report(run: Run, old: Baseline, new: Baseline, comparison: Comparison, now:
     outcome = comparison.outcome(strict=strict)
     failed = int(new.frame["status"].isin(["failed", "lost", "missing"]).sum())
     identical = bool((comparison.changes["verdict"] == "identical").all())
+    assumed = [] if old.kind == "means" or identical else [gate_rates.assumption(run)]
     table = _table(changes, labels, comparison.alpha)
     provenance = dict(words.provenance(old, new))
     sections = [
         Section(
             f"Verdict: {words.OUTCOMES[outcome]}",
-            [*words.lead(comparison, outcome, strict=strict, failed=failed), *words.looks(now, outcome)],
-            [*words.alarms(findings), *words.diverged(old, new), *words.not_compared(comparison)],
+            [
+                *words.lead(comparison, outcome, strict=strict, failed=failed),
+                *words.looks(now, outcome),
+            ],
+            [
+                *words.alarms(findings),
+                *words.diverged(old, new),
+                *words.not_compared(comparison),
+                *words.deterministic(old, new, comparison, labels),
+            ],
             verdict=True,
         ),
-        Section("What else differs", points=list(words.environment(old, new, identical=identical))),
+        Section("What else differs", assumed, points=list(words.environment(old, new, identical=identical))),
         Section("Changes", [words.CHANGES], exhibits=[table], appendix=not table.frame[table.headline].any()),
         *gate_rates.sections(run),
         Section("How it was compared", points=list(words.methods(comparison, strict=strict)), appendix=True),
