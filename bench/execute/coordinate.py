@@ -8,7 +8,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -23,11 +23,11 @@ from bench.execute.limits import Limits
 from bench.execute.migrate import rekey
 from bench.execute.provenance import code
 from bench.execute.records import Status
-from bench.execute.run import Run, store
+from bench.execute.run import Run, storing_plan
 from bench.execute.schedule import Schedule
 from bench.execute.segments import Damage, set_aside
 from bench.execute.storage import locked
-from bench.plan.design import MOST_KEPT, n_cells, n_jobs
+from bench.plan.design import n_jobs
 from bench.plan.suite import Suite
 
 OnProgress = Callable[[float, int, int, int], None]
@@ -76,40 +76,39 @@ def execute(
     if workers is not None and workers < 1:
         raise BenchError(f"{workers} workers cannot run anything.", hint="Give at least 1.")
     start = time.monotonic()
-    with locked(run.folder), ThreadPoolExecutor(1) as aside:
-        rekey(run.folder, suite.experiment)
-        settled, damaged = journal.settled(run.journal)
-        set_aside(run.journal, damaged)
-        plan = aside.submit(store, run, suite, results=len(settled))
-        if n_cells(suite) <= MOST_KEPT:
-            plan.result()  # a longer list of cells is written while they are run
-        planned = n_jobs(suite)
-        todo = sum(1 for _ in missing(suite, settled)) if settled else planned
-        stored = planned - todo
+    count: Counter[Status] = Counter()
+    planned, todo = 0, None
 
-        def tell(done: float, count: Counter[Status]) -> None:
-            if on_progress is not None:
-                on_progress(stored + done, stored + count.total(), planned, count["failed"] + count["lost"])
+    def tell(done: float, count: Counter[Status]) -> None:
+        if on_progress is not None and todo is not None:
+            stored = planned - todo
+            on_progress(stored + done, stored + count.total(), planned, count["failed"] + count["lost"])
 
-        count: Counter[Status] = Counter()
-        tell(0, count)
-        if todo:
-            wanted = Wanted(workers=workers, address=address, limits=limits or Limits())
-            with Journal(run.journal, _session(suite, damaged)) as target:
-                try:
-                    crew = Crew(executor, wanted, most=todo, preload=suite.reference)
-                    size = even_size(todo, crew.size, suite.experiment.batch_size)
-                    until = time.monotonic() + seconds
-                    schedule = Schedule(batches(missing(suite, settled), size), todo, crew.size, until)
-                    _work_off(Dispatch(target, crew, schedule, suite.reference, tell, count))
-                except KeyboardInterrupt:
-                    message = f"Interrupted: {stored + count.total()} of {planned} runs are stored in {run.folder}."
-                    hint = "The same command runs the rest."
-                    raise BenchError(message, hint=hint, exit_code=Exit.INTERRUPTED) from None
-        plan.result()
+    try:
+        with locked(run.folder):
+            rekey(run.folder, suite.experiment)
+            planned = n_jobs(suite)
+            settled, damaged = journal.settled(run.journal)
+            set_aside(run.journal, damaged)
+            with storing_plan(run, suite, results=len(settled)):
+                todo = sum(1 for _ in missing(suite, settled)) if settled else planned
+                tell(0, count)
+                if todo:
+                    wanted = Wanted(workers=workers, address=address, limits=limits or Limits())
+                    with Journal(run.journal, _session(suite, damaged)) as target:
+                        crew = Crew(executor, wanted, most=todo, preload=suite.reference)
+                        size = even_size(todo, crew.size, suite.experiment.batch_size)
+                        until = time.monotonic() + seconds
+                        schedule = Schedule(batches(missing(suite, settled), size), todo, crew.size, until)
+                        _work_off(Dispatch(target, crew, schedule, suite.reference, tell, count))
+    except KeyboardInterrupt:
+        n_stored = "what had finished is" if todo is None else f"{planned - todo + count.total()} of {planned} runs are"
+        hint = "The same command runs the rest."
+        message = f"Interrupted: {n_stored} stored in {run.folder}."
+        raise BenchError(message, hint=hint, exit_code=Exit.INTERRUPTED) from None
     return Tally(
         planned=planned,
-        stored_before=stored,
+        stored_before=planned - todo,
         ok=count["ok"],
         diverged=count["diverged"],
         failed=count["failed"],

@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 import tomllib
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,11 +22,11 @@ from typing import Annotated, Any, NoReturn
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.errors import BenchError
-from bench.execute.storage import open_stored, read_stored, reading, refuse_newer, replace
+from bench.execute.storage import open_stored, read_stored, reading, refuse_newer, replace, replacing
 from bench.experiment import Experiment, Metric
 from bench.plan.baseline import BaselineSettings
 from bench.plan.claims import Claim
-from bench.plan.design import cells
+from bench.plan.design import cells, n_cells
 from bench.plan.metrics import MetricSettings
 from bench.plan.suite import Suite
 
@@ -88,13 +90,10 @@ class StoredCell:
 def write(folder: Path, suite: Suite, updated: datetime, *, results: int = 0) -> None:
     """Replace the files in ``folder`` by those of ``suite``; results that are stored there stay as they are.
 
-    ``results`` counts them: a claim that the suite did not make before is written down as made after so many.
+    ``results`` counts them: a claim that the suite did not make before is written down as made after so many. The list
+    of cells stays empty, until ``write_cells`` has written it.
     """
     plan = uuid.uuid4().hex
-    lines = [json.dumps({"plan": plan})]
-    for cell in cells(suite):
-        levels = [cell.levels[name] for name in suite.factors]
-        lines.append(json.dumps([levels, suite.experiment.changed(cell.params)]))
     manifest = Manifest(
         schema_version=SCHEMA,
         plan=plan,
@@ -108,7 +107,7 @@ def write(folder: Path, suite: Suite, updated: datetime, *, results: int = 0) ->
         params=dict(suite.params),
         factors={name: list(settings.items()) for name, settings in suite.settings.items()},
         listed=not suite.is_full_grid,
-        n_cells=len(lines) - 1,
+        n_cells=n_cells(suite),
         metrics=tuple(suite.experiment.metrics),
         metric_settings=dict(suite.metrics),
         baseline=suite.baseline,
@@ -123,8 +122,24 @@ def write(folder: Path, suite: Suite, updated: datetime, *, results: int = 0) ->
         with reading(suite.published):
             table = suite.published.read_bytes()
         replace(folder / "published.csv", table)
-    replace(folder / "cells.jsonl", "\n".join([*lines, ""]))
+    replace(folder / "cells.jsonl", f"{json.dumps({'plan': plan, 'listed': False})}\n")
     replace(folder / "run.json", json.dumps(manifest.model_dump(), default=str, indent=1))
+
+
+def write_cells(folder: Path, suite: Suite, given_up: threading.Event) -> None:
+    """Write the list of cells that belongs to what ``write`` has written of ``suite``, or none of it if ``given_up``.
+
+    Raises:
+        CancelledError: it was given up.
+    """
+    plan = read(folder).plan
+    with replacing(folder / "cells.jsonl") as file:
+        file.write(f"{json.dumps({'plan': plan})}\n".encode())
+        for cell in cells(suite):
+            if given_up.is_set():
+                raise CancelledError
+            levels = [cell.levels[name] for name in suite.factors]
+            file.write(f"{json.dumps([levels, suite.experiment.changed(cell.params)])}\n".encode())
 
 
 def read(folder: Path) -> Manifest:
@@ -147,24 +162,27 @@ def read(folder: Path) -> Manifest:
 
 
 def read_cells(folder: Path, manifest: Manifest) -> Iterator[StoredCell]:
-    """The cells in the order of the design, one at a time.
+    """The cells in the order of the design, one at a time; none if the run was ended before they were listed.
 
     Raises:
         BenchError: there are none, or not those of ``manifest``.
     """
     path = folder / "cells.jsonl"
     known = [{(type(level), level) for level, _ in pairs} for pairs in manifest.factors.values()]
-    n_cells = 0
+    number = 0
     try:
         with reading(path), open_stored(path) as file:
-            _check(json.loads(file.readline())["plan"] == manifest.plan, "it belongs to another run.json")
+            head = json.loads(file.readline())
+            _check(head["plan"] == manifest.plan, "it belongs to another run.json")
+            if head.get("listed") is False:
+                return
             for line in file:
                 levels, changed = json.loads(line)
                 fits = all((type(level), level) in there for level, there in zip(levels, known, strict=True))
                 _check(fits and isinstance(changed, dict), "its cells are not those of run.json")
-                n_cells += 1
+                number += 1
                 yield StoredCell(levels, changed)
-            _check(n_cells == manifest.n_cells, "cells are missing")
+            _check(number == manifest.n_cells, "cells are missing")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _damaged(path, error) from error
 

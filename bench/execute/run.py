@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cached_property
@@ -22,6 +25,7 @@ from bench.execute.journal import Contents, read
 from bench.execute.looks import Looks
 from bench.execute.storage import locked, reading, storing
 from bench.experiment import identifier
+from bench.plan.design import MOST_KEPT, n_cells
 from bench.plan.suite import Suite
 
 
@@ -119,15 +123,26 @@ class Summary:
 def planned(folder: Path) -> Iterator[Planned]:
     """Every job that the suite stored in ``folder`` asks for, in the order of the design.
 
+    Of a run that was ended before its cells were listed, only those that have been run, by what the journal says.
+
     Raises:
         BenchError: the files that say so are damaged.
     """
     stored = manifest.read(folder)
     cells = list(manifest.read_cells(folder, stored))
+    if not cells:
+        yield from _planned_so_far(folder, stored)
+        return
     keys = [identifier(cell.changed, stored.version) for cell in cells]
     for seed in stored.seeds:
         for cell, key_of in zip(cells, keys, strict=True):
             yield Planned(key_of(seed), cell.levels, seed)
+
+
+def n_planned(folder: Path) -> int:
+    """How many jobs that suite asks for: more than ``planned``, if the run was ended before its cells were listed."""
+    stored = manifest.read(folder)
+    return stored.n_cells * len(stored.seeds)
 
 
 def create(suite: Suite, out: Path = REPORTS, *, fresh: bool = False) -> Run:
@@ -170,12 +185,32 @@ def continue_run(run: Run, suite: Suite) -> Run:
     return Run(run.folder, suite, datetime.now(UTC))
 
 
-def store(run: Run, suite: Suite, *, results: int = 0) -> None:
+@contextmanager
+def storing_plan(run: Run, suite: Suite, *, results: int = 0) -> Iterator[None]:
     """Write down that ``suite`` is what ``run`` plans from now on; its folder must be locked.
 
-    ``results``: how many are stored already, which claims that are made now can no longer precede.
+    A long list of cells is written while the block runs: what a reader cannot do without is there before. It is given
+    up, at once, if the block raises. ``results``: how many are stored already, which claims that are made now can no
+    longer precede.
     """
     manifest.write(run.folder, suite, run.updated, results=results)
+    given_up = threading.Event()
+    with ThreadPoolExecutor(1) as aside:
+        try:
+            listing = aside.submit(manifest.write_cells, run.folder, suite, given_up)
+            if n_cells(suite) <= MOST_KEPT:
+                listing.result()
+            yield
+            listing.result()
+        except BaseException:
+            given_up.set()
+            raise
+
+
+def store(run: Run, suite: Suite) -> None:
+    """Write down all of what ``run`` plans; its folder must be locked."""
+    with storing_plan(run, suite):
+        pass
 
 
 def load(folder: Path) -> Run:
@@ -185,7 +220,11 @@ def load(folder: Path) -> Run:
         BenchError: it holds none, or what it holds is damaged.
     """
     stored = manifest.read(folder)
-    return Run(folder, manifest.read_suite(folder, stored), stored.updated)
+    suite = manifest.read_suite(folder, stored)
+    if suite.listed == ():  # the run was ended before its cells were listed
+        cells = dict.fromkeys(tuple(job.levels) for job in planned(folder))
+        suite = replace(suite, listed=tuple(dict(zip(suite.factors, levels, strict=True)) for levels in cells))
+    return Run(folder, suite, stored.updated)
 
 
 def find(run: str | Path | None = None, out: Path = REPORTS) -> Run:
@@ -227,16 +266,17 @@ def summarize(run: Run) -> Summary:
     records = run.contents.records
     count = Counter(records[job.key].status if job.key in records else "missing" for job in run.planned())
     within = count.total() - count["missing"]
+    planned = n_planned(run.folder)
     return Summary(
         name=run.folder.name,
         folder=run.folder,
         updated=run.updated,
-        planned=count.total(),
+        planned=planned,
         ok=count["ok"],
         diverged=count["diverged"],
         failed=count["failed"],
         lost=count["lost"],
-        missing=count["missing"],
+        missing=planned - within,
         outside=len(records) - within,
     )
 
@@ -245,6 +285,25 @@ _OURS = {"lock", "suite.toml", "run.json", "journal"}
 """By any of these the folder of a run is known, even if others are lost or were never written."""
 _REPORTS = {"report.md", "report.html", "figures", "tables"}
 """What reports leave in the folder of a run; a project may keep them where it does not keep the run."""
+
+
+def _planned_so_far(folder: Path, stored: manifest.Manifest) -> Iterator[Planned]:
+    """The jobs that coordinators of this very suite have stored, in the order of the design."""
+    contents = read(folder / "journal")
+    seeds = {seed: place for place, seed in enumerate(stored.seeds)}
+    places: list[dict[tuple[type, Any], int]] = [
+        {(type(level), level): place for place, (level, _) in enumerate(pairs)} for pairs in stored.factors.values()
+    ]
+    found: list[tuple[int, list[int], Planned]] = []
+    for key, session in contents.session_of.items():
+        record, by = contents.records[key], contents.sessions[session]
+        if (by.get("suite"), by.get("version")) != (stored.digest, stored.version) or record.seed not in seeds:
+            continue
+        levels = [record.levels.get(name) for name in stored.factors]
+        known = [place.get((type(level), level), -1) for place, level in zip(places, levels, strict=True)]
+        if min(known, default=0) >= 0:
+            found.append((seeds[record.seed], known, Planned(key, levels, record.seed)))
+    yield from (job for *_, job in sorted(found, key=lambda entry: entry[:2]))
 
 
 def _folders(out: Path) -> list[Path]:

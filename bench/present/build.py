@@ -13,7 +13,7 @@ import pandas as pd
 from bench.errors import BenchError
 from bench.execute import REPORTS
 from bench.execute.frames import measured, remarks, wide
-from bench.execute.run import Run
+from bench.execute.run import Run, n_planned
 from bench.execute.storage import read_stored
 from bench.judge.analysis import Analysis, analyze
 from bench.judge.options import suite_options
@@ -50,6 +50,7 @@ def build(run: Run, *, confidence: float = 0.95) -> Report:
     jobs, said = wide(run), remarks(run)
     stated = [
         *state.overview(jobs, [metric.name for metric in suite.experiment.metrics], _command(run)),
+        *state.unlisted(len(jobs), n_planned(run.folder), _command(run)),
         *state.alarms(run.contents, set(jobs["run"])),
         *mixtures(run.contents, set(jobs["run"])),
     ]

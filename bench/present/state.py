@@ -58,6 +58,15 @@ def overview(jobs: DataFrame, metrics: Sequence[str], next_step: str) -> Iterato
         )
 
 
+def unlisted(listed: int, planned: int, next_step: str) -> Iterator[str]:
+    """A paragraph on planned runs that are not even listed, if there are any."""
+    if listed < planned:
+        yield (
+            f"The run was ended before its {planned} planned runs were all listed: only the {listed} that have been "
+            f"run are counted here. To list and run the rest: {next_step}"
+        )
+
+
 def _diverged(jobs: DataFrame, metrics: Sequence[str]) -> str:
     """The cells of the runs that diverged, those with most of them first."""
     others = {"run", "seed", "status", *metrics}

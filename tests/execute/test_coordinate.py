@@ -12,19 +12,23 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+import bench
 from bench.errors import BenchError, Exit
 from bench.execute.coordinate import Tally, execute
 from bench.execute.frames import wide
 from bench.execute.journal import read
 from bench.execute.limits import Limits
-from bench.execute.run import Run, create, load, store
+from bench.execute.manifest import write_cells
+from bench.execute.run import Run, create, load, runs, store
 from bench.execute.slots import Slots
 from bench.execute.storage import locked
+from bench.plan.design import Cell, cells
 from bench.plan.suite import Suite
 from bench.plan.suite import load as load_suite
 from tests.execute.conftest import MakeSuite
@@ -292,20 +296,83 @@ def test_a_long_list_of_cells_is_written_while_jobs_run(
     some_stored = threading.Event()
     in_time: list[bool] = []
 
-    def store_late(run: Run, suite: Suite, *, results: int) -> None:
+    def write_late(folder: Path, suite: Suite, given_up: threading.Event) -> None:
         in_time.append(some_stored.wait(timeout=60))
-        store(run, suite, results=results)
+        write_cells(folder, suite, given_up)
 
     def hear(done: float, stored: int, total: int, failed: int) -> None:
         if stored:
             some_stored.set()
 
-    monkeypatch.setattr("bench.execute.coordinate.MOST_KEPT", 3)
-    monkeypatch.setattr("bench.execute.coordinate.store", store_late)
+    monkeypatch.setattr("bench.execute.run.MOST_KEPT", 3)
+    monkeypatch.setattr("bench.execute.manifest.write_cells", write_late)
     suite = make_suite("LOOP", {"kind": ["fine", "nan"], "size": [1, 2]}, seeds=2)
     run, _ = finished(suite, tmp_path / "out", executor="serial", on_progress=hear)
     assert in_time == [True]
     assert list(wide(load(run.folder))["status"]) == ["ok"] * 8
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_ctrl_c_gives_up_a_long_list_and_readers_see_what_is_stored(
+    make_suite: MakeSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listed: bool
+) -> None:
+    """Of the cells that are not yet listed when Ctrl-C comes hardly one is listed any more; no reader needs them."""
+    if listed:
+        make_suite("QUICK", {"size": [1]})
+        path, rows = tmp_path / "tiny.toml", "".join(f"[[cells]]\nsize = {size}\n" for size in range(5, 0, -1))
+        path.write_text(f'name = "tiny"\nexperiment = "tiny:QUICK"\nseeds = 2\n{rows}')
+        suite = load_suite(path)
+    else:
+        suite = make_suite("QUICK", {"size": [5, 4, 3, 2, 1]}, seeds=2)
+    interrupted = threading.Event()
+    after: list[int] = []
+
+    def never_ending(suite: Suite) -> Iterator[Cell]:
+        first = next(iter(cells(suite)))
+        interrupted.wait(timeout=60)
+        for number in range(100_000):
+            after.append(number)
+            yield first
+
+    def interrupt(done: float, stored: int, total: int, failed: int) -> None:
+        if stored >= 7:
+            interrupted.set()
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bench.execute.run.MOST_KEPT", 3)
+        patch.setattr("bench.execute.manifest.cells", never_ending)
+        with pytest.raises(BenchError, match="7 of 10 runs are stored") as raised:
+            finished(suite, tmp_path / "out", executor="serial", on_progress=interrupt)
+    assert raised.value.exit_code is Exit.INTERRUPTED
+    assert len(after) < 100_000
+    stopped = load(tmp_path / "out" / "tiny")
+    assert wide(stopped)[["size", "seed", "status"]].values.tolist() == [
+        *([size, 0, "ok"] for size in (5, 4, 3, 2, 1)),
+        *([size, 1, "ok"] for size in (5, 4)),
+    ]
+    (line,) = runs(tmp_path / "out")
+    assert (line.planned, line.ok, line.missing, line.damage) == (10, 7, 3, "")
+    assert "before its 10 planned runs were all listed: only the 7" in str(bench.report(stopped.folder))
+    run, tally = finished(suite, tmp_path / "out", executor="serial")
+    assert (tally.stored_before, tally.ok) == (7, 3)
+    whole, _ = finished(suite, tmp_path / "whole", executor="serial")
+    assert table(run) == table(whole)
+
+
+def test_a_run_so_far_holds_nothing_of_other_suites(
+    make_suite: MakeSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before its cells are listed a run shows no stored result that may be of other parameters than it now plans."""
+    finished(make_suite("LOOP", {"size": [1, 2]}, seeds=2), tmp_path / "out", executor="serial")
+    other = make_suite("LOOP", {"size": [1, 2]}, seeds=2, sleep=0.001)
+    monkeypatch.setattr("bench.execute.run.MOST_KEPT", 1)
+    monkeypatch.setattr("bench.execute.manifest.write_cells", lambda *_: None)
+    run = create(other, tmp_path / "out")
+    with locked(run.folder):
+        store(run, other)
+    assert len(wide(load(run.folder))) == 0
+    assert runs(tmp_path / "out")[0].missing == 4
 
 
 def test_a_started_executor_is_used_and_left_running(make_suite: MakeSuite, tmp_path: Path) -> None:
