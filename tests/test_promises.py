@@ -17,6 +17,7 @@ PROMISES = {
     ],
     "2. A worker that is killed costs its neighbours nothing": [
         "execute/test_coordinate.py::test_a_killed_worker_costs_nobody_else",
+        "execute/test_slots.py::test_workers_that_are_killed_while_they_start_are_replaced",
     ],
     "3. A full disk leaves earlier data readable and the exit code is not 0": [
         "execute/test_journal.py::test_a_full_disk_keeps_what_was_stored",
@@ -50,11 +51,15 @@ PROMISES = {
     "10. Ctrl-C keeps what is done and exits with 130": [
         "execute/test_coordinate.py::test_ctrl_c_keeps_what_is_done",
         "test_cli.py::test_an_interruption_exits_with_130_and_keeps_what_is_done",
+        "execute/test_coordinate.py::test_ctrl_c_gives_up_a_long_list_and_readers_see_what_is_stored",
     ],
     "11. No code runs from a data file, and none leads out of the run's folder": [
         "test_security.py::test_nothing_that_is_read_can_run_code",
         "test_security.py::test_a_suite_imports_only_the_experiment_that_it_names",
         "test_security.py::test_links_in_the_folder_of_a_run_lead_nowhere",
+        "test_security.py::test_what_is_stored_is_read_from_the_folder_itself",
+        "test_security.py::test_a_report_is_written_through_nothing",
+        "test_security.py::test_figures_and_tables_go_into_folders_of_the_run",
         "test_security.py::test_a_malicious_run_is_only_text",
         "execute/test_artefacts.py::test_a_malicious_file_is_refused",
         "present/test_origin.py::test_a_malicious_journal_is_only_text",
