@@ -222,6 +222,23 @@ def test_a_refuted_claim_that_gates_exits_with_1(command: Commands, lab: Lab) ->
     assert "but smaller than the margin of 100" in " ".join(out.split())
 
 
+def test_names_with_commas_and_equals_signs_can_be_passed(command: Commands, lab: Lab) -> None:
+    """A quoted name may hold a comma, as in a CSV file; NAME=VALUE takes the longest name that is known."""
+    rows = [
+        ("a/b"[: 1 + 2 * i], "cd"[j], seed, (i + 2 * j + seed * (i + 1)) % 7) for seed in range(5) for i in (0, 1) for j in (0, 1)
+    ]
+    frame = pd.DataFrame(rows, columns=["lr, log", "b=c", "seed", "m=1"])
+    path = lab.folder / "odd.csv"
+    frame.to_csv(path, index=False)
+    given = ["--factors", '"lr, log", b=c', "--block", "seed", "--metric", "m=1", "--reference", "b=c=d"]
+    code, out, err = command("analyze", path, *given, "--margin", "m=1=5%", "--format", "json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert [row["effect"] for row in found["contrasts"]] == ["lr, log", "b=c", "lr, log:b=c"]
+    assert {row["cell"] for row in found["cells"]} == {"a/d", "a/c", '"a/b"/d', '"a/b"/c'}
+    assert found["equivalence"][0]["margin"] == pytest.approx(0.05 * frame["m=1"].mean())
+
+
 def test_audit_prints_what_contradicts_itself(command: Commands, lab: Lab) -> None:
     """The post's figures are audited in every format; a file with a fault exits with 2 and says where."""
     post = Path(__file__).parents[1] / "suites" / "audits" / "post.toml"

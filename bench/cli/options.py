@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -73,9 +74,13 @@ Seeds = Annotated[
 ]
 
 
-def pairs(option: str, given: list[str] | None) -> dict[str, str]:
-    """``NAME=VALUE`` of a repeated option; the value may hold further equals signs."""
+def pairs(option: str, given: list[str] | None, names: Collection[str]) -> dict[str, str]:
+    """``NAME=VALUE`` of a repeated option; both may hold further equals signs, if NAME is the longest of ``names``."""
+    found = {}
     for text in given or []:
         if "=" not in text:
             raise BenchError(f"--{option} {text} has no value.", hint=f"Write --{option} {text}=VALUE.")
-    return {name: value for name, _, value in (text.partition("=") for text in given or [])}
+        known = [name for name in names if text.startswith(f"{name}=")]
+        name = max(known, key=len, default=text.partition("=")[0])
+        found[name] = text.removeprefix(f"{name}=")
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Annotated
 
@@ -78,7 +79,10 @@ def report(
 def analyze(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or Parquet, one row a run; - is stdin.")],
     *,
-    factors: Annotated[list[str], typer.Option(metavar="A,B", help="Columns of the factors.", show_default=False)],
+    factors: Annotated[
+        list[str],
+        typer.Option(metavar="A,B", help="Columns of the factors; quote one with a comma.", show_default=False),
+    ],
     metric: Annotated[
         list[str], typer.Option(metavar="NAME", help="Column of a metric; give one option each.", show_default=False)
     ],
@@ -111,16 +115,16 @@ def analyze(
     import bench
     from bench.present.analyzed import analyzed
 
-    names = [name for given in factors for name in given.split(",")]
+    names = [name for given in factors for name in next(csv.reader([given], skipinitialspace=True))]
     analysis = bench.analyze(
         Path("/dev/stdin") if str(file) == "-" else file,
         names,
         block,
         metric,
-        reference=pairs("reference", reference),
+        reference=pairs("reference", reference, names),
         log=log or [],
-        margin=pairs("margin", margin),
-        better=pairs("better", better),
+        margin=pairs("margin", margin, metric),
+        better=pairs("better", better, metric),
         confidence=confidence,
     )
     emit_report(analyzed(analysis, str(file)), form, output, full=full)

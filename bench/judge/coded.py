@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bench.errors import BenchError
+from bench.plan.labels import cell_label
 from bench.stats.coding import Floats, Ints
 
 
@@ -46,9 +47,10 @@ class CodedRuns:
 
     @property
     def cell_labels(self) -> list[str]:
-        """Levels of each cell joined by a slash."""
+        """Levels of each cell, distinct for distinct cells."""
         return [
-            "/".join(factor.labels[code] for factor, code in zip(self.factors, row, strict=True)) for row in self.cells
+            cell_label(factor.levels[code] for factor, code in zip(self.factors, row, strict=True))
+            for row in self.cells
         ]
 
     @property

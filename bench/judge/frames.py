@@ -16,6 +16,7 @@ from bench.stats.pairs import Cells
 from bench.stats.resample import sign_flip
 
 _CELL_COLUMNS = ("cell", "metric", "n", "n_missing", "mean", "sd", "cv", "min", "max")
+_FACTOR = " (factor)"
 _CONSTANT = "no variation beyond rounding errors"
 _TOO_FEW = "too few runs"
 _LOST = "not estimable from the runs that have a value"
@@ -23,7 +24,10 @@ _LOST = "not estimable from the runs that have a value"
 
 def factor_column(name: str) -> str:
     """What a factor's column is called in the frame of cells: its name, unless the frame has a column called so."""
-    return f"{name} (factor)" if name in _CELL_COLUMNS else name
+    plain = name
+    while plain.endswith(_FACTOR):  # or two factors, "mean" and "mean (factor)", would share a column
+        plain = plain.removesuffix(_FACTOR)
+    return name + _FACTOR if plain in _CELL_COLUMNS else name
 
 
 def cell_frame(runs: CodedRuns) -> pd.DataFrame:

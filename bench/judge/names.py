@@ -8,6 +8,7 @@ import numpy as np
 
 from bench.judge.coded import CodedRuns
 from bench.judge.effects import MetricEffects
+from bench.plan.labels import effect_label, term_label
 from bench.stats.coding import Floats, Term
 from bench.stats.effects import Effect
 from bench.stats.identify import Alias
@@ -15,7 +16,7 @@ from bench.stats.identify import Alias
 
 def term_name(runs: CodedRuns, term: Term) -> str:
     """Names of the term's factors joined by a colon."""
-    return ":".join(runs.factors[factor].name for factor in term)
+    return term_label(runs.factors[factor].name for factor in term)
 
 
 def effect_name(runs: CodedRuns, effect: Effect) -> str:
@@ -23,8 +24,8 @@ def effect_name(runs: CodedRuns, effect: Effect) -> str:
     parts = []
     for factor, level in zip(effect.term, effect.levels, strict=True):
         chosen = runs.factors[factor]
-        parts.append(chosen.name if len(chosen.levels) == 2 else f"{chosen.name}[{chosen.labels[level]}]")
-    return ":".join(parts)
+        parts.append((chosen.name, chosen.levels[level] if len(chosen.levels) > 2 else None))
+    return effect_label(parts)
 
 
 def alias_text(runs: CodedRuns, entry: MetricEffects, alias: Alias) -> str:
@@ -37,7 +38,7 @@ def alias_text(runs: CodedRuns, entry: MetricEffects, alias: Alias) -> str:
 def signed_terms(factors: Sequence[str], alias: Alias) -> str:
     """Terms with their coefficients, ``-1 reg +1 act:noise``."""
     pairs = zip(alias.terms, alias.coefficients, strict=True)
-    return " ".join(f"{value:+.4g} {':'.join(factors[factor] for factor in term)}" for term, value in pairs)
+    return " ".join(f"{value:+.4g} {term_label(factors[factor] for factor in term)}" for term, value in pairs)
 
 
 def scale_name(entry: MetricEffects) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 from bench.judge.coded import CodedRuns
 from bench.judge.effects import MetricEffects
 from bench.judge.names import term_name
+from bench.plan.labels import term_label
 from bench.stats.anova import FittedAnova, TermTest, fit_anova
 from bench.stats.coding import Floats, Term, term_columns
 from bench.stats.effect_size import partial_epsilon_squared, partial_eta_squared, partial_omega_squared
@@ -65,7 +66,7 @@ def anova_frame(runs: CodedRuns, metrics: Sequence[MetricEffects], confidence: f
 
 
 def _name(runs: CodedRuns, test: TermTest) -> str:
-    return runs.block_name if test.term is None else term_name(runs, test.term)
+    return term_label([runs.block_name]) if test.term is None else term_name(runs, test.term)
 
 
 def primary(anova: pd.DataFrame) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from bench.plan.labels import cell_label
 from bench.plan.levels import Level
 
 Kind = Literal["difference", "interaction", "trend", "order", "cell"]
@@ -66,7 +67,7 @@ class Claim:
         if self.kind == "order":
             return f"{len(self.comparisons)} comparisons in order"
         if self.kind == "cell":
-            return "/".join(map(str, regions[0].values()))
+            return cell_label(regions[0].values())
         varied = [f"{name}: {' → '.join(map(str, taken))}" for name, taken in self._levels.items() if len(taken) > 1]
         joint = {"interaction": " × ", "trend": "", "difference": " and "}[self.kind]
         return joint.join(varied) + (f" at {self.held}" if self.held else "")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
-from pandas import DataFrame
+from pandas import DataFrame, Series
 
 from bench.execute.journal import Contents
+from bench.plan.labels import cell_label
 from bench.present import numbers
 from bench.present.report import Column, Section, Table
 
@@ -70,8 +71,8 @@ def unlisted(listed: int, planned: int, next_step: str) -> Iterator[str]:
 def _diverged(jobs: DataFrame, metrics: Sequence[str]) -> str:
     """The cells of the runs that diverged, those with most of them first."""
     others = {"run", "seed", "status", *metrics}
-    cells = jobs[[name for name in jobs.columns if name not in others]].astype(str).agg("/".join, axis="columns")
-    counts = cells[jobs["status"].astype(str) == "diverged"].value_counts()
+    diverged = jobs.loc[jobs["status"].astype(str) == "diverged", [name for name in jobs.columns if name not in others]]
+    counts = Series([cell_label(levels) for levels in diverged.itertuples(index=False)]).value_counts()
     return numbers.listed([f"{count} in {cell}" for cell, count in counts.items()], most=4)
 
 
@@ -83,7 +84,7 @@ def alarms(contents: Contents, planned: Collection[str]) -> Iterator[str]:
         first = contents.alarms[0].first
         yield (
             f"Not deterministic: {len(contents.alarms)} jobs were run twice and gave different values (the first is "
-            f"seed {first.seed} of {_cell(list(first.levels.values()))}). The earlier values are shown."
+            f"seed {first.seed} of {cell_label(list(first.levels.values()))}). The earlier values are shown."
         )
     if contents.damaged:
         first_line = contents.damaged[0]
@@ -100,7 +101,7 @@ def without_value(remarks: DataFrame, factors: Sequence[str]) -> Section:
         what=[
             metric or status for metric, status in zip(remarks["metric"], remarks["status"].astype(str), strict=True)
         ],
-        cell=[_cell(levels) for levels in remarks[list(factors)].itertuples(index=False)],
+        cell=[cell_label(levels) for levels in remarks[list(factors)].itertuples(index=False)],
     )
     rows = [
         {"what": what, "n": len(group), "text": text, "where": _where(group)}
@@ -127,7 +128,3 @@ def _where(said: DataFrame) -> str:
         for cell, group in said.groupby("cell", sort=False)
     ]
     return numbers.listed(cells)
-
-
-def _cell(levels: Sequence[object]) -> str:
-    return "/".join(map(str, levels))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from bench.experiment import Metric
 from bench.judge.frames import factor_column
 from bench.judge.published import LABEL
 from bench.judge.variation import variation as variation_of
+from bench.plan.labels import cell_label, effect_label
 from bench.present import numbers
 from bench.present.report import Column, Table
 
@@ -45,8 +47,7 @@ class Context:
         named = {}
         for name, (reference, *others) in self.factors.items():
             for level in others:
-                effect = name if len(others) == 1 else f"{name}[{level}]"
-                named[effect] = f"{name}: {reference} → {level}"
+                named[effect_label([(name, level if len(others) > 1 else None)])] = f"{name}: {reference} → {level}"
         return named
 
     def effect(self, name: str) -> str:
@@ -55,7 +56,11 @@ class Context:
 
     def term(self, name: str) -> str:
         """A term of a model as people read it, ``init × reg``."""
-        return name if any(":" in factor for factor in self.factors) else name.replace(":", " × ")
+        return _COLON.sub(lambda found: " × " if found[0] == ":" else found[0], name)
+
+
+_COLON = re.compile(r'"(?:[^"\\]|\\.)*"|:')
+"""A quoted name, or what joins names (``plan.labels``)."""
 
 
 def heading(metric: Metric) -> str:
@@ -128,7 +133,7 @@ _MOST_CELLS = 40
 
 def published(frame: DataFrame, context: Context) -> Iterator[Table]:
     """One table a metric: the published means with ours beside them."""
-    cell = ["/".join(map(str, levels)) for levels in frame[list(context.factors)].itertuples(index=False)]
+    cell = [cell_label(levels) for levels in frame[list(context.factors)].itertuples(index=False)]
     if LABEL in frame:
         cell = [f"{name}: {levels}" for name, levels in zip(frame[LABEL], cell, strict=True)]
     beyond = frame["z"].notna() & ~frame["within_3_se"].astype(bool)

@@ -9,6 +9,7 @@ from pandas import DataFrame
 from bench.judge.analysis import Analysis
 from bench.judge.sensitivity import sensitivity
 from bench.judge.variance import primary
+from bench.plan.labels import cell_label
 from bench.present import numbers
 from bench.present.tables import ALPHA, Context
 
@@ -164,7 +165,7 @@ def published(frame: DataFrame, context: Context) -> Iterator[str]:
     said = f"{inside} of {len(compared)} published means lie within 3 standard errors (of the published mean) of ours"
     if len(compared):
         farthest = compared.iloc[int(compared["z"].abs().argmax())]
-        cell = "/".join(str(farthest[name]) for name in context.factors)
+        cell = cell_label(farthest[name] for name in context.factors)
         label, distance = context.labels[farthest["metric"]], numbers.statistic(abs(farthest["z"]))
         said += f"; the farthest is {label} in {cell}, {distance} of them away"
     yield f"{said}."

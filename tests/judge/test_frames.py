@@ -13,6 +13,8 @@ from bench.judge.analysis import MetricOptions, analyze
 from bench.judge.cell_pairs import MOST_CELLS
 from bench.judge.claims.verdicts import judge_claims
 from bench.plan.claims import Claim, Comparison
+from bench.present.analyzed import analyzed
+from bench.present.render import html
 from bench.stats.ratio import ratio_of_means
 
 
@@ -282,3 +284,41 @@ def test_copies_of_runs_change_no_verdict(frame):
         expected = judge_claims(frame.assign(loss=means), ["a", "b"], own).claims.set_index("claim")
         for name in ("estimate", "p_support", "p_refute", "n"):
             np.testing.assert_allclose(found.loc[expected.index, name], expected[name], rtol=1e-9)
+
+
+def renamed(names, levels):
+    """A complete table of 2 x 3 x 2 cells in five seeds, whose columns and levels are called so."""
+    codes = [(i, j, k, s) for s in range(5) for i in range(2) for j in range(3) for k in range(2)]
+    frame = pd.DataFrame(codes, columns=[*names, "seed"])
+    frame["m"] = np.random.default_rng(8).normal(size=len(frame)) + frame[names[0]] * frame[names[1]]
+    return frame.assign(
+        **{name: [called[code] for code in frame[name]] for name, called in zip(names, levels, strict=True)}
+    )
+
+
+PLAIN = (["a", "b", "c"], [["a0", "a1"], ["b0", "b1", "b2"], ["c0", "c1"]])
+
+
+@pytest.mark.parametrize(
+    ("names", "levels"),
+    [
+        (["a", "b", "c"], [["a", "a/b"], ["c", "b/c", "b"], ["d", "c/d"]]),
+        (["a", "b", "a:b"], PLAIN[1]),
+        (["a", "b", "b[b1]"], PLAIN[1]),
+        (["a", "b", "b[b1]:a"], [["x", "b1]"], ["x", "b1", "b1]:a"], ["x", "y"]]),
+        (["mean", "mean (factor)", "cell"], PLAIN[1]),
+        (["a, b", "b = c", '"a'], [["", " "], ["x", "x ", "x\n"], ["1", "1.0"]]),
+    ],
+)
+def test_names_of_factors_and_levels_change_no_number(names, levels):
+    """Whatever columns and levels are called, every cell, effect and term is told from the others."""
+    expected = analyze(renamed(*PLAIN), PLAIN[0], "seed", ["m"])
+    found = analyze(renamed(names, levels), names, "seed", ["m"])
+    for name in (*FRAMES, "estimable"):
+        ours, theirs = (getattr(analysis, name).select_dtypes("number") for analysis in (found, expected))
+        pd.testing.assert_frame_equal(ours, theirs, rtol=1e-9, atol=1e-12, obj=name)
+    assert found.cells["cell"].nunique() == 12
+    assert found.contrasts["effect"].nunique() == len(found.contrasts) == 11
+    assert found.estimable["effect"].nunique() == 7
+    shown, other = (html.page(analyzed(analysis, "t.csv")) for analysis in (found, expected))
+    assert shown.count("<svg") == other.count("<svg")

@@ -12,6 +12,7 @@ from bench.judge.preview.design import Study
 from bench.judge.preview.forecast import POWER, seeds_to_exclude, seeds_to_find
 from bench.judge.preview.pilot import Pilot
 from bench.plan.claims import Claim, Region
+from bench.plan.labels import term_label
 from bench.plan.levels import Level
 from bench.plan.suite import Suite
 from bench.stats.coding import Floats
@@ -43,7 +44,7 @@ def _row(suite: Suite, study: Study, claim: Claim, pilot: Pilot | None) -> dict[
         return row
     terms = dict.fromkeys(term for entry in told for term in entry.assumes)
     names = list(suite.factors)
-    row["assumes"] = ", ".join(":".join(names[factor] for factor in term) for term in terms)
+    row["assumes"] = ", ".join(term_label(names[factor] for factor in term) for term in terms)
     weights = np.array([entry.weights for entry in told])
     row["se"] = float(np.linalg.norm(weights, axis=1).max())
     if pilot is not None and claim.expect != "bimodal":

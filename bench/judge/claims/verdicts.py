@@ -15,6 +15,7 @@ from bench.judge.claims.evidence import Evidence, by_blocks, by_sign_flips, per_
 from bench.judge.claims.parts import level_frame, part_frame, percent_change, two_samples
 from bench.judge.names import term_name
 from bench.plan.claims import Claim, changed_factors
+from bench.plan.labels import cell_label
 from bench.stats.coding import Bools, Floats
 from bench.stats.contrast import one_sample
 from bench.stats.diagnostics import wilson
@@ -218,7 +219,7 @@ def _estimate(case: Case, confidence: float) -> Mapping[str, Any]:
     values = {name: getattr(estimates, name)[weakest] for name in ("value", "low", "high")}
     shown = {name: float(np.exp(value) if log else value) for name, value in values.items()}
     regions = case.claim.comparisons[weakest].regions
-    detail = " → ".join("/".join(map(str, region.values())) for region in regions) if case.claim.kind == "order" else ""
+    detail = " → ".join(cell_label(region.values()) for region in regions) if case.claim.kind == "order" else ""
     return {
         "scale": "ratio" if log else "difference",
         "estimate": shown["value"],

@@ -11,6 +11,7 @@ import pandas as pd
 from bench.execute.baseline import ID, Baseline
 from bench.judge.gate.absent import Absence
 from bench.judge.gate.decide import Changes, Moments, independent, on_scale, paired
+from bench.plan.labels import cell_label
 from bench.stats.coding import Floats
 
 
@@ -81,7 +82,7 @@ class Sides:
 
     def label(self, cell: str) -> str:
         """The levels of a cell of the run, joined by a slash."""
-        return "/".join(map(str, self.levels.loc[cell].to_numpy()))
+        return cell_label(self.levels.loc[cell])
 
     def comparables(
         self, parts: Sequence[tuple[Changes, pd.DataFrame]], metrics: Sequence[str], cells: Collection[str]
@@ -193,7 +194,7 @@ def concatenated(parts: Sequence[Changes]) -> Changes:
 
 def labels(side: Baseline, factors: Sequence[str]) -> list[str]:
     """The levels of each row's cell, joined by a slash."""
-    return ["/".join(levels) for levels in side.frame[[*factors]].itertuples(index=False)]
+    return [cell_label(levels) for levels in side.frame[[*factors]].itertuples(index=False)]
 
 
 def valid(side: Baseline) -> pd.DataFrame:

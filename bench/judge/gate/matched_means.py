@@ -12,6 +12,7 @@ from bench.judge.gate.absent import Absence
 from bench.judge.gate.decide import Moments, independent
 from bench.judge.gate.matched import Comparables, labels, valid
 from bench.judge.published import compare_published
+from bench.plan.labels import cell_label
 
 
 def means_by_table(table: pd.DataFrame, new: Baseline, metrics: Sequence[str], *, ddof: int) -> Comparables:
@@ -23,7 +24,7 @@ def means_by_table(table: pd.DataFrame, new: Baseline, metrics: Sequence[str], *
     ours = valid(new).melt([*factors], list(new.origin.metrics), "metric")
     cells = ours.groupby([*factors, "metric"], sort=False)["value"].agg(n="count", mean="mean", sd="std").reset_index()
     joined = compare_published(cells, table[ran & table["metric"].isin(metrics)], factors, ddof=ddof)
-    joined["where"] = joined[factors].agg("/".join, axis=1)
+    joined["where"] = [cell_label(levels) for levels in joined[factors].itertuples(index=False)]
     n = joined["published_n"].to_numpy(float)
     with np.errstate(divide="ignore", invalid="ignore"):
         sd = joined["published_sd"].to_numpy(float) * np.sqrt((n - ddof) / (n - 1))
@@ -38,7 +39,7 @@ def means_by_table(table: pd.DataFrame, new: Baseline, metrics: Sequence[str], *
     rows = joined[["metric", "where"]].assign(
         log=False, old=joined["published_mean"], new=joined["our_mean"], lost=0, method="Welch, from published means"
     )
-    published = set(table[known].agg("/".join, axis=1)) if known == factors else set()
+    published = {cell_label(levels) for levels in table[known].itertuples(index=False)} if known == factors else set()
     in_run = list(dict.fromkeys(labels(new, factors)))
     return Comparables(
         changes=changes,
@@ -57,6 +58,6 @@ def _absences(rows: pd.DataFrame, factors: Sequence[str]) -> list[Absence]:
     texts = rows[[*factors, "metric"]].astype(str).itertuples(index=False)
     keys = [dict(zip([*factors, "metric"], row, strict=True)) for row in texts]
     return [
-        Absence(entry["metric"], "/".join(entry[name] for name in factors), mean, 0, entry)
+        Absence(entry["metric"], cell_label(entry[name] for name in factors), mean, 0, entry)
         for entry, mean in zip(keys, means, strict=True)
     ]

@@ -12,6 +12,7 @@ import pandas as pd
 
 from bench.errors import BenchError
 from bench.judge.names import signed_terms
+from bench.plan.labels import term_label
 from bench.plan.levels import Level
 from bench.plan.suite import Suite
 from bench.stats.coding import Ints, Term, term_df, terms_up_to
@@ -127,7 +128,7 @@ def _highest_order(levels: Sequence[int]) -> int:
 
 
 def _name(term: Term, names: Sequence[str]) -> str:
-    return ":".join(names[factor] for factor in term)
+    return term_label(names[factor] for factor in term)
 
 
 def _correlations(design: Design, names: Sequence[str]) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from bench.errors import BenchError
 from bench.judge.preview.pilot import Pilot
+from bench.plan.labels import term_label
 from bench.plan.metrics import MetricSettings
 from bench.stats.coding import Floats
 from bench.stats.effects import Effect, cell_weights, effects_of
@@ -102,7 +103,7 @@ def detectable_frame(found: Sequence[Spread], names: Sequence[str], seeds: int, 
             rows.append(
                 {
                     "metric": spread.metric,
-                    "effect": ":".join(names[factor] for factor in effect.term),
+                    "effect": term_label(names[factor] for factor in effect.term),
                     "order": len(effect.term),
                     "sd": sd,
                     "smallest": alone * sd,

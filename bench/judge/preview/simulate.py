@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bench.judge.preview.forecast import POWER, Spread
+from bench.plan.labels import term_label
 from bench.stats.coding import Floats, Ints
 from bench.stats.power import paired_power, smallest_effect, t_critical
 
@@ -40,7 +41,7 @@ def simulated_frame(
                 rows.append(
                     {
                         "metric": spread.metric,
-                        "effect": ":".join(names[factor] for factor in spread.effects[index].term),
+                        "effect": term_label(names[factor] for factor in spread.effects[index].term),
                         "kind": kind,
                         "planted": float(size),
                         "sd_units": d_z,

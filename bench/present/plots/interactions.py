@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from functools import partial
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 from pandas import DataFrame
 
 from bench.experiment import Metric
+from bench.plan.labels import effect_label
 from bench.present import numbers
 from bench.present.plots import key, letters
 from bench.present.plots.canvas import Canvas, Panel, draw, tick_room
@@ -53,15 +55,22 @@ def interactions(
 
 def _smallest_p(effects: DataFrame, context: Context, pair: tuple[int, int]) -> float:
     """Of the interaction's contrasts; more than 1 where none is tested."""
-    names = [list(context.factors)[position] for position in pair]
-    tested = effects[effects["p"].notna()]
-    is_theirs = [[part.partition("[")[0] for part in effect.split(":")] == names for effect in tested["effect"]]
-    return float(tested.loc[is_theirs, "p"].min()) if any(is_theirs) else 2.0
+    levels = [[(name, level) for level in _compared(context.factors[name])] for name in _names(context, pair)]
+    p = effects.loc[effects["effect"].isin({effect_label(choice) for choice in product(*levels)}), "p"]
+    return float(p.min()) if p.notna().any() else 2.0
+
+
+def _compared(levels: Sequence[Hashable]) -> list[Hashable]:
+    """The levels that effects name: all but the reference, or none of only two."""
+    return [None] if len(levels) == 2 else list(levels[1:])
+
+
+def _names(context: Context, pair: tuple[int, int]) -> list[str]:
+    return [list(context.factors)[position] for position in pair]
 
 
 def _title(context: Context, pair: tuple[int, int]) -> str:
-    names = list(context.factors)
-    return " × ".join(letters.shortened(names[position], 24) for position in pair)
+    return " × ".join(letters.shortened(name, 24) for name in _names(context, pair))
 
 
 def _paint(
