@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 
 import bench
@@ -225,7 +226,10 @@ def test_a_refuted_claim_that_gates_exits_with_1(command: Commands, lab: Lab) ->
 def test_names_with_commas_and_equals_signs_can_be_passed(command: Commands, lab: Lab) -> None:
     """A quoted name may hold a comma, as in a CSV file; NAME=VALUE takes the longest name that is known."""
     rows = [
-        ("a/b"[: 1 + 2 * i], "cd"[j], seed, (i + 2 * j + seed * (i + 1)) % 7) for seed in range(5) for i in (0, 1) for j in (0, 1)
+        ("a/b"[: 1 + 2 * i], "cd"[j], seed, (i + 2 * j + seed * (i + 1)) % 7)
+        for seed in range(5)
+        for i in (0, 1)
+        for j in (0, 1)
     ]
     frame = pd.DataFrame(rows, columns=["lr, log", "b=c", "seed", "m=1"])
     path = lab.folder / "odd.csv"

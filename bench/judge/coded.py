@@ -10,6 +10,7 @@ import pandas as pd
 
 from bench.errors import BenchError
 from bench.plan.labels import cell_label
+from bench.plan.levels import rival
 from bench.stats.coding import Floats, Ints
 
 
@@ -176,12 +177,15 @@ def _code_factor(column: pd.Series, reference: Hashable) -> tuple[Factor, Ints]:
     present = list(column.unique())
     if isinstance(column.dtype, pd.CategoricalDtype):
         present = [level for level in column.cat.categories if level in set(present)]
+    if isinstance(column.dtype, np.dtype) and column.dtype == object:  # where pandas takes 1 and True for one level
+        present = list({(type(level), level): level for level in column}.values())
     levels: list[Hashable] = [level.item() if isinstance(level, np.generic) else level for level in present]
-    if len({str(level) for level in levels}) < len(levels):
-        raise BenchError(
-            f"Factor {name!r} has levels that look alike: {', '.join(map(repr, levels))}.",
-            hint="Write each level in one way only.",
-        )
+    for level in levels:
+        if (other := rival(level, levels)) is not None:
+            raise BenchError(
+                f"Factor {name!r} has levels that look alike: {other!r} and {level!r}.",
+                hint="Write each level in one way only.",
+            )
     if reference is not None:
         chosen = [level for level in levels if level == reference or str(level) == str(reference)]
         if not chosen:

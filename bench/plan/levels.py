@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,7 +63,7 @@ def label(given: Any, as_json: Any) -> Level:
     return called if isinstance(called, str | int | float | bool) else json.dumps(called, default=str)
 
 
-def rival(level: Level, known: Collection[Level]) -> Level | None:
+def rival(level: Hashable, known: Collection[Hashable]) -> Hashable | None:
     """One of the levels ``known`` that tables cannot tell from another one: 1, 1.0, true and "1" are alike."""
     alike = (one for one in known if one == level or str(one) == str(level))
     return next((one for one in alike if (type(one), one) != (type(level), level)), None)

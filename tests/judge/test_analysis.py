@@ -1,10 +1,13 @@
 """The analysis of a tidy frame: against R, against arithmetic done another way, and on designs that are not whole."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
+import bench
 from bench.errors import BenchError
 from bench.judge.analysis import MetricOptions, analyze
 from bench.judge.variance import primary
@@ -281,3 +284,42 @@ def test_confidence_is_a_field_and_moves_every_interval(factorial):
     for wrong in (0.0, 0.5, 1.0, 95.0):
         with pytest.raises(BenchError, match="confidence"):
             analyze(frame, FACTORS, "seed", ["value"], confidence=wrong)
+
+
+ALIKE = [(1, "1"), (0.1, "0.1"), (True, "True"), (1, True), (0, False), (1, 1.0)]
+TOLD_APART = [(1, 2.5), ("a", "A"), (True, False), ("1", "1.0")]
+
+
+def test_levels_are_told_apart_by_one_rule(tmp_path):
+    """What a check of a suite takes for two levels, a table of runs has as two; the rest both refuse."""
+    (tmp_path / "anything.py").write_text(ANYTHING)
+    suite = tmp_path / "suite.toml"
+    for pair in [*ALIKE, *TOLD_APART]:
+        levels = ", ".join(map(json.dumps, pair))
+        suite.write_text(f'name = "s"\nexperiment = "anything:EXPERIMENT"\nseeds = 3\n[factors]\nu = [{levels}]\n')
+        frame = pd.DataFrame({"u": pd.Series(pair * 3, dtype=object), "seed": np.repeat([0, 1, 2], 2)})
+        frame["m"] = [1.0, 2.0, 1.5, 4.0, 3.0, 3.5]
+        if pair in ALIKE:
+            with pytest.raises(BenchError, match="no table could tell apart"):
+                bench.check(suite)
+            with pytest.raises(BenchError, match="look alike"):
+                analyze(frame, ["u"], "seed", ["m"])
+        else:
+            assert bench.check(suite).factors["u"] == pair
+            assert analyze(frame, ["u"], "seed", ["m"]).factors["u"] == pair
+
+
+ANYTHING = """
+from dataclasses import dataclass
+from typing import Any
+
+from bench.experiment import Experiment, Metric
+
+
+@dataclass(frozen=True)
+class Params:
+    u: Any = ""
+
+
+EXPERIMENT = Experiment(params=Params, metrics=[Metric("m", "M")], run=lambda jobs, progress: iter(()))
+"""
