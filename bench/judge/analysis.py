@@ -16,6 +16,7 @@ from bench.judge.doubts import diagnostic_frame, residual_frame
 from bench.judge.effects import estimate_effects
 from bench.judge.frames import cell_frame, contrast_frame, equivalence_frame, estimable_frame
 from bench.judge.omnibus import omnibus_frame
+from bench.judge.terms import flip_signs, level_frame, term_frame
 from bench.judge.trends import trend_frame
 from bench.judge.variance import anova_frame
 from bench.stats.coding import Floats
@@ -45,6 +46,10 @@ class Analysis:
 
     cells: pd.DataFrame
     contrasts: pd.DataFrame
+    terms: pd.DataFrame
+    """One test for each main effect and interaction: the exploratory family."""
+    levels: pd.DataFrame
+    """All pairs of levels of each factor that has more than two."""
     anova: pd.DataFrame
     pairwise: pd.DataFrame
     equivalence: pd.DataFrame
@@ -103,9 +108,13 @@ def analyze(
         for option in options
         if (margin := _absolute_margin(option, runs.values[option.name])) is not None
     }
+    flips = flip_signs(effects, rng)
+    terms = term_frame(runs, effects, flips)
     return Analysis(
         cells=cell_frame(runs),
-        contrasts=contrast_frame(runs, effects, rng, confidence),
+        contrasts=contrast_frame(runs, effects, terms, flips, confidence),
+        terms=terms,
+        levels=level_frame(runs, effects, confidence),
         anova=anova_frame(runs, effects, confidence),
         pairwise=pair_frame(runs, effects, confidence),
         equivalence=equivalence_frame(effects, runs, margins, confidence),

@@ -33,7 +33,7 @@ def anova_frame(runs: CodedRuns, metrics: Sequence[MetricEffects], confidence: f
     """
     rows = []
     for entry in metrics:
-        if not entry.design.model:
+        if not entry.variance.model.terms:
             continue
         size = int(np.isfinite(entry.values).sum())
         for model, kind, covariance, tests in _tables(runs, entry):
@@ -81,13 +81,13 @@ def _tables(runs: CodedRuns, entry: MetricEffects) -> Iterator[_Table]:
     if block is None:
         return
     present = np.isfinite(entry.values)
-    values, codes = entry.values[present], runs.codes[present]
+    values, codes, levels = entry.values[present], entry.fitted.codes, entry.fitted.design.levels
     yield from _within(runs, entry)
-    mixed = fit_mixed(values, codes, runs.n_levels, entry.design.model, block)
+    mixed = fit_mixed(values, codes, levels, entry.fitted.design.model, block)
     if mixed is not None:
         yield "mixed", 3, "ols", mixed_anova(mixed)
-    terms = identify(np.unique(codes, axis=0), runs.n_levels).model
-    yield from _linear(fit_anova(values, codes, runs.n_levels, terms, None))
+    terms = identify(np.unique(codes, axis=0), levels).model
+    yield from _linear(fit_anova(values, codes, levels, terms, None))
 
 
 def _linear(fitted: FittedAnova) -> Iterator[_Table]:
@@ -108,7 +108,7 @@ def _within(runs: CodedRuns, entry: MetricEffects) -> Iterator[_Table]:
     complete = table[np.isfinite(table).all(axis=1)]
     if len(complete) < 2 or np.isfinite(table).any(axis=1).sum() > len(complete):
         return
-    yield "within", 3, "ols", [_repeated(runs, complete, term) for term in entry.design.model]
+    yield "within", 3, "ols", [_repeated(runs, complete, term) for term in entry.fitted.design.model]
 
 
 def _repeated(runs: CodedRuns, table: Floats, term: Term) -> TermTest:

@@ -102,6 +102,10 @@ def _analysis_sections(analysis: Analysis, context: Context) -> Iterator[Section
     yield Section("What this design cannot tell", points=list(words.limits(analysis, context)))
     if effects:
         yield Section("Effects", [words.effects(analysis, context)], exhibits=list(effects.values()))
+    several = list(tables.terms(analysis.terms, context))
+    if several:
+        exhibits = [*several, *tables.levels(analysis.levels, context)]
+        yield Section("Factors with more than two levels", [words.terms(context)], exhibits=exhibits)
     if len(analysis.trends):
         said_of_trends = [trend_tables.explanation(context)]
         yield Section("Trends", said_of_trends, exhibits=list(trend_tables.trends(analysis.trends, context)))

@@ -112,8 +112,8 @@ class _Illustrator:
 
     def interactions(self, metric: Metric) -> Figure:
         name = f"interactions-{self.stems[metric.name]}"
-        effects = _of(self.contrasts, metric)
-        return interactions(name, metric, _of(self.rows, metric), effects, self.context, log=_is_log(effects))
+        terms, log = _of(self.analysis.terms, metric), _is_log(_of(self.contrasts, metric))
+        return interactions(name, metric, _of(self.rows, metric), terms, self.context, log=log)
 
     def screening(self, metric: Metric) -> Figure:
         name, log = f"screening-{self.stems[metric.name]}", _is_log(_of(self.contrasts, metric))
