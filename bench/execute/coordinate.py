@@ -21,7 +21,7 @@ from bench.execute.executors import Crew, Wanted
 from bench.execute.journal import Journal
 from bench.execute.limits import Limits
 from bench.execute.migrate import rekey
-from bench.execute.provenance import code
+from bench.execute.provenance import added, code
 from bench.execute.records import Status
 from bench.execute.run import Run, storing_plan
 from bench.execute.schedule import Schedule
@@ -94,6 +94,7 @@ def execute(
                 todo = sum(1 for _ in missing(suite, settled)) if settled else planned
                 tell(0, count)
                 if todo:
+                    added(suite.experiment)  # so that it is prepared once, before its workers start
                     wanted = Wanted(workers=workers, address=address, limits=limits or Limits())
                     with Journal(run.journal, _session(suite, damaged)) as target:
                         crew = Crew(executor, wanted, most=todo, preload=suite.reference)

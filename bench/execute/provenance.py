@@ -10,12 +10,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from bench.experiment import Experiment
 
 _NUMERIC_PACKAGES = ("numpy", "scipy", "torch", "scikit-learn", "jax", "jaxlib", "tensorflow")
 _INSTRUCTIONS = ("avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd", "sve", "sve2")
@@ -42,20 +44,37 @@ class Environment:
     kernels: Mapping[str, str]
     """Library -> the instructions that its own code paths use, which it may be told to keep below those of the CPU."""
     threads: Mapping[str, str]
+    experiment: Mapping[str, str]
+    """What the experiment adds (``Experiment.environment``)."""
 
     @cached_property
     def id(self) -> str:
         """Equal for environments that should give equal numbers."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps(self._facts, sort_keys=True).encode()).hexdigest()[:12]
 
     def describe(self) -> dict[str, Any]:
         """The environment and its id, as JSON values."""
-        return {"id": self.id, **asdict(self)}
+        return {"id": self.id, **self._facts}
+
+    @property
+    def _facts(self) -> dict[str, Any]:
+        """All fields; what an experiment does not add leaves the id as it was before experiments could add anything."""
+        facts = asdict(self)
+        return facts if self.experiment else {name: facts[name] for name in facts if name != "experiment"}
 
 
-def environment() -> Environment:
-    """The environment of this process; asks for versions without importing a package."""
-    return _environment("torch" in sys.modules)
+def environment(experiment: Experiment | None = None) -> Environment:
+    """The environment of this process, for ``experiment``; asks for versions without importing a package."""
+    here = _environment("torch" in sys.modules)
+    return replace(here, experiment=added(experiment)) if experiment else here
+
+
+def added(experiment: Experiment) -> dict[str, str]:
+    """What an experiment says of this process; if that fails, why, since results must not be lost to it."""
+    try:
+        return {str(name): str(value) for name, value in experiment.environment().items()}
+    except Exception as error:  # noqa: BLE001  whatever a user's function raises
+        return {"unknown": f"{type(error).__name__}: {error}"[:300]}
 
 
 @dataclass(frozen=True)
@@ -99,6 +118,7 @@ def _environment(has_torch: bool) -> Environment:
         instructions=tuple(name for name in _INSTRUCTIONS if name in flags),
         kernels={"torch": sys.modules["torch"].backends.cpu.get_cpu_capability()} if has_torch else {},
         threads={name: os.environ.get(name, f"unset, {cpu_count()} CPUs") for name in THREAD_SETTINGS},
+        experiment={},
     )
 
 

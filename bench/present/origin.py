@@ -47,7 +47,7 @@ def mixtures(contents: Contents, planned: Collection[str]) -> Iterator[str]:
         )
     environments = Counter(record.environment for record in used)
     if len(environments) > 1:
-        described = [contents.environments.get(name, {}) for name in environments]
+        described = [_flat(contents.environments.get(name, {})) for name in environments]
         names = list(dict.fromkeys(name for one in described for name in one if name not in ("id", "kind", "schema")))
         differing = [name for name in names if len({str(one.get(name)) for one in described}) > 1]
         yield (
@@ -104,10 +104,17 @@ def _set_aside(contents: Contents) -> str:
     return f"{numbers.counted(n_lines, 'damaged line')} of the journal; what they held was run again" if n_lines else ""
 
 
+def _flat(environment: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An environment with what the experiment adds to it on a level with the rest."""
+    added = environment.get("experiment")
+    rest = {name: value for name, value in environment.items() if name != "experiment"}
+    return {**rest, **added} if isinstance(added, dict) else rest
+
+
 def _environment(environment: Mapping[str, Any]) -> str:
     """Every part that bench describes, in its order; nothing is taken for granted, since a file says it."""
     parts = []
-    for name in ("python", "packages", "platform", "cpu", "instructions", "kernels", "threads"):
+    for name in ("python", "packages", "platform", "cpu", "instructions", "kernels", "threads", "experiment"):
         value = environment.get(name)
         if isinstance(value, dict):
             joint = "=" if name == "threads" else " "

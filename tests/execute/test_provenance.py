@@ -28,6 +28,7 @@ def test_the_id_changes_with_what_may_change_numbers() -> None:
         {"instructions": ()},
         {"kernels": {"torch": "DEFAULT"}},
         {"threads": dict.fromkeys(THREAD_SETTINGS, "64")},
+        {"experiment": {"training": "by hand"}},
     ]
     assert len({here.id, *(dataclasses.replace(here, **change).id for change in changes)}) == 1 + len(changes)
 
@@ -49,6 +50,26 @@ def test_the_kernels_of_torch_are_those_it_uses(monkeypatch: pytest.MonkeyPatch)
     told = {**os.environ, "ATEN_CPU_CAPABILITY": "default"}
     done = subprocess.run([sys.executable, "-c", script], check=True, env=told, capture_output=True, text=True)
     assert done.stdout == "DEFAULT\n"
+
+
+def test_an_experiment_adds_what_it_knows(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """Every record's environment holds what the experiment says of its process; one that fails says why instead."""
+    suite = make_suite("LOOP", {"kind": ["fine"]})
+
+    def failing() -> dict[str, str]:
+        raise OSError("no longer known")
+
+    experiment = dataclasses.replace(suite.experiment, environment=lambda: {"training": "by hand"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tiny.LOOP", experiment)
+        run = create(dataclasses.replace(suite, experiment=experiment), tmp_path / "out")
+        execute(run.suite, run, executor="serial")
+    contents = read(run.journal)
+    (described,) = {record.environment for record in contents.records.values()}
+    assert contents.environments[described]["experiment"] == {"training": "by hand"}
+    experiment = dataclasses.replace(suite.experiment, environment=failing)
+    assert environment(experiment).experiment == {"unknown": "OSError: no longer known"}
+    assert "experiment" not in environment(suite.experiment).describe()
 
 
 def test_every_record_says_where_it_was_made(make_suite: MakeSuite, tmp_path: Path) -> None:

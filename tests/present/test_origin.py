@@ -65,14 +65,16 @@ def test_results_of_different_environments_are_said(lab: Lab) -> None:
         **{name: value for name, value in here.items() if name not in ("kind", "schema")},
         "id": "b",
         "cpu": "abacus",
+        "experiment": {"training": "by hand"},
     }
     with Journal(run.journal, {}) as journal:
         journal.append_environment(there)
         journal.append(dataclasses.replace(record, environment="b") for record in moved)
     text = state_of(lab, "moved")
     assert "made in 2 of them (8 runs by " in text
-    assert "4 runs by b), which differ in cpu;" in text
+    assert "4 runs by b), which differ in cpu and training;" in text
     assert "abacus" in origin(find("moved", lab.out))["Environment b"]
+    assert origin(find("moved", lab.out))["Environment b"].endswith("; training by hand")
 
 
 def test_lines_that_were_set_aside_are_remembered(lab: Lab) -> None:
@@ -96,7 +98,7 @@ def test_a_malicious_journal_is_only_text(lab: Lab, odd: Any) -> None:
     bench.run(lab.suite("odd", seeds=2), out=lab.out, executor="serial")
     folder = find("odd", lab.out).journal
     with Journal(folder, dict.fromkeys(("started", "host", "code", "set_aside"), odd)) as journal:
-        journal.append_environment(dict.fromkeys(("id", "python", "packages", "threads"), odd))
+        journal.append_environment(dict.fromkeys(("id", "python", "packages", "threads", "experiment"), odd))
     with Journal(folder, {"code": [odd, {"digest": odd, "commit": odd}], "set_aside": {"x": odd}}) as journal:
         journal.append_environment({})
     report = bench.report("odd", out=lab.out)
