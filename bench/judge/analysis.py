@@ -12,7 +12,7 @@ import pandas as pd
 from bench.errors import BenchError
 from bench.judge.cell_pairs import pair_frame
 from bench.judge.coded import CodedRuns, code_runs
-from bench.judge.doubts import diagnostic_frame, residual_frame
+from bench.judge.doubts import diagnostic_frame, value_frame
 from bench.judge.effects import estimate_effects
 from bench.judge.frames import cell_frame, contrast_frame, equivalence_frame, estimable_frame
 from bench.judge.omnibus import omnibus_frame
@@ -55,7 +55,7 @@ class Analysis:
     equivalence: pd.DataFrame
     omnibus: pd.DataFrame
     diagnostics: pd.DataFrame
-    residuals: pd.DataFrame
+    values: pd.DataFrame
     estimable: pd.DataFrame
     trends: pd.DataFrame
     """Empty unless a factor has at least three numbers as levels."""
@@ -116,11 +116,11 @@ def analyze(
         terms=terms,
         levels=level_frame(runs, effects, confidence),
         anova=anova_frame(runs, effects, confidence),
-        pairwise=pair_frame(runs, effects, confidence),
+        pairwise=pair_frame(runs, effects, confidence, rng),
         equivalence=equivalence_frame(effects, runs, margins, confidence),
-        omnibus=omnibus_frame(effects, rng),
+        omnibus=omnibus_frame(effects),
         diagnostics=diagnostic_frame(runs, effects, rng),
-        residuals=residual_frame(runs, effects),
+        values=value_frame(runs, effects),
         estimable=estimable_frame(runs, effects),
         trends=trend_frame(runs, planned, effects, confidence),
         notes=tuple(dict.fromkeys(notes)),

@@ -12,7 +12,7 @@ from bench.judge.coded import CodedRuns, Factor
 from bench.judge.effects import MetricEffects
 from bench.judge.names import reported, scale_name, term_name
 from bench.stats.coding import Floats
-from bench.stats.contrast import Estimates, independent, one_sample, orthogonal_weights
+from bench.stats.contrast import Estimates, independent, one_sample, polynomial_weights
 from bench.stats.identify import Design
 from bench.stats.multiplicity import adjust
 from bench.stats.regions import CellWeights, cell_weights
@@ -72,7 +72,7 @@ def _rows(
     per, at = placed
     regions = [{factor: level} for level in range(len(at))]
     for order, name in enumerate(ORDERS[: len(at) - 1], start=1):
-        contrast = orthogonal_weights(len(at), "polynomial", at)[order - 1]
+        contrast = polynomial_weights(at)[order - 1]
         leading = contrast / (contrast @ (at - at.mean()) ** order)
         weights = cell_weights(runs.cells, runs.n_levels, regions, leading.tolist(), planned.order)
         row = {"metric": entry.metric, "factor": runs.factors[factor].name, "order": name, "per": per}

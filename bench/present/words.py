@@ -130,27 +130,23 @@ def _untested(contrasts: DataFrame, context: Context) -> Iterator[str]:
 
 
 def disagreements(analysis: Analysis, context: Context) -> Iterator[str]:
-    """On which effects the contrasts and other models fall on different sides of 5%, unadjusted."""
-    mixed = analysis.anova[analysis.anova["model"] == "mixed"]
-    differ = False
-    for model, rows in (("The analysis of variance", primary(analysis.anova)), ("The mixed model", mixed)):
-        both = analysis.terms.merge(rows, on=["metric", "term"])
-        contrast, other = both["p_x"] < ALPHA, both["p_y"] < ALPHA
-        for only, said in (
-            (other & ~contrast, f"{model} alone"),
-            (contrast & ~other, f"The contrasts, not {model.lower()},"),
-        ):
-            if only.any():
-                differ = True
-                named = [
-                    _in_metric(effect, metric, context)
-                    for effect, metric in zip(both.loc[only, "term"], both.loc[only, "metric"], strict=True)
-                ]
-                yield f"{said} would call these significant, unadjusted: {numbers.listed(named)}."
-    if differ:
+    """On which effects the contrasts and the analysis of variance fall on different sides of 5%, unadjusted."""
+    both = analysis.terms.merge(primary(analysis.anova), on=["metric", "term"])
+    contrast, anova = both["p_x"] < ALPHA, both["p_y"] < ALPHA
+    for only, said in (
+        (anova & ~contrast, "The analysis of variance alone"),
+        (contrast & ~anova, "The contrasts, not the analysis of variance,"),
+    ):
+        if only.any():
+            named = [
+                _in_metric(effect, metric, context)
+                for effect, metric in zip(both.loc[only, "term"], both.loc[only, "metric"], strict=True)
+            ]
+            yield f"{said} would call these significant, unadjusted: {numbers.listed(named)}."
+    if (anova != contrast).any():
         yield (
             f"Where they disagree, trust the contrasts: they let an effect vary between {context.block}s, which the "
-            "other models pool with the residual."
+            "analysis of variance pools with the residual."
         )
 
 

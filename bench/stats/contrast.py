@@ -8,7 +8,6 @@ blocks (equal to the former when the blocks are complete). Independent runs give
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy import special
@@ -96,22 +95,16 @@ def independent(
     return t_estimates(weights @ mean, se, df, int(n.sum()), magnitude=magnitude, confidence=confidence)
 
 
-def orthogonal_weights(levels: int, kind: Literal["helmert", "polynomial"], at: Floats | None = None) -> Floats:
+def polynomial_weights(at: Floats) -> Floats:
     """Orthonormal contrasts of the levels of a factor, shape (levels - 1, levels), each row summing to zero.
 
-    ``helmert``: each level against the mean of those before it. ``polynomial``: linear, quadratic, ... in the positions
-    ``at`` of the levels (by default 0, 1, 2, ...), all different. Their squared estimates add up to the omnibus sum.
+    Linear, quadratic, ... in the positions ``at`` of the levels, all different, as R's ``contr.poly``. Their squared
+    estimates add up to the omnibus sum.
     """
-    if levels < 2:
-        raise ValueError(f"a contrast needs two levels, not {levels}")
-    if kind == "helmert":
-        rows = np.array([[-1.0 / i] * i + [1.0] + [0.0] * (levels - i - 1) for i in range(1, levels)])
-        return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
-    x = np.arange(levels, dtype=float) if at is None else np.asarray(at, float)
-    if x.shape != (levels,) or len(np.unique(x)) < levels:
-        raise ValueError("polynomial contrasts need one position for each level, all different")
-    scaled = (x - x.mean()) / np.ptp(x)
-    Q, R = np.linalg.qr(np.vander(scaled, levels, increasing=True))
+    if len(at) < 2 or len(np.unique(at)) < len(at):
+        raise ValueError("polynomial contrasts need two or more positions, all different")
+    scaled = (at - at.mean()) / np.ptp(at)
+    Q, R = np.linalg.qr(np.vander(scaled, len(at), increasing=True))
     return np.asarray((Q * np.sign(np.diag(R)))[:, 1:].T)
 
 

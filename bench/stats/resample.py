@@ -1,4 +1,4 @@
-"""Contrasts, tables or samples -> p values by flipping signs or permuting: exact where feasible, else Monte Carlo.
+"""Contrasts per seed -> p values by flipping the signs of seeds: exact where feasible, else Monte Carlo.
 
 Under the null hypothesis that a contrast is symmetric about zero, every assignment of signs to the seeds is equally
 likely (Fisher 1935; Winkler et al. 2014 for one sign per seed across all effects and metrics). A Monte-Carlo p counts
@@ -9,9 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
-from itertools import permutations as permutations_of
-from math import comb, factorial
 
 import numpy as np
 
@@ -21,7 +18,6 @@ MOST_EXACT_SEEDS = 14
 _TIE = 1e-10
 _CHUNK = 2_000
 _MOST_AT_ONCE = 4_000_000
-_MOST_SPLITS = 500_000
 
 
 @dataclass(frozen=True)
@@ -83,58 +79,6 @@ def sign_flip(
 def _largest(t: Floats, start: Ints) -> Floats:
     """The largest column of each group of neighbouring columns."""
     return t if len(start) == t.shape[1] else np.asarray(np.maximum.reduceat(t, start, axis=1))
-
-
-def permute_within_blocks(table: Floats, rng: np.random.Generator, *, permutations: int = 10_000) -> float:
-    """Test equal cells of ``table`` (blocks, cells) by permuting values within each block; the statistic is F.
-
-    Exact while there are at most ``permutations`` arrangements, else Monte Carlo; NaN where nothing varies.
-    """
-    blocks, cells = table.shape
-    centred = table - table.mean(axis=1, keepdims=True)
-    if blocks < 1 or cells < 2 or not (centred != 0).any():
-        return float("nan")
-    observed = float((centred.sum(axis=0) ** 2).sum())
-    arrangements = factorial(cells) ** (blocks - 1)
-    if arrangements <= permutations:
-        orders = np.array(list(permutations_of(range(cells))))
-        sums = centred[0][None, :]
-        for row in centred[1:]:
-            sums = (sums[:, None, :] + row[orders][None, :, :]).reshape(-1, cells)
-        reached = (sums**2).sum(axis=1) >= observed * (1 - _TIE)
-        return float(reached.mean())
-    reached_count = 0
-    for start in range(0, permutations, _CHUNK):
-        count = min(_CHUNK, permutations - start)
-        drawn = rng.permuted(np.broadcast_to(centred, (count, blocks, cells)), axis=2).sum(axis=1)
-        reached_count += int(((drawn**2).sum(axis=1) >= observed * (1 - _TIE)).sum())
-    return (reached_count + 1) / (permutations + 1)
-
-
-def permute_two(x: Floats, y: Floats, rng: np.random.Generator, *, permutations: int = 10_000) -> float:
-    """Two-sided p of equal means of two independent samples: the share of splits whose |difference| reaches theirs.
-
-    Exact up to half a million splits, else Monte Carlo; NaN where nothing varies.
-    """
-    pooled = np.concatenate([x, y])
-    n, total = len(x), len(x) + len(y)
-    if min(n, len(y)) < 1 or np.ptp(pooled) == 0:
-        return float("nan")
-    pooled = pooled - pooled.mean()
-    observed = abs(float(pooled[:n].sum()))
-    bound = observed - _TIE * float(np.abs(pooled).sum())
-    if comb(total, n) <= _MOST_SPLITS:
-        splits = np.fromiter(
-            (index for split in combinations(range(total), n) for index in split), np.int64, comb(total, n) * n
-        )
-        return float((np.abs(pooled[splits.reshape(-1, n)].sum(axis=1)) >= bound).mean())
-    drawn = np.concatenate(
-        [
-            rng.permuted(np.broadcast_to(pooled, (min(_CHUNK, permutations - start), total)), axis=1)[:, :n].sum(axis=1)
-            for start in range(0, permutations, _CHUNK)
-        ]
-    )
-    return float(((np.abs(drawn) >= bound).sum() + 1) / (permutations + 1))
 
 
 def _all_signs(seeds: int, rows: int) -> Iterator[Floats]:
