@@ -22,7 +22,7 @@ from bench.stats.diagnostics import (
 )
 
 _COLUMNS = ["metric", "check", "subject", "statistic", "p", "reading"]
-_VALUES = ["metric", "run", "block", "cell", "value"]
+_VALUES = ["metric", "block", "cell", "value"]
 _ODD = 3.5
 _BIMODAL = 0.01
 _Row = tuple[str, str, float, float, str]
@@ -49,7 +49,7 @@ def value_frame(runs: CodedRuns, metrics: Sequence[MetricEffects]) -> pd.DataFra
     frames = [pd.DataFrame(columns=_VALUES)]
     for entry in metrics:
         run = np.flatnonzero(np.isfinite(entry.values))
-        own = {"metric": entry.metric, "run": run, "block": block[run], "cell": cell[run], "value": entry.values[run]}
+        own = {"metric": entry.metric, "block": block[run], "cell": cell[run], "value": entry.values[run]}
         frames.append(pd.DataFrame(own))
     return pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
 
