@@ -90,7 +90,7 @@ def execute(
             planned = n_jobs(suite)
             settled, damaged = journal.settled(run.journal)
             set_aside(run.journal, damaged)
-            with storing_plan(run, suite, results=len(settled)):
+            with storing_plan(run, suite):
                 todo = sum(1 for _ in missing(suite, settled)) if settled else planned
                 tell(0, count)
                 if todo:
@@ -140,7 +140,7 @@ def _session(suite: Suite, damaged: Sequence[Damage]) -> Mapping[str, Any]:
     """What this coordinator says of itself, and of what it set aside, at the head of its segment."""
     modules = dict.fromkeys(("bench", suite.reference.partition(":")[0]))
     return {
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "started": datetime.now(UTC).isoformat(timespec="microseconds"),
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "suite": suite.digest,

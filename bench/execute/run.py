@@ -23,9 +23,11 @@ from bench.execute import REPORTS, manifest
 from bench.execute import looks as look_file
 from bench.execute.journal import Contents, read
 from bench.execute.looks import Looks
+from bench.execute.precedence import declare, sealed
 from bench.execute.storage import locked, reading, storing
 from bench.experiment import identifier
 from bench.plan.design import MOST_KEPT, n_cells
+from bench.plan.seal import draw_seeds, seal
 from bench.plan.suite import Suite
 
 
@@ -80,6 +82,17 @@ class Run:
         entries = manifest.read(self.folder).declared
         said = {(claim.id, claim.digest) for claim in self.suite.claims}
         return {entry.id: entry for entry in entries if (entry.id, entry.digest) in said}
+
+    @cached_property
+    def seal(self) -> str:
+        """The seal that the seeds were drawn from; empty if they are not drawn from what was run and claimed."""
+        stored = manifest.read(self.folder)
+        if not stored.seal:
+            return ""
+        changed = (cell.changed for cell in manifest.read_cells(self.folder, stored))
+        own = seal(stored.claims, changed, stored.reference, stored.version)
+        fits = own == stored.seal and tuple(stored.seeds) == draw_seeds(own, len(stored.seeds))
+        return own if fits else ""
 
     @cached_property
     def looks(self) -> Looks | None:
@@ -186,14 +199,14 @@ def continue_run(run: Run, suite: Suite) -> Run:
 
 
 @contextmanager
-def storing_plan(run: Run, suite: Suite, *, results: int = 0) -> Iterator[None]:
+def storing_plan(run: Run, suite: Suite) -> Iterator[None]:
     """Write down that ``suite`` is what ``run`` plans from now on; its folder must be locked.
 
     A long list of cells is written while the block runs: what a reader cannot do without is there before. It is given
-    up, at once, if the block raises. ``results``: how many are stored already, which claims that are made now can no
-    longer precede.
+    up, at once, if the block raises.
     """
-    manifest.write(run.folder, suite, run.updated, results=results)
+    declared, sealings = declare(run.folder, suite, run.updated), sealed(run.folder, suite, run.updated)
+    manifest.write(run.folder, suite, run.updated, declared=declared, sealings=sealings)
     given_up = threading.Event()
     with ThreadPoolExecutor(1) as aside:
         try:

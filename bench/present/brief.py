@@ -19,7 +19,7 @@ from bench.execute.run import Summary, load
 from bench.judge.claims.verdicts import FAILED
 from bench.plan.design import n_cells, n_jobs
 from bench.plan.suite import Suite
-from bench.present import numbers, state
+from bench.present import numbers, standing, state
 from bench.present.origin import mixtures
 from bench.present.progress import clock
 from bench.present.report import Column, Table, plain
@@ -33,6 +33,7 @@ def checked(suite: Suite) -> dict[str, Any]:
         "experiment": suite.reference,
         "factors": {name: list(levels) for name, levels in suite.factors.items()},
         "seeds": list(suite.seeds),
+        **({"seal": suite.seal} if suite.seal else {}),
         "metrics": [metric.name for metric in suite.experiment.metrics],
         "claims": [claim.id for claim in suite.claims],
         "cells": n_cells(suite),
@@ -75,7 +76,14 @@ def cautions(folder: Path) -> list[str]:
     keys = {job.key for job in run.planned()}
     moved = rekeyed(folder)
     rekeying = f"{moved} results of an earlier bench have been given the keys of this one, and count as before."
-    return [*state.alarms(run.contents, keys), *mixtures(run.contents, keys), *([rekeying] if moved else [])]
+    late = standing.post_hoc(run)
+    made = f"{numbers.counted(len(late), 'claim')} post hoc, made when results of its runs were stored: "
+    return [
+        *state.alarms(run.contents, keys),
+        *mixtures(run.contents, keys),
+        *([rekeying] if moved else []),
+        *([f"{made}{numbers.listed(late)}."] if late else []),
+    ]
 
 
 def failed_gates(data: Mapping[str, DataFrame]) -> list[str]:
