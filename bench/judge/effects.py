@@ -137,6 +137,12 @@ def lost_levels(runs: CodedRuns, fitted: Fitted) -> list[str]:
     ]
 
 
+def among(levels: Sequence[Ints], codes: Ints) -> Ints:
+    """Codes (rows, factors) counted among the ``levels`` of each factor."""
+    columns = [np.searchsorted(kept, column) for kept, column in zip(levels, codes.T, strict=True)]
+    return np.stack(columns, axis=1).astype(np.int64)
+
+
 def whole_plot_factors(runs: CodedRuns) -> frozenset[int]:
     """The factors of several levels of which each block has only one: they vary between blocks."""
     if runs.block is None:
@@ -161,7 +167,7 @@ def _fit(runs: CodedRuns, planned: Design, values: Floats, cells: Cells) -> Fitt
     present, observed = np.isfinite(values), cells.n > 0
     levels = tuple(np.unique(column) for column in (runs.codes[present] if present.any() else runs.codes).T)
     sizes = tuple(map(len, levels))
-    codes = _among(levels, runs.codes[present])
+    codes = among(levels, runs.codes[present])
     magnitude = _cell_magnitudes(runs, values)[observed]
     whole = whole_plot_factors(runs)
     estimator: Estimator | None
@@ -171,7 +177,7 @@ def _fit(runs: CodedRuns, planned: Design, values: Floats, cells: Cells) -> Fitt
         estimator = _complete_blocks(cells.table[:, observed], runs.cells[observed], magnitude, whole)
     if estimator is not None:
         planned_cells = bool(observed.all()) and sizes == planned.levels
-        design = planned if planned_cells else identify(_among(levels, runs.cells[observed]), sizes)
+        design = planned if planned_cells else identify(among(levels, runs.cells[observed]), sizes)
         models = {model.term: model for model in term_models(design)}
         return Fitted(
             levels, codes, design, models, estimator, whole if isinstance(estimator, SplitPlot) else frozenset()
@@ -197,12 +203,6 @@ def _complete_blocks(table: Floats, codes: Ints, magnitude: Floats, whole: froze
     if not (alike and own and all(np.isfinite(part).all() for part in tables)):
         return None
     return SplitPlot(tuple(tables), tuple(own), magnitude)
-
-
-def _among(levels: Sequence[Ints], codes: Ints) -> Ints:
-    """Codes (rows, factors) counted among the ``levels`` of each factor."""
-    columns = [np.searchsorted(kept, column) for kept, column in zip(levels, codes.T, strict=True)]
-    return np.stack(columns, axis=1).astype(np.int64)
 
 
 def _block_of(runs: CodedRuns, present: Bools) -> Ints | None:

@@ -119,7 +119,9 @@ def _reasons(runs: CodedRuns, entry: MetricEffects) -> list[str]:
             reasons.append(CONSTANT if constant else TOO_FEW)
         else:
             lost = _lost_levels(runs, entry, effect)
-            reasons.append(f"{' and '.join(lost)} has no values" if lost else NOT_IDENTIFIED)
+            reasons.append(
+                f"{' and '.join(lost)} {'has' if len(lost) == 1 else 'have'} no values" if lost else NOT_IDENTIFIED
+            )
     return reasons
 
 

@@ -10,6 +10,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from bench.judge.analysis import MetricOptions, analyze
+from bench.judge.variance import primary
 
 
 def table(levels, seeds, rng, sd=1.0, effects=()):
@@ -143,3 +144,110 @@ def test_a_log_scale_gives_ratios_of_levels():
     levels = analyze(frame, ["a"], "seed", [MetricOptions("y", log=True)]).levels
     np.testing.assert_allclose(levels["estimate"], [1.5, 2.25, 1.5], rtol=1e-6)
     assert set(levels["scale"]) == {"ratio"}
+
+
+@pytest.fixture
+def learning_rates():
+    """Three learning rates by two optimisers in six seeds."""
+    frame = table((3, 2), 6, np.random.default_rng(2)).rename(columns={"a": "lr", "b": "opt"})
+    return frame.assign(lr=frame["lr"].map({"0": "0.001", "1": "0.01", "2": "0.1"}))
+
+
+@pytest.mark.parametrize("block", ["seed", None])
+def test_a_level_without_values_leaves_the_effects_among_the_others(learning_rates, block):
+    """With every run of 0.1 lost, all else is that of the table without it, and one sentence says so."""
+    lost = learning_rates.assign(y=learning_rates["y"].where(learning_rates["lr"] != "0.1"))
+    ours = analyze(lost, ["lr", "opt"], block, ["y"])
+    rest = analyze(learning_rates[learning_rates["lr"] != "0.1"], ["lr", "opt"], block, ["y"])
+    assert ours.lost == ("lr = 0.1 has no values: effects are those among the other levels.",)
+    assert not any("0.1" in note for note in ours.notes)
+    found, expected = ours.contrasts.set_index("effect"), rest.contrasts.set_index("effect")
+    columns = ["estimate", "se", "p", "p_adjusted", "p_maxt"]
+    names = {"lr[0.01]": "lr", "opt": "opt", "lr[0.01]:opt": "lr:opt"}
+    for own, other in names.items():
+        np.testing.assert_allclose(found.loc[own, columns].astype(float), expected.loc[other, columns].astype(float))
+    assert set(found.loc[["lr[0.1]", "lr[0.1]:opt"], "reason"]) == {"lr = 0.1 has no values"}
+    assert ours.levels[["b", "a"]].to_numpy().tolist() == [["0.001", "0.01"]]
+    assert ours.terms["p"].notna().all()
+    np.testing.assert_allclose(primary(ours.anova)["F"], primary(rest.anova)["F"])
+
+
+def test_without_the_reference_level_the_others_are_compared(learning_rates):
+    """Where 0.001 has no values, the pair 0.01 and 0.1 and the one test of the factor are given."""
+    lost = learning_rates.assign(y=learning_rates["y"].where(learning_rates["lr"] != "0.001"))
+    ours = analyze(lost, ["lr", "opt"], "seed", ["y"])
+    rest = analyze(learning_rates[learning_rates["lr"] != "0.001"], ["lr", "opt"], "seed", ["y"])
+    assert ours.levels["estimate"].tolist() == pytest.approx(rest.contrasts["estimate"][:1].tolist())
+    np.testing.assert_allclose(ours.terms["p_adjusted"], rest.terms["p_adjusted"])
+
+
+def test_a_level_lost_in_some_combinations_leaves_what_the_cells_identify(learning_rates):
+    """Without 0.1/sgd, the effect and the interaction of 0.001 and 0.01 rest on their four cells and assume nothing."""
+    gone = (learning_rates["lr"] == "0.1") & (learning_rates["opt"] == "0")
+    ours = analyze(learning_rates.assign(y=learning_rates["y"].mask(gone)), ["lr", "opt"], "seed", ["y"])
+    whole = analyze(learning_rates, ["lr", "opt"], "seed", ["y"])
+    columns = ["estimate", "se", "p"]
+    for effect in ("lr[0.01]", "lr[0.01]:opt"):
+        found, expected = (table.contrasts.set_index("effect").loc[effect] for table in (ours, whole))
+        np.testing.assert_allclose(found[columns].astype(float), expected[columns].astype(float))
+        assert found["assumes"] == ""
+    effects = ours.contrasts.set_index("effect")
+    assert effects.loc["lr[0.1]", "assumes"] == "lr:opt"
+    assert np.isnan(effects.loc["lr[0.1]:opt", "estimate"])
+    terms = ours.terms.set_index("term")
+    assert terms["contrasts"].to_dict() == {"lr": 2, "opt": 1, "lr:opt": 1}
+    assert terms.loc["lr:opt", "p"] == pytest.approx(effects.loc["lr[0.01]:opt", "p"])
+
+
+def test_trends_go_along_the_levels_that_have_values():
+    """Of four learning rates with one lost, the trend is that of the other three."""
+    frame = table((4,), 6, np.random.default_rng(2)).astype({"a": int})
+    ours = analyze(frame.assign(y=frame["y"].where(frame["a"] != 3)), ["a"], "seed", ["y"]).trends
+    rest = analyze(frame[frame["a"] != 3], ["a"], "seed", ["y"]).trends
+    pd.testing.assert_frame_equal(ours, rest)
+
+
+def test_a_log_scale_refuses_values_that_are_not_positive(learning_rates):
+    """One value of 0 among 36 refuses the metric with the count, instead of analysing the rest."""
+    frame = learning_rates.assign(y=np.exp(learning_rates["y"]).where(learning_rates.index != 4, 0.0))
+    analysis = analyze(frame, ["lr", "opt"], "seed", [MetricOptions("y", log=True)])
+    assert analysis.contrasts["estimate"].isna().all()
+    assert any("1 of 36 values are not positive" in note for note in analysis.notes)
+
+
+@pytest.fixture
+def split_plot():
+    """Two data sets of five seeds each, in every seed two optimisers by three learning rates."""
+    rng = np.random.default_rng(9)
+    frame = table((2, 3), 10, rng).rename(columns={"a": "opt", "b": "lr"})
+    frame["data"] = np.where(frame["seed"] < 5, "mnist", "cifar")
+    frame["y"] += rng.normal(size=10)[frame["seed"]] + np.where(frame["data"] == "cifar", 2.0, 0.0)
+    return frame
+
+
+def test_factors_that_vary_between_blocks_are_whole_plots(split_plot):
+    """Between data sets: Student's t of means per seed; within: pooled over data sets; all with 10 - 2 degrees."""
+    effects = analyze(split_plot, ["data", "opt", "lr"], "seed", ["y"]).contrasts.set_index("effect")
+    means = split_plot.groupby(["data", "seed"])["y"].mean()
+    between = stats.ttest_ind(means["cifar"], means["mnist"])
+    np.testing.assert_allclose(
+        effects.loc["data", ["t", "df", "p"]].astype(float), (between.statistic, 8, between.pvalue)
+    )
+    steps = split_plot.pivot_table(index=["data", "seed"], columns="opt", values="y")
+    steps = steps["1"] - steps["0"]
+    crossed = stats.ttest_ind(steps["cifar"], steps["mnist"])
+    assert effects.loc["data:opt", "p"] == pytest.approx(crossed.pvalue)
+    pooled = np.sqrt((steps["cifar"].var() + steps["mnist"].var()) / 2 / 10)
+    inner = (steps["cifar"].mean() + steps["mnist"].mean()) / 2 / pooled
+    np.testing.assert_allclose(effects.loc["opt", ["t", "df"]].astype(float), (inner, 8))
+    assert effects.loc["data", "method"] == "block means, between blocks"
+    assert effects.loc["opt", "method"] == "contrast per block, within groups of blocks"
+
+
+def test_incomplete_blocks_refuse_effects_between_blocks_and_are_named(split_plot):
+    """With one run of seed 3 lost, what varies between seeds has no estimate, and the note names the seed."""
+    analysis = analyze(split_plot.drop(index=20), ["data", "opt", "lr"], "seed", ["y"])
+    effects = analysis.contrasts.set_index("effect")
+    assert np.isnan(effects.loc["data", "estimate"])
+    assert np.isfinite(effects.loc[["opt", "data:opt"], "p"]).all()
+    assert any("data vary between blocks only, and seed 3 lack some cells" in note for note in analysis.notes)
