@@ -53,6 +53,7 @@ __all__ = [
     "report",
     "run",
     "runs",
+    "undecidable",
 ]
 
 PROBE = 5.0
@@ -91,6 +92,7 @@ def run(
     time_limit: float | str | None = None,
     memory_limit: float | str | None = None,
     sequential: bool = False,
+    strict: bool = False,
     on_look: OnLook | None = None,
     progress: OnProgress | None = None,
 ) -> DataFrame:
@@ -103,6 +105,7 @@ def run(
     it is run again, each run alone, and a run that does so alone has failed.
     ``sequential``: run the seeds up to each look that the suite plans, judge its claims there by that look's share of
     the error, and stop when every claim is decided, or every gating one; ``on_look`` is called after each look.
+    ``strict``: refuse claims that the planned seeds can neither support nor refute, before anything is run.
     ``progress(done, stored, planned, failed)`` is called as jobs get on.
 
         >>> bench.run("examples/digits.toml", seeds=3)["value"].notna().all()
@@ -110,10 +113,12 @@ def run(
 
     Raises:
         bench.errors.BenchError: for a bad suite or folder, a full disk, or Ctrl-C (what had finished is stored); if
-            ``sequential``, also for a suite without looks or claims, and for looks planned after results.
+            ``sequential``, also for a suite without looks or claims, and for looks planned after results; if
+            ``strict``, for claims that cannot be decided.
     """
     from functools import partial
 
+    from bench.errors import BenchError
     from bench.execute.coordinate import execute
     from bench.execute.frames import measured, tidy, wide
     from bench.execute.limits import Limits
@@ -127,6 +132,10 @@ def run(
     loaded = suite if isinstance(suite, LoadedSuite) else check(suite, seeds=seeds)
     if sequential:
         looks = planned_looks(loaded)
+    if strict and (hopeless := undecidable(loaded, out=out)):
+        listed = "; ".join(f"{name}: {why}" for name, why in hopeless.items())
+        hint = "Plan more seeds or other cells, drop the claims, or run without --strict; bench design says more."
+        raise BenchError(f"Claims of {loaded.path} cannot be decided either way: {listed}.", hint=hint)
     folder = create(loaded, Path(out), fresh=fresh)
     work = partial(execute, workers=workers, executor=executor, address=address, limits=limits, on_progress=progress)
     if sequential:
@@ -135,6 +144,33 @@ def run(
     else:
         work(loaded, folder)
     return tidy(folder.suite, measured(folder.suite, wide(folder)))
+
+
+def undecidable(suite: str | Path | Suite, *, seeds: Seeds = None, out: str | Path = REPORTS) -> Mapping[str, str]:
+    """The claims of a suite that its seeds can neither support nor refute: id -> why.
+
+    Because its cells cannot tell what is compared, or seeds are too few: for any test, or, by the spread of the suite's
+    own results if some are stored, to tell an effect of the margin from none with a probability of 80 %.
+
+        >>> bench.undecidable("suites/published_ablations.toml", seeds=1)
+
+    Raises:
+        bench.errors.BenchError: for a bad suite.
+    """
+    from bench.errors import BenchError
+    from bench.execute.run import find as find_run
+    from bench.judge.claims.forecast import undecidable_claims
+    from bench.judge.preview.pilot import read_pilot
+    from bench.plan.suite import Suite as LoadedSuite
+
+    loaded = suite if isinstance(suite, LoadedSuite) else check(suite, seeds=seeds)
+    pilot = None
+    if loaded.claims and (Path(out) / loaded.name / "run.json").is_file():
+        try:
+            pilot = read_pilot(find_run(loaded.name, Path(out)), loaded)
+        except BenchError:  # a damaged run is reported, and mended, by what reads it next
+            pilot = None
+    return undecidable_claims(loaded, pilot)
 
 
 def load(

@@ -69,6 +69,9 @@ def run(
             "--sequential", help="Judge the claims at each look that the suite plans; stop when all are decided."
         ),
     ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse claims that the planned seeds can neither support nor refute.")
+    ] = False,
     form: TextOrJson = TextFormat.TEXT,
 ) -> None:
     """Run a suite, or what is missing of it.
@@ -79,6 +82,7 @@ def run(
     """
     import bench
     from bench.present import brief, looks
+    from bench.present.design_tables import undecidable
     from bench.present.progress import ProgressDisplay
 
     if sequential and (dry_run or probe):
@@ -98,6 +102,9 @@ def run(
             )
         emit_facts(brief.planned(loaded, forecast, as_text=form is TextFormat.TEXT), form)
         return
+    if not strict:
+        for line in undecidable(bench.undecidable(loaded, out=out)):
+            say(line)
     with ProgressDisplay(loaded.name) as progress:
         frame = bench.run(
             loaded,
@@ -109,6 +116,7 @@ def run(
             time_limit=time_limit,
             memory_limit=memory_limit,
             sequential=sequential,
+            strict=strict,
             on_look=lambda look: progress.say(f"{loaded.name}: {looks.line(look)}"),
             progress=progress,
         )
