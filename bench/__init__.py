@@ -53,6 +53,7 @@ __all__ = [
     "report",
     "run",
     "runs",
+    "undecidable",
 ]
 
 PROBE = 5.0
@@ -86,25 +87,25 @@ def run(
     workers: int | None = None,
     out: str | Path = REPORTS,
     fresh: bool = False,
-    rerun_changed: bool = False,
     executor: str | Executor = "local",
     address: str | None = None,
     time_limit: float | str | None = None,
     memory_limit: float | str | None = None,
     sequential: bool = False,
+    strict: bool = False,
     on_look: OnLook | None = None,
     progress: OnProgress | None = None,
 ) -> DataFrame:
     """Run what is missing of a suite and return all its results, as ``load`` does.
 
     ``workers``: how many at once, by default one per CPU. ``fresh`` moves earlier results aside instead of continuing
-    them. ``rerun_changed`` also runs again what is stored of other source of the experiment than today's; the newer
-    results are then in use. ``executor``: "local", "serial" (in this process), "dask" (the cluster whose scheduler is
-    at ``address``, or one on this machine), "package.module:factory", or a started ``concurrent.futures.Executor``.
-    ``time_limit`` (seconds, or "10m") is for one batch of runs, ``memory_limit`` (bytes, or "2GB") for one local
-    worker: what exceeds it is run again, each run alone, and a run that does so alone has failed.
+    them. ``executor``: "local", "serial" (in this process), "dask" (the cluster whose scheduler is at ``address``, or
+    one on this machine), "package.module:factory", or a started ``concurrent.futures.Executor``. ``time_limit``
+    (seconds, or "10m") is for one batch of runs, ``memory_limit`` (bytes, or "2GB") for one local worker: what exceeds
+    it is run again, each run alone, and a run that does so alone has failed.
     ``sequential``: run the seeds up to each look that the suite plans, judge its claims there by that look's share of
     the error, and stop when every claim is decided, or every gating one; ``on_look`` is called after each look.
+    ``strict``: refuse claims that the planned seeds can neither support nor refute, before anything is run.
     ``progress(done, stored, planned, failed)`` is called as jobs get on.
 
         >>> bench.run("examples/digits.toml", seeds=3)["value"].notna().all()
@@ -112,8 +113,8 @@ def run(
 
     Raises:
         bench.errors.BenchError: for a bad suite or folder, a full disk, or Ctrl-C (what had finished is stored); if
-            ``sequential``, also for a suite without looks or claims, for looks planned after results, and with
-            ``rerun_changed``.
+            ``sequential``, also for a suite without looks or claims, and for looks planned after results; if
+            ``strict``, for claims that cannot be decided.
     """
     from functools import partial
 
@@ -129,27 +130,47 @@ def run(
 
     limits = Limits.of(time_limit, memory_limit)
     loaded = suite if isinstance(suite, LoadedSuite) else check(suite, seeds=seeds)
-    if sequential and rerun_changed:
-        hint = "Looks that were taken stand: start anew with fresh (--fresh), or run without looks."
-        raise BenchError("Results that looks have judged are not run again.", hint=hint)
     if sequential:
         looks = planned_looks(loaded)
+    if strict and (hopeless := undecidable(loaded, out=out)):
+        listed = "; ".join(f"{name}: {why}" for name, why in hopeless.items())
+        hint = "Plan more seeds or other cells, drop the claims, or run without --strict; bench design says more."
+        raise BenchError(f"Claims of {loaded.path} cannot be decided either way: {listed}.", hint=hint)
     folder = create(loaded, Path(out), fresh=fresh)
-    work = partial(
-        execute,
-        workers=workers,
-        executor=executor,
-        address=address,
-        limits=limits,
-        rerun_changed=rerun_changed,
-        on_progress=progress,
-    )
+    work = partial(execute, workers=workers, executor=executor, address=address, limits=limits, on_progress=progress)
     if sequential:
         alphas = shares(looks.seeds, looks.spending)
         folder = run_to_looks(folder, alphas, work=work, judge=at_look, on_look=on_look)
     else:
         work(loaded, folder)
     return tidy(folder.suite, measured(folder.suite, wide(folder)))
+
+
+def undecidable(suite: str | Path | Suite, *, seeds: Seeds = None, out: str | Path = REPORTS) -> Mapping[str, str]:
+    """The claims of a suite that its seeds can neither support nor refute: id -> why.
+
+    Because its cells cannot tell what is compared, or seeds are too few: for any test, or, by the spread of the suite's
+    own results if some are stored, to tell an effect of the margin from none with a probability of 80 %.
+
+        >>> bench.undecidable("suites/published_ablations.toml", seeds=1)
+
+    Raises:
+        bench.errors.BenchError: for a bad suite.
+    """
+    from bench.errors import BenchError
+    from bench.execute.run import find as find_run
+    from bench.judge.claims.forecast import undecidable_claims
+    from bench.judge.preview.pilot import read_pilot
+    from bench.plan.suite import Suite as LoadedSuite
+
+    loaded = suite if isinstance(suite, LoadedSuite) else check(suite, seeds=seeds)
+    pilot = None
+    if loaded.claims and (Path(out) / loaded.name / "run.json").is_file():
+        try:
+            pilot = read_pilot(find_run(loaded.name, Path(out)), loaded)
+        except BenchError:  # a damaged run is reported, and mended, by what reads it next
+            pilot = None
+    return undecidable_claims(loaded, pilot)
 
 
 def load(
@@ -403,7 +424,6 @@ def forecast(
     workers: int | None = None,
     out: str | Path = REPORTS,
     fresh: bool = False,
-    rerun_changed: bool = False,
     executor: str | Executor = "local",
     address: str | None = None,
     probe: bool = False,
@@ -420,12 +440,11 @@ def forecast(
         bench.errors.BenchError: for a bad suite, a journal that cannot be read, or a fresh probe.
     """
     from bench.errors import BenchError
-    from bench.execute.coordinate import current, execute
+    from bench.execute.coordinate import execute
     from bench.execute.forecast import forecast as foretell
     from bench.execute.journal import read
-    from bench.execute.provenance import cpu_count, digest_of
+    from bench.execute.provenance import cpu_count
     from bench.execute.run import create
-    from bench.plan.imports import source_files
     from bench.plan.suite import Suite as LoadedSuite
 
     loaded = suite if isinstance(suite, LoadedSuite) else check(suite, seeds=seeds)
@@ -435,14 +454,8 @@ def forecast(
     if probe:
         run = create(loaded, Path(out))
         execute(loaded, run, workers=workers, executor=executor, address=address, seconds=PROBE, on_progress=progress)
-    if fresh:
-        return foretell(loaded, {}, workers or cpu_count())
-    experiment = loaded.experiment
-    contents = read(Path(out) / loaded.name / "journal", [metric.name for metric in experiment.metrics])
-    sources = {key: contents.source(key) for key in contents.records}
-    kept = current(sources, digest_of(source_files(loaded.reference, experiment))) if rerun_changed else {*sources}
-    stored = {key: record for key, record in contents.records.items() if key in kept}
-    return foretell(loaded, stored, workers or cpu_count(), {**contents.lacking, **contents.records})
+    stored = {} if fresh else read(Path(out) / loaded.name / "journal").records
+    return foretell(loaded, stored, workers or cpu_count())
 
 
 def runs(out: str | Path = REPORTS) -> list[Summary]:

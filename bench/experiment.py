@@ -73,8 +73,9 @@ class Experiment:
     ``batch_size``: how many jobs are worth running together at most (1 for a plain loop).
     ``version``: part of each job's identity. Change it when the code would give other numbers, so that stored results
     are not mixed with new ones.
-    ``sources``: files or folders, from the folder of the module, that its numbers depend on beside the module itself
-    and what that imports from its own package or folder: data, or code elsewhere. A change in any of them is told.
+    ``environment()``: what else decides the last bits of numbers made in this process (name -> value, as text), e.g.
+    which of several implementations it uses; recorded with every result. It is also called where a run is coordinated,
+    before its workers start, so that it may build what they need and say, once, what the user should know.
     """
 
     params: type
@@ -83,7 +84,7 @@ class Experiment:
     batch_by: Callable[[Any], Hashable] = _all_together
     batch_size: int = 1
     version: str = "1"
-    sources: Sequence[str] = ()
+    environment: Callable[[], Mapping[str, str]] = dict
 
     @cached_property
     def _adapter(self) -> TypeAdapter[Any]:

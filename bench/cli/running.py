@@ -63,17 +63,14 @@ def run(
         bool, typer.Option("--probe", help="Run for about 5 s (the results count), then say as --dry-run does.")
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Move earlier results aside instead of continuing.")] = False,
-    rerun_changed: Annotated[
-        bool,
-        typer.Option(
-            "--rerun-changed", help="Also run again what is stored of other source of the experiment than today's."
-        ),
-    ] = False,
     sequential: Annotated[
         bool,
         typer.Option(
             "--sequential", help="Judge the claims at each look that the suite plans; stop when all are decided."
         ),
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse claims that the planned seeds can neither support nor refute.")
     ] = False,
     form: TextOrJson = TextFormat.TEXT,
 ) -> None:
@@ -85,6 +82,7 @@ def run(
     """
     import bench
     from bench.present import brief, looks
+    from bench.present.design_tables import undecidable
     from bench.present.progress import ProgressDisplay
 
     if sequential and (dry_run or probe):
@@ -97,7 +95,6 @@ def run(
                 workers=workers,
                 out=out,
                 fresh=fresh,
-                rerun_changed=rerun_changed,
                 executor=executor,
                 address=address,
                 probe=probe,
@@ -105,18 +102,21 @@ def run(
             )
         emit_facts(brief.planned(loaded, forecast, as_text=form is TextFormat.TEXT), form)
         return
+    if not strict:
+        for line in undecidable(bench.undecidable(loaded, out=out)):
+            say(line)
     with ProgressDisplay(loaded.name) as progress:
         frame = bench.run(
             loaded,
             workers=workers,
             out=out,
             fresh=fresh,
-            rerun_changed=rerun_changed,
             executor=executor,
             address=address,
             time_limit=time_limit,
             memory_limit=memory_limit,
             sequential=sequential,
+            strict=strict,
             on_look=lambda look: progress.say(f"{loaded.name}: {looks.line(look)}"),
             progress=progress,
         )

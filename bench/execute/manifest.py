@@ -17,7 +17,6 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Any, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -44,7 +43,17 @@ class Declaration:
     """``Claim.digest``."""
     at: datetime
     results: int
-    """Jobs whose outcome was stored when it was made; a claim is declared in advance if there was none."""
+    """Planned jobs whose outcome was stored before, in any run; a claim is declared in advance if there was none."""
+    where: tuple[str, ...] = ()
+    """The folders of these runs, below the folder of runs."""
+
+
+@dataclass(frozen=True)
+class Sealing:
+    """A seal (``bench.plan.seal``) under which a run was run, and when it first was."""
+
+    seal: str
+    at: datetime
 
 
 class Manifest(BaseModel):
@@ -73,12 +82,13 @@ class Manifest(BaseModel):
     published: bool
     host: str
     updated: datetime
-    source: dict[str, str] = {}
-    """File -> digest, of the experiment when the suite was last run; empty in runs that were stored before this was
-    kept."""
     claims: tuple[Claim, ...] = ()
     declared: tuple[Declaration, ...] = ()
-    """Every claim that the suite has made at the start of a run, in the order of time."""
+    """Every claim that the suite has made at the start of a run, in the order of time; of one twice, the last holds."""
+    seal: str = ""
+    """What the seeds are drawn from, if they are."""
+    sealings: tuple[Sealing, ...] = ()
+    """Every seal of the run, in the order of time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +102,17 @@ class StoredCell:
 
 
 def write(
-    folder: Path, suite: Suite, updated: datetime, *, source: Mapping[str, str] = MappingProxyType({}), results: int = 0
+    folder: Path,
+    suite: Suite,
+    updated: datetime,
+    *,
+    declared: tuple[Declaration, ...] = (),
+    sealings: tuple[Sealing, ...] = (),
 ) -> None:
     """Replace the files in ``folder`` by those of ``suite``; results that are stored there stay as they are.
 
-    ``source``: file -> digest, of its experiment. ``results`` counts what is stored: a claim that the suite did not
-    make before is written down as made after so many. The list of cells stays empty, until ``write_cells`` has written
-    it.
+    ``declared`` and ``sealings`` are the record of claims and seals (``bench.execute.precedence``). The list of cells
+    stays empty, until ``write_cells`` has written it.
     """
     plan = uuid.uuid4().hex
     manifest = Manifest(
@@ -121,9 +135,10 @@ def write(
         published=suite.published is not None,
         host=socket.gethostname(),
         updated=updated,
-        source=dict(source),
         claims=suite.claims,
-        declared=_declared(folder, suite.claims, updated, results),
+        declared=declared,
+        seal=suite.seal,
+        sealings=sealings,
     )
     replace(folder / "suite.toml", suite.text)
     if suite.published is not None:
@@ -237,15 +252,8 @@ def read_suite(folder: Path, manifest: Manifest) -> Suite:
         settings={name: dict(pairs) for name, pairs in manifest.factors.items()},
         digest=manifest.digest,
         claims=manifest.claims,
+        seal=manifest.seal,
     )
-
-
-def _declared(folder: Path, claims: Sequence[Claim], now: datetime, results: int) -> tuple[Declaration, ...]:
-    """What was declared in the folder before, and the claims that are new or say something else now."""
-    before = read(folder).declared if os.path.lexists(folder / "run.json") else ()
-    known = {(entry.id, entry.digest) for entry in before}
-    made = [Declaration(claim.id, claim.digest, now, results) for claim in claims]
-    return (*before, *(entry for entry in made if (entry.id, entry.digest) not in known))
 
 
 def _check(fits: bool, why: str) -> None:

@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from bench.errors import BenchError
@@ -24,9 +23,11 @@ from bench.execute import REPORTS, manifest
 from bench.execute import looks as look_file
 from bench.execute.journal import Contents, read
 from bench.execute.looks import Looks
+from bench.execute.precedence import declare, sealed
 from bench.execute.storage import locked, reading, storing
 from bench.experiment import identifier
 from bench.plan.design import MOST_KEPT, n_cells
+from bench.plan.seal import draw_seeds, seal
 from bench.plan.suite import Suite
 
 
@@ -53,12 +54,7 @@ class Run:
     @cached_property
     def contents(self) -> Contents:
         """All that the journal holds, read once."""
-        return read(self.journal, [metric.name for metric in self.suite.experiment.metrics])
-
-    @cached_property
-    def source(self) -> Mapping[str, str]:
-        """File -> digest: the source of the experiment when the suite was last run; empty where it is not known."""
-        return manifest.read(self.folder).source
+        return read(self.journal)
 
     def key(self, seed: int, levels: Mapping[str, Any]) -> str:
         """The key of the planned job with this seed and these levels.
@@ -86,6 +82,17 @@ class Run:
         entries = manifest.read(self.folder).declared
         said = {(claim.id, claim.digest) for claim in self.suite.claims}
         return {entry.id: entry for entry in entries if (entry.id, entry.digest) in said}
+
+    @cached_property
+    def seal(self) -> str:
+        """The seal that the seeds were drawn from; empty if they are not drawn from what was run and claimed."""
+        stored = manifest.read(self.folder)
+        if not stored.seal:
+            return ""
+        changed = (cell.changed for cell in manifest.read_cells(self.folder, stored))
+        own = seal(stored.claims, changed, stored.reference, stored.version)
+        fits = own == stored.seal and tuple(stored.seeds) == draw_seeds(own, len(stored.seeds))
+        return own if fits else ""
 
     @cached_property
     def looks(self) -> Looks | None:
@@ -192,17 +199,14 @@ def continue_run(run: Run, suite: Suite) -> Run:
 
 
 @contextmanager
-def storing_plan(
-    run: Run, suite: Suite, *, source: Mapping[str, str] = MappingProxyType({}), results: int = 0
-) -> Iterator[None]:
+def storing_plan(run: Run, suite: Suite) -> Iterator[None]:
     """Write down that ``suite`` is what ``run`` plans from now on; its folder must be locked.
 
     A long list of cells is written while the block runs: what a reader cannot do without is there before. It is given
-    up, at once, if the block raises. ``source``: file -> digest, of the experiment as it is now
-    (``bench.plan.imports``). ``results``: how many are stored already, which claims that are made now can no longer
-    precede.
+    up, at once, if the block raises.
     """
-    manifest.write(run.folder, suite, run.updated, source=source, results=results)
+    declared, sealings = declare(run.folder, suite, run.updated), sealed(run.folder, suite, run.updated)
+    manifest.write(run.folder, suite, run.updated, declared=declared, sealings=sealings)
     given_up = threading.Event()
     with ThreadPoolExecutor(1) as aside:
         try:

@@ -49,7 +49,7 @@ def segments(folder: Path) -> list[Path]:
         return []
     with reading(folder):
         refuse_irregular(folder, folder=True)
-        names = [path.name for path in folder.iterdir() if _NAME.fullmatch(path.name)]
+        names = [path.name for path in folder.iterdir() if SEGMENT.fullmatch(path.name)]
     return [folder / name for name in sorted(names, key=lambda name: (int(name.split(".")[0]), name))]
 
 
@@ -105,7 +105,8 @@ def rewrite(folder: Path, lines: Mapping[str, Mapping[int, bytes]], kept: str) -
             sync_folder(aside)  # before the segment is replaced: a line may be there twice, never not at all
 
 
-_NAME = re.compile(r"\d{5,9}\.jsonl")
+SEGMENT = re.compile(r"\d{5,9}\.jsonl")
+"""The name of a segment."""
 _LONGEST = 1 << 22
 """Bytes in the longest line that is read; a longer one was not written by bench."""
 

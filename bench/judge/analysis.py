@@ -12,10 +12,11 @@ import pandas as pd
 from bench.errors import BenchError
 from bench.judge.cell_pairs import pair_frame
 from bench.judge.coded import CodedRuns, code_runs
-from bench.judge.doubts import diagnostic_frame, residual_frame
-from bench.judge.effects import estimate_effects
+from bench.judge.doubts import diagnostic_frame, value_frame
+from bench.judge.effects import MetricEffects, estimate_effects, lost_levels
 from bench.judge.frames import cell_frame, contrast_frame, equivalence_frame, estimable_frame
 from bench.judge.omnibus import omnibus_frame
+from bench.judge.terms import flip_signs, level_frame, term_frame
 from bench.judge.trends import trend_frame
 from bench.judge.variance import anova_frame
 from bench.stats.coding import Floats
@@ -45,16 +46,22 @@ class Analysis:
 
     cells: pd.DataFrame
     contrasts: pd.DataFrame
+    terms: pd.DataFrame
+    """One test for each main effect and interaction: the exploratory family."""
+    levels: pd.DataFrame
+    """All pairs of levels of each factor that has more than two."""
     anova: pd.DataFrame
     pairwise: pd.DataFrame
     equivalence: pd.DataFrame
     omnibus: pd.DataFrame
     diagnostics: pd.DataFrame
-    residuals: pd.DataFrame
+    values: pd.DataFrame
     estimable: pd.DataFrame
     trends: pd.DataFrame
     """Empty unless a factor has at least three numbers as levels."""
     notes: tuple[str, ...]
+    lost: tuple[str, ...]
+    """The levels that no run with a value has, in words."""
     metrics: tuple[MetricOptions, ...]
     factors: Mapping[str, Sequence[Hashable]]
     """Name -> levels, the reference first."""
@@ -103,18 +110,23 @@ def analyze(
         for option in options
         if (margin := _absolute_margin(option, runs.values[option.name])) is not None
     }
+    flips = flip_signs(effects, rng)
+    terms = term_frame(runs, effects, flips)
     return Analysis(
         cells=cell_frame(runs),
-        contrasts=contrast_frame(runs, effects, rng, confidence),
+        contrasts=contrast_frame(runs, effects, terms, flips, confidence),
+        terms=terms,
+        levels=level_frame(runs, effects, confidence),
         anova=anova_frame(runs, effects, confidence),
-        pairwise=pair_frame(runs, effects, confidence),
+        pairwise=pair_frame(runs, effects, confidence, rng),
         equivalence=equivalence_frame(effects, runs, margins, confidence),
-        omnibus=omnibus_frame(effects, rng),
+        omnibus=omnibus_frame(effects),
         diagnostics=diagnostic_frame(runs, effects, rng),
-        residuals=residual_frame(runs, effects),
+        values=value_frame(runs, effects),
         estimable=estimable_frame(runs, effects),
         trends=trend_frame(runs, planned, effects, confidence),
         notes=tuple(dict.fromkeys(notes)),
+        lost=tuple(_lost(runs, effects)),
         metrics=tuple(options),
         factors={factor.name: factor.levels for factor in runs.factors},
         block=runs.block_name,
@@ -163,8 +175,11 @@ def _usable(values: Floats, option: MetricOptions) -> tuple[Floats, list[str]]:
     """Values that can be analysed on the metric's scale, NaN elsewhere, and what was set aside."""
     values, notes = in_range(option.name, values)
     if option.log and (lost := int((values <= 0).sum())):
-        notes.append(f"{option.name}: {lost} values are not positive, so have no logarithm, and are left out.")
-        values = np.where(values > 0, values, np.nan)
+        notes.append(
+            f"{option.name}: {lost} of {int(np.isfinite(values).sum())} values are not positive and have no logarithm, "
+            "so the metric is not analysed on its log scale. Analyse it as measured, or shift or drop these values."
+        )
+        values = np.full(len(values), np.nan)
     return values, notes
 
 
@@ -181,6 +196,16 @@ def copy_notes(runs: CodedRuns) -> Iterator[str]:
     for name, partly in runs.partly_missing.items():
         if partly:
             yield f"{name}: in {partly} of these pairs some runs have no value; the mean is that of the others."
+
+
+def _lost(runs: CodedRuns, metrics: Sequence[MetricEffects]) -> Iterator[str]:
+    """One sentence for each level without values; of some metrics only if others have values there."""
+    measured = [entry for entry in metrics if entry.cells.n.any()]
+    lacking = {entry.metric: lost_levels(runs, entry.fitted) for entry in measured}
+    for level in dict.fromkeys(level for levels in lacking.values() for level in levels):
+        those = [metric for metric, levels in lacking.items() if level in levels]
+        of = "" if len(those) == len(measured) else f" of {', '.join(those)}"
+        yield f"{level} has no values{of}: effects are those among the other levels."
 
 
 def _design_notes(runs: CodedRuns) -> list[str]:

@@ -12,22 +12,25 @@ from bench.judge.coded import CodedRuns
 from bench.judge.effects import MetricEffects
 from bench.judge.names import reported, scale_name
 from bench.stats.coding import Floats, Ints
+from bench.stats.groups import dunnett, games_howell
 from bench.stats.multiplicity import adjust
 from bench.stats.pairs import Cells, compare_pairs
-from bench.stats.posthoc import dunnett, tukey
 from bench.stats.ratio import ratios_of_pairs
 
 MOST_CELLS = 32
 """Among more cells only those with the reference are paired: others would be thousands."""
 
 
-def pair_frame(runs: CodedRuns, metrics: Sequence[MetricEffects], confidence: float) -> pd.DataFrame:
+def pair_frame(
+    runs: CodedRuns, metrics: Sequence[MetricEffects], confidence: float, rng: np.random.Generator
+) -> pd.DataFrame:
     """Cells (``a``) against the reference cell (``b``), and every other pair of up to ``MOST_CELLS``; a minus b.
 
     The reference is the cell of all reference levels, or the first cell where that one was not run. ``p_adjusted`` is
     Holm's over the cells compared with the reference, of the paired t where there are blocks and else of Welch's, and
-    NaN for other pairs. ``p_dunnett``: the same comparisons with a pooled SD. ``p_games_howell`` and ``p_tukey``: among
-    all pairs of cells. ``ratio``: of the means as measured, with Fieller's interval, for percent change.
+    NaN for other pairs. Without blocks, ``p_dunnett``: the same comparisons with a pooled SD; ``p_games_howell``: among
+    all pairs of up to ``MOST_CELLS`` cells. ``ratio``: of the means as measured, with Fieller's interval, for percent
+    change.
     """
     cells = range(len(runs.cells))
     chosen = list(combinations(cells, 2)) if len(cells) <= MOST_CELLS else [(0, cell) for cell in cells[1:]]
@@ -43,7 +46,7 @@ def pair_frame(runs: CodedRuns, metrics: Sequence[MetricEffects], confidence: fl
         pairs = compared[own].reset_index(drop=True)
         judged = (pairs["p_welch"] if runs.block is None else pairs["p_paired"]).where(b == 0)
         pairs["p_adjusted"] = adjust(judged, "holm")
-        for name, p in _among_all(entry.cells, pairs, a, b).items():
+        for name, p in _among_all(entry.cells, a, b, rng).items():
             pairs[name] = p
         for name, column in (("ratio", ratios.value), ("ratio_low", ratios.low), ("ratio_high", ratios.high)):
             pairs[name] = column[own]
@@ -56,23 +59,14 @@ def pair_frame(runs: CodedRuns, metrics: Sequence[MetricEffects], confidence: fl
     return pd.concat(frames, ignore_index=True)
 
 
-def _among_all(cells: Cells, pairs: pd.DataFrame, a: Ints, b: Ints) -> dict[str, Floats]:
-    """P values among all cells of two runs or more: Games-Howell, Tukey and, against the reference, Dunnett."""
-    usable = cells.n > 1
-    groups, df = int(usable.sum()), int((cells.n[usable] - 1).sum())
-    pooled = float((cells.sd[usable] ** 2 * (cells.n[usable] - 1)).sum() / df) if df else float("nan")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        se = np.sqrt(pooled * (1 / cells.n[a] + 1 / cells.n[b]))
-        t = np.where(np.isfinite(pairs["t"]) & usable[a] & usable[b], (cells.mean[a] - cells.mean[b]) / se, np.nan)
-    against = np.flatnonzero(b == 0)
-    p_dunnett = np.full(len(a), np.nan)
-    if len(against) and usable[0]:
-        p_dunnett[against] = dunnett(t[against], cells.n[a[against]], int(cells.n[0]), df)
-    return {
-        "p_games_howell": tukey(pairs["t"].to_numpy(), groups, pairs["df"].to_numpy()),
-        "p_tukey": tukey(t, groups, float(df) if df else float("nan")),
-        "p_dunnett": p_dunnett,
-    }
+def _among_all(cells: Cells, a: Ints, b: Ints, rng: np.random.Generator) -> dict[str, Floats]:
+    """P values among independent cells: Games-Howell, and Dunnett against the reference; NaN where there are blocks."""
+    p_dunnett, p_games_howell = np.full(len(a), np.nan), np.full(len(a), np.nan)
+    if cells.table is None:
+        p_dunnett = np.where(b == 0, dunnett(cells.samples, 0, rng)[a], np.nan)
+        if len(cells.n) <= MOST_CELLS:
+            p_games_howell = games_howell(cells.samples)[a, b]
+    return {"p_dunnett": p_dunnett, "p_games_howell": p_games_howell}
 
 
 def _measured(runs: CodedRuns, entry: MetricEffects) -> Cells:

@@ -1,4 +1,4 @@
-"""Estimates of every metric -> the flat frames of diagnostics and of residuals: what to doubt, never what to test."""
+"""Estimates of every metric -> the flat frames of diagnostics and of values: what to doubt, never what to test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from bench.judge.effects import MetricEffects
 from bench.stats.coding import Floats
 from bench.stats.diagnostics import (
     bimodality,
-    influence,
     levene,
     normal_shares,
     odd_seeds,
@@ -23,7 +22,7 @@ from bench.stats.diagnostics import (
 )
 
 _COLUMNS = ["metric", "check", "subject", "statistic", "p", "reading"]
-_RESIDUALS = ["metric", "run", "block", "cell", "value", "fitted", "residual", "studentized", "leverage", "cook"]
+_VALUES = ["metric", "block", "cell", "value"]
 _ODD = 3.5
 _BIMODAL = 0.01
 _Row = tuple[str, str, float, float, str]
@@ -41,35 +40,18 @@ def diagnostic_frame(runs: CodedRuns, metrics: Sequence[MetricEffects], rng: np.
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
-def residual_frame(runs: CodedRuns, metrics: Sequence[MetricEffects]) -> pd.DataFrame:
-    """One row per metric and run with a value: what the model of the ANOVA leaves, and the weight of the run in it.
+def value_frame(runs: CodedRuns, metrics: Sequence[MetricEffects]) -> pd.DataFrame:
+    """One row per metric and run that has a value, on the scale of the analysis.
 
     ``block`` is categorical, in the order of the blocks; without any, every run is one of its own.
     """
-    frames = [pd.DataFrame(columns=_RESIDUALS)]
+    cell, block = np.array(runs.cell_labels, dtype=object)[runs.cell], _blocks(runs)
+    frames = [pd.DataFrame(columns=_VALUES)]
     for entry in metrics:
-        if not entry.cells.n.any():
-            continue
-        found = influence(entry.variance.model)
         run = np.flatnonzero(np.isfinite(entry.values))
-        values = entry.values[run]
-        frames.append(
-            pd.DataFrame(
-                {
-                    "metric": entry.metric,
-                    "run": run,
-                    "block": _blocks(runs)[run],
-                    "cell": np.array(runs.cell_labels, dtype=object)[runs.cell[run]],
-                    "value": values,
-                    "fitted": values - found.residual,
-                    "residual": found.residual,
-                    "studentized": found.studentized,
-                    "leverage": found.leverage,
-                    "cook": found.cook,
-                }
-            )
-        )
-    return pd.concat(frames[1:] or frames, ignore_index=True)
+        own = {"metric": entry.metric, "block": block[run], "cell": cell[run], "value": entry.values[run]}
+        frames.append(pd.DataFrame(own))
+    return pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
 
 
 def _blocks(runs: CodedRuns) -> pd.Categorical[Any]:

@@ -2,21 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from bench.judge.coded import CodedRuns
 from bench.stats.anova import FittedAnova, fit_anova
-from bench.stats.coding import Bools, Floats, Ints
-from bench.stats.contrast import Estimates, independent, one_sample, within_blocks
-from bench.stats.effects import Effect, cell_weights, effects_of, models
+from bench.stats.coding import Bools, Floats, Ints, Term, terms_up_to
+from bench.stats.contrast import Estimates
+from bench.stats.effects import Effect, TermModel, effects_of, level_contrast, term_models
+from bench.stats.estimators import Blocks, Contrasts, Estimator, IncompleteBlocks, IndependentRuns, SplitPlot
 from bench.stats.identify import Design, identify
+from bench.stats.linear import fit
 from bench.stats.pairs import Cells
 
-Method = Literal["contrast per block", "regression within blocks, jackknife", "independent runs, Welch"]
+Method = Literal[
+    "contrast per block",
+    "block means, between blocks",
+    "contrast per block, within groups of blocks",
+    "regression within blocks, jackknife",
+    "independent runs, Welch",
+]
+NOT_IDENTIFIED = "not estimable from the runs that have a value"
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What the runs of one metric identify, and the means to estimate it."""
+
+    levels: tuple[Ints, ...]
+    """The levels of each factor that have a value; everything below counts among these."""
+    codes: Ints
+    """Of the runs that have a value, shape (runs, factors)."""
+    design: Design
+    models: Mapping[Term, TermModel]
+    estimator: Estimator
+    whole_plots: frozenset[int]
+    """The factors that vary between blocks only, if their effects can be estimated."""
+
+    def method(self, term: Term) -> Method:
+        """How contrasts of a term are estimated."""
+        if isinstance(self.estimator, SplitPlot):
+            between = set(term) <= self.whole_plots
+            return "block means, between blocks" if between else "contrast per block, within groups of blocks"
+        if isinstance(self.estimator, IncompleteBlocks):
+            return "regression within blocks, jackknife"
+        return "contrast per block" if isinstance(self.estimator, Blocks) else "independent runs, Welch"
+
+    def contrast(self, term: Term, lower: Sequence[int], upper: Sequence[int]) -> Contrasts | None:
+        """Two levels of each factor of a term, counted among all levels; None where the runs do not identify it."""
+        if term not in self.models:
+            return None
+        low, high = (self._places(term, side) for side in (lower, upper))
+        if low is None or high is None:
+            return None
+        row = level_contrast(self.design.levels, term, low, high)
+        return (self.models[term], row) if self.models[term].identifies(row)[0] else None
+
+    def _places(self, term: Term, codes: Sequence[int]) -> list[int] | None:
+        found = [np.flatnonzero(self.levels[factor] == code) for factor, code in zip(term, codes, strict=True)]
+        return [int(place[0]) for place in found] if all(map(len, found)) else None
 
 
 @dataclass(frozen=True)
@@ -27,15 +74,25 @@ class MetricEffects:
     log: bool
     values: Floats
     cells: Cells
-    design: Design
+    fitted: Fitted
     effects: tuple[Effect, ...]
+    """All that the planned cells identify, so the same for every metric; counted among all levels."""
     estimates: Estimates
+    """Of ``effects``; NaN for one that the runs do not identify."""
     variance: FittedAnova
     """The linear model of the analysis of variance, of the runs that have a value."""
-    per_block: Floats | None
-    """Contrasts (blocks, effects) behind the estimates, NaN in a block without runs; None unless complete."""
-    method: Method
+    blocks: Ints
+    """The blocks that have runs with a value, of ``n_blocks``."""
+    n_blocks: int
     notes: tuple[str, ...]
+
+    def per_block(self, contrasts: Sequence[Contrasts]) -> Floats | None:
+        """Contrasts in each block (blocks, contrasts), NaN in one without runs; None unless blocks are complete."""
+        if not isinstance(self.fitted.estimator, Blocks):
+            return None
+        found = np.full((self.n_blocks, sum(len(rows) for _, rows in contrasts)), np.nan)
+        found[self.blocks] = self.fitted.estimator.per_block(contrasts)
+        return found
 
 
 def estimate_effects(
@@ -43,55 +100,114 @@ def estimate_effects(
 ) -> MetricEffects:
     """Estimate every effect that the ``planned`` cells identify; NaN for those lost with the runs that have no value.
 
-    One contrast per block where every block that has runs has all the cells; a regression within blocks where some
-    cells are missing; Welch contrasts of cell means where there are no blocks.
+    One contrast per block where every block that has runs has all the cells, or all those of its group if some factors
+    vary between blocks only; a regression within blocks where some cells are missing; Welch contrasts of cell means
+    where there are no blocks. Levels without any value are left out, and the effects among the others estimated.
     """
     present = np.isfinite(values)
     cells = Cells.of(values, runs.cell, runs.block, len(runs.cells))
-    observed = cells.n > 0
-    block = None if runs.block is None else np.unique(runs.block[present], return_inverse=True)[1].reshape(-1)
-    lacking = _incomplete_blocks(cells, observed)
-    per_block = None
-    if not lacking:
-        design = planned if observed.all() else identify(runs.cells[observed], runs.n_levels)
-        weights = cell_weights(design)
-        magnitude = np.abs(weights) @ _cell_magnitudes(runs, values)[observed]
-        if cells.table is None:
-            method: Method = "independent runs, Welch"
-            mean, variance, n = cells.mean[observed], cells.sd[observed] ** 2, cells.n[observed]
-            estimates = independent(mean, variance, n, weights, magnitude=magnitude, confidence=confidence)
-        else:
-            method = "contrast per block"
-            per_block = cells.table[:, observed] @ weights.T
-            used = per_block[np.isfinite(cells.table[:, observed]).all(axis=1) & observed.any()]
-            estimates = one_sample(used, magnitude=magnitude, confidence=confidence)
-            per_block[:, estimates.constant] = np.nan
-    else:
-        method = "regression within blocks, jackknife"
-        assert block is not None  # only blocks can lack cells
-        design = identify(runs.codes[present], runs.n_levels, block)
-        estimates = _concatenated(
-            [
-                within_blocks(values[present], block, columns, effects, confidence=confidence)
-                for columns, effects in models(design)
-            ]
-        )
-    effects, found = effects_of(planned), effects_of(design)
-    position = {effect: index for index, effect in enumerate(found)}
-    source = np.array([position.get(effect, -1) for effect in effects], dtype=np.int64)
+    fitted = _fit(runs, planned, values, cells)
+    effects = effects_of(planned)
+    contrasts = [fitted.contrast(effect.term, [0] * len(effect.term), effect.levels) for effect in effects]
+    identified = np.array([contrast is not None for contrast in contrasts], dtype=bool)
+    estimates = fitted.estimator.estimate([contrast for contrast in contrasts if contrast is not None], confidence)
+    block = _block_of(runs, present)
     return MetricEffects(
         metric=metric,
         log=log,
         values=values,
         cells=cells,
-        design=design,
+        fitted=fitted,
         effects=effects,
-        estimates=_spread(estimates, source),
-        variance=fit_anova(values[present], runs.codes[present], runs.n_levels, design.model, block),
-        per_block=None if per_block is None else _with_lost(per_block, source),
-        method=method,
-        notes=tuple(_notes(runs, metric, observed, lacking)),
+        estimates=_spread(estimates, np.where(identified, np.cumsum(identified) - 1, -1)),
+        variance=fit_anova(values[present], fitted.codes, fitted.design.levels, _anova_terms(fitted, block), block),
+        blocks=np.empty(0, np.int64) if runs.block is None else np.unique(runs.block[present]),
+        n_blocks=len(runs.block_labels),
+        notes=tuple(_notes(runs, metric, cells, fitted)),
     )
+
+
+def lost_levels(runs: CodedRuns, fitted: Fitted) -> list[str]:
+    """The levels that no run with a value has, as ``lr = 0.1``."""
+    return [
+        f"{factor.name} = {label}"
+        for factor, kept in zip(runs.factors, fitted.levels, strict=True)
+        for code, label in enumerate(factor.labels)
+        if code not in kept
+    ]
+
+
+def among(levels: Sequence[Ints], codes: Ints) -> Ints:
+    """Codes (rows, factors) counted among the ``levels`` of each factor."""
+    columns = [np.searchsorted(kept, column) for kept, column in zip(levels, codes.T, strict=True)]
+    return np.stack(columns, axis=1).astype(np.int64)
+
+
+def whole_plot_factors(runs: CodedRuns) -> frozenset[int]:
+    """The factors of several levels of which each block has only one: they vary between blocks."""
+    if runs.block is None:
+        return frozenset()
+    blocks = len(np.unique(runs.block))
+    columns = enumerate(runs.codes.T)
+    return frozenset(
+        factor
+        for factor, column in columns
+        if len(np.unique(column)) > 1 and len(np.unique(np.stack([runs.block, column]), axis=1).T) == blocks
+    )
+
+
+def _anova_terms(fitted: Fitted, block: Ints | None) -> tuple[Term, ...]:
+    """The terms of the analysis of variance, which can tell no whole-plot term from the blocks."""
+    if not fitted.whole_plots:
+        return fitted.design.model
+    return identify(fitted.codes, fitted.design.levels, block).model
+
+
+def _fit(runs: CodedRuns, planned: Design, values: Floats, cells: Cells) -> Fitted:
+    present, observed = np.isfinite(values), cells.n > 0
+    levels = tuple(np.unique(column) for column in (runs.codes[present] if present.any() else runs.codes).T)
+    sizes = tuple(map(len, levels))
+    codes = among(levels, runs.codes[present])
+    magnitude = _cell_magnitudes(runs, values)[observed]
+    whole = whole_plot_factors(runs)
+    estimator: Estimator | None
+    if cells.table is None:
+        estimator = IndependentRuns(cells.mean[observed], cells.sd[observed] ** 2, cells.n[observed], magnitude)
+    else:
+        estimator = _complete_blocks(cells.table[:, observed], runs.cells[observed], magnitude, whole)
+    if estimator is not None:
+        planned_cells = bool(observed.all()) and sizes == planned.levels
+        design = planned if planned_cells else identify(among(levels, runs.cells[observed]), sizes)
+        models = {model.term: model for model in term_models(design)}
+        return Fitted(
+            levels, codes, design, models, estimator, whole if isinstance(estimator, SplitPlot) else frozenset()
+        )
+    block = _block_of(runs, present)
+    design = identify(codes, sizes, block)
+    models = {model.term: model for model in term_models(design, weighed=False)}
+    orders = {model.order for model in models.values()}
+    fits = {order: fit(values[present], codes, sizes, terms_up_to(order, len(sizes)), block) for order in orders}
+    return Fitted(levels, codes, design, models, IncompleteBlocks(fits), frozenset())
+
+
+def _complete_blocks(table: Floats, codes: Ints, magnitude: Floats, whole: frozenset[int]) -> Estimator | None:
+    """What estimates from ``table`` (blocks, cells), if each block that has runs has all cells of its group."""
+    table = table[np.isfinite(table).any(axis=1)]
+    if not whole:
+        return Blocks(table, magnitude) if np.isfinite(table).all() else None
+    between, within = codes[:, sorted(whole)], np.delete(codes, sorted(whole), axis=1)
+    group = np.unique(between, axis=0, return_inverse=True)[1].reshape(-1)
+    own = [np.flatnonzero(group == number) for number in range(int(group.max(initial=-1)) + 1)]
+    tables = [table[np.isfinite(table[:, cells]).any(axis=1)][:, cells] for cells in own]
+    alike = all(np.array_equal(within[cells], within[own[0]]) for cells in own)
+    if not (alike and own and all(np.isfinite(part).all() for part in tables)):
+        return None
+    return SplitPlot(tuple(tables), tuple(own), magnitude)
+
+
+def _block_of(runs: CodedRuns, present: Bools) -> Ints | None:
+    """The block of each run with a value, counted among those that have any."""
+    return None if runs.block is None else np.unique(runs.block[present], return_inverse=True)[1].reshape(-1)
 
 
 def _cell_magnitudes(runs: CodedRuns, values: Floats) -> Floats:
@@ -102,44 +218,49 @@ def _cell_magnitudes(runs: CodedRuns, values: Floats) -> Floats:
     return magnitudes
 
 
-def _incomplete_blocks(cells: Cells, observed: Bools) -> int:
-    """Number of blocks that have runs, but not of every cell."""
-    if cells.table is None:
-        return 0
-    found = np.isfinite(cells.table[:, observed])
-    return int((found.any(axis=1) & ~found.all(axis=1)).sum())
-
-
-def _concatenated(parts: list[Estimates]) -> Estimates:
-    names = [field.name for field in fields(Estimates)]
-    kinds = {"n": np.int64, "constant": np.bool_}
-    return Estimates(
-        *(np.concatenate([np.empty(0, kinds.get(name, float)), *(getattr(p, name) for p in parts)]) for name in names)
-    )
-
-
 def _spread(estimates: Estimates, source: Ints) -> Estimates:
     """Estimates in the order of ``source``, where -1 stands for an effect that was lost."""
-    numbers = {
-        name: _with_lost(getattr(estimates, name), source) for name in ("value", "se", "low", "high", "t", "df", "p")
-    }
+    names = ("value", "se", "low", "high", "t", "df", "p")
+    numbers = {name: np.append(getattr(estimates, name), np.nan)[source] for name in names}
     n = np.append(estimates.n, 0)[source]
     return Estimates(**numbers, n=n, constant=np.append(estimates.constant, np.False_)[source])
 
 
-def _with_lost(values: Floats, source: Ints) -> Floats:
-    return np.concatenate([values, np.full((*values.shape[:-1], 1), np.nan)], axis=-1)[..., source]
-
-
-def _notes(runs: CodedRuns, metric: str, observed: Bools, lacking: int) -> Iterator[str]:
-    if not observed.any():
+def _notes(runs: CodedRuns, metric: str, cells: Cells, fitted: Fitted) -> Iterator[str]:
+    if not cells.n.any():
         yield f"{metric}: no run has a value that can be analysed."
         return
-    for label, seen in zip(runs.cell_labels, observed, strict=True):
-        if not seen:
+    kept = np.all([np.isin(column, level) for column, level in zip(runs.cells.T, fitted.levels, strict=True)], axis=0)
+    for label, n, has_levels in zip(runs.cell_labels, cells.n, kept, strict=True):
+        if not n and has_levels:
             yield f"{metric}: cell {label} has no run with a value; effects are those of the remaining cells."
-    if lacking:
+    if isinstance(fitted.estimator, IncompleteBlocks):
+        yield from _incomplete(runs, metric, cells)
+
+
+def _incomplete(runs: CodedRuns, metric: str, cells: Cells) -> Iterator[str]:
+    """Which blocks lack cells, and what that means."""
+    assert cells.table is not None  # only blocks lack cells
+    table = np.isfinite(cells.table[:, cells.n > 0])
+    whole = whole_plot_factors(runs)
+    names = [runs.factors[factor].name for factor in sorted(whole)]
+    of_block = np.array([table.shape[1]] * len(table))
+    if whole:
+        group = np.unique(runs.cells[cells.n > 0][:, sorted(whole)], axis=0, return_inverse=True)[1].reshape(-1)
+        of_block = np.array([np.bincount(group)[group[row][0]] if row.any() else 0 for row in table])
+    lacking = np.flatnonzero(table.any(axis=1) & (table.sum(axis=1) < of_block))
+    yield (
+        f"{metric}: {len(lacking)} of {len(runs.block_labels)} blocks ({runs.block_name}) lack some cells; effects are "
+        "estimated by regression within blocks, with standard errors from leaving out one block at a time."
+    )
+    if names:
+        those = [runs.block_labels[block] for block in lacking[:_MOST_NAMED]]
+        more = f" and {len(lacking) - _MOST_NAMED} more" if len(lacking) > _MOST_NAMED else ""
+        cause = f"{runs.block_name} {', '.join(those)}{more} lack some cells" if those else "their cells differ"
         yield (
-            f"{metric}: {lacking} of {len(runs.block_labels)} blocks ({runs.block_name}) lack some cells; effects are "
-            "estimated by regression within blocks, with standard errors from leaving out one block at a time."
+            f"{metric}: {', '.join(names)} vary between blocks only, and {cause}: effects between blocks are refused. "
+            f"Run what is missing, or leave out these blocks."
         )
+
+
+_MOST_NAMED = 8

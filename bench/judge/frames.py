@@ -8,18 +8,17 @@ import numpy as np
 import pandas as pd
 
 from bench.judge.coded import CodedRuns
-from bench.judge.effects import MetricEffects
+from bench.judge.effects import NOT_IDENTIFIED, MetricEffects
 from bench.judge.names import alias_text, effect_name, reported, scale_name, term_name
+from bench.judge.terms import CONSTANT, FAMILY, TOO_FEW, Flips
+from bench.stats.coding import term_columns
+from bench.stats.effects import Effect
 from bench.stats.equivalence import tost
-from bench.stats.multiplicity import adjust
+from bench.stats.estimators import Blocks, IncompleteBlocks
 from bench.stats.pairs import Cells
-from bench.stats.resample import sign_flip
 
 _CELL_COLUMNS = ("cell", "metric", "n", "n_missing", "mean", "sd", "cv", "min", "max")
 _FACTOR = " (factor)"
-_CONSTANT = "no variation beyond rounding errors"
-_TOO_FEW = "too few runs"
-_LOST = "not estimable from the runs that have a value"
 
 
 def factor_column(name: str) -> str:
@@ -58,43 +57,98 @@ def cell_frame(runs: CodedRuns) -> pd.DataFrame:
 
 
 def contrast_frame(
-    runs: CodedRuns, metrics: Sequence[MetricEffects], rng: np.random.Generator, confidence: float
+    runs: CodedRuns, metrics: Sequence[MetricEffects], terms: pd.DataFrame, flips: Flips, confidence: float
 ) -> pd.DataFrame:
     """One row per metric and effect; on a log scale ``estimate low high`` are ratios and ``scale`` says so.
 
-    ``se`` is on the scale of the analysis: of a ratio, that of its logarithm.
+    ``se`` is on the scale of the analysis: of a ratio, that of its logarithm. ``p_adjusted`` and ``p_maxt`` are those
+    of the effect's term in ``terms``; a comparison with a reference level, one of several of its term, enters no family
+    and has none. ``assumes``: interactions that would be taken for a part of the effect if they were not zero.
     """
-    frames = []
-    for entry in metrics:
-        found = entry.estimates
-        frames.append(
-            pd.DataFrame(
-                {
-                    "metric": entry.metric,
-                    "effect": [effect_name(runs, effect) for effect in entry.effects],
-                    "scale": scale_name(entry),
-                    "estimate": reported(found.value, entry),
-                    "se": found.se,
-                    "low": reported(found.low, entry),
-                    "high": reported(found.high, entry),
-                    "t": found.t,
-                    "df": found.df,
-                    "p": found.p,
-                    "d_z": found.t / np.sqrt(found.n) if runs.block is not None else np.nan,
-                    "n": found.n,
-                    "method": entry.method,
-                    "reason": np.select(
-                        [np.isfinite(found.p), np.isnan(found.value), found.constant], ["", _LOST, _CONSTANT], _TOO_FEW
-                    ),
-                }
-            )
-        )
+    frames = [_contrasts(runs, entry, flips) for entry in metrics]
     frame = pd.concat(frames, ignore_index=True)
-    frame.insert(10, "p_adjusted", adjust(frame["p"], "bh"))
+    of_one = terms[(terms[["contrasts", "contrasts_full"]] == 1).any(axis=1)].set_index(["metric", "term"])
+    keys = pd.MultiIndex.from_frame(frame[["metric", "term"]])
+    own = of_one[["p_adjusted", "p_maxt"]].reindex(keys).to_numpy(float)
+    own[frame["p"].isna()] = np.nan
+    in_family = keys.isin(of_one.index)
+    frame.insert(10, "p_adjusted", own[:, 0])
+    frame["p_maxt"] = own[:, 1]
     frame["confidence"] = confidence
-    frame["family"] = "exploratory (BH): every metric and effect"
-    frame["family_size"] = int(frame["p"].notna().sum())
-    return pd.concat([frame, _sign_flips(metrics, rng)], axis=1)
+    frame["family"] = np.where(in_family, FAMILY, "")
+    frame["family_size"] = np.where(in_family, int(terms["p"].notna().sum()), 0)
+    return frame
+
+
+def _contrasts(runs: CodedRuns, entry: MetricEffects, flips: Flips) -> pd.DataFrame:
+    found = entry.estimates
+    p_signflip = np.array([flips.alone(entry.metric, effect.term, effect.levels) for effect in entry.effects])
+    return pd.DataFrame(
+        {
+            "metric": entry.metric,
+            "effect": [effect_name(runs, effect) for effect in entry.effects],
+            "scale": scale_name(entry),
+            "estimate": reported(found.value, entry),
+            "se": found.se,
+            "low": reported(found.low, entry),
+            "high": reported(found.high, entry),
+            "t": found.t,
+            "df": found.df,
+            "p": found.p,
+            "d_z": found.t / np.sqrt(found.n)
+            if isinstance(entry.fitted.estimator, Blocks | IncompleteBlocks)
+            else np.nan,
+            "n": found.n,
+            "method": [entry.fitted.method(effect.term) for effect in entry.effects],
+            "reason": _reasons(runs, entry),
+            "p_signflip": p_signflip,
+            "p_signflip_floor": np.where(np.isnan(p_signflip), np.nan, flips.flipped.floor),
+            "term": [term_name(runs, effect.term) for effect in entry.effects],
+            "assumes": [_assumed(runs, entry, effect) for effect in entry.effects],
+        }
+    )
+
+
+def _reasons(runs: CodedRuns, entry: MetricEffects) -> list[str]:
+    """Why an effect has no p; "" where it has one."""
+    found, reasons = entry.estimates, []
+    for effect, value, p, constant in zip(entry.effects, found.value, found.p, found.constant, strict=True):
+        if np.isfinite(p):
+            reasons.append("")
+        elif np.isfinite(value):
+            reasons.append(CONSTANT if constant else TOO_FEW)
+        else:
+            lost = _lost_levels(runs, entry, effect)
+            reasons.append(
+                f"{' and '.join(lost)} {'has' if len(lost) == 1 else 'have'} no values" if lost else NOT_IDENTIFIED
+            )
+    return reasons
+
+
+def _lost_levels(runs: CodedRuns, entry: MetricEffects, effect: Effect) -> list[str]:
+    """The levels that the effect compares and no run with a value has."""
+    return [
+        f"{runs.factors[factor].name} = {runs.factors[factor].labels[code]}"
+        for factor, level in zip(effect.term, effect.levels, strict=True)
+        for code in (0, level)
+        if code not in entry.fitted.levels[factor]
+    ]
+
+
+def _assumed(runs: CodedRuns, entry: MetricEffects, effect: Effect) -> str:
+    """Omitted interactions that bias the estimate of an effect, joined by commas."""
+    biases = {found.term: found.biased_by.terms for found in entry.fitted.design.identified}
+    contrast = entry.fitted.contrast(effect.term, (0,) * len(effect.term), effect.levels)
+    if contrast is None or not biases.get(effect.term):
+        return ""
+    model, rows = contrast
+    felt = biases[effect.term]
+    if model.weights.size:  # of cells; a regression within blocks has none
+        weights, design = model.cell_weights(rows), entry.fitted.design
+        felt = tuple(
+            term for term in felt if np.abs(weights @ term_columns(design.codes, design.levels, term)).max() > 1e-6
+        )
+    return ", ".join(term_name(runs, term) for term in felt)
 
 
 def equivalence_frame(
@@ -146,27 +200,7 @@ def estimable_frame(runs: CodedRuns, metrics: Sequence[MetricEffects]) -> pd.Dat
                 "biased_by": ", ".join(term_name(runs, term) for term in found.biased_by.terms),
             }
             for entry in metrics
-            for found in entry.design.identified
+            for found in entry.fitted.design.identified
         ],
         columns=["metric", "effect", "estimable", "df", "df_full", "alias", "biased_by"],
     )
-
-
-def _sign_flips(metrics: Sequence[MetricEffects], rng: np.random.Generator) -> pd.DataFrame:
-    """``p_signflip``, ``p_maxt`` and the floor of both, for the metrics whose blocks are complete; else NaN."""
-    usable = [entry for entry in metrics if entry.per_block is not None]
-    joined = np.hstack([entry.per_block for entry in usable if entry.per_block is not None] or [np.empty((1, 0))])
-    flips = sign_flip(joined, rng)
-    start, p, p_max = 0, [], []
-    for entry in metrics:
-        width = len(entry.effects)
-        if entry.per_block is None:
-            p.append(np.full(width, np.nan))
-            p_max.append(np.full(width, np.nan))
-        else:
-            p.append(flips.p[start : start + width])
-            p_max.append(flips.p_max[start : start + width])
-            start += width
-    p_signflip = np.concatenate(p)
-    floor = np.where(np.isnan(p_signflip), np.nan, flips.floor)
-    return pd.DataFrame({"p_signflip": p_signflip, "p_maxt": np.concatenate(p_max), "p_signflip_floor": floor})

@@ -11,6 +11,7 @@ from bench.judge.effects import MetricEffects
 from bench.plan.labels import effect_label, term_label
 from bench.stats.coding import Floats, Term
 from bench.stats.effects import Effect
+from bench.stats.estimators import IncompleteBlocks
 from bench.stats.identify import Alias
 
 
@@ -31,7 +32,7 @@ def effect_name(runs: CodedRuns, effect: Effect) -> str:
 def alias_text(runs: CodedRuns, entry: MetricEffects, alias: Alias) -> str:
     """What a term cannot be told from: other terms with their signs, the blocks, or cells that were not run."""
     if not alias.terms:
-        return runs.block_name if entry.method == "regression within blocks, jackknife" else "(cells without runs)"
+        return runs.block_name if isinstance(entry.fitted.estimator, IncompleteBlocks) else "(cells without runs)"
     return signed_terms([factor.name for factor in runs.factors], alias)
 
 

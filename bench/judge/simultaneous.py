@@ -10,7 +10,7 @@ from scipy import special
 def simultaneous(contrasts: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
     """``contrasts`` with ``low_all high_all``: intervals at 1 - (1 - confidence) / family_size (Bonferroni).
 
-    ``confidence`` is that of ``low high``. NaN where an effect has no interval.
+    ``confidence`` is that of ``low high``. NaN where an effect has no interval or is in no family.
     """
     ratio = (contrasts["scale"] == "ratio").to_numpy()
     log = np.where(ratio, 1.0, np.nan)
@@ -19,7 +19,8 @@ def simultaneous(contrasts: pd.DataFrame, confidence: float = 0.95) -> pd.DataFr
         low, high = (np.where(ratio, np.log(limit * log), limit) for limit in (low, high))
     df = contrasts["df"].to_numpy(float)
     tail = (1.0 - confidence) / 2
-    family = np.maximum(contrasts["family_size"].to_numpy(float), 1.0)
+    size = contrasts["family_size"].to_numpy(float)
+    family = np.where(size > 0, size, np.nan)
     wider = special.stdtrit(df, tail / family) / special.stdtrit(df, tail)
     middle, half = (low + high) / 2, (high - low) / 2 * wider
     limits = {"low_all": middle - half, "high_all": middle + half}

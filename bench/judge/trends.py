@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from bench.judge.coded import CodedRuns, Factor
-from bench.judge.effects import MetricEffects
+from bench.judge.effects import MetricEffects, among
 from bench.judge.names import reported, scale_name, term_name
-from bench.stats.coding import Floats
-from bench.stats.contrast import Estimates, independent, one_sample, orthogonal_weights
-from bench.stats.identify import Design
+from bench.stats.coding import Bools, Floats
+from bench.stats.contrast import Estimates, independent, one_sample, polynomial_weights
+from bench.stats.estimators import SplitPlot
+from bench.stats.identify import Design, identify
 from bench.stats.multiplicity import adjust
 from bench.stats.regions import CellWeights, cell_weights
 
@@ -34,7 +36,7 @@ def trend_frame(runs: CodedRuns, planned: Design, metrics: Sequence[MetricEffect
     ``assumes`` names interactions that must be absent where cells were not run. ``p_adjusted``: Benjamini and Hochberg
     over the frame.
     """
-    swept = {position: at for position, factor in enumerate(runs.factors) if (at := positions(factor)) is not None}
+    swept = [position for position, factor in enumerate(runs.factors) if positions(factor) is not None]
     rows = [row for entry in metrics for factor in swept for row in _rows(runs, planned, entry, factor, confidence)]
     frame = pd.DataFrame(rows, columns=[*_COLUMNS, "assumes", "reason"])
     frame["p_adjusted"] = adjust(frame["p"].to_numpy(float), "bh")
@@ -67,16 +69,29 @@ def _unevenness(values: Floats) -> float:
 def _rows(
     runs: CodedRuns, planned: Design, entry: MetricEffects, factor: int, confidence: float
 ) -> Iterator[Mapping[str, Any]]:
-    placed = positions(runs.factors[factor])
-    assert placed is not None  # asked only of swept factors
+    levels = entry.fitted.levels
+    placed = positions(Factor(runs.factors[factor].name, tuple(runs.factors[factor].levels[i] for i in levels[factor])))
+    if placed is None:  # too few of the levels have values
+        return
     per, at = placed
+    kept = np.all([np.isin(column, own) for column, own in zip(runs.cells.T, levels, strict=True)], axis=0)
+    codes, sizes = among(levels, runs.cells[kept]), tuple(map(len, levels))
+    model_order = planned.order if kept.all() else identify(codes, sizes).order
     regions = [{factor: level} for level in range(len(at))]
     for order, name in enumerate(ORDERS[: len(at) - 1], start=1):
-        contrast = orthogonal_weights(len(at), "polynomial", at)[order - 1]
+        contrast = polynomial_weights(at)[order - 1]
         leading = contrast / (contrast @ (at - at.mean()) ** order)
-        weights = cell_weights(runs.cells, runs.n_levels, regions, leading.tolist(), planned.order)
+        found = cell_weights(codes, sizes, regions, leading.tolist(), model_order)
+        weights = None if found is None else replace(found, weights=_spread(found.weights, kept))
         row = {"metric": entry.metric, "factor": runs.factors[factor].name, "order": name, "per": per}
         yield {**row, "scale": scale_name(entry), **_estimated(runs, entry, weights, confidence)}
+
+
+def _spread(weights: Floats, kept: Bools) -> Floats:
+    """Weights of the ``kept`` cells as those of all, 0 for the others."""
+    spread = np.zeros(len(kept))
+    spread[kept] = weights
+    return spread
 
 
 def _estimated(
@@ -102,6 +117,8 @@ def _estimates(entry: MetricEffects, weights: Floats, confidence: float) -> Esti
     magnitude = np.abs(weights) @ cells.magnitude
     if not (cells.n[compared] > 0).all():
         return None
+    if isinstance(entry.fitted.estimator, SplitPlot):
+        return entry.fitted.estimator.of_cells(weights[:, cells.n > 0], confidence)
     if cells.table is None:
         mean, variance, n = cells.mean[compared], cells.sd[compared] ** 2, cells.n[compared]
         return independent(mean, variance, n, weights[:, compared], magnitude=magnitude, confidence=confidence)

@@ -11,11 +11,10 @@ from bench.judge.coded import CodedRuns
 from bench.judge.effects import MetricEffects
 from bench.judge.names import term_name
 from bench.plan.labels import term_label
-from bench.stats.anova import FittedAnova, TermTest, fit_anova
+from bench.stats.anova import TermTest, fit_anova
 from bench.stats.coding import Floats, Term, term_columns
 from bench.stats.effect_size import partial_epsilon_squared, partial_eta_squared, partial_omega_squared
 from bench.stats.identify import identify
-from bench.stats.mixed import fit_mixed, mixed_anova
 from bench.stats.repeated import orthonormal_rows, repeated_measures
 
 _COLUMNS = ["metric", "model", "type", "covariance", "term", "df_num", "df_den", "sum_sq", "F", "p", "n"]
@@ -25,15 +24,14 @@ _Table = tuple[str, int, str, Sequence[TermTest]]
 def anova_frame(runs: CodedRuns, metrics: Sequence[MetricEffects], confidence: float) -> pd.DataFrame:
     """One row per metric, model, type, covariance and term.
 
-    ``block``: the seeds as blocks (types I, II, III; HC3; standard errors by clusters of a seed). ``within``: each term
-    against its own interaction with the blocks, degrees of freedom times Greenhouse and Geisser's epsilon. ``mixed``:
-    blocks as random, Satterthwaite's degrees of freedom. ``independent``: the runs taken as independent, for comparison
-    where there are blocks. Effect sizes follow from F and its degrees of freedom; omega squared only where one residual
-    serves every term.
+    ``block``: the seeds as blocks (types I, II, III, and III with HC3). ``within``: each term against its own
+    interaction with the blocks, degrees of freedom times Greenhouse and Geisser's epsilon. ``independent``: the runs
+    taken as independent; where there are blocks, type II only, for comparison. Effect sizes follow from F and its
+    degrees of freedom; omega squared only where one residual serves every term.
     """
     rows = []
     for entry in metrics:
-        if not entry.design.model:
+        if not entry.variance.model.terms:
             continue
         size = int(np.isfinite(entry.values).sum())
         for model, kind, covariance, tests in _tables(runs, entry):
@@ -76,29 +74,17 @@ def primary(anova: pd.DataFrame) -> pd.DataFrame:
 
 
 def _tables(runs: CodedRuns, entry: MetricEffects) -> Iterator[_Table]:
-    yield from _linear(entry.variance)
-    block = entry.variance.model.block
-    if block is None:
-        return
-    present = np.isfinite(entry.values)
-    values, codes = entry.values[present], runs.codes[present]
-    yield from _within(runs, entry)
-    mixed = fit_mixed(values, codes, runs.n_levels, entry.design.model, block)
-    if mixed is not None:
-        yield "mixed", 3, "ols", mixed_anova(mixed)
-    terms = identify(np.unique(codes, axis=0), runs.n_levels).model
-    yield from _linear(fit_anova(values, codes, runs.n_levels, terms, None))
-
-
-def _linear(fitted: FittedAnova) -> Iterator[_Table]:
-    model = "independent" if fitted.model.block is None else "block"
+    block, fitted = entry.variance.model.block, entry.variance
+    model = "independent" if block is None else "block"
     yield model, 2, "ols", fitted.tests(2)
     yield model, 1, "ols", fitted.tests(1)
     yield model, 3, "ols", fitted.tests(3)
-    yield model, 2, "hc3", fitted.tests(2, "hc3")
     yield model, 3, "hc3", fitted.tests(3, "hc3")
-    if fitted.model.block is not None:
-        yield model, 3, "cluster", fitted.tests(3, "cluster")
+    if block is not None:
+        yield from _within(runs, entry)
+        values, codes, levels = entry.values[np.isfinite(entry.values)], entry.fitted.codes, entry.fitted.design.levels
+        terms = identify(np.unique(codes, axis=0), levels).model
+        yield "independent", 2, "ols", fit_anova(values, codes, levels, terms, None).tests(2)
 
 
 def _within(runs: CodedRuns, entry: MetricEffects) -> Iterator[_Table]:
@@ -108,7 +94,7 @@ def _within(runs: CodedRuns, entry: MetricEffects) -> Iterator[_Table]:
     complete = table[np.isfinite(table).all(axis=1)]
     if len(complete) < 2 or np.isfinite(table).any(axis=1).sum() > len(complete):
         return
-    yield "within", 3, "ols", [_repeated(runs, complete, term) for term in entry.design.model]
+    yield "within", 3, "ols", [_repeated(runs, complete, term) for term in entry.fitted.design.model]
 
 
 def _repeated(runs: CodedRuns, table: Floats, term: Term) -> TermTest:

@@ -86,12 +86,20 @@ class Claim:
         return {name: list(dict.fromkeys(region[name] for region in regions)) for name in regions[0] if name in names}
 
     @property
+    def rules(self) -> Mapping[str, Any]:
+        """What decides the verdict: all but how the claim is called and worded, and what it has to do with others."""
+        return {name: value for name, value in asdict(self).items() if name not in _WORDS}
+
+    @property
     def digest(self) -> str:
         """A hash of all that the verdict rests on; figures published elsewhere and the gate are no part of it."""
         stated = asdict(self)
         for name in ("published", "gate", "credited_to"):
             del stated[name]
         return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()[:20]
+
+
+_WORDS = ("id", "statement", "published", "gate", "credited_to")
 
 
 def going_on_for(claims: Sequence[Claim]) -> tuple[Claim, ...]:

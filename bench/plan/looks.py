@@ -37,7 +37,7 @@ def look_faults(source: Source) -> Iterator[Fault]:
             message = f"the look at {look} seeds does not come after the one at {before}"
             yield source.fault(("sequential", "looks", index), message, "Looks rise: looks = [10, 20, 40].")
             return
-    count = len(seeds) if isinstance(seeds, list) else seeds
+    count = len(seeds) if isinstance(seeds, list) else seeds.get("sealed") if isinstance(seeds, dict) else seeds
     if looks and type(count) is int and looks[-1] != count:
         message = f"the last look is at {looks[-1]} seeds, and the suite has {count}"
         hint = f"End with {count}, or give the suite {looks[-1]} seeds."

@@ -24,6 +24,9 @@ def rule_faults(source: Source) -> Iterator[Fault]:
         yield Fault(1, 1, '"factors" or "cells" is missing', hint, width=0)
     yield from _design_faults(source)
     yield from look_faults(source)
+    if isinstance(data.get("seeds"), dict) and not data.get("claims"):
+        hint = "They are drawn from what is claimed: give a number of seeds, or one table [[claims]] for each claim."
+        yield source.fault(("seeds",), "seeds are sealed, and nothing is claimed", hint)
     if isinstance(seeds := data.get("seeds"), list) and len(seeds) <= MAX_SEEDS:
         seen: set[int] = set()
         for index, seed in enumerate(seeds):

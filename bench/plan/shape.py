@@ -65,6 +65,12 @@ _Number = Annotated[float, Field(allow_inf_nan=False)]
 _Bounds = Annotated[list[_Number], Field(min_length=2, max_length=2)]
 
 
+class SealedTable(_Strict):
+    """Seeds given as a table: drawn from a hash of claims, cells, experiment and version."""
+
+    sealed: int = Field(ge=1, le=MAX_SEEDS, description=f"How many seeds are drawn from the seal, 1 to {MAX_SEEDS}.")
+
+
 class MetricTable(_Strict):
     """A table ``[metrics.NAME]``."""
 
@@ -224,9 +230,13 @@ class SuiteFile(_Strict):
     experiment: str = Field(description='What is run, as "package.module:NAME"; the module may lie beside the suite.')
     seeds: Annotated[
         Annotated[int, Field(ge=1, le=MAX_SEEDS), Tag("count")]
-        | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=MAX_SEEDS), Tag("list")],
-        Discriminator(lambda value: "list" if isinstance(value, list) else "count"),
-    ] = Field(description=f"How many, 1 to {MAX_SEEDS} (10 means 0 to 9), or a list of different integers >= 0.")
+        | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=MAX_SEEDS), Tag("list")]
+        | Annotated[SealedTable, Tag("table")],
+        Discriminator(lambda value: {list: "list", dict: "table", SealedTable: "table"}.get(type(value), "count")),
+    ] = Field(
+        description=f"How many, 1 to {MAX_SEEDS} (10 means 0 to 9), a list of different integers >= 0, or "
+        "{ sealed = 30 }: so many, drawn from what is claimed and run."
+    )
     params: dict[str, Any] = Field({}, description="Parameters that every run shares: name = value.")
     extends: str | None = Field(
         None, description="Path of a suite whose values hold where this one gives none, relative to this one's folder."
@@ -291,6 +301,7 @@ def _fault(source: Source, kind: str, path: KeyPath, table: type[BaseModel], key
 
 
 _TABLES: Tables = {
+    ("seeds", "table"): SealedTable,
     ("factors", "*", "sweep"): SweepTable,
     ("design", "table"): DesignTable,
     ("exclude", "*"): ExcludeTable,

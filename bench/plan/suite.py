@@ -7,7 +7,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from bench.plan.looks import PlannedLooks, planned_looks
 from bench.plan.metrics import MetricSettings, parse_margin
 from bench.plan.positions import KeyPath
 from bench.plan.rules import rule_faults
+from bench.plan.seal import draw_seeds, seal
 from bench.plan.shape import MAX_SEEDS, shape_faults
 from bench.plan.source import Fault, Source, SuiteError, show
 
@@ -66,6 +67,8 @@ class Suite:
     """When claims are judged while the suite is run."""
     declared_seeds: tuple[int, ...] = ()
     """What the file asks for, or one that it extends, whatever seeds it is run with."""
+    seal: str = ""
+    """What the seeds are drawn from (``bench.plan.seal``), if the file asks for sealed seeds and is run with them."""
 
     @property
     def is_full_grid(self) -> bool:
@@ -104,7 +107,7 @@ def load(path: Path | str, *, seeds: Sequence[int] | None = None) -> Suite:
     suite = _suite(source, experiment, found, claims, seeds)
     if wrong := list(itertools.islice(_cell_faults(source, suite), 3)):
         raise SuiteError(source.path, source.text, wrong)
-    return suite
+    return _sealed(suite, seeds) if isinstance(source.data["seeds"], dict) else suite
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
@@ -151,7 +154,8 @@ def _suite(
     source: Source, experiment: Experiment, found: Levels, claims: tuple[Claim, ...], seeds: Sequence[int] | None
 ) -> Suite:
     data = source.data
-    declared = _given_seeds(data["seeds"])
+    given = data["seeds"]
+    declared = _given_seeds(given["sealed"] if isinstance(given, dict) else given)
     published = data.get("published")
     return Suite(
         name=data["name"],
@@ -174,6 +178,16 @@ def _suite(
         claims=claims,
         looks=planned_looks(source.table("sequential")),
     )
+
+
+def _sealed(suite: Suite, seeds: Sequence[int] | None) -> Suite:
+    """``suite`` with as many seeds as it declares, drawn from its seal; if ``seeds`` take their place, without one."""
+    changed = (suite.experiment.changed(suite.experiment.make(suite.values(levels))) for levels in suite.combinations())
+    own = seal(suite.claims, changed, suite.reference, suite.experiment.version)
+    drawn = draw_seeds(own, len(suite.declared_seeds))
+    if seeds is not None:
+        return replace(suite, declared_seeds=drawn)
+    return replace(suite, seeds=drawn, declared_seeds=drawn, seal=own)
 
 
 def _all_metric_settings(source: Source, experiment: Experiment) -> Mapping[str, MetricSettings]:

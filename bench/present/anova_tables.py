@@ -11,10 +11,9 @@ from bench.present.report import Column, Table
 from bench.present.tables import ALPHA, Context, by_metric, heading
 
 ROUTES = (
-    "Every route to the same question, unadjusted p. Block: seeds as blocks, by types of sums of squares, by standard "
-    "errors that allow unequal variances (HC3) or are clustered by seed. Within: each term against its own interaction "
-    "with the seeds (Greenhouse–Geisser). Mixed: seeds as random, Satterthwaite. Independent: runs taken as "
-    "independent, which they are not where seeds are shared."
+    "Every route to the same question, unadjusted p. Block: seeds as blocks, by types of sums of squares, or by "
+    "standard errors that allow unequal variances (HC3). Within: each term against its own interaction with the seeds "
+    "(Greenhouse–Geisser). Independent: runs taken as independent, which they are not where seeds are shared."
 )
 
 
@@ -38,12 +37,8 @@ def anova(frame: DataFrame, context: Context) -> Iterator[Table]:
 
 
 def routes(frame: DataFrame, context: Context) -> Iterator[Table]:
-    """One table a metric: the p of each term by each model, type and covariance.
-
-    HC3 with type II is left out: it tests another hypothesis than type III even where both agree without HC3.
-    """
-    for metric, every in by_metric(frame, context):
-        rows = every[~((every["type"] == 2) & (every["covariance"] == "hc3"))]
+    """One table a metric: the p of each term by each model, type and covariance."""
+    for metric, rows in by_metric(frame, context):
         route = [_route(*key) for key in zip(rows["model"], rows["type"], rows["covariance"], strict=True)]
         wide = rows.assign(route=route).pivot(index="term", columns="route", values="p")
         wide = wide.reindex(index=list(dict.fromkeys(rows["term"])), columns=list(dict.fromkeys(route)))
@@ -54,7 +49,7 @@ def routes(frame: DataFrame, context: Context) -> Iterator[Table]:
 
 
 def _route(model: str, kind: int, covariance: str) -> str:
-    robust = {"ols": "", "hc3": " HC3", "cluster": " cluster"}[covariance]
+    robust = {"ols": "", "hc3": " HC3"}[covariance]
     return f"{model} {'I' * kind}{robust}" if model in ("block", "independent") else model
 
 

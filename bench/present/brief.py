@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import socket
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,8 +19,8 @@ from bench.execute.run import Summary, load
 from bench.judge.claims.verdicts import FAILED
 from bench.plan.design import n_cells, n_jobs
 from bench.plan.suite import Suite
-from bench.present import numbers, state
-from bench.present.origin import mixtures, superseded
+from bench.present import numbers, standing, state
+from bench.present.origin import mixtures
 from bench.present.progress import clock
 from bench.present.report import Column, Table, plain
 
@@ -35,6 +33,7 @@ def checked(suite: Suite) -> dict[str, Any]:
         "experiment": suite.reference,
         "factors": {name: list(levels) for name, levels in suite.factors.items()},
         "seeds": list(suite.seeds),
+        **({"seal": suite.seal} if suite.seal else {}),
         "metrics": [metric.name for metric in suite.experiment.metrics],
         "claims": [claim.id for claim in suite.claims],
         "cells": n_cells(suite),
@@ -77,14 +76,14 @@ def cautions(folder: Path) -> list[str]:
     keys = {job.key for job in run.planned()}
     moved = rekeyed(folder)
     rekeying = f"{moved} results of an earlier bench have been given the keys of this one, and count as before."
-    contents = run.contents
-    said = [*state.alarms(contents, keys), *mixtures(run, keys, latest="today's"), *([rekeying] if moved else [])]
-    last = contents.sessions[-1] if contents.sessions else {}
-    if (last.get("pid"), last.get("host")) == (os.getpid(), socket.gethostname()):
-        metrics = [metric.name for metric in run.suite.experiment.metrics]
-        if replaced := superseded(contents, metrics, since=len(contents.sessions) - 1):
-            said.append(f"Superseded: {replaced}; the newer ones are in use.")
-    return said
+    late = standing.post_hoc(run)
+    made = f"{numbers.counted(len(late), 'claim')} post hoc, made when results of its runs were stored: "
+    return [
+        *state.alarms(run.contents, keys),
+        *mixtures(run.contents, keys),
+        *([rekeying] if moved else []),
+        *([f"{made}{numbers.listed(late)}."] if late else []),
+    ]
 
 
 def failed_gates(data: Mapping[str, DataFrame]) -> list[str]:

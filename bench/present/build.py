@@ -52,7 +52,7 @@ def build(run: Run, *, confidence: float = 0.95) -> Report:
         *state.overview(jobs, [metric.name for metric in suite.experiment.metrics], _command(run)),
         *state.unlisted(len(jobs), n_planned(run.folder), _command(run)),
         *state.alarms(run.contents, set(jobs["run"])),
-        *mixtures(run, set(jobs["run"])),
+        *mixtures(run.contents, set(jobs["run"])),
     ]
     facts: dict[str, str] = {}
     body: list[Section] = []
@@ -102,6 +102,10 @@ def _analysis_sections(analysis: Analysis, context: Context) -> Iterator[Section
     yield Section("What this design cannot tell", points=list(words.limits(analysis, context)))
     if effects:
         yield Section("Effects", [words.effects(analysis, context)], exhibits=list(effects.values()))
+    several = list(tables.terms(analysis.terms, context))
+    if several:
+        exhibits = [*several, *tables.levels(analysis.levels, context)]
+        yield Section("Factors with more than two levels", [words.terms(context)], exhibits=exhibits)
     if len(analysis.trends):
         said_of_trends = [trend_tables.explanation(context)]
         yield Section("Trends", said_of_trends, exhibits=list(trend_tables.trends(analysis.trends, context)))

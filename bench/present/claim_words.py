@@ -68,10 +68,8 @@ def allows_published(row: Any) -> bool:
 
 def _reason(row: Any, metric: str) -> str:
     """What was found, and why that is the verdict."""
-    if row.verdict == NOT_IDENTIFIABLE:
-        return f"Not identifiable in this design: the cells that it has cannot tell {metric} of {row.contrast}."
-    if row.verdict == NOT_MEASURED:
-        return f"Not measured: no seed has a value of {metric} in every cell that {row.contrast} compares."
+    if row.verdict in (NOT_IDENTIFIABLE, NOT_MEASURED):
+        return _not_judged(row, metric)
     subject = f"{metric}, {row.contrast}{' (spread over seeds)' if row.measure == 'spread' else ''}"
     if row.averaged_over:
         subject += f", averaged over {numbers.listed(row.averaged_over.split(', '))}"
@@ -91,6 +89,14 @@ def _reason(row: Any, metric: str) -> str:
         alone = f"unadjusted, p {row.side} it is {numbers.p_value(row.p)}"
         return f"{found}; {alone}, which among {row.family_size} claims is not enough."
     return f"{found}."
+
+
+def _not_judged(row: Any, metric: str) -> str:
+    if row.verdict == NOT_IDENTIFIABLE:
+        return f"Not identifiable in this design: the cells that it has cannot tell {metric} of {row.contrast}."
+    if row.detail:  # why its scale is refused
+        return f"Not measured: {row.detail} ({metric})."
+    return f"Not measured: no seed has a value of {metric} in every cell that {row.contrast} compares."
 
 
 _ARTICLE = {"increase": "an", "decrease": "a"}

@@ -15,7 +15,7 @@ from bench.execute.looks import Looks
 from bench.execute.run import Run
 from bench.execute.sequential import Judged
 from bench.judge.claims.verdicts import DECIDED, HOPELESS, SUPPORTED, VERDICTS, ClaimVerdicts, judge_claims
-from bench.present import looks, numbers
+from bench.present import looks, numbers, standing
 from bench.present.claim_words import figure, others, sentences, together_with
 from bench.present.report import Column, Section, Table, sign
 from bench.present.tables import Context
@@ -31,8 +31,8 @@ def is_judged(run: Run) -> bool:
 def judge(run: Run, values: DataFrame, *, confidence: float = 0.95) -> ClaimVerdicts:
     """The verdicts on the claims of ``run``; ``values`` has one row a run, NaN where a run is not ok.
 
-    A claim that was made, or changed, when results were stored already is post hoc. Of a sequential run, they are the
-    verdicts of the last look that was taken, which there must be, by its seeds.
+    A claim that was made, or changed, when results of its jobs were stored is post hoc. Of a sequential run, they are
+    the verdicts of the last look that was taken, which there must be, by its seeds.
     """
     if run.looks is None:
         return _judge(run, values, confidence=confidence)
@@ -57,8 +57,7 @@ def at_look(run: Run, planned: Looks, number: int) -> Judged:
 
 
 def _judge(run: Run, values: DataFrame, **options: Any) -> ClaimVerdicts:
-    declared = run.declared
-    late = [claim.id for claim in run.suite.claims if claim.id not in declared or declared[claim.id].results > 0]
+    late = standing.post_hoc(run)
     return judge_claims(values, list(run.suite.factors), run.suite.claims, post_hoc=late, **options)
 
 
@@ -82,7 +81,7 @@ def sections(run: Run, verdicts: ClaimVerdicts, context: Context, *, unfinished:
         Column("By other methods", ("others",), detail=True),
         Column("Published", ("published",), detail=True),
     )
-    said = [*_overview(claims, unfinished=unfinished), *sequential]
+    said = [*_overview(claims, unfinished=unfinished), *standing.sentences(run), *sequential]
     how = _HOW.format(alpha=format(claims["alpha"].iloc[0], ".3g"))
     caveats = [f"{metric.label}: {metric.note}" for metric in context.metrics if metric.note and metric.name in claimed]
     table = Table("Verdicts", shown, columns, notes=[how, _OTHER_METHODS, *caveats])

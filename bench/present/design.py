@@ -43,11 +43,24 @@ def build_design(preview: Preview) -> Report:
         sections.append(Section("What the other cells would buy", [_other_cells(preview, context)]))
     sections.append(
         Section(
-            "What it would find", list(_findings(preview)), exhibits=list(design_tables.power(preview.frames, context))
+            "What it would find",
+            list(_findings(preview)),
+            list(_claimed(preview)),
+            exhibits=list(design_tables.power(preview.frames, context)),
         )
     )
     sections.append(Section("The cells", exhibits=[design_tables.cells(preview.frames["cells"])], appendix=True))
     return Report(f"{suite.name}: the design, {cells} × {seeds}", {"suite": str(suite.path)}, sections, preview.frames)
+
+
+def _claimed(preview: Preview) -> Iterator[str]:
+    """Claims that cannot be decided, and the seal of the seeds."""
+    if "claims" in preview.frames:
+        claims = preview.frames["claims"]
+        why = dict(zip(claims["id"], claims["undecidable"], strict=True))
+        yield from design_tables.undecidable({name: reason for name, reason in why.items() if reason})
+    if preview.suite.seal:
+        yield f"The seeds are drawn from the seal {preview.suite.seal}: publish it before the run (docs/claims.md)."
 
 
 def _size(preview: Preview) -> Iterator[str]:

@@ -101,6 +101,7 @@ def _claims(frame: DataFrame, context: Context) -> Table:
             "no" if not told else f"if {context.term(assumed)} are absent" if assumed else "yes"
             for told, assumed in zip(frame["estimable"], frame["assumes"], strict=True)
         ],
+        refuted=["yes" if refutable else "no" for refutable in frame["refutable"]],
     )
     columns = (
         Column("Claim", ("id",), key=True),
@@ -110,8 +111,15 @@ def _claims(frame: DataFrame, context: Context) -> Table:
         Column("Smallest effect", ("smallest",), "value"),
         Column("Margin", ("margin",), "value"),
         Column("Seeds for it", ("seeds_for_margin",), "count"),
+        Column("Can be refuted", ("refuted",), detail=True),
     )
     return Table("The declared claims", shown, columns, notes=[_CLAIMS])
+
+
+def undecidable(found: Mapping[str, str]) -> Iterator[str]:
+    """What is said of claims that the planned seeds can neither support nor refute: id -> why."""
+    for name, why in found.items():
+        yield f"The claim {name} cannot be decided either way: {why}."
 
 
 _CLAIMS = (

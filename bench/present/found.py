@@ -10,6 +10,7 @@ from pandas import DataFrame
 
 from bench.experiment import Metric
 from bench.judge.analysis import Analysis
+from bench.plan.labels import term_label
 from bench.present import numbers
 from bench.present.tables import ALPHA, Context
 
@@ -20,20 +21,23 @@ _MOST = 3
 
 def found(analysis: Analysis, context: Context) -> tuple[list[str], list[str]]:
     """A paragraph on how many effects survive the adjustment, and points on the largest, the silent and the small."""
-    tested = analysis.contrasts[analysis.contrasts["p"].notna()]
+    tested = analysis.terms[analysis.terms["p"].notna()]
     if tested.empty:
         return ["Nothing can be tested here; the tables describe the runs."], []
     survivors = tested[tested["p_adjusted"] < ALPHA]
     n_survivors = f"{len(survivors) or 'none'} survive{'s' if len(survivors) < 2 else ''}"
     lead = f"Of {numbers.counted(len(tested), 'effect')} tested ({_per_metric(tested)}), {n_survivors}"
     margins = dict(zip(analysis.equivalence["metric"], analysis.equivalence["margin"], strict=True))
-    biased = analysis.estimable.loc[analysis.estimable["biased_by"] != "", ["metric", "effect"]]
+    biased = analysis.contrasts.loc[analysis.contrasts["assumes"] != "", ["metric", "effect"]]
     mixed = set(biased.itertuples(index=False, name=None))
     points, silent = [], []
     for metric in context.metrics:
         rows = survivors[survivors["metric"] == metric.name]
         if len(rows):
-            points.append(_largest(metric, rows, context, margins.get(metric.name), mixed))
+            effects = analysis.contrasts[analysis.contrasts["metric"] == metric.name]
+            single = effects[effects["p_adjusted"] < ALPHA]
+            several = rows[rows["contrasts"] > 1]
+            points.append(_largest(metric, single, several, context, margins.get(metric.name), mixed))
         elif (tested["metric"] == metric.name).any():
             silent.append(_named(metric))
     closing = [f"No effect survives in {numbers.listed(silent)}."] if silent and points else []
@@ -62,14 +66,26 @@ Mixed = AbstractSet[tuple[str, str]]
 """(metric, effect) where the cells mix the effect with interactions."""
 
 
-def _largest(metric: Metric, survivors: DataFrame, context: Context, margin: float | None, mixed: Mixed) -> str:
-    ordered = survivors.reindex(survivors["d_z"].abs().sort_values(ascending=False).index)
+def _largest(
+    metric: Metric, single: DataFrame, several: DataFrame, context: Context, margin: float | None, mixed: Mixed
+) -> str:
+    """The effects that survive: those that are one comparison, and the terms that are several."""
+    ordered = single.reindex(single["t"].abs().sort_values(ascending=False).index)
     own = {(metric.name, effect) for effect in ordered["effect"]} & mixed
-    all_mixed = len(own) == len(ordered)
+    all_mixed = len(ordered) > 0 and len(own) == len(ordered)
     phrases = [_phrase(metric, row, context, margin, set() if all_mixed else own) for row in ordered.itertuples()]
+    phrases += [_several(row, context) for row in several.sort_values("p").itertuples()]
     more = len(phrases) - _MOST
     said = "; ".join(phrases[:_MOST]) + (f"; and {more} more" if more > 0 else "")
     return f"{_named(metric)}: {said}{f', {_IF_ABSENT}' if all_mixed else ''}."
+
+
+def _several(row: Any, context: Context) -> str:
+    """A term of several contrasts: what is shown is that its levels differ, not which."""
+    is_main = row.term in [term_label([name]) for name in context.factors]
+    what = f"levels of {context.term(row.term)} differ" if is_main else f"interaction {context.term(row.term)}"
+    df = ", ".join(numbers.fixed(value, 1) for value in (row.df_num, row.df_den))
+    return f"{what} (F({df}) = {numbers.statistic(row.F)}, adj. p {numbers.p_value(row.p_adjusted)})"
 
 
 def _phrase(metric: Metric, row: Any, context: Context, margin: float | None, mixed: Mixed) -> str:

@@ -10,16 +10,12 @@ from pandas import DataFrame
 
 from bench.experiment import Metric
 from bench.judge.analysis import Analysis
-from bench.judge.screening import screening_frame
 from bench.judge.simultaneous import simultaneous
 from bench.present import numbers
 from bench.present.plots.cells import cells
 from bench.present.plots.forest import forest
-from bench.present.plots.heatmap import heatmap
 from bench.present.plots.interactions import interactions
 from bench.present.plots.observed import observed
-from bench.present.plots.residuals import residuals
-from bench.present.plots.screening import screening
 from bench.present.plots.slopes import slopes
 from bench.present.report import Figure, Section, Table
 from bench.present.tables import Context, effects
@@ -49,9 +45,7 @@ class _Illustrator:
     def __init__(self, analysis: Analysis, context: Context) -> None:
         self.analysis, self.context = analysis, context
         self.rows = observed(analysis, context)
-        self.residuals = analysis.residuals
         self.contrasts = simultaneous(analysis.contrasts, analysis.confidence)
-        self.sizes = screening_frame(analysis, analysis.confidence)
         self.margins = dict(zip(analysis.equivalence["metric"], analysis.equivalence["margin"], strict=True))
         self.incomplete = incomplete(analysis)
         self.stems = _stems(context.metrics)
@@ -67,28 +61,17 @@ class _Illustrator:
             if section.title == "Effects":
                 yield replace(section, exhibits=[part for metric in self.chief for part in self.effects(metric)])
                 yield from self.after_effects()
-            elif section.title == "Means" and self.rows["cell"].nunique() > 1:
-                picture = heatmap("means", self.analysis.cells, self.rows, self.context)
-                yield replace(section, exhibits=[picture, *section.exhibits])
             elif section.title == "Diagnostics":
-                drawn = [self.residuals_of(metric) for metric in self.chief if self.has_residuals(metric)]
-                yield replace(section, exhibits=[*section.exhibits, *drawn])
+                yield section
                 yield from self.further()
             else:
                 yield section
 
     def after_effects(self) -> Iterator[Section]:
-        """Interactions, screening, and the runs themselves."""
+        """Interactions, and the runs themselves."""
         crossed = [metric for metric in self.chief if metric.name not in self.incomplete]
         if crossed and len(self.context.factors) > 1:
             yield Section("Interactions", exhibits=[self.interactions(metric) for metric in crossed])
-        found = set(self.sizes.loc[self.sizes["margin"] > 0, "metric"])
-        if found:
-            yield Section(
-                "Which effects stand out",
-                exhibits=[self.screening(metric) for metric in self.chief if metric.name in found],
-                appendix=True,
-            )
         partial = [metric for metric in self.chief if metric not in crossed]
         said = [f"{numbers.listed([metric.label for metric in partial])}: {_INCOMPLETE}"] if partial else []
         drawn = [[self.cells(metric), *([self.slopes(metric)] if metric in crossed else [])] for metric in self.chief]
@@ -112,12 +95,8 @@ class _Illustrator:
 
     def interactions(self, metric: Metric) -> Figure:
         name = f"interactions-{self.stems[metric.name]}"
-        effects = _of(self.contrasts, metric)
-        return interactions(name, metric, _of(self.rows, metric), effects, self.context, log=_is_log(effects))
-
-    def screening(self, metric: Metric) -> Figure:
-        name, log = f"screening-{self.stems[metric.name]}", _is_log(_of(self.contrasts, metric))
-        return screening(name, metric, _of(self.sizes, metric), self.context, log=log)
+        terms, log = _of(self.analysis.terms, metric), _is_log(_of(self.contrasts, metric))
+        return interactions(name, metric, _of(self.rows, metric), terms, self.context, log=log)
 
     def cells(self, metric: Metric) -> Figure:
         name, log = f"runs-{self.stems[metric.name]}", _is_log(_of(self.contrasts, metric))
@@ -127,13 +106,6 @@ class _Illustrator:
     def slopes(self, metric: Metric) -> Figure:
         name, effects = f"slopes-{self.stems[metric.name]}", _of(self.contrasts, metric)
         return slopes(name, metric, _of(self.rows, metric), effects, self.context, log=_is_log(effects))
-
-    def has_residuals(self, metric: Metric) -> bool:
-        return bool(_of(self.residuals, metric)["studentized"].notna().any())
-
-    def residuals_of(self, metric: Metric) -> Figure:
-        name, log = f"residuals-{self.stems[metric.name]}", _is_log(_of(self.contrasts, metric))
-        return residuals(name, metric, _of(self.residuals, metric), self.context, log=log)
 
 
 def _of(frame: DataFrame, metric: Metric) -> DataFrame:

@@ -27,9 +27,12 @@ def methods(analysis: Analysis, context: Context) -> Iterator[str]:
             f"d_z is t over the square root of the number of {context.block}s: for one contrast per {context.block}, "
             "their mean over their standard deviation."
         )
-    for family, rows in contrasts.groupby("family", sort=False):
+    for family, rows in analysis.terms.groupby("family", sort=False):
         size = int(rows["family_size"].iloc[0])
-        yield f"Adjusted p of effects: {family}; {size} tests, as a family exploratory; claims are judged apart."
+        yield (
+            f"Adjusted p of effects: {family}; {size} tests, as a family exploratory; claims are judged apart. "
+            "A comparison with a reference level, one of several of its factor, is in no family and has none."
+        )
     if (contrasts["scale"] == "ratio").any():
         labels = numbers.listed(_labels(contrasts[contrasts["scale"] == "ratio"], context))
         yield f"{labels}: analysed as logarithms; effects are ratios of geometric means, and 1 means no effect."
@@ -59,6 +62,14 @@ _SPACED = {
 }
 
 _METHODS = {
+    "block means, between blocks": (
+        "factors that vary between {block}s only: least squares on the means of {block}s, {block}s − groups degrees of "
+        "freedom."
+    ),
+    "contrast per block, within groups of blocks": (
+        "one contrast per {block}, regressed on the factors that vary between {block}s only, {block}s − groups degrees "
+        "of freedom."
+    ),
     "contrast per block": "one contrast per {block}, one-sample t on these with {block}s − 1 degrees of freedom.",
     "regression within blocks, jackknife": (
         "regression within {block}s (the blocks are incomplete), standard errors by the jackknife over {block}s."

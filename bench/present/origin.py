@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from bench.execute.journal import Contents
-from bench.execute.provenance import PACKAGE, code_of, digest_of, files_of, is_other
-from bench.execute.records import OUTCOMES, Record
+from bench.execute.records import OUTCOMES
 from bench.execute.run import Run
 from bench.present import numbers
 
@@ -26,7 +25,6 @@ def origin(run: Run) -> Mapping[str, str]:
         "Run": ", ".join(sorted({_when(session) for session in contents.sessions})),
         "Code": "; ".join(dict.fromkeys(map(_codes, contents.sessions))),
         "Set aside": _set_aside(contents),
-        "Superseded": superseded(contents, [metric.name for metric in suite.experiment.metrics]),
     }
     for name, environment in contents.environments.items():
         facts[f"Environment {name}"] = _environment(environment)
@@ -35,17 +33,21 @@ def origin(run: Run) -> Mapping[str, str]:
     return {name: text for name, text in facts.items() if text}
 
 
-def mixtures(run: Run, planned: Collection[str], *, latest: str = "that of the last bench run") -> Iterator[str]:
-    """Paragraphs on results that come from other source than the suite was last run with, or several environments.
-
-    ``latest``: what to call the source that it was last run with.
-    """
-    contents = run.contents
+def mixtures(contents: Contents, planned: Collection[str]) -> Iterator[str]:
+    """Paragraphs on results of one table that come from different code of the experiment, or different environments."""
     used = [record for key, record in contents.records.items() if key in planned and record.status in OUTCOMES]
-    yield from _sources(run, used, latest)
+    sessions = (contents.session_of.get(record.key) for record in used)
+    digests = Counter(_digest(contents.sessions[index]) for index in sessions if index is not None)
+    del digests[""]
+    if len(digests) > 1:
+        yield (
+            f"Different code: the experiment's source changed between these runs, and its version did not "
+            f"({_shares(digests)}). If the change can alter numbers, they do not belong in one table: change the "
+            "version, or run with --fresh."
+        )
     environments = Counter(record.environment for record in used)
     if len(environments) > 1:
-        described = [contents.environments.get(name, {}) for name in environments]
+        described = [_flat(contents.environments.get(name, {})) for name in environments]
         names = list(dict.fromkeys(name for one in described for name in one if name not in ("id", "kind", "schema")))
         differing = [name for name in names if len({str(one.get(name)) for one in described}) > 1]
         yield (
@@ -53,57 +55,6 @@ def mixtures(run: Run, planned: Collection[str], *, latest: str = "that of the l
             f"which differ in {numbers.listed(differing) or 'what is not known'}; equal parameters and seeds may then "
             "give other last digits, and training can amplify them. Provenance describes each."
         )
-
-
-def _sources(run: Run, used: Sequence[Record], latest: str) -> Iterator[str]:
-    contents, today = run.contents, digest_of(run.source)
-    sources = Counter(contents.source(record.key) for record in used)
-    others = [record for record in used if is_other(contents.source(record.key), today)]
-    if others:
-        seeds = numbers.ranges(sorted({record.seed for record in others}))
-        yield (
-            f"Other source: {len(others)} of {numbers.counted(len(used), 'result')} (of seeds {seeds}) come from other "
-            f"source of the experiment than {latest}, under the same version ({_changed(run, others)}). If the change "
-            "can alter numbers, they do not belong in one table: bench run --rerun-changed runs them again."
-        )
-    unknown = sum(n for source, n in sources.items() if source.startswith(PACKAGE))
-    if today and unknown:
-        yield (
-            f"Source unknown: {numbers.counted(unknown, 'result')} were stored by an earlier bench, which noted the "
-            f"source of an experiment in another way. Whether it was {latest} cannot be told."
-        )
-    known = [source for source in sources if source.startswith(PACKAGE)]
-    if len(known) > 1:
-        counts = Counter({source.removeprefix(PACKAGE): sources[source] for source in known})
-        yield (
-            f"Different code: the experiment's source changed between these runs, and its version did not "
-            f"({_shares(counts)}). If the change can alter numbers, they do not belong in one table: change the "
-            "version, or run with --fresh."
-        )
-
-
-def _changed(run: Run, others: Sequence[Record]) -> str:
-    """Which files differ, by name."""
-    contents = run.contents
-    sessions = {contents.session_of[record.key] for record in others}
-    before = [files_of(contents.sessions[session]) for session in sorted(sessions)]
-    names = {name for files in before for name in {*files, *run.source} if files.get(name) != run.source.get(name)}
-    return f"changed: {numbers.listed(sorted(names), most=4)}" if names else "what changed is not known"
-
-
-def superseded(contents: Contents, metrics: Collection[str], *, since: int = 0) -> str:
-    """How many outcomes later ones have replaced, and why; only those replaced by sessions from number ``since`` on."""
-    replaced = [record for record in contents.superseded if contents.session_of.get(record.key, -1) >= since]
-    lacking = [record for record in replaced if not set(metrics) <= set(record.metrics)]
-    names = [name for name in metrics if any(name not in record.metrics for record in lacking)]
-    parts = []
-    if lacking:
-        lacked = f"{numbers.counted(len(lacking), 'result')} lacked a metric that is declared now ({', '.join(names)})"
-        parts.append(f"{lacked} and {'was' if len(lacking) == 1 else 'were'} run again")
-    if others := len(replaced) - len(lacking):
-        was = "was" if others == 1 else "were"
-        parts.append(f"{numbers.counted(others, 'result')} of other source {was} run again")
-    return "; ".join(parts)
 
 
 def _shares(counts: Counter[str]) -> str:
@@ -116,8 +67,19 @@ def _when(session: Mapping[str, Any]) -> str:
     return f"{session.get('started', 'at an unknown time')} on {session.get('host', 'an unknown host')}"
 
 
+def _code_of(session: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The state of bench, then of the experiment; only what has the form that bench writes."""
+    entries = session.get("code")
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+
+
+def _digest(session: Mapping[str, Any]) -> str:
+    entries = _code_of(session)
+    return str(entries[-1].get("digest", "")) if entries else ""
+
+
 def _codes(session: Mapping[str, Any]) -> str:
-    return ", ".join(map(_code, code_of(session)))
+    return ", ".join(map(_code, _code_of(session)))
 
 
 def _relative(path: Path) -> str:
@@ -142,10 +104,17 @@ def _set_aside(contents: Contents) -> str:
     return f"{numbers.counted(n_lines, 'damaged line')} of the journal; what they held was run again" if n_lines else ""
 
 
+def _flat(environment: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An environment with what the experiment adds to it on a level with the rest."""
+    added = environment.get("experiment")
+    rest = {name: value for name, value in environment.items() if name != "experiment"}
+    return {**rest, **added} if isinstance(added, dict) else rest
+
+
 def _environment(environment: Mapping[str, Any]) -> str:
     """Every part that bench describes, in its order; nothing is taken for granted, since a file says it."""
     parts = []
-    for name in ("python", "packages", "platform", "cpu", "instructions", "kernels", "threads"):
+    for name in ("python", "packages", "platform", "cpu", "instructions", "kernels", "threads", "experiment"):
         value = environment.get(name)
         if isinstance(value, dict):
             joint = "=" if name == "threads" else " "

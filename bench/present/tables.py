@@ -100,6 +100,47 @@ def effects(contrasts: DataFrame, context: Context) -> Mapping[str, Table]:
     return made
 
 
+def terms(frame: DataFrame, context: Context) -> Iterator[Table]:
+    """One table a metric: the main effects and interactions that are more than one comparison, each with one test."""
+    for metric, rows in by_metric(frame[frame["contrasts_full"] > 1], context):
+        shown = rows.assign(term=[context.term(name) for name in rows["term"]], survives=rows["p_adjusted"] < ALPHA)
+        yield Table(
+            heading(metric),
+            shown,
+            (
+                Column("Term", ("term",), key=True),
+                Column("Contrasts", ("contrasts",), "count"),
+                Column("F", ("F",), "statistic"),
+                Column("df", ("df_num",), "degrees", detail=True),
+                Column("df error", ("df_den",), "degrees", detail=True),
+                Column("p", ("p",), "p"),
+                Column("adj. p", ("p_adjusted", "survives"), "p_marked"),
+                *([Column("p, Hotelling", ("p_hotelling",), "p", detail=True)] if rows["p_hotelling"].any() else []),
+            ),
+        )
+
+
+def levels(frame: DataFrame, context: Context) -> Iterator[Table]:
+    """One table a metric: every pair of levels of the factors that have more than two."""
+    for metric, rows in by_metric(frame, context):
+        ratio = bool((rows["scale"] == "ratio").all())
+        pair = [f"{factor}: {b} → {a}" for factor, a, b in zip(rows["factor"], rows["a"], rows["b"], strict=True)]
+        yield Table(
+            f"{heading(metric)}: pairs of levels",
+            rows.assign(pair=pair, survives=rows["p_adjusted"] < ALPHA, headline=rows["p_adjusted"] < ALPHA),
+            (
+                Column("Levels", ("pair",), key=True),
+                _effect(
+                    f"{'Ratio' if ratio else 'Change'} [{context.level} CI]", ("estimate", "low", "high"), ratio=ratio
+                ),
+                Column("p", ("p",), "p"),
+                Column("adj. p (Holm)", ("p_adjusted", "survives"), "p_marked"),
+            ),
+            headline="headline",
+            left_out="without a star",
+        )
+
+
 def means(cells: DataFrame, context: Context, notes: Sequence[str] = ()) -> Table:
     """One row a cell, one column a metric; a short rendering shows the first cells."""
     full = cells["n"].max()

@@ -63,7 +63,9 @@ def of_claims(verdicts: ClaimVerdicts, context: Context, *, unfinished: bool) ->
 
 def of_effects(analysis: Analysis, context: Context, n_claims: int = 0) -> Iterator[tuple[str, str]]:
     """How many effects survive in which metrics, and the smallest that would have been found."""
-    tested = analysis.contrasts[analysis.contrasts["p"].notna()]
+    tested = analysis.terms[analysis.terms["p"].notna()]
+    if analysis.lost:
+        yield "Without values", " ".join(analysis.lost)
     if tested.empty:
         yield "Effects", "None can be tested here; the tables describe the runs."
         return

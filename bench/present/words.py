@@ -42,6 +42,21 @@ def effects(analysis: Analysis, context: Context) -> str:
     )
 
 
+def terms(context: Context) -> str:
+    """How to read the tests of terms with several contrasts, and of pairs of levels."""
+    how = (
+        "repeated-measures F, whose degrees of freedom Greenhouse and Geisser's epsilon corrects"
+        if context.block
+        else "Welch and James' F"
+    )
+    return (
+        "A factor of more than two levels, and each of its interactions, has one test, that there is no difference at "
+        f"all ({how}): it does not depend on which level is called the reference, and stands in one family with the "
+        "effects that are a single comparison. Below it all pairs of levels, averaged over the other factors; their "
+        f"adjusted p is Holm's over the pairs of the factor. * marks an adjusted p below {ALPHA}."
+    )
+
+
 def incomplete(analysis: Analysis) -> set[str]:
     """The metrics with values of which the cells do not tell every effect."""
     told = measured(analysis)
@@ -78,7 +93,7 @@ def limits(analysis: Analysis, context: Context) -> Iterator[str]:
         biased = _terms(told[told["estimable"].astype(bool) & told["biased_by"].ne("")], context)
         if biased:
             yield f"Where such an interaction exists, it is taken for a part of {numbers.listed(biased)}."
-    tested = analysis.contrasts[analysis.contrasts["p"].notna()]
+    tested = analysis.terms[analysis.terms["p"].notna()]
     if len(tested) and not analysis.block:
         yield _NOT_ABSENT
         yield (
@@ -115,27 +130,23 @@ def _untested(contrasts: DataFrame, context: Context) -> Iterator[str]:
 
 
 def disagreements(analysis: Analysis, context: Context) -> Iterator[str]:
-    """On which effects the contrasts and other models fall on different sides of 5%, unadjusted."""
-    mixed = analysis.anova[analysis.anova["model"] == "mixed"]
-    differ = False
-    for model, rows in (("The analysis of variance", primary(analysis.anova)), ("The mixed model", mixed)):
-        both = analysis.contrasts.merge(rows, left_on=["metric", "effect"], right_on=["metric", "term"])
-        contrast, other = both["p_x"] < ALPHA, both["p_y"] < ALPHA
-        for only, said in (
-            (other & ~contrast, f"{model} alone"),
-            (contrast & ~other, f"The contrasts, not {model.lower()},"),
-        ):
-            if only.any():
-                differ = True
-                named = [
-                    _in_metric(effect, metric, context)
-                    for effect, metric in zip(both.loc[only, "effect"], both.loc[only, "metric"], strict=True)
-                ]
-                yield f"{said} would call these significant, unadjusted: {numbers.listed(named)}."
-    if differ:
+    """On which effects the contrasts and the analysis of variance fall on different sides of 5%, unadjusted."""
+    both = analysis.terms.merge(primary(analysis.anova), on=["metric", "term"])
+    contrast, anova = both["p_x"] < ALPHA, both["p_y"] < ALPHA
+    for only, said in (
+        (anova & ~contrast, "The analysis of variance alone"),
+        (contrast & ~anova, "The contrasts, not the analysis of variance,"),
+    ):
+        if only.any():
+            named = [
+                _in_metric(effect, metric, context)
+                for effect, metric in zip(both.loc[only, "term"], both.loc[only, "metric"], strict=True)
+            ]
+            yield f"{said} would call these significant, unadjusted: {numbers.listed(named)}."
+    if (anova != contrast).any():
         yield (
             f"Where they disagree, trust the contrasts: they let an effect vary between {context.block}s, which the "
-            "other models pool with the residual."
+            "analysis of variance pools with the residual."
         )
 
 

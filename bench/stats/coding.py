@@ -36,7 +36,7 @@ def term_df(levels: Sequence[int], term: Term) -> int:
 
 def term_columns(codes: Ints, levels: Sequence[int], term: Term) -> Floats:
     """Sum-coded columns of a term, shape (rows, df); ``codes`` (rows, factors) counts levels from 0."""
-    bases = [_sum_coding(levels[factor])[codes[:, factor]] for factor in term]
+    bases = [level_columns(levels[factor])[codes[:, factor]] for factor in term]
     columns = np.ones((len(codes), 1))
     for basis in bases:
         columns = (columns[:, :, None] * basis[:, None, :]).reshape(len(codes), columns.shape[1] * basis.shape[1])
@@ -78,5 +78,6 @@ def _less_means(columns: Floats, block: Ints | None) -> Floats:
     return (flat - (sums / counts[:, None])[block]).reshape(columns.shape)
 
 
-def _sum_coding(levels: int) -> Floats:
+def level_columns(levels: int) -> Floats:
+    """Sum-coded columns of each level of a factor, shape (levels, levels - 1)."""
     return np.vstack([-np.ones(levels - 1), np.eye(levels - 1)])

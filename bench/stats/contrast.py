@@ -8,7 +8,6 @@ blocks (equal to the former when the blocks are complete). Independent runs give
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy import special
@@ -43,7 +42,7 @@ def one_sample(contrasts: Floats, *, magnitude: float | Floats, confidence: floa
     nothing = np.full(contrasts.shape[1], np.nan)
     value = contrasts.mean(axis=0) if n else nothing
     se = contrasts.std(axis=0, ddof=1) / np.sqrt(n) if n > 1 else nothing
-    return _t_estimates(value, se, np.full(value.shape, n - 1.0), n, magnitude=magnitude, confidence=confidence)
+    return t_estimates(value, se, np.full(value.shape, n - 1.0), n, magnitude=magnitude, confidence=confidence)
 
 
 def within_blocks(
@@ -62,7 +61,7 @@ def within_blocks(
     se = np.sqrt((blocks - 1) / blocks * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
     magnitude = float(np.abs(values).max())
     df = np.full(value.shape, blocks - 1.0)
-    return _t_estimates(value, se, df, blocks, magnitude=magnitude, confidence=confidence)
+    return t_estimates(value, se, df, blocks, magnitude=magnitude, confidence=confidence)
 
 
 def randomized_blocks(table: Floats, weights: Floats, *, confidence: float = 0.95) -> Estimates:
@@ -79,7 +78,7 @@ def randomized_blocks(table: Floats, weights: Floats, *, confidence: float = 0.9
     se = np.sqrt(mean_sq * (weights**2).sum(axis=1) / max(blocks, 1))
     magnitude = float(np.abs(table).max(initial=0.0))
     degrees = np.full(len(weights), float(df))
-    return _t_estimates(weights @ means, se, degrees, blocks, magnitude=magnitude, confidence=confidence)
+    return t_estimates(weights @ means, se, degrees, blocks, magnitude=magnitude, confidence=confidence)
 
 
 def independent(
@@ -93,31 +92,29 @@ def independent(
     with np.errstate(divide="ignore", invalid="ignore"):
         df = share.sum(axis=1) ** 2 / (share**2 / (n - 1)).sum(axis=1)
     se = np.sqrt(share.sum(axis=1))
-    return _t_estimates(weights @ mean, se, df, int(n.sum()), magnitude=magnitude, confidence=confidence)
+    return t_estimates(weights @ mean, se, df, int(n.sum()), magnitude=magnitude, confidence=confidence)
 
 
-def orthogonal_weights(levels: int, kind: Literal["helmert", "polynomial"], at: Floats | None = None) -> Floats:
+def polynomial_weights(at: Floats) -> Floats:
     """Orthonormal contrasts of the levels of a factor, shape (levels - 1, levels), each row summing to zero.
 
-    ``helmert``: each level against the mean of those before it. ``polynomial``: linear, quadratic, ... in the positions
-    ``at`` of the levels (by default 0, 1, 2, ...), all different. Their squared estimates add up to the omnibus sum.
+    Linear, quadratic, ... in the positions ``at`` of the levels, all different, as R's ``contr.poly``. Their squared
+    estimates add up to the omnibus sum.
     """
-    if levels < 2:
-        raise ValueError(f"a contrast needs two levels, not {levels}")
-    if kind == "helmert":
-        rows = np.array([[-1.0 / i] * i + [1.0] + [0.0] * (levels - i - 1) for i in range(1, levels)])
-        return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
-    x = np.arange(levels, dtype=float) if at is None else np.asarray(at, float)
-    if x.shape != (levels,) or len(np.unique(x)) < levels:
-        raise ValueError("polynomial contrasts need one position for each level, all different")
-    scaled = (x - x.mean()) / np.ptp(x)
-    Q, R = np.linalg.qr(np.vander(scaled, levels, increasing=True))
+    if len(at) < 2 or len(np.unique(at)) < len(at):
+        raise ValueError("polynomial contrasts need two or more positions, all different")
+    scaled = (at - at.mean()) / np.ptp(at)
+    Q, R = np.linalg.qr(np.vander(scaled, len(at), increasing=True))
     return np.asarray((Q * np.sign(np.diag(R)))[:, 1:].T)
 
 
-def _t_estimates(
+def t_estimates(
     value: Floats, se: Floats, df: Floats, n: int, *, magnitude: float | Floats, confidence: float
 ) -> Estimates:
+    """Estimates, their standard errors and degrees of freedom -> t tests and limits.
+
+    What is no larger than the rounding error of values of this ``magnitude`` counts as 0.
+    """
     constant = se <= ROUNDING * magnitude
     value = np.where(np.abs(value) <= ROUNDING * magnitude, 0.0, value)
     usable = np.isfinite(se) & ~constant & (df > 0)

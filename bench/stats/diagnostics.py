@@ -11,7 +11,6 @@ import scipy  # its submodule stats is slow to load, and is loaded where it is f
 from scipy import special
 
 from bench.stats.coding import ROUNDING, Floats
-from bench.stats.linear import LinearModel
 
 Variation = Literal["robust", "moderate", "high", "volatile", ""]
 
@@ -35,33 +34,14 @@ def shapiro(values: Floats) -> Check:
     return Check(float(found.statistic), float(found.pvalue))
 
 
-def levene(samples: Sequence[Floats], centre: Literal["mean", "median"] = "median") -> Check:
-    """Equal spread: Brown & Forsythe (1974) about medians, or Levene (1960) about means."""
+def levene(samples: Sequence[Floats]) -> Check:
+    """Equal spread about medians (Brown & Forsythe 1974)."""
     usable = [sample for sample in samples if len(sample) > 1]
-    middle = np.mean if centre == "mean" else np.median
-    distances = [np.abs(sample - middle(sample)) for sample in usable]
+    distances = [np.abs(sample - np.median(sample)) for sample in usable]
     rounding = ROUNDING * max((float(np.abs(sample).max()) for sample in usable), default=0.0)
     if len(usable) < 2 or all(np.ptp(distance) <= rounding for distance in distances):
         return _NOTHING  # nothing varies, or two runs a cell, which lie alike about their middle
-    found = scipy.stats.levene(*usable, center=centre)
-    return Check(float(found.statistic), float(found.pvalue))
-
-
-def bartlett(samples: Sequence[Floats]) -> Check:
-    """Equal variances of normal samples (Bartlett 1937); NaN where one has none."""
-    usable = [sample.astype(float) for sample in samples if len(sample) > 1]
-    if len(usable) < 2 or any(np.ptp(sample) == 0 for sample in usable):
-        return _NOTHING
-    found = scipy.stats.bartlett(*usable)
-    return Check(float(found.statistic), float(found.pvalue))
-
-
-def fligner(samples: Sequence[Floats]) -> Check:
-    """Equal spread by ranks (Fligner & Killeen 1976)."""
-    usable = [sample for sample in samples if len(sample) > 1]
-    if len(usable) < 2 or all(np.ptp(sample) == 0 for sample in usable):
-        return _NOTHING
-    found = scipy.stats.fligner(*usable)
+    found = scipy.stats.levene(*usable, center="median")
     return Check(float(found.statistic), float(found.pvalue))
 
 
@@ -159,27 +139,3 @@ def seed_autocorrelation(seed_means: Floats) -> Check:
     ratio = float((np.diff(x) ** 2).sum() / (centred**2).sum())
     z = (ratio - 2) / np.sqrt(4 * (n - 2) / (n * n - 1))
     return Check(r, float(2 * special.ndtr(-abs(z))))
-
-
-@dataclass(frozen=True)
-class Influence:
-    """What each run does to a fitted model; arrays of shape (runs,)."""
-
-    fitted: Floats
-    residual: Floats
-    studentized: Floats
-    """Residual over its standard error, that run left out."""
-    leverage: Floats
-    cook: Floats
-
-
-def influence(model: LinearModel) -> Influence:
-    """Residuals, leverages and Cook's (1977) distances, for plots; ``fitted`` is less the mean or the block means."""
-    h, e = model.leverage, model.residuals
-    fitted = model.blocks + model.regressors.shape[1]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        internal = e / np.sqrt(model.mean_sq * (1 - h))
-        external = internal * np.sqrt((model.df_error - 1) / (model.df_error - internal**2))
-        cook = internal**2 * h / (1 - h) / fitted
-    lost = h >= 1 - 1e-9
-    return Influence(model.y - e, e, np.where(lost, np.nan, external), h, np.where(lost, np.nan, cook))

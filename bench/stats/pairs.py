@@ -12,7 +12,6 @@ from scipy import special
 
 from bench.stats.coding import ROUNDING, Floats, Ints
 from bench.stats.effect_size import cohen_d, cohen_d_z, hedges_correction
-from bench.stats.ranks import cliffs_delta, mann_whitney, wilcoxon
 
 
 @dataclass(frozen=True)
@@ -63,10 +62,9 @@ class Cells:
 def compare_pairs(cells: Cells, a: Ints, b: Ints, *, confidence: float = 0.95) -> pd.DataFrame:
     """One row per pair of cells ``a[i]``, ``b[i]``; every difference is a minus b.
 
-    ``diff low high t df p_welch``: Welch (1947). ``p_student d d_low d_high g g_low g_high``: pooled SD, Hedges' exact
-    correction. ``d_av``: over the root mean square of the two SDs. ``glass_delta``: over the SD of b. ``p_mannwhitney``
-    and ``cliffs_delta``: ranks. ``n_pairs diff_paired low_paired high_paired t_paired p_paired d_z d_z_low d_z_high g_z
-    p_wilcoxon``: blocks in which both were run; NaN without blocks.
+    ``diff low high t df p_welch``: Welch (1947). ``d d_low d_high g g_low g_high``: pooled SD, Hedges' exact
+    correction. ``d_av``: over the root mean square of the two SDs. ``n_pairs diff_paired low_paired high_paired
+    t_paired p_paired d_z d_z_low d_z_high g_z``: blocks in which both were run; NaN without blocks.
     """
     magnitude = np.maximum(cells.magnitude[a], cells.magnitude[b])
     n_a, n_b = cells.n[a].astype(float), cells.n[b].astype(float)
@@ -78,7 +76,6 @@ def compare_pairs(cells: Cells, a: Ints, b: Ints, *, confidence: float = 0.95) -
         pooled = ((n_a - 1) * cells.sd[a] ** 2 + (n_b - 1) * cells.sd[b] ** 2) / (n_a + n_b - 2)
         student = diff / _unless_constant(np.sqrt(pooled * (1 / n_a + 1 / n_b)), magnitude)
     average = _unless_constant(np.sqrt((cells.sd[a] ** 2 + cells.sd[b] ** 2) / 2), magnitude)
-    sd_b = _unless_constant(cells.sd[b], magnitude)
     margin = special.stdtrit(df, (1 + confidence) / 2) * se
     d = cohen_d(student, n_a, n_b, confidence)
     g = d.times(hedges_correction(n_a + n_b - 2))
@@ -92,7 +89,6 @@ def compare_pairs(cells: Cells, a: Ints, b: Ints, *, confidence: float = 0.95) -
             "t": diff / se,
             "df": df,
             "p_welch": two_sided_t(diff / se, df),
-            "p_student": two_sided_t(student, n_a + n_b - 2),
             "d": d.value,
             "d_low": d.low,
             "d_high": d.high,
@@ -100,8 +96,6 @@ def compare_pairs(cells: Cells, a: Ints, b: Ints, *, confidence: float = 0.95) -
             "g_low": g.low,
             "g_high": g.high,
             "d_av": diff / average,
-            "glass_delta": diff / sd_b,
-            **_ranked(cells, a, b),
             **_paired(cells, a, b, confidence),
         }
     )
@@ -115,7 +109,7 @@ def two_sided_t(t: ArrayLike, df: ArrayLike) -> Floats:
 
 _PAIRED = (
     *("diff_paired", "low_paired", "high_paired", "t_paired", "p_paired"),
-    *("d_z", "d_z_low", "d_z_high", "g_z", "p_wilcoxon"),
+    *("d_z", "d_z_low", "d_z_high", "g_z"),
 )
 
 
@@ -145,17 +139,6 @@ def _paired(cells: Cells, a: Ints, b: Ints, confidence: float) -> dict[str, Floa
         "d_z_low": d_z.low,
         "d_z_high": d_z.high,
         "g_z": d_z.value * hedges_correction(n - 1.0),
-        "p_wilcoxon": np.array(
-            [wilcoxon(column[seen]).p for column, seen in zip(differences.T, matched.T, strict=True)]
-        ),
-    }
-
-
-def _ranked(cells: Cells, a: Ints, b: Ints) -> dict[str, Floats]:
-    pairs = [(cells.samples[first], cells.samples[second]) for first, second in zip(a, b, strict=True)]
-    return {
-        "p_mannwhitney": np.array([mann_whitney(x, y).p for x, y in pairs], float),
-        "cliffs_delta": np.array([cliffs_delta(x, y) for x, y in pairs], float),
     }
 
 

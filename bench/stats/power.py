@@ -39,14 +39,6 @@ def paired_power(d_z: ArrayLike, n: ArrayLike, alpha: float = 0.05, alternative:
     return t_power(np.asarray(d_z, float) * np.sqrt(n), n - 1, alpha, alternative)
 
 
-def independent_power(
-    d: ArrayLike, n: ArrayLike, m: ArrayLike, alpha: float = 0.05, alternative: Alternative = "two.sided"
-) -> Floats:
-    """Power of Student's t of two groups of ``n`` and ``m`` runs, d being the difference over the common SD."""
-    n, m = np.asarray(n, float), np.asarray(m, float)
-    return t_power(np.asarray(d, float) * np.sqrt(n * m / (n + m)), n + m - 2, alpha, alternative)
-
-
 def f_power(noncentrality: ArrayLike, df: ArrayLike, df_error: ArrayLike, alpha: float = 0.05) -> Floats:
     """Power of an F test: noncentrality is f^2 times the number of runs, or S 2^k effect^2 / 4 for a 2^k effect."""
     critical = special.fdtri(df, df_error, 1 - alpha)

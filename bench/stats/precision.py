@@ -7,8 +7,8 @@ from math import prod
 
 import numpy as np
 
-from bench.stats.coding import Floats, Term
-from bench.stats.effects import cell_weights, effects_of
+from bench.stats.coding import Floats, Term, term_effects
+from bench.stats.effects import term_models
 from bench.stats.identify import Design, Identified
 
 _NOTHING = 1e-9
@@ -50,10 +50,11 @@ def standard_errors(design: Design) -> dict[Term, float]:
 
     With S seeds and errors of SD sigma within a seed, multiply by sigma / sqrt(S).
     """
-    found: dict[Term, float] = {}
-    for effect, weights in zip(effects_of(design), cell_weights(design), strict=True):
-        found[effect.term] = max(found.get(effect.term, 0.0), float(np.linalg.norm(weights)))
-    return found
+    return {
+        model.term: float(np.linalg.norm(model.cell_weights(term_effects(design.levels, model.term)), axis=1).max())
+        for model in term_models(design)
+        if len(model.basis) == model.basis.shape[1]
+    }
 
 
 def full_factorial_error(levels: Sequence[int], term: Term) -> float:

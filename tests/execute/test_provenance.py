@@ -12,7 +12,7 @@ import pytest
 
 from bench.execute.coordinate import execute
 from bench.execute.journal import read
-from bench.execute.provenance import THREAD_SETTINGS, code, digest_of, environment
+from bench.execute.provenance import THREAD_SETTINGS, code, environment
 from bench.execute.run import create
 from tests.execute.conftest import MakeSuite
 
@@ -28,6 +28,7 @@ def test_the_id_changes_with_what_may_change_numbers() -> None:
         {"instructions": ()},
         {"kernels": {"torch": "DEFAULT"}},
         {"threads": dict.fromkeys(THREAD_SETTINGS, "64")},
+        {"experiment": {"training": "by hand"}},
     ]
     assert len({here.id, *(dataclasses.replace(here, **change).id for change in changes)}) == 1 + len(changes)
 
@@ -49,6 +50,26 @@ def test_the_kernels_of_torch_are_those_it_uses(monkeypatch: pytest.MonkeyPatch)
     told = {**os.environ, "ATEN_CPU_CAPABILITY": "default"}
     done = subprocess.run([sys.executable, "-c", script], check=True, env=told, capture_output=True, text=True)
     assert done.stdout == "DEFAULT\n"
+
+
+def test_an_experiment_adds_what_it_knows(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """Every record's environment holds what the experiment says of its process; one that fails says why instead."""
+    suite = make_suite("LOOP", {"kind": ["fine"]})
+
+    def failing() -> dict[str, str]:
+        raise OSError("no longer known")
+
+    experiment = dataclasses.replace(suite.experiment, environment=lambda: {"training": "by hand"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tiny.LOOP", experiment)
+        run = create(dataclasses.replace(suite, experiment=experiment), tmp_path / "out")
+        execute(run.suite, run, executor="serial")
+    contents = read(run.journal)
+    (described,) = {record.environment for record in contents.records.values()}
+    assert contents.environments[described]["experiment"] == {"training": "by hand"}
+    experiment = dataclasses.replace(suite.experiment, environment=failing)
+    assert environment(experiment).experiment == {"unknown": "OSError: no longer known"}
+    assert "experiment" not in environment(suite.experiment).describe()
 
 
 def test_every_record_says_where_it_was_made(make_suite: MakeSuite, tmp_path: Path) -> None:
@@ -88,17 +109,20 @@ def test_the_commit_is_that_of_the_code(tmp_path: Path, monkeypatch: pytest.Monk
     assert code("never_imported").commit == ""
 
 
-def test_the_digest_of_a_package_changes_with_any_of_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The digest that bench has of itself is of all its files; one of given files is theirs, and says which it is."""
+def test_the_digest_is_that_of_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The digest of a module changes with its file alone, that of a package with any of its files."""
     monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "alone_here.py").write_text("one = 1")
     (tmp_path / "package_here" / "inner").mkdir(parents=True)
-    for name in ("__init__.py", "inner/__init__.py", "inner/part.py"):
+    for name in ("__init__.py", "experiment.py", "inner/__init__.py", "inner/part.py"):
         (tmp_path / "package_here" / name).write_text("")
-    __import__("package_here")
-    before = code("package_here")
+    for name in ("alone_here", "package_here.experiment"):
+        __import__(name)
+    alone, packaged = code("alone_here").digest, code("package_here.experiment").digest
+    assert alone != packaged != ""
     (tmp_path / "package_here" / "inner" / "part.py").write_text("two = 2")
-    assert code("package_here").digest != before.digest != ""
-    given = code("package_here", {"a.py": "1"})
-    assert (before.covers, given.covers, given.digest) == ("package", "imports", digest_of({"a.py": "1"}))
-    assert digest_of({"a.py": "1"}) != digest_of({"a.py": "2"}) != digest_of({"b.py": "2"})
-    assert code("never_imported").digest == digest_of({}) == ""
+    assert code("alone_here").digest == alone
+    assert code("package_here.experiment").digest != packaged
+    (tmp_path / "alone_here.py").write_text("one = 2")
+    assert code("alone_here").digest != alone
+    assert code("never_imported").digest == ""

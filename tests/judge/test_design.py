@@ -20,7 +20,7 @@ from bench.stats.effects import Effect
 from bench.stats.power import paired_power, seeds_for
 
 if TYPE_CHECKING:
-    from tests.conftest import Lab
+    from tests.conftest import Commands, Lab
 
 SUITES = Path(__file__).parents[2] / "suites"
 ELEVEN = "".join(f"    {name}: float = 0.0\n" for name in "abcdefghijk")
@@ -265,6 +265,58 @@ def test_a_pilot_says_what_a_claim_takes(lab: Lab) -> None:
     sd = (by_dose[1.0] - by_dose[0.0]).std()
     assert frame["sd"].tolist() == pytest.approx([sd])
     assert frame["seeds_for_margin"].tolist() == [np.ceil(seeds_for(2.0 / sd))]
+
+
+def test_claims_that_cannot_be_decided_are_named_before_the_run(lab: Lab, command: Commands) -> None:
+    """By too few seeds for any test, by cells that cannot tell, and by the spread of a pilot; --strict refuses them."""
+    change = '{ factor = "dose", from = 0.0, to = 1.0 }'
+    mean = CLAIM.format(id="mean", metric="score", contrast=change)
+    spread = CLAIM.format(id="spread", metric="score", contrast=change) + 'measure = "spread"\n'
+    groups = CLAIM.format(id="groups", metric="score", contrast='{ cell = { dose = 0, diet = "rich" } }')
+    groups = groups.replace('"difference"', '"bimodal"')
+    levels = '{ interaction = { dose = [0, 1], diet = ["plain", "rich"] } }'
+    both = CLAIM.format(id="both", metric="score", contrast=levels)
+    suite = lab.suite(seeds=1)
+    text = suite.read_text()
+    suite.write_text(text + mean + spread + groups)
+    for seeds, named in ((1, ["mean", "spread", "groups"]), (2, ["spread", "groups"]), (4, ["groups"]), (5, [])):
+        found = bench.undecidable(suite, seeds=seeds, out=lab.out)
+        assert list(found) == named
+        assert all(f"and {seeds} {'is' if seeds == 1 else 'are'} planned" in why for why in found.values())
+    frame = bench.design(suite, seeds=5, out=lab.out).data["claims"].set_index("id")
+    assert frame["refutable"].to_dict() == {"mean": False, "spread": False, "groups": False}
+    code, _, error = command("run", suite, "--strict", "--out", lab.out)
+    assert code == 2
+    assert "mean: it takes at least 2 seeds, and 1 is planned" in error
+    assert not lab.out.exists()
+    code, _, error = command("run", suite, "--executor", "serial", "--out", lab.out)
+    assert code == 0
+    assert "The claim mean cannot be decided either way: it takes at least 2 seeds, and 1 is planned." in error
+    cells = ['dose = 0.0\ndiet = "plain"\n', 'dose = 1.0\ndiet = "plain"\n', 'dose = 0.0\ndiet = "rich"\n']
+    some = "".join(f"[[cells]]\n{cell}" for cell in cells)
+    suite.write_text(text.partition("[factors]")[0].replace("seeds = 1", "seeds = 9") + some + both)
+    assert "whatever is measured" in bench.undecidable(suite, out=lab.out)["both"]
+    points = [point for section in bench.design(suite, out=lab.out).sections for point in section.points]
+    assert any(point.startswith("The claim both cannot be decided either way") for point in points)
+
+
+def test_a_pilot_says_which_claims_its_noise_leaves_open(lab: Lab) -> None:
+    """With results stored, a margin that the planned seeds cannot tell from none makes a claim undecidable."""
+    suite = lab.suite(seeds=6)
+    claim = CLAIM.format(id="dose", metric="score", contrast='{ factor = "dose", from = 0.0, to = 1.0 }')
+    text = suite.read_text()
+    for margin, named in (("0.05", ["dose"]), ("5.0", []), ("1e-9", ["dose"])):
+        suite.write_text(f"{text}[metrics.score]\nmargin = {margin}\n{claim}")
+        bench.run(suite, out=lab.out, executor="serial")
+        found = bench.undecidable(suite, out=lab.out)
+        assert list(found) == named
+        assert all("to tell an effect of the margin from none (80%), not 6" in why for why in found.values())
+    needed = bench.design(suite, out=lab.out).data["claims"]["seeds_for_margin"].item()
+    assert needed > 6
+    suite.write_text(
+        text.replace("seeds = 6", f"seeds = {int(min(needed, 99_999))}") + f"[metrics.score]\nmargin = 2.0\n{claim}"
+    )
+    assert bench.undecidable(suite, out=lab.out) == {}
 
 
 def test_what_is_no_pilot(lab: Lab) -> None:

@@ -12,6 +12,7 @@ import bench
 from bench.experiment import Metric
 from bench.judge.analysis import Analysis, MetricOptions, analyze
 from bench.present import build, state, tables, words
+from bench.present.analyzed import analyzed
 from bench.present.found import found
 from bench.present.render import terminal
 from bench.present.report import Report, Section
@@ -251,3 +252,13 @@ def test_a_run_without_results_is_reported(lab: Lab) -> None:
     report = report_of(lab, name="dead", trouble="fails", seeds="[1]")
     assert section(report, "Verdict").text[-1] == "Nothing was found yet: no run has a result."
     assert section(report, "Runs and values that are missing").tables[0].rows
+
+
+def test_a_level_without_values_is_said_once() -> None:
+    """The verdict names a level whose runs are all lost, once for all metrics, and gives the other effects."""
+    rows = [(lr, seed, float(seed + (lr == 0.01)) + 0.1 * seed * lr) for seed in range(5) for lr in (0.001, 0.01, 0.1)]
+    frame = pd.DataFrame(rows, columns=["lr", "seed", "y"]).assign(z=lambda rows: -rows["y"])
+    lost = frame.assign(**{name: frame[name].where(frame["lr"] != 0.1) for name in "yz"})
+    report = analyzed(analyze(lost, ["lr"], "seed", ["y", "z"]), "runs.csv")
+    assert " ".join(str(report).split()).count("lr = 0.1 has no values") == 1
+    assert report.sections[0].facts["Without values"].startswith("lr = 0.1 has no values")

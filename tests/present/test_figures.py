@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from bench.experiment import Metric
 from bench.judge.analysis import Analysis, MetricOptions, analyze
-from bench.judge.screening import screening_frame
 from bench.judge.simultaneous import simultaneous
 from bench.present.build import analysis_sections
 from bench.present.plots import canvas, letters
@@ -58,8 +57,7 @@ def texts(figure: Figure) -> list[str]:
 def test_every_kind_of_figure_is_drawn(log: bool) -> None:
     """A two-level design gets all the figures, each a valid SVG with a caption and a text alternative."""
     figures = figures_of(*simulated({"reg": ["l1", "l2"], "act": ["relu", "gelu"]}, log=log))
-    kinds = ["effects", "interactions", "screening", "runs", "slopes", "residuals"]
-    assert set(figures) == {*(f"{kind}-loss" for kind in kinds), "means"}
+    assert set(figures) == {f"{kind}-loss" for kind in ("effects", "interactions", "runs", "slopes")}
     for figure in figures.values():
         assert ET.fromstring(figure.svg).tag == f"{SVG}svg"
         assert figure.caption
@@ -174,17 +172,8 @@ def test_confounded_means_are_not_drawn() -> None:
     analysis = analyze(part, ["a", "b"], "seed", ["loss"])
     sections = analysis_sections(analysis, context)
     names = {figure.name for section in sections for figure in section.figures}
-    assert names == {"effects-loss", "runs-loss", "means", "residuals-loss"}
+    assert names == {"effects-loss", "runs-loss"}
     assert any("mix effects" in text for section in sections if section.title == "Runs" for text in section.text)
-
-
-def test_screening_needs_a_complete_two_level_design() -> None:
-    """Three levels, or cells that were not run, give no half-normal plot: its effects would differ in precision."""
-    assert screening_frame(simulated({"a": [1, 2, 3], "b": [1, 2]})[0]).empty
-    _, runs, _ = simulated({"a": [1, 2], "b": [1, 2]})
-    assert len(screening_frame(analyze(runs, ["a", "b"], "seed", ["loss"]))) == 3
-    part = runs[(runs["a"] == 1) | (runs["b"] == 1)]
-    assert screening_frame(analyze(part, ["a", "b"], "seed", ["loss"])).empty
 
 
 def drawn(figure: Figure) -> list[tuple[ET.Element, str]]:
@@ -237,7 +226,6 @@ def test_figures_say_what_their_marks_mean() -> None:
     assert {"run", "density", "mean", "95% interval, paired"} <= {*texts(figures["runs-loss"])}
     assert {"each seed", "mean"} <= {*texts(figures["slopes-loss"])}
     assert {"act:", "relu", "gelu"} <= {*texts(figures["interactions-loss"])}
-    assert {"lowest", "highest mean of a metric", "↓ better"} <= {*texts(figures["means"])}
     single = figures_of(*simulated({"reg": ["l1", "l2"]}))["effects-loss"]
     assert "at once" not in single.caption + "".join(texts(single))
 
@@ -369,15 +357,6 @@ def test_two_seeds_on_a_logarithmic_axis() -> None:
     drawn = figures_of(analysis, runs, context)
     assert {"effects-loss", "runs-loss"} <= set(drawn)
     assert all(b"NaN" not in figure.svg and b"inf" not in figure.svg for figure in drawn.values())
-
-
-def test_a_metric_that_only_cells_beyond_the_picture_have_is_left_out() -> None:
-    """Of a heat map of many cells, a metric without a value in those drawn has no column, and nothing fails."""
-    _, runs, context = simulated({"a": list(range(70))}, seeds=2)
-    runs["late"] = runs["loss"].where(runs["a"] > 65)
-    both = Context(context.factors, [*context.metrics, Metric("late", "Late")])
-    alt = figures_of(analyze(runs, ["a"], "seed", ["loss", "late"]), runs, both)["means"].alt
-    assert "60 cells by 1 metric" in alt
 
 
 def test_disjoint_seeds_have_no_paired_interval() -> None:

@@ -41,19 +41,20 @@ def test_results_of_different_code_are_said(lab: Lab, own_lab: Path) -> None:
     assert "Different code" not in state_of(lab, "changed")
     own_lab.write_text(own_lab.read_text() + "\n# another thought\n")
     bench.run(suite, seeds=4, out=lab.out, executor="serial")
-    said = "Other source: 6 of 8 results (of seeds 0 to 2) come from other source of the experiment than"
-    assert f"{said} that of the last bench run" in state_of(lab, "changed")
-    assert any(f"{said} today's" in caution for caution in brief.cautions(lab.out / "changed"))
-    own_lab.write_text(own_lab.read_text().removesuffix("\n# another thought\n"))
-    bench.run(suite, seeds=3, out=lab.out, executor="serial")
-    assert "Other source" not in state_of(lab, "changed")
+    text = state_of(lab, "changed")
+    assert "Different code: the experiment's source changed" in text
+    assert "6 runs by " in text
+    assert "2 runs by " in text
+    assert any("Different code" in caution for caution in brief.cautions(lab.out / "changed"))
+    bench.run(suite, seeds=2, out=lab.out, executor="serial")
+    assert "Different code" not in state_of(lab, "changed")
     assert origin(find("changed", lab.out))["Code"].count("source ") == 4
 
 
 def test_results_of_different_environments_are_said(lab: Lab) -> None:
     """Runs that were made in two environments are counted, with what differs between these."""
     bench.run(lab.suite("moved", seeds=2), out=lab.out, executor="serial")
-    assert not list(mixtures(find("moved", lab.out), {job.key for job in find("moved", lab.out).planned()}))
+    assert not list(mixtures(find("moved", lab.out).contents, {job.key for job in find("moved", lab.out).planned()}))
     run = find("moved", lab.out)
     (here,) = run.contents.environments.values()
     bench.run(lab.suite("moved", seeds=3), out=lab.out, executor="serial")
@@ -64,14 +65,16 @@ def test_results_of_different_environments_are_said(lab: Lab) -> None:
         **{name: value for name, value in here.items() if name not in ("kind", "schema")},
         "id": "b",
         "cpu": "abacus",
+        "experiment": {"training": "by hand"},
     }
     with Journal(run.journal, {}) as journal:
         journal.append_environment(there)
         journal.append(dataclasses.replace(record, environment="b") for record in moved)
     text = state_of(lab, "moved")
     assert "made in 2 of them (8 runs by " in text
-    assert "4 runs by b), which differ in cpu;" in text
+    assert "4 runs by b), which differ in cpu and training;" in text
     assert "abacus" in origin(find("moved", lab.out))["Environment b"]
+    assert origin(find("moved", lab.out))["Environment b"].endswith("; training by hand")
 
 
 def test_lines_that_were_set_aside_are_remembered(lab: Lab) -> None:
@@ -95,7 +98,7 @@ def test_a_malicious_journal_is_only_text(lab: Lab, odd: Any) -> None:
     bench.run(lab.suite("odd", seeds=2), out=lab.out, executor="serial")
     folder = find("odd", lab.out).journal
     with Journal(folder, dict.fromkeys(("started", "host", "code", "set_aside"), odd)) as journal:
-        journal.append_environment(dict.fromkeys(("id", "python", "packages", "threads"), odd))
+        journal.append_environment(dict.fromkeys(("id", "python", "packages", "threads", "experiment"), odd))
     with Journal(folder, {"code": [odd, {"digest": odd, "commit": odd}], "set_aside": {"x": odd}}) as journal:
         journal.append_environment({})
     report = bench.report("odd", out=lab.out)

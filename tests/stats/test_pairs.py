@@ -5,7 +5,6 @@ import pytest
 
 from bench.stats.equivalence import tost
 from bench.stats.pairs import Cells, compare_pairs
-from bench.stats.ranks import cliffs_delta, cliffs_delta_interval, hodges_lehmann, mann_whitney, sign_test, wilcoxon
 
 TWO = ["equal_n8", "unequal_var", "tiny", "near_margin", "ties", "lognormal", "one_constant", "separated"]
 TWO += ["toothgrowth_supp", "sleep_unpaired"]
@@ -34,16 +33,15 @@ def compared(x, y, *, paired):
 
 @pytest.mark.parametrize("case", TWO)
 def test_t_tests_and_effect_sizes_are_those_of_r(reference, case):
-    """Welch, Student, d, g (exact J) and their noncentral limits, d_av and Glass's delta agree with R."""
+    """Welch, d, g (exact J) and their noncentral limits, and d_av agree with R."""
     x, y, answers = two(reference, case)
     row = compared(x, y, paired=False)
-    welch, student = answers["welch_t"], answers["student_t"]
+    welch = answers["welch_t"]
     np.testing.assert_allclose(
         row[["diff", "t", "df", "p_welch", "low", "high"]].astype(float),
         [answers["diff_means"], *(welch[key] for key in ("statistic", "df", "p", "ci_low", "ci_high"))],
         rtol=1e-9,
     )
-    np.testing.assert_allclose(row["p_student"], student["p"], rtol=1e-9)
     sizes = answers["effect_sizes"]
     for ours, theirs in (("d", "d_pooled"), ("g", "g_pooled")):
         expected = [sizes[theirs][key] for key in ("estimate", "ci_low", "ci_high")]
@@ -51,44 +49,11 @@ def test_t_tests_and_effect_sizes_are_those_of_r(reference, case):
             row[[ours, f"{ours}_low", f"{ours}_high"]].astype(float), expected, rtol=1e-8, atol=1e-7
         )
     np.testing.assert_allclose(row["d_av"], sizes["d_avg_variance"]["estimate"], rtol=1e-9)
-    glass = sizes["glass_delta_sd2"]["estimate"]
-    np.testing.assert_allclose(row["glass_delta"], glass if np.isfinite(float(glass or "nan")) else np.nan, rtol=1e-9)
-
-
-@pytest.mark.parametrize("case", TWO)
-def test_mann_whitney_is_that_of_r(reference, case):
-    """U, p (exact conditional on ties, or corrected normal), Cliff's delta and Hodges-Lehmann agree with R."""
-    x, y, answers = two(reference, case)
-    expected = answers["mann_whitney"]
-    found = mann_whitney(x, y)
-    assert found.statistic == expected["U1"]
-    exact = expected.get("exact_conditional_on_ties", expected.get("exact"))
-    if exact is not None and found.exact:
-        np.testing.assert_allclose(found.p, exact["p"], rtol=1e-9)
-    else:
-        np.testing.assert_allclose(found.p, expected["asymptotic_cc"]["p"], rtol=1e-12)
-    delta = cliffs_delta(x, y)
-    np.testing.assert_allclose(delta, expected["cliffs_delta"], rtol=1e-12)
-    if abs(delta) < 1:
-        limits = [expected["rank_biserial"][key] for key in ("ci_low", "ci_high")]
-        np.testing.assert_allclose(cliffs_delta_interval(delta, len(x), len(y)), limits, rtol=1e-9)
-    if "hodges_lehmann" in expected:
-        np.testing.assert_allclose(hodges_lehmann(x, y), expected["hodges_lehmann"]["estimate"], rtol=1e-9, atol=1e-12)
-
-
-def test_mann_whitney_of_large_samples_is_the_corrected_normal_one():
-    """From 50 values on, p is that of scipy's asymptotic test with continuity correction."""
-    from scipy import stats
-
-    rng = np.random.default_rng(1)
-    x, y = np.round(rng.normal(size=60), 1), np.round(rng.normal(0.2, 1, 50), 1)
-    expected = stats.mannwhitneyu(x, y, method="asymptotic").pvalue
-    np.testing.assert_allclose(mann_whitney(x, y).p, expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize("case", PAIRED)
 def test_paired_statistics_are_those_of_r(reference, case):
-    """The paired t, d_z with noncentral limits, g_z, d_av, Wilcoxon and the sign test agree with R."""
+    """The paired t, d_z with noncentral limits, g_z and d_av agree with R."""
     x, y, answers = pairs(reference, case)
     row = compared(x, y, paired=True)
     np.testing.assert_allclose(row["t_paired"], answers["paired_t"]["statistic"], rtol=1e-9)
@@ -100,14 +65,6 @@ def test_paired_statistics_are_those_of_r(reference, case):
     np.testing.assert_allclose(row[["d_z", "d_z_low", "d_z_high"]].astype(float), expected, rtol=1e-8, atol=1e-7)
     np.testing.assert_allclose(row["g_z"], sizes["g_z"]["estimate"], rtol=1e-9)
     np.testing.assert_allclose(row["d_av"], sizes["d_av"], rtol=1e-9)
-    found, ranked = wilcoxon(x - y), answers["wilcoxon"]
-    assert found.statistic == ranked["W_plus"]
-    if found.exact:
-        exact = ranked.get("exact_zeros_dropped", ranked["r_default"])
-        np.testing.assert_allclose(found.p, exact["p"], rtol=1e-9)
-    else:
-        np.testing.assert_allclose(found.p, ranked["asymptotic_cc"]["p"], rtol=1e-9)
-    np.testing.assert_allclose(sign_test(x - y), answers["sign_test"]["p"], rtol=1e-12)
 
 
 @pytest.mark.parametrize("case", TWO)

@@ -37,7 +37,12 @@ class Case:
     @cached_property
     def measured(self) -> bool:
         """Whether some seed has every cell that is compared."""
-        return self.weights is not None and len(self.sample().used) > 0
+        return self.weights is not None and not self.refused and len(self.sample().used) > 0
+
+    @property
+    def refused(self) -> int:
+        """The number of values without a logarithm, if the claim's scale is logarithmic: then it is not judged."""
+        return int((self.table <= 0).sum()) if self.claim.scale == "log" else 0
 
     @property
     def has_other_scale(self) -> bool:

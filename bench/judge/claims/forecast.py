@@ -2,40 +2,96 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from typing import cast
 
 import numpy as np
 import pandas as pd
 
 from bench.judge.claims.cases import Case
-from bench.judge.preview.design import Study
+from bench.judge.preview.design import MOST_CELLS, design_of
 from bench.judge.preview.forecast import POWER, seeds_to_exclude, seeds_to_find
 from bench.judge.preview.pilot import Pilot
 from bench.plan.claims import Claim, Region
+from bench.plan.design import n_cells
 from bench.plan.labels import term_label
 from bench.plan.levels import Level
 from bench.plan.suite import Suite
 from bench.stats.coding import Floats
+from bench.stats.identify import Design
 from bench.stats.power import smallest_effect
 from bench.stats.regions import CellWeights, cell_weights
 
 _COLUMNS = ["id", "statement", "metric", "estimable", "assumes", "se", "sd", "smallest", "margin", "seeds_for_margin"]
+_COLUMNS += ["undecidable", "refutable"]
+_FEWEST = {"mean": 2, "spread": 3}
+"""Seeds without which nothing varies that could be tested: two distances from their median are equal."""
+_FEWEST_OF_A_CELL = 5
 
 
-def claim_frame(suite: Suite, study: Study, pilot: Pilot | None) -> pd.DataFrame:
+def claim_frame(suite: Suite, design: Design, pilot: Pilot | None) -> pd.DataFrame:
     """A row a claim; of one with several comparisons, the one that is known least precisely.
 
     ``estimable`` in this design, if the interactions in ``assumes`` are absent; ``se`` as in ``Study.effects``. With a
     pilot, on the scale of the claim: ``sd`` over seeds, the ``smallest`` effect that the suite's seeds find with power
     POWER at 0.05 over the number of claims (two-sided), and ``seeds_for_margin``: to find an effect of the margin, or
     for equivalence to exclude one. NaN where nothing is compared by a t test.
+    ``undecidable``: why the planned seeds can neither support nor refute it, empty if they can; ``refutable``: whether
+    anything could refute it.
     """
-    return pd.DataFrame([_row(suite, study, claim, pilot) for claim in suite.claims], columns=_COLUMNS)
+    rows = [_row(suite, design, claim, pilot) for claim in suite.claims]
+    decided = [
+        {"undecidable": _undecidable(suite, claim, row, pilot), "refutable": _refutable(claim)}
+        for claim, row in zip(suite.claims, rows, strict=True)
+    ]
+    return pd.DataFrame([{**row, **more} for row, more in zip(rows, decided, strict=True)], columns=_COLUMNS)
 
 
-def _row(suite: Suite, study: Study, claim: Claim, pilot: Pilot | None) -> dict[str, object]:
+def undecidable_claims(suite: Suite, pilot: Pilot | None) -> Mapping[str, str]:
+    """Claim's id -> why the planned seeds can neither support nor refute it, of those for which that is so.
+
+    Of a suite of more than MOST_CELLS cells, nothing is said of what its cells can tell.
+    """
+    if not suite.claims:
+        return {}
+    if n_cells(suite) > MOST_CELLS:
+        found = [(claim.id, _too_few(suite, claim)) for claim in suite.claims]
+    else:
+        frame = claim_frame(suite, design_of(suite), pilot)
+        found = list(zip(frame["id"], frame["undecidable"], strict=True))
+    return {name: why for name, why in found if why}
+
+
+def _undecidable(suite: Suite, claim: Claim, row: Mapping[str, object], pilot: Pilot | None) -> str:
+    planned = len(suite.seeds)
+    if not row["estimable"]:
+        return "the cells of this design cannot tell it, whatever is measured"
+    if too_few := _too_few(suite, claim):
+        return too_few
+    needed = cast("float", row["seeds_for_margin"])
+    if pilot is None or not needed > planned:
+        return ""
+    number = f"it takes {needed:.0f} seeds" if math.isfinite(needed) else "no number of seeds suffices"
+    return (
+        f"by the spread of {pilot.name} {number} to tell an effect of the margin from none ({POWER:.0%}), not {planned}"
+    )
+
+
+def _too_few(suite: Suite, claim: Claim) -> str:
+    planned, fewest = len(suite.seeds), _FEWEST_OF_A_CELL if claim.kind == "cell" else _FEWEST[claim.measure]
+    are = "is" if planned == 1 else "are"
+    return f"it takes at least {fewest} seeds, and {planned} {are} planned" if planned < fewest else ""
+
+
+def _refutable(claim: Claim) -> bool:
+    """That runs fall into no groups is never shown, nor without a margin that there is no difference."""
+    return claim.expect != "bimodal" and (claim.expect != "difference" or claim.margin is not None)
+
+
+def _row(suite: Suite, design: Design, claim: Claim, pilot: Pilot | None) -> dict[str, object]:
     nan = float("nan")
-    found = [_weights(suite, study, comparison.regions, comparison.weights) for comparison in claim.comparisons]
+    found = [_weights(suite, design, comparison.regions, comparison.weights) for comparison in claim.comparisons]
     told = [entry for entry in found if entry is not None]
     row: dict[str, object] = {"id": claim.id, "statement": claim.statement, "metric": claim.metric}
     row |= {"estimable": len(told) == len(found), "assumes": "", "se": nan, "sd": nan, "smallest": nan, "margin": nan}
@@ -67,10 +123,12 @@ def _with_pilot(case: Case, suite: Suite) -> Mapping[str, float]:
     }
 
 
-def _weights(suite: Suite, study: Study, regions: tuple[Region, ...], weights: tuple[float, ...]) -> CellWeights | None:
+def _weights(
+    suite: Suite, design: Design, regions: tuple[Region, ...], weights: tuple[float, ...]
+) -> CellWeights | None:
     names = list(suite.factors)
     positions = [{names.index(name): _code(suite, name, level) for name, level in region.items()} for region in regions]
-    return cell_weights(study.design.codes, study.design.levels, positions, weights, study.design.order)
+    return cell_weights(design.codes, design.levels, positions, weights, design.order)
 
 
 def _code(suite: Suite, name: str, level: Level) -> int:

@@ -200,7 +200,8 @@ def _estimate(case: Case, confidence: float) -> Mapping[str, Any]:
     """The estimate with its interval: of an order its weakest comparison, of a cell the share of its upper group."""
     nothing = dict.fromkeys(("estimate", "low", "high", "t", "df", "margin"), _NAN)
     if not case.measured:
-        return {"scale": "", **nothing, "n": 0, "detail": ""}
+        refused = f"{case.refused} values are not positive and have no logarithm" if case.refused else ""
+        return {"scale": "", **nothing, "n": 0, "detail": refused}
     sample = case.sample()
     n = len(sample.used)
     if case.claim.kind == "cell":

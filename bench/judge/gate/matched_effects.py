@@ -63,7 +63,10 @@ def _effect_changes(sides: Sides, metric: str, *, on_log: bool) -> tuple[Changes
             "old": float(np.nanmean(old)) if np.isfinite(old).any() else np.nan,
             "new": float(np.nanmean(new)) if np.isfinite(new).any() else np.nan,
             "lost": int((np.isfinite(old) & ~np.isfinite(new)).any(axis=1).sum()),
-            "method": f"paired by seed, {found.method}",
+            "method": [
+                "paired by seed, contrast per block",
+                *(f"paired by seed, {found.fitted.method(effect.term)}" for effect in found.effects),
+            ],
         }
     )
     parts = [_of_estimates(estimates, same=same) for estimates in (mean, found.estimates)]

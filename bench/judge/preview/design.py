@@ -54,9 +54,8 @@ def study_design(suite: Suite) -> Study:
     Raises:
         BenchError: for more than MOST_CELLS cells.
     """
-    codes, levels = codes_of(suite), tuple(map(len, suite.factors.values()))
-    names = list(suite.factors)
-    design = identify(codes, levels, order=_highest_order(levels))
+    design = design_of(suite)
+    codes, levels, names = design.codes, design.levels, list(suite.factors)
     return Study(
         design=design,
         fraction=regular_fraction(codes, levels),
@@ -67,6 +66,16 @@ def study_design(suite: Suite) -> Study:
         models=_models(design),
         single=_single(codes, names),
     )
+
+
+def design_of(suite: Suite) -> Design:
+    """What the cells of ``suite`` identify.
+
+    Raises:
+        BenchError: for more than MOST_CELLS cells.
+    """
+    levels = tuple(map(len, suite.factors.values()))
+    return identify(codes_of(suite), levels, order=_highest_order(levels))
 
 
 def codes_of(suite: Suite) -> Ints:

@@ -65,7 +65,7 @@ def preview(
         "families": family_frame(len(suite.seeds), {family: number for family, number in tests.items() if number}),
     }
     if suite.claims:
-        frames["claims"] = claim_frame(suite, study, pilot)
+        frames["claims"] = claim_frame(suite, study.design, pilot)
     if pilot is not None:
         found = spreads(study.design, pilot, suite.metrics)
         frames["detectable"] = detectable_frame(found, list(suite.factors), len(suite.seeds), max(tests.values()))

@@ -35,7 +35,7 @@ def forest(name: str, metric: Metric, effects: DataFrame, context: Context, marg
     survives = known["p_adjusted"] < ALPHA
     shown = known if len(known) <= _MOST else known[survives | known["effect"].isin(context.contrasts)][: 2 * _MOST]
     left_out = len(effects) - len(shown)
-    family = int(known["family_size"].iloc[0]) if len(known) else 0
+    family = int(known["family_size"].max()) if len(known) else 0
     said = [f"Effects on {metric.label}. Estimate and {context.level} interval (thick); filled: adjusted p < {ALPHA}."]
     if family > 1:
         said.append(
@@ -73,7 +73,7 @@ def _described(metric: Metric, rows: DataFrame, context: Context) -> str:
 def _paint(metric: Metric, rows: DataFrame, texts: Sequence[str], context: Context, margin: float | None) -> Canvas:
     ratio = bool((rows["scale"] == "ratio").all())
     labels = [[letters.fitted(context.effect(effect), 2.9)] for effect in rows["effect"]]
-    family = int(rows["family_size"].iloc[0]) if len(rows) else 0
+    family = int(rows["family_size"].max()) if len(rows) else 0
     samples = _samples(family, margin, rows, context)
     left = sum(column_widths(["Effect"], labels)) + 0.1
     head = f"{'Ratio' if ratio else 'Change'} [{context.level}]"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
 from functools import partial
-from itertools import combinations, product
+from itertools import combinations
 
 import numpy as np
 from pandas import DataFrame
 
 from bench.experiment import Metric
-from bench.plan.labels import effect_label
+from bench.plan.labels import term_label
 from bench.present import numbers
 from bench.present.plots import key, letters
 from bench.present.plots.canvas import Canvas, Panel, draw, tick_room
@@ -33,10 +32,10 @@ _DASHES = ("", "6 2.5", "1.5 1.5", "6 2 1.5 2")
 
 
 def interactions(
-    name: str, metric: Metric, rows: DataFrame, effects: DataFrame, context: Context, *, log: bool
+    name: str, metric: Metric, rows: DataFrame, terms: DataFrame, context: Context, *, log: bool
 ) -> Figure:
-    """``rows``: the observed runs of ``metric``; ``effects``: its contrasts, for the p."""
-    strength = {pair: _smallest_p(effects, context, pair) for pair in combinations(range(len(context.factors)), 2)}
+    """``rows``: the observed runs of ``metric``; ``terms``: its terms, for the p."""
+    strength = {pair: _p(terms, context, pair) for pair in combinations(range(len(context.factors)), 2)}
     pairs = sorted(strength, key=lambda pair: strength[pair])[:_MOST]
     left_out = len(strength) - len(pairs)
     caption = (
@@ -53,16 +52,10 @@ def interactions(
     return Figure(name, caption, alt, partial(draw, _paint, metric, rows, pairs, strength, context, log=log))
 
 
-def _smallest_p(effects: DataFrame, context: Context, pair: tuple[int, int]) -> float:
-    """Of the interaction's contrasts; more than 1 where none is tested."""
-    levels = [[(name, level) for level in _compared(context.factors[name])] for name in _names(context, pair)]
-    p = effects.loc[effects["effect"].isin({effect_label(choice) for choice in product(*levels)}), "p"]
-    return float(p.min()) if p.notna().any() else 2.0
-
-
-def _compared(levels: Sequence[Hashable]) -> list[Hashable]:
-    """The levels that effects name: all but the reference, or none of only two."""
-    return [None] if len(levels) == 2 else list(levels[1:])
+def _p(terms: DataFrame, context: Context, pair: tuple[int, int]) -> float:
+    """Of the interaction; more than 1 where it is not tested."""
+    tested = terms.loc[(terms["term"] == term_label(_names(context, pair))) & terms["p"].notna(), "p"]
+    return float(tested.iloc[0]) if len(tested) else 2.0
 
 
 def _names(context: Context, pair: tuple[int, int]) -> list[str]:

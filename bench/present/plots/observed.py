@@ -12,7 +12,7 @@ from bench.present.tables import Context
 
 def observed(analysis: Analysis, context: Context) -> pd.DataFrame:
     """Columns ``metric cell block value`` as measured, and ``factor 0``, ``factor 1``, … with codes of the levels."""
-    rows = analysis.residuals[["metric", "cell", "block", "value"]]
+    rows = analysis.values[["metric", "cell", "block", "value"]]
     ratio = set(analysis.contrasts.loc[analysis.contrasts["scale"] == "ratio", "metric"])
     with np.errstate(over="ignore"):
         measured = np.where(rows["metric"].isin(ratio), np.exp(rows["value"]), rows["value"])

@@ -1,0 +1,143 @@
+"""A suite and a folder of runs -> what was known of its jobs, and under which seals it was run, when it claimed what.
+
+Results count wherever they lie below the folder of runs: in a run that was moved aside, in one of another name, in a
+journal by itself. Only what was deleted, changed by hand or lies elsewhere leaves no trace.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BenchError
+from bench.execute import manifest
+from bench.execute.manifest import Declaration, Manifest, Sealing
+from bench.execute.records import OUTCOMES, Record
+from bench.execute.segments import SEGMENT, scan
+from bench.experiment import Job
+from bench.plan.design import cells
+from bench.plan.suite import Suite
+
+
+@dataclass(frozen=True)
+class Stored:
+    """When and where a job's outcome was first stored."""
+
+    at: datetime
+    """When the session that stored it began; the beginning of time if that is unknown."""
+    where: str
+    """The folder, below that of the runs."""
+
+    def precedes(self, claimed: datetime) -> bool:
+        """Whether it was stored before that; a session of an earlier bench has the second in which it began."""
+        return self.at < claimed if self.at.microsecond else self.at + timedelta(seconds=1) <= claimed
+
+
+def declare(folder: Path, suite: Suite, now: datetime) -> tuple[Declaration, ...]:
+    """What was declared in the folder of a run before, and what the suite claims now that says something else.
+
+    Of each claim it is kept when a run of the experiment first made it, and how many outcomes of the planned jobs were
+    stored before, here or in another run; jobs that are planned only now may add to them.
+    """
+    before = manifest.read(folder).declared if os.path.lexists(folder / "run.json") else ()
+    if not suite.claims:
+        return before
+    own = {(entry.id, entry.digest): entry for entry in before}
+    first = _first_declared(folder.parent, suite.reference)
+    stored = list(first_stored(folder.parent, suite).values())
+    made = []
+    for claim in suite.claims:
+        entry, earliest = (known.get((claim.id, claim.digest)) for known in (own, first))
+        at = now if earliest is None else earliest.at
+        earlier = [outcome for outcome in stored if outcome.precedes(at)]
+        if entry is None or len(earlier) > entry.results:
+            where = tuple(sorted({outcome.where for outcome in earlier}))
+            made.append(Declaration(claim.id, claim.digest, at, len(earlier), where))
+    return (*before, *made)
+
+
+def first_stored(out: Path, suite: Suite) -> Mapping[str, Stored]:
+    """Key -> the first outcome of each job of ``suite`` in the journals below ``out``, of those that have one."""
+    known: dict[str, Stored] = {}
+    for folder in journals(out):
+        for key, outcome in _outcomes(folder, out, suite):
+            if key not in known or outcome.at < known[key].at:
+                known[key] = outcome
+    found: dict[str, Stored] = {}
+    for cell in cells(suite) if known else ():
+        for seed in suite.seeds:
+            key = suite.experiment.key(Job(cell.params, seed))
+            if key in known:
+                found[key] = known[key]
+    return found
+
+
+def seals(out: Path, reference: str) -> set[str]:
+    """The seals under which suites of this experiment were run, below ``out``."""
+    return {entry.seal for stored in _manifests(out, reference) for entry in stored.sealings}
+
+
+def sealed(folder: Path, suite: Suite, now: datetime) -> tuple[Sealing, ...]:
+    """The seals under which the run was run before, and that of ``suite``, if it has another."""
+    before = manifest.read(folder).sealings if os.path.lexists(folder / "run.json") else ()
+    is_new = suite.seal and suite.seal not in {entry.seal for entry in before}
+    return (*before, Sealing(suite.seal, now)) if is_new else before
+
+
+def _first_declared(out: Path, reference: str) -> Mapping[tuple[str, str], Declaration]:
+    """Id and digest of a claim -> its first declaration in a run of this experiment below ``out``."""
+    entries = [entry for stored in _manifests(out, reference) for entry in stored.declared]
+    return {(entry.id, entry.digest): entry for entry in sorted(entries, key=lambda entry: entry.at, reverse=True)}
+
+
+def _manifests(out: Path, reference: str) -> Iterator[Manifest]:
+    for folder, _, files in _folders(out):
+        if "run.json" in files:
+            try:
+                stored = manifest.read(folder)
+            except BenchError:  # a damaged run says so when it is read itself
+                continue
+            if stored.reference == reference:
+                yield stored
+
+
+def journals(out: Path) -> Iterator[Path]:
+    """Every folder below ``out`` that holds segments of a journal."""
+    return (folder for folder, _, files in _folders(out) if any(SEGMENT.fullmatch(name) for name in files))
+
+
+def _folders(out: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """``os.walk``, which follows no links."""
+    return ((Path(folder), inner, files) for folder, inner, files in os.walk(out))
+
+
+def _outcomes(folder: Path, out: Path, suite: Suite) -> Iterator[tuple[str, Stored]]:
+    """The outcomes of a journal that are of the experiment, as far as it can be read."""
+    where = str((folder.parent if folder.name == "journal" else folder).relative_to(out))
+    session: Mapping[str, Any] = {}
+    segment = ""
+    metrics = {metric.name for metric in suite.experiment.metrics}
+    try:
+        for name, item in scan(folder):
+            if name != segment:
+                segment, session = name, {}
+            if isinstance(item, Mapping):
+                session = item if item["kind"] == "session" else session
+            elif isinstance(item, Record) and item.status in OUTCOMES:
+                known = session.get("experiment")
+                if known == suite.reference or (known is None and metrics == set(item.metrics)):
+                    yield item.key, Stored(_started(session), where)
+    except BenchError:  # what cannot be read is said by the run that it belongs to
+        return
+
+
+def _started(session: Mapping[str, Any]) -> datetime:
+    try:
+        at = datetime.fromisoformat(session["started"])
+    except (KeyError, TypeError, ValueError):
+        return datetime.min.replace(tzinfo=UTC)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -1,0 +1,263 @@
+"""Runs of a factorial, blocked or not -> estimates of any contrasts of a term, and one test of the whole term.
+
+Four ways in which runs can be blocked, one class each, with the same two methods. A contrast is a combination of the
+coefficients of one term (``TermModel``), given as a row of a matrix (contrasts, coefficients).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from scipy import special
+
+from bench.stats.coding import ROUNDING, Floats, Ints
+from bench.stats.contrast import Estimates, independent, one_sample, t_estimates
+from bench.stats.effects import TermModel
+from bench.stats.linear import LinearModel
+from bench.stats.repeated import Hotelling, TermF, hotelling, orthonormal_rows, repeated_measures
+
+Contrasts = tuple[TermModel, Floats]
+
+
+class Estimator(Protocol):
+    """Runs that know how to estimate contrasts of terms."""
+
+    def estimate(self, contrasts: Sequence[Contrasts], confidence: float) -> Estimates:
+        """The estimates of all contrasts, in their order."""
+
+    def test(self, model: TermModel) -> TermF:
+        """Whether all that the design identifies of the term is zero; the same for any reference levels."""
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Complete blocks: one contrast per block, tested by t, and repeated-measures F."""
+
+    table: Floats
+    """(blocks, cells)."""
+    magnitude: Floats
+    """Largest absolute value of each cell."""
+
+    def estimate(self, contrasts: Sequence[Contrasts], confidence: float) -> Estimates:
+        """One-sample t of one contrast per block."""
+        return self.of_cells(_weights(contrasts, len(self.magnitude)), confidence)
+
+    def of_cells(self, weights: Floats, confidence: float) -> Estimates:
+        """The same of any ``weights`` (contrasts, cells) of the cells."""
+        return one_sample(self.table @ weights.T, magnitude=np.abs(weights) @ self.magnitude, confidence=confidence)
+
+    def test(self, model: TermModel) -> TermF:
+        """Repeated-measures F, whose degrees of freedom Greenhouse and Geisser's epsilon corrects."""
+        return repeated_measures(*self._orthonormal(model))
+
+    def hotelling(self, model: TermModel) -> Hotelling:
+        """Hotelling's T², which needs more blocks and assumes nothing of the covariance."""
+        return hotelling(*self._orthonormal(model))
+
+    def per_block(self, contrasts: Sequence[Contrasts]) -> Floats:
+        """The contrasts in every block, shape (blocks, contrasts)."""
+        return np.asarray(self.table @ _weights(contrasts, self.table.shape[1]).T)
+
+    def _orthonormal(self, model: TermModel) -> tuple[Floats, float]:
+        weights = orthonormal_rows(model.cell_weights(model.basis))
+        return self.table @ weights.T, float((np.abs(weights) @ self.magnitude).max(initial=0.0))
+
+
+@dataclass(frozen=True)
+class SplitPlot:
+    """Complete blocks in groups, since some factors vary between blocks only (the whole plots; the rest are sub-plots).
+
+    A contrast has its standard error from the covariance of the sub-plot cells between the blocks of a group, pooled
+    over the groups, with blocks - groups degrees of freedom: for the whole-plot terms this is least squares on block
+    means, for all others that of the contrasts per block on the whole-plot factors.
+    """
+
+    tables: tuple[Floats, ...]
+    """(blocks, sub-plot cells) of each group, the sub-plot cells in the same order."""
+    own: tuple[Ints, ...]
+    """Position of each group's cells among all cells."""
+    magnitude: Floats
+
+    @property
+    def _df(self) -> int:
+        return sum(len(table) - 1 for table in self.tables)
+
+    @cached_property
+    def _covariance(self) -> Floats:
+        """Of the sub-plot cells between the blocks of a group, pooled."""
+        left = np.vstack([table - table.mean(axis=0) for table in self.tables])
+        return np.asarray(left.T @ left / (self._df or np.nan))
+
+    def _value(self, weights: Floats) -> Floats:
+        means = np.zeros(len(self.magnitude))
+        for table, own in zip(self.tables, self.own, strict=True):
+            means[own] = table.mean(axis=0)
+        return np.asarray(weights @ means)
+
+    def estimate(self, contrasts: Sequence[Contrasts], confidence: float) -> Estimates:
+        """Differences of means over blocks, t with blocks - groups degrees of freedom."""
+        return self.of_cells(_weights(contrasts, len(self.magnitude)), confidence)
+
+    def of_cells(self, weights: Floats, confidence: float) -> Estimates:
+        """The same of any ``weights`` (contrasts, cells) of the cells."""
+        se = np.sqrt(np.einsum("kg,kg->k", *self._spread(weights)))
+        df = np.full(len(weights), float(self._df))
+        size, n = np.abs(weights) @ self.magnitude, sum(map(len, self.tables))
+        return t_estimates(self._value(weights), se, df, n, magnitude=size, confidence=confidence)
+
+    def test(self, model: TermModel) -> TermF:
+        """F of the term against the spread of its own sub-plot contrasts over the blocks of a group."""
+        weights = model.cell_weights(model.basis)
+        parts = [weights[:, own] for own in self.own]
+        covariance = sum(
+            part @ self._covariance @ part.T / len(table) for part, table in zip(parts, self.tables, strict=True)
+        )
+        alike = sum(part @ part.T / len(table) for part, table in zip(parts, self.tables, strict=True))
+        errors = self._df * int(np.linalg.matrix_rank(np.vstack(parts)))
+        size = float((np.abs(weights) @ self.magnitude).max(initial=0.0))
+        return pooled_f(self._value(weights), np.asarray(covariance), np.asarray(alike), errors, size)
+
+    def _spread(self, weights: Floats) -> tuple[Floats, Floats]:
+        """Two arrays (contrasts, groups x cells) whose rows multiply to the variances."""
+        parts = [
+            (weights[:, own] @ self._covariance, weights[:, own] / len(table))
+            for table, own in zip(self.tables, self.own, strict=True)
+        ]
+        left, right = zip(*parts, strict=True)
+        return np.hstack(left), np.hstack(right)
+
+
+@dataclass(frozen=True)
+class IncompleteBlocks:
+    """Blocks that lack cells: regression within blocks, covariances from leaving out one block at a time (CV3J)."""
+
+    models: Mapping[int, LinearModel]
+    """Order -> the model of all terms of at most so many factors, fitted within blocks."""
+
+    @cached_property
+    def _covariances(self) -> Mapping[int, Floats]:
+        return {order: fitted.covariance("cluster") for order, fitted in self.models.items()}
+
+    def estimate(self, contrasts: Sequence[Contrasts], confidence: float) -> Estimates:
+        """Combinations of the coefficients, t with blocks - 1 degrees of freedom."""
+        parts = []
+        for model, rows in contrasts:
+            fitted, own, coefficients = self._term(model)
+            covariance = self._covariances[model.order][np.ix_(own, own)]
+            kept = rows[:, self._kept(model)]
+            # A coefficient that one block alone identifies has no variance; it concerns only what is made of it.
+            used = np.where(kept[:, :, None] * kept[:, None, :] == 0.0, 0.0, covariance)
+            se = np.sqrt(np.einsum("kr,krs,ks->k", kept, used, kept))
+            df, n = np.full(len(kept), fitted.blocks - 1.0), fitted.blocks
+            value, size = kept @ coefficients, fitted.magnitude
+            parts.append(t_estimates(value, se, df, n, magnitude=size, confidence=confidence))
+        return joined(parts)
+
+    def test(self, model: TermModel) -> TermF:
+        """F whose degrees of freedom are corrected as for complete blocks, with which it agrees where they are."""
+        fitted, own, coefficients = self._term(model)
+        basis = model.basis[:, self._kept(model)]
+        covariance, alike = (
+            basis @ matrix[np.ix_(own, own)] @ basis.T for matrix in (self._covariances[model.order], fitted.inverse)
+        )
+        errors = (fitted.blocks - 1) * len(basis)
+        return pooled_f(basis @ coefficients, covariance, alike, errors, fitted.magnitude)
+
+    def _term(self, model: TermModel) -> tuple[LinearModel, Ints, Floats]:
+        """The fitted model, and positions and values of the term's coefficients in it."""
+        fitted = self.models[model.order]
+        own = np.flatnonzero(fitted.owner == fitted.terms.index(model.term))
+        return fitted, own, fitted.coefficients[own]
+
+    def _kept(self, model: TermModel) -> Ints:
+        """Which of the term's columns are in the fitted model; those left out have the coefficient 0."""
+        fitted = self.models[model.order]
+        columns = np.flatnonzero(fitted.column_owner == fitted.terms.index(model.term))
+        return np.flatnonzero(np.isin(columns, fitted.kept))
+
+
+@dataclass(frozen=True)
+class IndependentRuns:
+    """Runs without blocks, each cell with a variance of its own: Welch and Satterthwaite, arrays of shape (cells,)."""
+
+    mean: Floats
+    variance: Floats
+    n: Ints
+    magnitude: Floats
+
+    def estimate(self, contrasts: Sequence[Contrasts], confidence: float) -> Estimates:
+        """Contrasts of cell means."""
+        return self.of_cells(_weights(contrasts, len(self.mean)), confidence)
+
+    def of_cells(self, weights: Floats, confidence: float) -> Estimates:
+        """The same of any ``weights`` (contrasts, cells) of the cells."""
+        size = np.abs(weights) @ self.magnitude
+        return independent(self.mean, self.variance, self.n, weights, magnitude=size, confidence=confidence)
+
+    def test(self, model: TermModel) -> TermF:
+        """Welch and James' F."""
+        weights = model.cell_weights(model.basis)
+        size = float((np.abs(weights) @ self.magnitude).max(initial=0.0))
+        return welch_james(self.mean, self.variance, self.n, weights, size)
+
+
+def pooled_f(value: Floats, covariance: Floats, alike: Floats, df_error: float, magnitude: float) -> TermF:
+    """F test that ``value`` (q,) is 0, given its ``covariance`` and what that would be if all errors were ``alike``.
+
+    Both quadratic forms are those of the covariance ``alike``; their degrees of freedom, q and ``df_error``, are
+    multiplied by the epsilon of Box (1954) and Greenhouse & Geisser (1959), so that only the denominator is estimated
+    and not the inverse of a covariance, which few blocks do not give. For complete blocks it is the repeated-measures
+    F.
+    """
+    nan, q = float("nan"), len(value)
+    if not np.isfinite(covariance).all() or np.trace(covariance) <= q * (ROUNDING * magnitude) ** 2 or df_error <= 0:
+        return TermF(nan, float(q), float(df_error), nan, nan, nan)
+    size, vectors = np.linalg.eigh(alike)
+    whitening = (vectors / np.sqrt(size)).T
+    z, spread = whitening @ value, whitening @ covariance @ whitening.T
+    F = float(z @ z / np.trace(spread))
+    epsilon = min(1.0, float(np.trace(spread) ** 2 / (q * (spread**2).sum())))
+    p, p_gg = (float(special.fdtrc(share * q, share * df_error, F)) for share in (1.0, epsilon))
+    return TermF(F, float(q), float(df_error), p, epsilon, p_gg)
+
+
+def welch_james(mean: Floats, variance: Floats, n: Ints, weights: Floats, magnitude: float) -> TermF:
+    """F test that the contrasts ``weights`` (q, cells) of independent cells with their own variances are all 0.
+
+    James (1951) as approximated by Johansen (1980, Biometrika 67, 85): the F of Welch (1951) for the cells of one
+    factor, and the square of Welch and Satterthwaite's t for one contrast. NaN where a cell has one value.
+    """
+    nan, q = float("nan"), len(weights)
+    nothing = TermF(nan, float(q), nan, nan, nan, nan)
+    share = np.where((weights != 0).any(axis=0), variance / n, 0.0)
+    covariance = (weights * share) @ weights.T
+    if not np.isfinite(covariance).all() or np.trace(covariance) <= q * (ROUNDING * magnitude) ** 2:
+        return nothing
+    if np.linalg.matrix_rank(covariance, hermitian=True) < q:
+        return nothing
+    inverse = np.linalg.inv(covariance)
+    value = weights @ mean
+    # Diagonal of the projection onto the contrasts in the metric of the variances: each cell's part in the test.
+    part = share * np.einsum("rc,rs,sc->c", weights, inverse, weights)
+    A = float((part**2 / np.maximum(n - 1, 1)).sum())
+    F = float(value @ inverse @ value) / (q + 2.0 * A - 6.0 * A / (q + 2))
+    df_error = q * (q + 2) / (3.0 * A)
+    p = float(special.fdtrc(q, df_error, F))
+    return TermF(F, float(q), df_error, p, 1.0, p)
+
+
+def joined(parts: Sequence[Estimates]) -> Estimates:
+    """Several estimates, one after the other."""
+    kinds = {"n": np.int64, "constant": np.bool_}
+    names = [field.name for field in fields(Estimates)]
+    return Estimates(
+        *(np.concatenate([np.empty(0, kinds.get(name, float)), *(getattr(p, name) for p in parts)]) for name in names)
+    )
+
+
+def _weights(contrasts: Sequence[Contrasts], cells: int) -> Floats:
+    return np.vstack([np.empty((0, cells)), *(model.cell_weights(rows) for model, rows in contrasts)])
