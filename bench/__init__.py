@@ -6,6 +6,11 @@ The functions here are what the commands are made of. Importing this module impo
     >>> frame = bench.run("examples/digits.toml")      # finishes what is missing; one row a run and metric
     >>> bench.load("digits", wide=True).groupby("model", observed=True)["accuracy"].mean()
     >>> bench.report("digits")                         # shows itself in a notebook
+
+An experiment and its suite may be made here as well:
+
+    >>> from bench import Experiment, Job, Margin, Metric, Outcome, Suite
+    >>> bench.run(Suite("digits", "digits:EXPERIMENT", seeds=3, factors={"scaling": [False, True]}))
 """
 
 from __future__ import annotations
@@ -29,13 +34,21 @@ if TYPE_CHECKING:
     from bench.execute.forecast import Forecast
     from bench.execute.run import Summary
     from bench.execute.sequential import OnLook
+    from bench.experiment import Experiment, Job, Metric, Outcome
     from bench.judge.analysis import Analysis
-    from bench.plan.suite import Suite
+    from bench.plan.metrics import Margin
+    from bench.plan.suite import Plan, Suite
     from bench.present.compared import GateReport
     from bench.present.report import Report
 
 __all__ = [
     "REPORTS",
+    "Experiment",
+    "Job",
+    "Margin",
+    "Metric",
+    "Outcome",
+    "Suite",
     "accept",
     "analyze",
     "arrays",
@@ -61,8 +74,48 @@ PROBE = 5.0
 Seeds: TypeAlias = int | str | Sequence[int] | None
 
 
-def check(suite: str | Path, *, seeds: Seeds = None) -> Suite:
-    """Read a suite file and check all of it against its experiment; nothing is run.
+def _reachable(executor: str | Executor, plan: Plan) -> str | Executor:
+    """The executor; in place of local workers this process, where they could not import the experiment.
+
+    Raises:
+        bench.errors.BenchError: workers elsewhere could not import it either.
+    """
+    from warnings import warn
+
+    from bench.errors import BenchError
+
+    if not plan.reference.startswith("__main__:") or executor == "serial" or not isinstance(executor, str):
+        return executor
+    why = f"{plan.reference} is defined in a notebook or script, which worker processes cannot import"
+    hint = "Put the experiment into a module to run it in parallel."
+    if executor != "local":
+        raise BenchError(f"{why}.", hint=hint)
+    warn(f"{why}: its runs are made in this process, one after the other. {hint}", stacklevel=3)
+    return "serial"
+
+
+_MODULES = {
+    **dict.fromkeys(("Experiment", "Job", "Metric", "Outcome"), "bench.experiment"),
+    "Margin": "bench.plan.metrics",
+    "Suite": "bench.plan.suite",
+}
+"""Public name -> the module that is imported when it is first used."""
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
+    raise AttributeError(f"module 'bench' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def check(suite: str | Path | Suite | Plan, *, seeds: Seeds = None) -> Plan:
+    """Read a suite, a file or a ``Suite``, and check all of it against its experiment; nothing is run.
 
     ``seeds`` takes the place of the suite's own: a count (``20`` is 0 to 19), the seeds themselves, or text as the
     command line takes it ("20", "5-9", "3,5,8").
@@ -73,15 +126,17 @@ def check(suite: str | Path, *, seeds: Seeds = None) -> Suite:
     Raises:
         bench.errors.BenchError: with every fault of the suite, each with its line and column.
     """
-    from bench.plan.suite import load as load_suite
-    from bench.plan.suite import parse_seeds
+    from bench.plan.suite import Plan, Suite, parse_seeds
+    from bench.plan.suite import check as check_suite
 
+    if isinstance(suite, Plan):
+        return suite
     chosen = parse_seeds(str(seeds)) if isinstance(seeds, int | str) else seeds
-    return load_suite(suite, seeds=chosen)
+    return check_suite(suite if isinstance(suite, Suite) else Suite.read(suite), seeds=chosen)
 
 
 def run(
-    suite: str | Path | Suite,
+    suite: str | Path | Suite | Plan,
     *,
     seeds: Seeds = None,
     workers: int | None = None,
@@ -125,11 +180,10 @@ def run(
     from bench.execute.run import create
     from bench.execute.sequential import planned_looks, run_to_looks
     from bench.judge.looks import shares
-    from bench.plan.suite import Suite as LoadedSuite
     from bench.present.claims import at_look
 
     limits = Limits.of(time_limit, memory_limit)
-    loaded = suite if isinstance(suite, LoadedSuite) else check(suite, seeds=seeds)
+    loaded = check(suite, seeds=seeds)
     if sequential:
         looks = planned_looks(loaded)
     if strict and (hopeless := undecidable(loaded, out=out)):
@@ -137,9 +191,10 @@ def run(
         hint = "Plan more seeds or other cells, drop the claims, or run without --strict; bench design says more."
         raise BenchError(f"Claims of {loaded.path} cannot be decided either way: {listed}.", hint=hint)
     folder = create(loaded, Path(out), fresh=fresh)
+    executor = _reachable(executor, loaded)
     work = partial(execute, workers=workers, executor=executor, address=address, limits=limits, on_progress=progress)
     if sequential:
-        alphas = shares(looks.seeds, looks.spending)
+        alphas = shares(looks.looks, looks.spending)
         folder = run_to_looks(folder, alphas, work=work, judge=at_look, on_look=on_look)
     else:
         work(loaded, folder)
@@ -373,7 +428,7 @@ def beside(first: str | Path, second: str | Path, *, confidence: float = 0.95, o
 
 
 def design(
-    suite: str | Path | Suite,
+    suite: str | Path | Suite | Plan,
     *,
     seeds: Seeds = None,
     pilot: str | Path | None = None,
@@ -403,10 +458,9 @@ def design(
     from bench.judge.preview.augment import augment as augment_suite
     from bench.judge.preview.pilot import read_pilot
     from bench.judge.preview.preview import preview
-    from bench.plan.suite import Suite as LoadedSuite
     from bench.present.design import build_design
 
-    loaded = suite if isinstance(suite, LoadedSuite) else check(suite, seeds=seeds)
+    loaded = check(suite, seeds=seeds)
     own = loaded.name if (Path(out) / loaded.name / "run.json").is_file() else None
     name = own if pilot is None else pilot
     results = None if name is None else read_pilot(find_run(name, Path(out)), loaded)
@@ -418,7 +472,7 @@ def design(
 
 
 def forecast(
-    suite: str | Path | Suite,
+    suite: str | Path | Suite | Plan,
     *,
     seeds: Seeds = None,
     workers: int | None = None,
@@ -445,14 +499,14 @@ def forecast(
     from bench.execute.journal import read
     from bench.execute.provenance import cpu_count
     from bench.execute.run import create
-    from bench.plan.suite import Suite as LoadedSuite
 
-    loaded = suite if isinstance(suite, LoadedSuite) else check(suite, seeds=seeds)
+    loaded = check(suite, seeds=seeds)
     if probe and fresh:
         hint = "Probe without it, or run the suite with it."
         raise BenchError("A probe keeps its results, and a fresh start would move them aside.", hint=hint)
     if probe:
         run = create(loaded, Path(out))
+        executor = _reachable(executor, loaded)
         execute(loaded, run, workers=workers, executor=executor, address=address, seconds=PROBE, on_progress=progress)
     stored = {} if fresh else read(Path(out) / loaded.name / "journal").records
     return foretell(loaded, stored, workers or cpu_count())

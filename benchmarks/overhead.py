@@ -22,7 +22,7 @@ from bench.execute.batches import batches, even_size, missing
 from bench.execute.coordinate import execute
 from bench.execute.run import create
 from bench.experiment import Experiment, Job, Metric, Progress
-from bench.plan.suite import Suite
+from bench.plan.suite import Plan
 
 ROOT = Path(__file__).parents[1]
 Times = tuple[float, float]
@@ -73,7 +73,7 @@ def main() -> None:
                 print(f"100,000 trivial jobs, {executor}: {took:.1f} s, {took / 100:.3f} ms a job", flush=True)
 
 
-def direct(suite: Suite) -> Times:
+def direct(suite: Plan) -> Times:
     """What the experiment takes for all jobs of ``suite``, called with the harness's batches."""
     pending = list(missing(suite, ()))
     size = even_size(len(pending), 1, suite.experiment.batch_size)
@@ -89,7 +89,7 @@ def direct(suite: Suite) -> Times:
     return timed(work)
 
 
-def harness(suite: Suite, out: Path, executor: str, workers: int) -> Times:
+def harness(suite: Plan, out: Path, executor: str, workers: int) -> Times:
     """What the same jobs take as a run that is stored."""
 
     def work() -> None:

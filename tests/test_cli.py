@@ -301,7 +301,8 @@ def test_one_seed_does_not_pretend(command: Commands, lab: Lab) -> None:
     ("text", "said"),
     [
         ("", "name"),
-        ("name = 'x'\nseeds = 0\nexperiment = 'nowhere:X'\ncolour = 1\n[factors]\na = [1, 1]", "nowhere"),
+        ("name = 'x'\nseeds = 0\nexperiment = 'nowhere:X'\ncolour = 1\n[factors]\na = [1, 1]", "colour"),
+        ("name = 'x'\nseeds = 1\nexperiment = 'nowhere:X'\n[factors]\na = [1, 1]", "nowhere"),
         ("\x00\x01", ":1:"),
     ],
 )

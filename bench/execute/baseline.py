@@ -168,7 +168,7 @@ def accept(run: Run, path: Path) -> Path:
     if lacking:
         raise BenchError(
             f"{run.folder} is no baseline yet: {lacking} of its {len(found.frame)} runs have no outcome.",
-            hint=f"Finish it first: bench run {run.suite.path}.",
+            hint=f"Finish it first: {run.suite.command}.",
         )
     if path.suffix != ".csv":
         raise BenchError(f"{path} is not the name of a CSV file.", hint="Give --to a name that ends in .csv.")

@@ -11,7 +11,7 @@ from typing import Any
 from bench.errors import BenchError
 from bench.experiment import identifier
 from bench.plan.design import Cell, seeded
-from bench.plan.suite import Suite
+from bench.plan.suite import Plan
 
 MOST_HELD = 100_000
 """So many jobs at most wait for company; beyond it the fullest group goes as it is."""
@@ -30,7 +30,7 @@ class Pending:
     """What ``Experiment.batch_by`` says of it."""
 
 
-def missing(suite: Suite, settled: Collection[str]) -> Iterator[Pending]:
+def missing(suite: Plan, settled: Collection[str]) -> Iterator[Pending]:
     """Every job that is not settled, in the order of the design; one at a time.
 
     Raises:
@@ -72,7 +72,7 @@ def batches(pending: Iterable[Pending], size: int, *, most_held: int = MOST_HELD
     yield from sorted(groups.values(), key=len, reverse=True)
 
 
-def _group(suite: Suite, cell: Cell) -> Hashable:
+def _group(suite: Plan, cell: Cell) -> Hashable:
     try:
         group = suite.experiment.batch_by(cell.params)
         hash(group)

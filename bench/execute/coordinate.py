@@ -28,7 +28,7 @@ from bench.execute.schedule import Schedule
 from bench.execute.segments import Damage, set_aside
 from bench.execute.storage import locked
 from bench.plan.design import n_jobs
-from bench.plan.suite import Suite
+from bench.plan.suite import Plan
 
 OnProgress = Callable[[float, int, int, int], None]
 """Called with the jobs done (those running by their fractions), the jobs stored, all jobs, and failures so far."""
@@ -52,7 +52,7 @@ class Tally:
 
 
 def execute(
-    suite: Suite,
+    suite: Plan,
     run: Run,
     *,
     workers: int | None = None,
@@ -136,7 +136,7 @@ def _work_off(dispatch: Dispatch) -> None:
         dispatch.crew.dismiss(at_once=not finished)
 
 
-def _session(suite: Suite, damaged: Sequence[Damage]) -> Mapping[str, Any]:
+def _session(suite: Plan, damaged: Sequence[Damage]) -> Mapping[str, Any]:
     """What this coordinator says of itself, and of what it set aside, at the head of its segment."""
     modules = dict.fromkeys(("bench", suite.reference.partition(":")[0]))
     return {

@@ -13,7 +13,7 @@ from typing import Any
 from bench.execute.batches import even_size, missing
 from bench.execute.records import OUTCOMES, Record, encode_record
 from bench.plan.design import n_jobs
-from bench.plan.suite import Suite
+from bench.plan.suite import Plan
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Forecast:
     """That the journal will grow by."""
 
 
-def forecast(suite: Suite, records: Mapping[str, Record], workers: int) -> Forecast:
+def forecast(suite: Plan, records: Mapping[str, Record], workers: int) -> Forecast:
     """What it will take ``workers`` to run the jobs of ``suite`` that have no outcome among the stored ``records``.
 
     A job is expected to take the median of the stored jobs of its cell, or where its cell has none, the mean of the

@@ -10,7 +10,7 @@ import pandas as pd
 
 from bench.execute.records import STATUSES, Record
 from bench.execute.run import Planned, Run
-from bench.plan.suite import Suite
+from bench.plan.suite import Plan
 
 
 def wide(run: Run) -> pd.DataFrame:
@@ -25,7 +25,7 @@ def wide(run: Run) -> pd.DataFrame:
     return pd.DataFrame({**_columns(run, planned, found), **_metrics(run, found)})
 
 
-def tidy(suite: Suite, table: pd.DataFrame) -> pd.DataFrame:
+def tidy(suite: Plan, table: pd.DataFrame) -> pd.DataFrame:
     """One row per planned run and metric, of one as ``wide`` gives it: its other columns, ``metric`` and ``value``."""
     names = [metric.name for metric in suite.experiment.metrics]
     rows = table.drop(columns=names).loc[np.repeat(np.arange(len(table)), len(names))].reset_index(drop=True)
@@ -84,7 +84,7 @@ def _typed(level: Any) -> tuple[type, Any]:
     return type(level), level
 
 
-def measured(suite: Suite, jobs: pd.DataFrame) -> pd.DataFrame:
+def measured(suite: Plan, jobs: pd.DataFrame) -> pd.DataFrame:
     """The ``wide`` frame with NaN in every metric of a run that is not ok."""
     names = [metric.name for metric in suite.experiment.metrics]
     return jobs.assign(**jobs[names].where(jobs["status"] == "ok"))

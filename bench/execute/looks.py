@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bench.errors import BenchError
 from bench.execute.storage import locked, read_stored, refuse_newer, replace
 from bench.plan.claims import Claim
-from bench.plan.looks import Spending
+from bench.plan.shape import Spending
 
 SCHEMA = 1
 """Version of what ``looks.json`` holds."""

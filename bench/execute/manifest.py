@@ -24,11 +24,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bench.errors import BenchError
 from bench.execute.storage import open_stored, read_stored, reading, refuse_newer, replace, replacing
 from bench.experiment import Experiment, Metric
-from bench.plan.baseline import BaselineSettings
 from bench.plan.claims import Claim
 from bench.plan.design import cells, n_cells
 from bench.plan.metrics import MetricSettings
-from bench.plan.suite import Suite
+from bench.plan.shape import BaselineTable
+from bench.plan.suite import Plan
 
 SCHEMA = 2
 """Version of what ``run.json`` and ``cells.jsonl`` hold; in version 1, 1, 1.0 and true had one key (``migrate``)."""
@@ -78,7 +78,7 @@ class Manifest(BaseModel):
     n_cells: int
     metrics: tuple[Metric, ...]
     metric_settings: dict[str, MetricSettings]
-    baseline: BaselineSettings = BaselineSettings()
+    baseline: BaselineTable = BaselineTable()
     published: bool
     host: str
     updated: datetime
@@ -103,7 +103,7 @@ class StoredCell:
 
 def write(
     folder: Path,
-    suite: Suite,
+    suite: Plan,
     updated: datetime,
     *,
     declared: tuple[Declaration, ...] = (),
@@ -149,7 +149,7 @@ def write(
     replace(folder / "run.json", json.dumps(manifest.model_dump(), default=str, indent=1))
 
 
-def write_cells(folder: Path, suite: Suite, given_up: threading.Event) -> None:
+def write_cells(folder: Path, suite: Plan, given_up: threading.Event) -> None:
     """Write the list of cells that belongs to what ``write`` has written of ``suite``, or none of it if ``given_up``.
 
     Raises:
@@ -225,7 +225,7 @@ def read_text(folder: Path) -> str:
     return text
 
 
-def read_suite(folder: Path, manifest: Manifest) -> Suite:
+def read_suite(folder: Path, manifest: Manifest) -> Plan:
     """The suite as it was run; its experiment has the metrics and the version of then, and cannot be run.
 
     Raises:
@@ -235,7 +235,7 @@ def read_suite(folder: Path, manifest: Manifest) -> Suite:
     listed = None
     if manifest.listed:
         listed = tuple(dict(zip(manifest.factors, cell.levels, strict=True)) for cell in read_cells(folder, manifest))
-    return Suite(
+    return Plan(
         name=manifest.name,
         reference=manifest.reference,
         experiment=Experiment(params=dict, metrics=manifest.metrics, run=_cannot_run, version=manifest.version),

@@ -20,7 +20,7 @@ from bench.execute.records import OUTCOMES, Record
 from bench.execute.segments import SEGMENT, scan
 from bench.experiment import Job
 from bench.plan.design import cells
-from bench.plan.suite import Suite
+from bench.plan.suite import Plan
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Stored:
         return self.at < claimed if self.at.microsecond else self.at + timedelta(seconds=1) <= claimed
 
 
-def declare(folder: Path, suite: Suite, now: datetime) -> tuple[Declaration, ...]:
+def declare(folder: Path, suite: Plan, now: datetime) -> tuple[Declaration, ...]:
     """What was declared in the folder of a run before, and what the suite claims now that says something else.
 
     Of each claim it is kept when a run of the experiment first made it, and how many outcomes of the planned jobs were
@@ -60,7 +60,7 @@ def declare(folder: Path, suite: Suite, now: datetime) -> tuple[Declaration, ...
     return (*before, *made)
 
 
-def first_stored(out: Path, suite: Suite) -> Mapping[str, Stored]:
+def first_stored(out: Path, suite: Plan) -> Mapping[str, Stored]:
     """Key -> the first outcome of each job of ``suite`` in the journals below ``out``, of those that have one."""
     known: dict[str, Stored] = {}
     for folder in journals(out):
@@ -81,7 +81,7 @@ def seals(out: Path, reference: str) -> set[str]:
     return {entry.seal for stored in _manifests(out, reference) for entry in stored.sealings}
 
 
-def sealed(folder: Path, suite: Suite, now: datetime) -> tuple[Sealing, ...]:
+def sealed(folder: Path, suite: Plan, now: datetime) -> tuple[Sealing, ...]:
     """The seals under which the run was run before, and that of ``suite``, if it has another."""
     before = manifest.read(folder).sealings if os.path.lexists(folder / "run.json") else ()
     is_new = suite.seal and suite.seal not in {entry.seal for entry in before}
@@ -115,7 +115,7 @@ def _folders(out: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
     return ((Path(folder), inner, files) for folder, inner, files in os.walk(out))
 
 
-def _outcomes(folder: Path, out: Path, suite: Suite) -> Iterator[tuple[str, Stored]]:
+def _outcomes(folder: Path, out: Path, suite: Plan) -> Iterator[tuple[str, Stored]]:
     """The outcomes of a journal that are of the experiment, as far as it can be read."""
     where = str((folder.parent if folder.name == "journal" else folder).relative_to(out))
     session: Mapping[str, Any] = {}

@@ -28,7 +28,7 @@ from bench.execute.storage import locked, reading, storing
 from bench.experiment import identifier
 from bench.plan.design import MOST_KEPT, n_cells
 from bench.plan.seal import draw_seeds, seal
-from bench.plan.suite import Suite
+from bench.plan.suite import Plan
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Run:
     """A folder and the suite that was last run in it."""
 
     folder: Path
-    suite: Suite
+    suite: Plan
     """As loaded for this run, or as stored: then its experiment knows its metrics and version, and cannot be run."""
     updated: datetime
     """When the suite was last run."""
@@ -158,7 +158,7 @@ def n_planned(folder: Path) -> int:
     return stored.n_cells * len(stored.seeds)
 
 
-def create(suite: Suite, out: Path = REPORTS, *, fresh: bool = False) -> Run:
+def create(suite: Plan, out: Path = REPORTS, *, fresh: bool = False) -> Run:
     """The run of ``suite`` under ``out``, new or continued; ``fresh`` moves an old one aside and starts anew.
 
     Raises:
@@ -184,7 +184,7 @@ def create(suite: Suite, out: Path = REPORTS, *, fresh: bool = False) -> Run:
     return Run(folder, suite, datetime.now(UTC))
 
 
-def continue_run(run: Run, suite: Suite) -> Run:
+def continue_run(run: Run, suite: Plan) -> Run:
     """The stored ``run``, to be continued with the seeds of ``suite``, which must otherwise be the suite it was run by.
 
     Raises:
@@ -199,7 +199,7 @@ def continue_run(run: Run, suite: Suite) -> Run:
 
 
 @contextmanager
-def storing_plan(run: Run, suite: Suite) -> Iterator[None]:
+def storing_plan(run: Run, suite: Plan) -> Iterator[None]:
     """Write down that ``suite`` is what ``run`` plans from now on; its folder must be locked.
 
     A long list of cells is written while the block runs: what a reader cannot do without is there before. It is given
@@ -220,7 +220,7 @@ def storing_plan(run: Run, suite: Suite) -> Iterator[None]:
             raise
 
 
-def store(run: Run, suite: Suite) -> None:
+def store(run: Run, suite: Plan) -> None:
     """Write down all of what ``run`` plans; its folder must be locked."""
     with storing_plan(run, suite):
         pass

@@ -13,8 +13,8 @@ from bench.execute.looks import Looks
 from bench.execute.run import Run
 from bench.execute.storage import locked
 from bench.plan.claims import going_on_for
-from bench.plan.looks import PlannedLooks
-from bench.plan.suite import Suite
+from bench.plan.shape import SequentialTable
+from bench.plan.suite import Plan
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class LookResult:
     goes_on: bool
 
 
-Work = Callable[[Suite, Run], Tally]
+Work = Callable[[Plan, Run], Tally]
 """Runs what is missing of a suite."""
 Judge = Callable[[Run, Looks, int], Judged]
 """(run, looks, number of a look) -> what the claims come to by the data of that look."""
@@ -63,7 +63,7 @@ def run_to_looks(run: Run, alphas: Sequence[float], *, work: Work, judge: Judge,
     """
     suite = run.suite
     planned = planned_looks(suite)
-    stored = Looks(seeds=suite.seeds, looks=planned.seeds, spending=planned.spending, alphas=tuple(alphas))
+    stored = Looks(seeds=suite.seeds, looks=tuple(planned.looks), spending=planned.spending, alphas=tuple(alphas))
     with locked(run.folder):
         stored = looks.plan(run.folder, stored, len(journal.settled(run.journal)[0]))
     counting = {claim.id for claim in going_on_for(suite.claims)}
@@ -89,7 +89,7 @@ def run_to_looks(run: Run, alphas: Sequence[float], *, work: Work, judge: Judge,
         number += 1
 
 
-def planned_looks(suite: Suite) -> PlannedLooks:
+def planned_looks(suite: Plan) -> SequentialTable:
     """The looks of a suite that can be run sequentially.
 
     Raises:
@@ -101,7 +101,7 @@ def planned_looks(suite: Suite) -> PlannedLooks:
     if not suite.claims:
         hint = "Declare what is to be decided as [[claims]] (docs/claims.md), or run without --sequential."
         raise BenchError(f"{suite.path} makes no claims that looks could decide.", hint=hint)
-    if len(suite.seeds) != suite.looks.seeds[-1]:
-        message = f"The last look of {suite.path} is at {suite.looks.seeds[-1]} seeds, not at {len(suite.seeds)}."
+    if len(suite.seeds) != suite.looks.looks[-1]:
+        message = f"The last look of {suite.path} is at {suite.looks.looks[-1]} seeds, not at {len(suite.seeds)}."
         raise BenchError(message, hint="Leave out --seeds: looks are at the seeds of the suite.")
     return suite.looks

@@ -7,7 +7,7 @@ from typing import Literal
 
 from bench.errors import BenchError
 from bench.judge.analysis import MetricOptions
-from bench.plan.suite import Suite
+from bench.plan.suite import Plan
 
 Direction = Literal["lower", "higher", "neither"]
 _DIRECTIONS: tuple[Direction, ...] = ("lower", "higher", "neither")
@@ -39,7 +39,7 @@ def metric_options(
     ]
 
 
-def suite_options(suite: Suite) -> list[MetricOptions]:
+def suite_options(suite: Plan) -> list[MetricOptions]:
     """One entry for each metric of the suite's experiment, as the suite says."""
     return [
         MetricOptions(

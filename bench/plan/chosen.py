@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.plan.levels import Level
 from bench.plan.positions import KeyPath
+from bench.plan.shape import SuiteKeys
 from bench.plan.source import Fault, Source, did_you_mean, show
 
 LETTERS = "ABCDEFGHJKLMNOPQRSTUVWXYZ"
@@ -39,21 +40,20 @@ class DesignError(ValueError):
         self.message, self.hint, self.path = message, hint, path
 
 
-def chosen_cells(source: Source, factors: Factors) -> tuple[Combinations | None, list[Fault]]:
+def chosen_cells(keys: SuiteKeys, source: Source, factors: Factors) -> tuple[Combinations | None, list[Fault]]:
     """The cells that the suite's ``design`` chooses; None for a grid, or with a fault."""
-    design = source.data.get("design")
-    if not all(factors.values()):
-        return None, []  # a factor without levels is reported elsewhere
+    design = keys.design
     try:
-        if design == "one_at_a_time":
+        if design is None:
+            return None, []
+        if isinstance(design, str):
             return one_at_a_time(factors), []
-        if isinstance(design, dict) and (generators := _texts(design.get("fraction"))):
-            return fraction(generators, factors), []
-        if isinstance(design, dict) and type(runs := design.get("plackett_burman")) is int:
-            return plackett_burman(runs, factors), []
+        if design.plackett_burman is not None:
+            return plackett_burman(design.plackett_burman, factors), []
+        generators = [design.fraction] if isinstance(design.fraction, str) else design.fraction or []
+        return fraction(generators, factors), []
     except DesignError as error:
         return None, [source.fault(("design", *error.path), error.message, error.hint)]
-    return None, []
 
 
 def one_at_a_time(factors: Factors) -> Combinations:
@@ -115,12 +115,6 @@ def plackett_burman(runs: int, factors: Factors) -> Combinations:
         hint = "Cells are run once for each seed: leave design out for the full grid, or give a fraction by generators."
         raise DesignError(f"with {len(factors)} factors some of its {runs} cells would be the same", hint, path)
     return tuple(_cells(rows, factors))
-
-
-def _texts(given: Any) -> list[str]:
-    """Generators given as one text or a list of texts; none for anything else, which is reported elsewhere."""
-    texts = given if isinstance(given, list) else [given]
-    return texts if all(isinstance(text, str) for text in texts) else []
 
 
 def _parse(text: str, names: Sequence[str], path: KeyPath) -> Generator:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.plan.claims import Claim, Comparison, Kind, Region, changed_factors
-from bench.plan.levels import Level
-from bench.plan.metrics import MetricSettings, parse_margin
+from bench.plan.levels import Level, named
+from bench.plan.metrics import Margin, MetricSettings
 from bench.plan.positions import KeyPath
-from bench.plan.shape import ClaimTable, fits
+from bench.plan.shape import ClaimTable, SuiteKeys
 from bench.plan.source import Fault, Source, did_you_mean, show
 
 _KEYS: Mapping[Kind, tuple[frozenset[str], frozenset[str]]] = {
@@ -32,8 +32,9 @@ _CONTRASTS = (
 
 @dataclass
 class ClaimReader:
-    """Makes claims of the tables of a file; passes over what does not have the shape, which is reported elsewhere."""
+    """Makes claims of the tables ``[[claims]]`` of a suite; collects faults."""
 
+    keys: SuiteKeys
     source: Source
     levels: Mapping[str, Mapping[Level, Any]]
     """Factor -> level -> the value that the file gives for it."""
@@ -41,46 +42,48 @@ class ClaimReader:
     faults: list[Fault] = field(default_factory=list)
 
     def claims(self) -> tuple[Claim, ...]:
-        """The claims without fault, in the order of the file."""
-        known: dict[str, int] = {}
-        found = []
-        tables = self.source.data.get("claims")
-        for index, table in enumerate(tables if isinstance(tables, list) else ()):
-            if not fits(table, ClaimTable):
-                continue
-            if known.setdefault(table["id"], index) != index:
-                message = f"claim {index + 1} has the id of claim {known[table['id']] + 1}: {show(table['id'])}"
-                self._report(("claims", index, "id"), message, "Each claim has an id of its own.")
+        """The claims without fault, in the order of the suite."""
+        claims = []
+        for index, table in enumerate(self.keys.claims):
             before = len(self.faults)
             claim = self._claim(("claims", index), table)
             if claim is not None and len(self.faults) == before:
-                found.append(claim)
-        return tuple(found)
+                claims.append(claim)
+        return tuple(claims)
 
-    def _claim(self, place: KeyPath, table: Mapping[str, Any]) -> Claim | None:
-        metric, expect, contrast = table["metric"], table["expect"], table["contrast"]
+    def _claim(self, place: KeyPath, table: ClaimTable) -> Claim | None:
+        metric, expect = table.metric, table.expect
+        contrast = table.contrast.model_dump(by_alias=True, exclude_unset=True)
         if metric not in self.metrics:
             hint = f"Its metrics: {', '.join(self.metrics)}.{did_you_mean(metric, self.metrics)}"
             self._report((*place, "metric"), f"the experiment has no metric {show(metric)}", hint)
         kind = self._kind((*place, "contrast"), contrast)
         comparisons = () if kind is None else _Contrast(self, (*place, "contrast"), contrast).comparisons(kind)
         settings = self.metrics.get(metric, MetricSettings())
-        margin, relative = parse_margin(table.get("margin"))
-        if margin is None:
-            margin, relative = settings.margin, settings.relative
+        margin, relative = settings.margin, settings.relative
+        if table.margin is not None:
+            own = Margin.parse(table.margin)
+            margin, relative = own.size, own.relative
         if expect == "equivalent" and margin is None:
             hint = f'Give the claim a margin ("5%", or a number in the metric\'s unit), or [metrics.{metric}].'
             self._report((*place, "expect"), "equivalence needs a margin: the largest difference that is none", hint)
         if kind is None:
             return None
         self._check_expectation(place, kind, expect)
-        credited = table.get("credited_to")
-        if credited and comparisons:
-            self._check_credit((*place, "credited_to"), kind, credited, comparisons)
-        names = ("id", "statement", "metric", "expect", "measure", "credited_to", "gate", "published")
-        given: dict[str, Any] = {name: table[name] for name in names if name in table}
-        given |= {"kind": kind, "comparisons": comparisons, "scale": settings.scale}
-        return Claim(**given, margin=margin, relative=relative) if comparisons else None
+        if not comparisons:
+            return None
+        if table.credited_to:
+            self._check_credit((*place, "credited_to"), kind, table.credited_to, comparisons)
+        names = ("id", "statement", "label", "headline", "metric", "expect", "measure", "credited_to", "gate")
+        return Claim(
+            **{name: getattr(table, name) for name in names},
+            kind=kind,
+            comparisons=comparisons,
+            scale=settings.scale,
+            margin=margin,
+            relative=relative,
+            published=table.published.model_dump(exclude_unset=True) if table.published else {},
+        )
 
     def _kind(self, place: KeyPath, contrast: Mapping[str, Any]) -> Kind | None:
         given = contrast.keys()
@@ -241,11 +244,10 @@ class _Contrast:
     def level(self, path: KeyPath, name: str, value: Any) -> Level | None:
         """What the suite calls this level of the factor."""
         levels = self.reader.levels[name]
-        for level, given in levels.items():
-            if any(value == known and isinstance(value, bool) == isinstance(known, bool) for known in (given, level)):
-                return level
-        self.report(path, f"{name} has no level {show(value)}", _known("levels", levels, value))
-        return None
+        level = named(value, levels)
+        if level is None:
+            self.report(path, f"{name} has no level {show(value)}", _known("levels", levels, value))
+        return level
 
     def report(self, path: KeyPath, message: str, hint: str, *, key: bool = False) -> None:
         self.reader.faults.append(self.reader.source.fault((*self.place, *path), message, hint, key=key))

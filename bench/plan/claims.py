@@ -59,6 +59,10 @@ class Claim:
     """Whether the report's exit code is 1 if the claim is refuted or immaterial."""
     published: Mapping[str, Any] = field(default_factory=dict)
     """Figures as they were printed elsewhere, by name."""
+    label: str = ""
+    """The claim in at most 40 characters, for tables and figures; empty for none."""
+    headline: bool = False
+    """Whether a report opens with it."""
 
     @property
     def contrast(self) -> str:
@@ -92,14 +96,14 @@ class Claim:
 
     @property
     def digest(self) -> str:
-        """A hash of all that the verdict rests on; figures published elsewhere and the gate are no part of it."""
+        """A hash of all that the verdict rests on; published figures, the gate and the label are no part of it."""
         stated = asdict(self)
-        for name in ("published", "gate", "credited_to"):
+        for name in ("published", "gate", "credited_to", "label", "headline"):
             del stated[name]
         return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()[:20]
 
 
-_WORDS = ("id", "statement", "published", "gate", "credited_to")
+_WORDS = ("id", "statement", "published", "gate", "credited_to", "label", "headline")
 
 
 def going_on_for(claims: Sequence[Claim]) -> tuple[Claim, ...]:

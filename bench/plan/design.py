@@ -10,7 +10,7 @@ from bench.errors import BenchError
 from bench.experiment import Job
 from bench.plan.grid import n_combinations
 from bench.plan.levels import Level, attempt, describe
-from bench.plan.suite import Suite
+from bench.plan.suite import Plan
 
 
 @dataclass(frozen=True)
@@ -26,19 +26,19 @@ MOST_KEPT = 100_000
 _T = TypeVar("_T")
 
 
-def n_cells(suite: Suite) -> int:
+def n_cells(suite: Plan) -> int:
     """How many cells there are; none is made but where some of a grid are nested or excluded."""
     if suite.listed is not None:
         return len(suite.listed)
     return n_combinations(suite.factors, suite.nestings, suite.exclusions)
 
 
-def n_jobs(suite: Suite) -> int:
+def n_jobs(suite: Plan) -> int:
     """How many jobs there are: one for each cell and seed."""
     return n_cells(suite) * len(suite.seeds)
 
 
-def cells(suite: Suite) -> Iterator[Cell]:
+def cells(suite: Plan) -> Iterator[Cell]:
     """Every cell, made when it is asked for.
 
     Raises:
@@ -52,13 +52,13 @@ def cells(suite: Suite) -> Iterator[Cell]:
         yield Cell(levels, trial.params)
 
 
-def jobs(suite: Suite) -> Iterator[tuple[Cell, Job]]:
+def jobs(suite: Plan) -> Iterator[tuple[Cell, Job]]:
     """Every job with its cell: all cells of the first seed, then all of the next."""
     for cell, seed in seeded(suite, lambda cell: cell):
         yield cell, Job(cell.params, seed)
 
 
-def seeded(suite: Suite, make: Callable[[Cell], _T]) -> Iterator[tuple[_T, int]]:
+def seeded(suite: Plan, make: Callable[[Cell], _T]) -> Iterator[tuple[_T, int]]:
     """What ``make`` makes of every cell, with every seed, in the order of ``jobs``."""
     keeps = len(suite.seeds) > 1 and n_cells(suite) <= MOST_KEPT
     kept: list[_T] = []

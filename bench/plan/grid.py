@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bench.plan.levels import Level
 
@@ -28,6 +29,14 @@ class Exclusion:
 
     where: Region
     reason: str
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Parameters that have values of their own within a region, and are no factors."""
+
+    where: Region
+    params: Mapping[str, Any]
 
 
 def combinations(

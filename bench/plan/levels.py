@@ -63,6 +63,14 @@ def label(given: Any, as_json: Any) -> Level:
     return called if isinstance(called, str | int | float | bool) else json.dumps(called, default=str)
 
 
+def named(value: Any, levels: Mapping[Level, Any]) -> Level | None:
+    """Which of the levels (level -> the value given for it) a suite means by ``value``; None for none."""
+    for level, given in levels.items():
+        if any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in (level, given)):
+            return level
+    return None
+
+
 def rival(level: Hashable, known: Collection[Hashable]) -> Hashable | None:
     """One of the levels ``known`` that tables cannot tell from another one: 1, 1.0, true and "1" are alike."""
     alike = (one for one in known if one == level or str(one) == str(level))

@@ -15,9 +15,15 @@ MAX_LEVELS = 1_000
 _PERCENT = r"^([0-9]{0,5}[1-9][0-9]{0,5}([.][0-9]{1,12})?|[0-9]{1,6}[.][0-9]{0,11}[1-9][0-9]{0,11})%$"
 
 
-def shape_faults(source: Source) -> Iterator[Fault]:
-    """Unknown and missing keys, and values of the wrong kind."""
-    return model_faults(source, SuiteFile, _TABLES)
+def read_keys(source: Source) -> SuiteKeys:
+    """The keys of a suite.
+
+    Raises:
+        SuiteError: with all unknown and missing keys, and all values of the wrong kind.
+    """
+    if faults := list(model_faults(source, SuiteKeys, _TABLES)):
+        raise source.error(faults)
+    return SuiteKeys.model_validate(source.data)
 
 
 Tables = Mapping[tuple[str, ...], type[BaseModel]]
@@ -34,18 +40,9 @@ def model_faults(source: Source, model: type[BaseModel], tables: Tables) -> Iter
             yield _fault(source, entry["type"], path, *_table_of(entry["loc"], model, tables))
 
 
-def fits(table: Any, model: type[BaseModel]) -> bool:
-    """Whether ``table`` has the shape of ``model``."""
-    try:
-        model.model_validate(table)
-    except ValidationError:
-        return False
-    return True
-
-
 def schema() -> dict[str, Any]:
     """JSON Schema of suites, for editors that complete and check TOML."""
-    keys = SuiteFile.model_json_schema()
+    keys = SuiteKeys.model_json_schema()
     required = keys.pop("required")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -117,6 +114,17 @@ class ExcludeTable(_Strict):
     reason: str = Field(min_length=1, max_length=400, description="Why these combinations are not run.")
 
 
+class SetTable(_Strict):
+    """A table ``[[set]]``: parameters that follow the levels of factors, and are no factors."""
+
+    where: Annotated[dict[str, Any], Field(min_length=1)] = Field(
+        description='A level, or a list of levels, of one or more factors: { reg = "l2", act = ["gelu"] }.'
+    )
+    params: Annotated[dict[str, Any], Field(min_length=1)] = Field(
+        description="The parameters of the cells there, in place of [params]: { reg_lambda = 0.0021 }."
+    )
+
+
 class BaselineTable(_Strict):
     """The table ``[baseline]``."""
 
@@ -142,13 +150,17 @@ class BaselineTable(_Strict):
     )
 
 
+Spending = Literal["obrien_fleming", "pocock"]
+"""How the error is spread over the looks: nearly all at the last one, or nearly evenly ("pocock")."""
+
+
 class SequentialTable(_Strict):
     """The table ``[sequential]``: when `bench run --sequential` judges the claims."""
 
     looks: list[Annotated[int, Field(ge=2, le=MAX_SEEDS)]] = Field(
         min_length=2, description="Numbers of seeds, rising, each at least 2: [10, 20, 40]."
     )
-    spending: Literal["obrien_fleming", "pocock"] = Field(
+    spending: Spending = Field(
         "obrien_fleming",
         description='How the error is spread over the looks: "obrien_fleming" (late) or "pocock" (evenly).',
     )
@@ -199,6 +211,8 @@ class ClaimTable(_Strict):
         description="What the claim is called: letters, digits, _, . and -, at most 60.",
     )
     statement: str = Field(min_length=1, max_length=400, description="The claim as a sentence.")
+    label: str = Field("", max_length=40, description="The claim in at most 40 characters, for tables and figures.")
+    headline: bool = Field(default=False, description="Whether a report opens with it, which one claim may: true.")
     metric: str = Field(description="The metric that it is about.")
     contrast: ContrastTable = Field(
         description='What it compares: { factor = "reg", from = "l1", to = "l2" }, or interaction, trend, order, cell.'
@@ -219,7 +233,7 @@ class ClaimTable(_Strict):
     )
 
 
-class SuiteFile(_Strict):
+class SuiteKeys(_Strict):
     """What is run and what matters in it."""
 
     name: str = Field(
@@ -267,6 +281,11 @@ class SuiteFile(_Strict):
         description='Which part of the grid: { fraction = ["D=ABC"] }, { plackett_burman = 12 } or "one_at_a_time".',
     )
     exclude: list[ExcludeTable] = Field([], description="Combinations that are not run: one table [[exclude]] each.")
+    sets: list[SetTable] = Field(
+        [],
+        alias="set",
+        description="Parameters that follow levels: one table [[set]] each, later ones over earlier ones.",
+    )
     cells: list[dict[str, Any]] | None = Field(
         None,
         min_length=1,
@@ -284,6 +303,13 @@ class SuiteFile(_Strict):
         None, description="Path of a CSV table of published means shown beside ours, relative to the suite's folder."
     )
 
+    @property
+    def n_seeds(self) -> int:
+        """How many seeds the suite asks for."""
+        if isinstance(self.seeds, SealedTable):
+            return self.seeds.sealed
+        return len(self.seeds) if isinstance(self.seeds, list) else self.seeds
+
 
 def _fault(source: Source, kind: str, path: KeyPath, table: type[BaseModel], key: str) -> Fault:
     fields = {field.alias or name: field for name, field in table.model_fields.items()}
@@ -293,7 +319,7 @@ def _fault(source: Source, kind: str, path: KeyPath, table: type[BaseModel], key
     allowed = fields[key].description or ""
     if kind == "missing":
         missing = f"{show(key)} is missing"
-        return source.fault(path, missing, allowed, key=True) if path else Fault(1, 1, missing, allowed, width=0)
+        return source.fault(path, missing, allowed, key=True)
     value: Any = source.data
     for part in path:
         value = value[part]
@@ -305,6 +331,7 @@ _TABLES: Tables = {
     ("factors", "*", "sweep"): SweepTable,
     ("design", "table"): DesignTable,
     ("exclude", "*"): ExcludeTable,
+    ("set", "*"): SetTable,
     ("metrics", "*"): MetricTable,
     ("baseline",): BaselineTable,
     ("sequential",): SequentialTable,

@@ -39,9 +39,12 @@ class Fault:
 
 
 class SuiteError(BenchError):
-    """Everything that is wrong with a suite, in the order of the file, each with the line it stands on."""
+    """Everything that is wrong with a suite, in the order of the file, each with the line it stands on.
 
-    def __init__(self, path: Path, text: str, faults: Iterable[Fault]) -> None:
+    Of a suite made in Python (``path`` then says so) each fault names its keys instead, and its line is 0.
+    """
+
+    def __init__(self, path: Path | str, text: str, faults: Iterable[Fault]) -> None:
         self.path = path
         self.faults = tuple(
             sorted(dict.fromkeys(faults), key=lambda fault: (str(fault.file or ""), fault.line, fault.column))
@@ -61,6 +64,8 @@ class Source:
     data: dict[str, Any]
     base: Source | None = None
     """The file that this one extends; ``data`` then holds its values too, where this file has none of its own."""
+    in_python: bool = False
+    """Whether there is no file, and the values were given in Python; relative paths are seen from ``path``'s folder."""
 
     def key_at(self, *path: str | int) -> tuple[int, int]:
         """Line and column of the key at ``path``, e.g. ``key_at("factors", "reg")``."""
@@ -72,9 +77,18 @@ class Source:
 
     def fault(self, path: Sequence[str | int], message: str, hint: str = "", *, key: bool = False) -> Fault:
         """A fault at the value (or the key) at ``path``; at the nearest place above it that the text has."""
+        if self.in_python:
+            where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)[1:]
+            return Fault(0, 0, f"{where}: {message}" if where else message, hint, width=0)
+        if not path:
+            return Fault(1, 1, message, hint, width=0)
         holder = self.holder(tuple(path))
         found = holder.own_fault(tuple(path), message, hint, key=key)
         return found if holder is self else replace(found, file=(holder.path, holder.text))
+
+    def error(self, faults: Iterable[Fault]) -> SuiteError:
+        """All of the faults as one error."""
+        return SuiteError(f"Suite {self.data.get('name')!r}" if self.in_python else self.path, self.text, faults)
 
     def own_fault(self, path: KeyPath, message: str, hint: str, *, key: bool) -> Fault:
         """A fault at a place in this very file."""
@@ -97,11 +111,6 @@ class Source:
     def has(self, path: KeyPath) -> bool:
         """Whether something stands at ``path`` in this very file."""
         return path in self._places.values
-
-    def table(self, key: str) -> dict[str, Any]:
-        """The table called ``key`` at the top; empty if there is none, or if something else bears the name."""
-        value = self.data.get(key)
-        return value if isinstance(value, dict) else {}
 
     @cached_property
     def _places(self) -> Places:
@@ -237,8 +246,8 @@ def _excesses(source: Source, value: Any, path: KeyPath) -> Iterator[Fault]:
             yield from _excesses(source, item, (*path, key))
 
 
-def _render(path: Path, text: str, fault: Fault) -> str:
-    rows = [f"{path}:{fault.line}:{fault.column}: {fault.message}"]
+def _render(path: Path | str, text: str, fault: Fault) -> str:
+    rows = [f"{path}:{fault.line}:{fault.column}: {fault.message}" if fault.line else f"{path}: {fault.message}"]
     if fault.width:
         first = max(0, fault.column - 61)
         shown = text.split("\n")[fault.line - 1][first : first + 110]

@@ -1,41 +1,143 @@
-"""A suite file -> a Suite: what is run, checked in full against its experiment, with every fault found at once."""
+"""A suite, from a TOML file or from Python -> a plan: what is run, checked in full against its experiment."""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
 import json
+import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePath
+from typing import Any, Self
+
+from pydantic import PrivateAttr
 
 from bench.errors import BenchError
 from bench.experiment import Experiment
-from bench.plan.baseline import BaselineSettings, baseline_settings
-from bench.plan.check import Levels, levels, metric_faults, params_faults
+from bench.plan.check import LevelReader, metric_faults, params_faults
+from bench.plan.chosen import chosen_cells
 from bench.plan.claim_check import ClaimReader
 from bench.plan.claims import Claim
 from bench.plan.extends import read_extended, whole_text
 from bench.plan.find import find
-from bench.plan.grid import Exclusion, Nesting, combinations, within
+from bench.plan.grid import Exclusion, Nesting, Region, Setting, combinations, within
 from bench.plan.levels import Level, attempt, describe
-from bench.plan.looks import PlannedLooks, planned_looks
-from bench.plan.metrics import MetricSettings, parse_margin
+from bench.plan.metrics import Margin, MetricSettings
 from bench.plan.positions import KeyPath
+from bench.plan.regions import RegionReader
 from bench.plan.rules import rule_faults
 from bench.plan.seal import draw_seeds, seal
-from bench.plan.shape import MAX_SEEDS, shape_faults
-from bench.plan.source import Fault, Source, SuiteError, show
+from bench.plan.shape import MAX_SEEDS, BaselineTable, SealedTable, SequentialTable, SuiteKeys, read_keys
+from bench.plan.source import Fault, Source, show
+from bench.plan.writing import lines_of
 
 MAX_TRIED = 10_000
-"""So many cells are tried when a suite is loaded; later ones when they are made."""
+"""So many cells are tried when a suite is checked; later ones when they are made."""
+
+
+class Suite(SuiteKeys):
+    """What is run and what matters in it, as a value; the keys are those of a suite file (docs/suites.md).
+
+    ``experiment`` is an ``Experiment`` that a module holds under some name, or that name (``"package.module:NAME"``).
+    ``margins`` is short for the margins of ``metrics``. Paths are relative to the current directory, or to the folder
+    of the file that the suite was read from.
+
+        >>> suite = Suite("digits", "digits:EXPERIMENT", seeds=10, factors={"scaling": [False, True]},
+        ...               margins={"accuracy": 0.01})
+        >>> print(suite.to_toml())
+
+    Raises:
+        bench.errors.BenchError: with every key that is unknown, missing or of the wrong kind.
+    """
+
+    _source: Source = PrivateAttr()
+
+    def __init__(
+        self,
+        name: str | None = None,
+        experiment: str | Experiment | None = None,
+        /,
+        *,
+        margins: Mapping[str, float | str | Margin] | None = None,
+        **keys: Any,
+    ) -> None:
+        keys = {"name": name, "experiment": experiment, **keys}
+        data = {key: _plain(value) for key, value in keys.items()}
+        if margins:
+            metrics = dict(data.get("metrics") or {})
+            for metric, margin in margins.items():
+                metrics[metric] = {**metrics.get(metric, {}), "margin": _plain(margin)}
+            data["metrics"] = metrics
+        data = {key: value for key, value in data.items() if value is not None}
+        source = Source(Path.cwd() / f"<{data.get('name')}>", "", data, in_python=True)
+        read_keys(source)
+        super().__init__(**data)
+        self._source = source
+
+    @classmethod
+    def _of(cls, source: Source) -> Self:
+        """The suite of a source whose shape is known to be right."""
+        suite = cls(**source.data)
+        suite._source = source
+        return suite
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """The suite in a TOML file, with what it takes from the suites that it extends.
+
+        Raises:
+            bench.errors.BenchError: there is no such file; or with every fault of its shape, and its line and column.
+        """
+        source = read_extended(path)
+        read_keys(source)
+        return cls._of(source)
+
+    def to_toml(self) -> str:
+        """The suite as the text of a file for the same folder; what it extends is part of it."""
+        return "\n".join(lines_of(self._data)).lstrip("\n") + "\n"
+
+    def where(self, keep: Callable[[Mapping[str, Any]], bool], *, reason: str = "left out by where") -> Suite:
+        """The suite without the cells for which ``keep`` is false; it is given each cell's factors by name.
+
+        ``reason`` stands in reports. Levels without any cell are left out.
+
+            >>> suite.where(lambda cell: not (cell["init"] == "orthogonal" and cell["act"] == "gelu"))
+
+        Raises:
+            bench.errors.BenchError: the suite does not fit its experiment, or no cell is left.
+        """
+        plan = check(self)
+        kept: list[Mapping[str, Level]] = []
+        gone: list[Mapping[str, Level]] = []
+        for levels in plan.combinations():
+            (kept if keep(plan.given(levels)) else gone).append(levels)
+        if not kept:
+            raise BenchError(f"No cell of {self.name} is left.", hint="where keeps the cells for which it is true.")
+        data = _narrowed(plan, kept, [Exclusion({n: (level,) for n, level in cell.items()}, reason) for cell in gone])
+        data = {
+            key: _plain(value) for key, value in {**self._data, "design": None, **data}.items() if value is not None
+        }
+        path = self._source.path.with_name(f"<{self.name}>")
+        return self._of(Source(path, "", data, in_python=True))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Suite) and self._data == other._data
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def _data(self) -> dict[str, Any]:
+        """What was given, with all that is extended."""
+        return {key: value for key, value in self._source.data.items() if key != "extends"}
 
 
 @dataclass(frozen=True)
-class Suite:
-    """What is run. ``factors`` and ``listed`` hold levels as every table calls them (``levels.Level``)."""
+class Plan:
+    """A suite that fits its experiment. ``factors`` and ``listed`` hold levels as every table calls them."""
 
     name: str
     reference: str
@@ -50,30 +152,43 @@ class Suite:
     """The cells of a suite that lists them, or whose ``design`` chooses them; None for a grid."""
     metrics: Mapping[str, MetricSettings]
     """For every metric of the experiment, in its order."""
-    baseline: BaselineSettings
+    baseline: BaselineTable
     published: Path | None
     path: Path
+    """The file; of a suite made in Python no file, but a name in the folder from which relative paths are seen."""
     text: str
     settings: Mapping[str, Mapping[Level, Any]]
     """Factor -> level -> the value that the experiment is given for it."""
     digest: str
-    """A hash of what the file says, comments and layout aside."""
+    """A hash of what the suite says, comments and layout aside."""
     claims: tuple[Claim, ...] = ()
     nestings: Mapping[str, Nesting] = field(default_factory=dict)
     """Factor of a grid -> where alone it is swept."""
     exclusions: tuple[Exclusion, ...] = ()
     """Parts of a grid that are not run."""
-    looks: PlannedLooks | None = None
+    sets: tuple[Setting, ...] = ()
+    """Parameters that follow levels; later ones before earlier ones."""
+    looks: SequentialTable | None = None
     """When claims are judged while the suite is run."""
     declared_seeds: tuple[int, ...] = ()
-    """What the file asks for, or one that it extends, whatever seeds it is run with."""
+    """What the suite asks for, or one that it extends, whatever seeds it is run with."""
     seal: str = ""
-    """What the seeds are drawn from (``bench.plan.seal``), if the file asks for sealed seeds and is run with them."""
+    """What the seeds are drawn from (``bench.plan.seal``), if the suite asks for sealed seeds and is run with them."""
 
     @property
     def is_full_grid(self) -> bool:
         """Whether every combination of the levels is run."""
         return self.listed is None and not self.nestings and not self.exclusions
+
+    @property
+    def in_python(self) -> bool:
+        """Whether there is no file to run it from."""
+        return self.path.name.startswith("<")
+
+    @property
+    def command(self) -> str:
+        """What runs the suite again, as people type it."""
+        return "bench.run(suite)" if self.in_python else f"bench run {self.path}"
 
     def combinations(self) -> Iterator[Mapping[str, Level]]:
         """The levels of each cell, made one at a time: as listed, or of a grid, the first factor changing slowest."""
@@ -81,33 +196,82 @@ class Suite:
             return iter(self.listed)
         return combinations(self.factors, self.nestings, self.exclusions)
 
+    def given(self, levels: Mapping[str, Level]) -> Mapping[str, Any]:
+        """What the suite gives for some levels."""
+        return {name: self.settings[name][level] for name, level in levels.items()}
+
     def values(self, levels: Mapping[str, Level]) -> Mapping[str, Any]:
-        """What the experiment is given for a cell: the shared parameters and the cell's own."""
-        return {**self.params, **{name: self.settings[name][level] for name, level in levels.items()}}
+        """What the experiment is given for a cell: shared parameters, those that follow its levels, and its own."""
+        following = [setting.params for setting in self.sets if within(levels, setting.where)]
+        return {name: value for table in (self.params, *following, self.given(levels)) for name, value in table.items()}
 
 
-def load(path: Path | str, *, seeds: Sequence[int] | None = None) -> Suite:
-    """Read a suite and check all of it; ``seeds`` takes the place of the seeds in the file.
+def load(path: Path | str, *, seeds: Sequence[int] | None = None) -> Plan:
+    """The plan of the suite in a file; ``seeds`` takes the place of the seeds in the file.
 
     Raises:
-        SuiteError: with every fault of the suite.
+        SuiteError: with every fault of the suite's shape; if it has none, with every one against its experiment.
         BenchError: if there is no such file, or the given seeds are not different integers of at least 0.
     """
-    source = read_extended(path)
-    faults = [*shape_faults(source), *rule_faults(source)]
-    experiment = _experiment(source, faults.append)
-    if experiment is not None:
-        found = levels(source, experiment)
-        faults += [*params_faults(source, experiment), *metric_faults(source, experiment), *found.faults]
-        reader = ClaimReader(source, found.settings, _all_metric_settings(source, experiment))
-        claims = reader.claims()
-        faults += reader.faults
-    if faults or experiment is None:
-        raise SuiteError(source.path, source.text, faults)
-    suite = _suite(source, experiment, found, claims, seeds)
-    if wrong := list(itertools.islice(_cell_faults(source, suite), 3)):
-        raise SuiteError(source.path, source.text, wrong)
-    return _sealed(suite, seeds) if isinstance(source.data["seeds"], dict) else suite
+    return check(Suite.read(path), seeds=seeds)
+
+
+def check(suite: Suite, *, seeds: Sequence[int] | None = None) -> Plan:
+    """Hold a suite against its experiment; ``seeds`` takes the place of its own.
+
+    Raises:
+        SuiteError: with every fault.
+        BenchError: the given seeds are not different integers of at least 0.
+    """
+    source = suite._source  # noqa: SLF001  where its keys stand is of no use to others
+    faults = list(rule_faults(suite, source))
+    try:
+        experiment = find(suite.experiment, source.path)
+    except BenchError as error:
+        raise source.error([*faults, source.fault(("experiment",), error.message, error.hint)]) from error
+    reader = LevelReader(suite, source, experiment)
+    listed = None if suite.cells is None else reader.cells()
+    if listed is None:
+        reader.grid()
+    regions = RegionReader(suite, source, experiment, reader.settings)
+    nestings, exclusions, sets = regions.nestings(), regions.exclusions(), regions.sets()
+    settings = regions.settings
+    faults += [*reader.faults, *regions.faults]
+    factors = {name: tuple(levels) for name, levels in settings.items()}
+    if not faults and listed is None:
+        listed, faults = chosen_cells(suite, source, factors)
+    metrics = _metric_settings(suite, experiment)
+    claims = ClaimReader(suite, source, settings, metrics)
+    stated = claims.claims()
+    faults += [*params_faults(suite, source, experiment), *metric_faults(suite, source, experiment), *claims.faults]
+    if faults:
+        raise source.error(faults)
+    declared = _given_seeds(suite.seeds if isinstance(suite.seeds, list) else suite.n_seeds)
+    plan = Plan(
+        name=suite.name,
+        reference=suite.experiment,
+        experiment=experiment,
+        seeds=declared if seeds is None else _given_seeds(seeds),
+        declared_seeds=declared,
+        params=suite.params,
+        factors=factors,
+        listed=listed,
+        metrics=metrics,
+        baseline=suite.baseline or BaselineTable(),
+        published=None if suite.published is None else source.path.parent / suite.published,
+        path=source.path,
+        text=suite.to_toml() if source.in_python else whole_text(source),
+        settings=settings,
+        nestings=nestings,
+        exclusions=exclusions,
+        sets=sets,
+        digest=hashlib.sha256(json.dumps(source.data, sort_keys=True, default=str).encode()).hexdigest()[:20],
+        claims=stated,
+        looks=suite.sequential,
+    )
+    if wrong := list(itertools.islice(_cell_faults(source, plan), 3)):
+        raise source.error(wrong)
+    return _sealed(plan, seeds) if isinstance(suite.seeds, SealedTable) else plan
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
@@ -139,75 +303,35 @@ def _given_seeds(seeds: int | Sequence[Any]) -> tuple[int, ...]:
     return given
 
 
-def _experiment(source: Source, report: Callable[[Fault], None]) -> Experiment | None:
-    reference = source.data.get("experiment")
-    if not isinstance(reference, str):
-        return None
-    try:
-        return find(reference, source.path)
-    except BenchError as error:
-        report(source.fault(("experiment",), error.message, error.hint))
-        return None
-
-
-def _suite(
-    source: Source, experiment: Experiment, found: Levels, claims: tuple[Claim, ...], seeds: Sequence[int] | None
-) -> Suite:
-    data = source.data
-    given = data["seeds"]
-    declared = _given_seeds(given["sealed"] if isinstance(given, dict) else given)
-    published = data.get("published")
-    return Suite(
-        name=data["name"],
-        reference=data["experiment"],
-        experiment=experiment,
-        seeds=declared if seeds is None else _given_seeds(seeds),
-        declared_seeds=declared,
-        params=source.table("params"),
-        factors={name: tuple(taken) for name, taken in found.settings.items()},
-        listed=found.listed,
-        metrics=_all_metric_settings(source, experiment),
-        baseline=baseline_settings(source.table("baseline")),
-        published=None if published is None else source.path.parent / published,
-        path=source.path,
-        text=whole_text(source),
-        settings=found.settings,
-        nestings=found.nestings,
-        exclusions=found.exclusions,
-        digest=hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:20],
-        claims=claims,
-        looks=planned_looks(source.table("sequential")),
-    )
-
-
-def _sealed(suite: Suite, seeds: Sequence[int] | None) -> Suite:
-    """``suite`` with as many seeds as it declares, drawn from its seal; if ``seeds`` take their place, without one."""
-    changed = (suite.experiment.changed(suite.experiment.make(suite.values(levels))) for levels in suite.combinations())
-    own = seal(suite.claims, changed, suite.reference, suite.experiment.version)
-    drawn = draw_seeds(own, len(suite.declared_seeds))
+def _sealed(plan: Plan, seeds: Sequence[int] | None) -> Plan:
+    """``plan`` with as many seeds as it declares, drawn from its seal; if ``seeds`` take their place, without one."""
+    changed = (plan.experiment.changed(plan.experiment.make(plan.values(levels))) for levels in plan.combinations())
+    own = seal(plan.claims, changed, plan.reference, plan.experiment.version)
+    drawn = draw_seeds(own, len(plan.declared_seeds))
     if seeds is not None:
-        return replace(suite, declared_seeds=drawn)
-    return replace(suite, seeds=drawn, declared_seeds=drawn, seal=own)
+        return replace(plan, declared_seeds=drawn)
+    return replace(plan, seeds=drawn, declared_seeds=drawn, seal=own)
 
 
-def _all_metric_settings(source: Source, experiment: Experiment) -> Mapping[str, MetricSettings]:
-    """For every metric what the suite says of it; a table that is at fault says nothing."""
+def _metric_settings(suite: Suite, experiment: Experiment) -> Mapping[str, MetricSettings]:
+    """For every metric what the suite says of it."""
     settings = {}
     for metric in experiment.metrics:
-        given = source.table("metrics").get(metric.name)
-        table = given if isinstance(given, dict) else {}
-        margin, relative = parse_margin(table.get("margin"))
-        settings[metric.name] = MetricSettings(margin, relative, table.get("scale", metric.scale))
+        table = suite.metrics.get(metric.name)
+        margin = None if table is None or table.margin is None else Margin.parse(table.margin)
+        scale = (table.scale if table else None) or metric.scale
+        size, relative = (margin.size, margin.relative) if margin else (None, False)
+        settings[metric.name] = MetricSettings(size, relative, scale)
     return settings
 
 
-def _cell_faults(source: Source, suite: Suite) -> Iterator[Fault]:
-    """Combinations that the experiment refuses; and if all can be tried, levels and exclusions without a cell."""
-    unused = {(name, level) for name, levels in suite.factors.items() for level in levels}
-    tried = list(itertools.islice(suite.combinations(), MAX_TRIED))
+def _cell_faults(source: Source, plan: Plan) -> Iterator[Fault]:
+    """Combinations that the experiment refuses; and if all can be tried, what holds in no cell."""
+    unused = {(name, level) for name, levels in plan.factors.items() for level in levels}
+    tried = list(itertools.islice(plan.combinations(), MAX_TRIED))
     for index, combination in enumerate(tried):
         unused.difference_update(combination.items())
-        for refusal in attempt(suite.experiment, suite.values(combination)).refusals.values():
+        for refusal in attempt(plan.experiment, plan.values(combination)).refusals.values():
             place: KeyPath = ("cells", index) if "cells" in source.data else ("factors",)
             fault = f"the experiment refuses the cell {describe(combination)}"
             yield source.fault(place, fault, refusal.allowed, key=True)
@@ -216,7 +340,76 @@ def _cell_faults(source: Source, suite: Suite) -> Iterator[Fault]:
     elif len(tried) < MAX_TRIED:
         for name, level in sorted(unused, key=str):
             yield source.fault(("factors", name), f"no cell has {describe({name: level})}", "Leave it out.", key=True)
-    grid = list(itertools.islice(combinations(suite.factors, suite.nestings), MAX_TRIED)) if suite.exclusions else []
-    for index, exclusion in enumerate(suite.exclusions):
+        for index, setting in enumerate(plan.sets):
+            if not any(within(cell, setting.where) for cell in tried):
+                yield source.fault(("set", index), "this is set in no cell", "Leave it out, or correct it.", key=True)
+    grid = list(itertools.islice(combinations(plan.factors, plan.nestings), MAX_TRIED)) if plan.exclusions else []
+    for index, exclusion in enumerate(plan.exclusions):
         if len(grid) < MAX_TRIED and not any(within(cell, exclusion.where) for cell in grid):
             yield source.fault(("exclude", index), "this excludes no cell", "Leave it out, or correct it.", key=True)
+
+
+def _narrowed(plan: Plan, kept: Sequence[Mapping[str, Level]], gone: Sequence[Exclusion]) -> dict[str, Any]:
+    """The keys of a suite that say which cells there are, without those that are ``gone``.
+
+    A grid stays one, with its levels in their order, so that the reference levels stay what they were.
+    """
+    present = {name: {cell[name] for cell in kept} for name in plan.factors}
+    used = {name: [level for level in levels if level in present[name]] for name, levels in plan.factors.items()}
+
+    def values(name: str, levels: Iterable[Level]) -> list[Any]:
+        return [plan.settings[name][level] for level in levels if level in used[name]]
+
+    def where(region: Region) -> dict[str, Any] | None:
+        tables = {name: values(name, levels) for name, levels in region.items()}
+        return tables if all(tables.values()) else None
+
+    sets = [{"where": there, "params": one.params} for one in plan.sets if (there := where(one.where))]
+    if plan.listed is not None:
+        return {"set": sets, "factors": None, "cells": [plan.given(cell) for cell in kept]}
+    factors: dict[str, Any] = {}
+    for name, levels in used.items():
+        nesting = plan.nestings.get(name)
+        under = None if nesting is None else where(nesting.under)
+        swept = [] if nesting is None else values(name, nesting.swept)
+        if nesting is not None and under and swept:
+            elsewhere = plan.settings[name][nesting.otherwise]
+            factors[name] = {"levels": swept, "under": under, "otherwise": elsewhere}
+        else:
+            factors[name] = values(name, levels)
+    left_out = [*plan.exclusions, *gone]
+    exclude = [{"where": there, "reason": one.reason} for one in left_out if (there := where(one.where))]
+    return {"set": sets, "factors": factors, "exclude": exclude}
+
+
+def _reference(experiment: Experiment) -> str:
+    """The name ``package.module:NAME`` under which a module holds the experiment, a package's rather than __main__'s.
+
+    Raises:
+        BenchError: no module holds it.
+    """
+    own = (getattr(experiment.run, "__module__", ""), experiment.params.__module__)
+    names = sorted(sys.modules, key=lambda name: (name == "__main__", name not in own, name))
+    for module in names:
+        names_of = getattr(sys.modules[module], "__dict__", {})
+        if name := next((name for name, value in list(names_of.items()) if value is experiment), None):
+            return f"{module}:{name}"
+    raise BenchError(
+        "The experiment has no name by which it could be found again.",
+        hint="Give it one at the top of a module or notebook: EXPERIMENT = Experiment(…).",
+    )
+
+
+def _plain(value: Any) -> Any:
+    """A value given in Python as TOML would have it: lists, tables, plain numbers, and the names of experiments."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items() if item is not None}
+    if isinstance(value, list | tuple | range | AbstractSet):
+        return [_plain(item) for item in (sorted(value, key=repr) if isinstance(value, AbstractSet) else value)]
+    if isinstance(value, Experiment):
+        return _reference(value)
+    if isinstance(value, Margin):
+        return str(value) if value.relative else value.size
+    if isinstance(value, PurePath):
+        return os.fspath(value)
+    return value.item() if type(value).__module__ == "numpy" and hasattr(value, "item") else value

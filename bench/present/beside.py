@@ -61,7 +61,7 @@ def beside(first: Run, second: Run, *, confidence: float = 0.95) -> Report:
 def _states(runs: Mapping[str, Run], jobs: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, str]]:
     for name, run in runs.items():
         metrics = [metric.name for metric in run.suite.experiment.metrics]
-        said = " ".join(state.overview(jobs[name], metrics, f"bench run {run.suite.path}"))
+        said = " ".join(state.overview(jobs[name], metrics, run.suite.command))
         yield name, f"{run.suite.name}, in {run.folder}. {said}"
 
 

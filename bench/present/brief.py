@@ -18,14 +18,14 @@ from bench.execute.migrate import rekeyed
 from bench.execute.run import Summary, load
 from bench.judge.claims.verdicts import FAILED
 from bench.plan.design import n_cells, n_jobs
-from bench.plan.suite import Suite
+from bench.plan.suite import Plan
 from bench.present import numbers, standing, state
 from bench.present.origin import mixtures
 from bench.present.progress import clock
 from bench.present.report import Column, Table, plain
 
 
-def checked(suite: Suite) -> dict[str, Any]:
+def checked(suite: Plan) -> dict[str, Any]:
     """What a valid suite would run."""
     return {
         "suite": suite.name,
@@ -41,7 +41,7 @@ def checked(suite: Suite) -> dict[str, Any]:
     }
 
 
-def planned(suite: Suite, forecast: Forecast, *, as_text: bool = False) -> dict[str, Any]:
+def planned(suite: Plan, forecast: Forecast, *, as_text: bool = False) -> dict[str, Any]:
     """What a suite would run now, and what that will take; as text, in words and rounded."""
     facts = {name: getattr(forecast, name) for name in ("stored", "to_run", "batches", "workers")}
     is_known = math.isfinite(forecast.seconds)
@@ -52,7 +52,7 @@ def planned(suite: Suite, forecast: Forecast, *, as_text: bool = False) -> dict[
     return {**checked(suite), **facts, **expected}
 
 
-def outcome(suite: Suite, frame: DataFrame, folder: Path) -> dict[str, Any]:
+def outcome(suite: Plan, frame: DataFrame, folder: Path) -> dict[str, Any]:
     """What a suite has come to, by the frame of its runs."""
     counts = Counter(frame.drop_duplicates("run")["status"].astype(str))
     names = ("ok", "diverged", "failed", "lost", "missing")

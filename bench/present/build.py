@@ -19,7 +19,7 @@ from bench.judge.analysis import Analysis, analyze
 from bench.judge.options import suite_options
 from bench.judge.published import compare_published
 from bench.plan.design import n_cells
-from bench.plan.suite import Suite
+from bench.plan.suite import Plan
 from bench.present import (
     anova_tables,
     claims,
@@ -136,6 +136,9 @@ def frames(analysis: Analysis) -> Mapping[str, pd.DataFrame]:
 
 def _command(run: Run) -> str:
     """What finishes the run, with the options that it was started with."""
+    if run.suite.in_python:
+        out = "" if run.folder.parent == REPORTS else f", out={str(run.folder.parent)!r}"
+        return f"bench.run(suite{', sequential=True' if run.looks is not None else ''}{out})"
     command = ["bench", "run", str(run.suite.path)]
     if run.looks is not None:
         command += ["--sequential"]
@@ -146,7 +149,7 @@ def _command(run: Run) -> str:
     return shlex.join(command)
 
 
-def analyze_run(suite: Suite, jobs: pd.DataFrame, *, confidence: float = 0.95) -> Analysis:
+def analyze_run(suite: Plan, jobs: pd.DataFrame, *, confidence: float = 0.95) -> Analysis:
     """The analysis of the runs that are ok; the values of all others count as missing."""
     values, options = measured(suite, jobs), suite_options(suite)
     return analyze(values, list(suite.factors), "seed", options, confidence=confidence)

@@ -15,7 +15,7 @@ from bench.judge.gate.compare import Comparison, Outcome, compare
 from bench.judge.gate.decide import VERDICTS
 from bench.judge.looks import Look, look
 from bench.judge.options import suite_options
-from bench.plan.suite import Suite
+from bench.plan.suite import Plan
 from bench.present import compared_words as words
 from bench.present import gate_rates
 from bench.present.report import Column, Report, Section, Table
@@ -84,7 +84,7 @@ def _only_in(old: Baseline, run: Run) -> list[int]:
     return sorted(map(int, set(old.frame["seed"]) - set(run.suite.seeds))) if old.kind == "seeds" else []
 
 
-def rules(suite: Suite) -> list[MetricOptions]:
+def rules(suite: Plan) -> list[MetricOptions]:
     """How the metrics that the suite compares are compared."""
     compared = suite.baseline.metrics
     return [option for option in suite_options(suite) if compared is None or option.name in compared]

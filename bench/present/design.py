@@ -14,8 +14,8 @@ from bench.judge.preview.forecast import POWER
 from bench.judge.preview.pilot import Pilot
 from bench.judge.preview.preview import Preview
 from bench.plan.grid import Region
-from bench.plan.listing import cells_as_toml
-from bench.plan.suite import Suite
+from bench.plan.suite import Plan
+from bench.plan.writing import lines_of
 from bench.present import design_tables, numbers
 from bench.present.report import Report, Section
 from bench.present.tables import Context
@@ -102,7 +102,7 @@ def _duration(seconds: float) -> str:
     return f"{numbers.significant(seconds, 2)} seconds"
 
 
-def _left_out(suite: Suite) -> Iterator[str]:
+def _left_out(suite: Plan) -> Iterator[str]:
     for name, nesting in suite.nestings.items():
         yield f"{name} is swept only where {_region(nesting.under)}; it is {nesting.otherwise} elsewhere."
     for exclusion in suite.exclusions:
@@ -180,7 +180,10 @@ def _added(preview: Preview, augmentation: Augmentation, context: Context) -> Se
     )
     tables = [design_tables.augmented(augmentation.effects, context)]
     return Section(
-        f"{numbers.counted(n, 'cell')} to add", [lead], exhibits=tables, lines=list(cells_as_toml(suite, cells))
+        f"{numbers.counted(n, 'cell')} to add",
+        [lead],
+        exhibits=tables,
+        lines=[*lines_of({"cells": [suite.given(cell) for cell in cells]})][1:],
     )
 
 

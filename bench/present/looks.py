@@ -28,7 +28,7 @@ def waiting(run: Run, planned: Looks) -> str:
     """What is said of the claims before the first look."""
     return (
         f"No look was taken yet: the first is planned at {planned.looks[0]} seeds, and no claim is judged before. "
-        f"bench run {run.suite.path} --sequential goes on."
+        f"{run.suite.command} --sequential goes on."
     )
 
 

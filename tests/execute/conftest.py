@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bench.plan.suite import Suite, load
+from bench.plan.suite import Plan, load
 
-MakeSuite = Callable[..., Suite]
+MakeSuite = Callable[..., Plan]
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def make_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeSuite:
 
     def make(
         experiment: str, factors: dict[str, list[Any]], *, seeds: Any = 3, name: str = "tiny", **params: Any
-    ) -> Suite:
+    ) -> Plan:
         params = {"folder": str(tmp_path), **params}
         lines = [f'name = "{name}"', f'experiment = "tiny:{experiment}"', f"seeds = {json.dumps(seeds)}"]
         lines += ["[params]", *(f"{key} = {json.dumps(value)}" for key, value in params.items() if key not in factors)]

@@ -29,14 +29,14 @@ from bench.execute.run import Run, create, load, runs, store
 from bench.execute.slots import Slots
 from bench.execute.storage import locked
 from bench.plan.design import Cell, cells
-from bench.plan.suite import Suite
+from bench.plan.suite import Plan
 from bench.plan.suite import load as load_suite
 from tests.execute.conftest import MakeSuite
 
 COORDINATOR = Path(__file__).parent / "coordinator.py"
 
 
-def finished(suite: Suite, out: Path, **options: object) -> tuple[Run, Tally]:
+def finished(suite: Plan, out: Path, **options: object) -> tuple[Run, Tally]:
     run = create(suite, out)
     return run, execute(suite, run, **options)
 
@@ -296,7 +296,7 @@ def test_a_long_list_of_cells_is_written_while_jobs_run(
     some_stored = threading.Event()
     in_time: list[bool] = []
 
-    def write_late(folder: Path, suite: Suite, given_up: threading.Event) -> None:
+    def write_late(folder: Path, suite: Plan, given_up: threading.Event) -> None:
         in_time.append(some_stored.wait(timeout=60))
         write_cells(folder, suite, given_up)
 
@@ -327,7 +327,7 @@ def test_ctrl_c_gives_up_a_long_list_and_readers_see_what_is_stored(
     interrupted = threading.Event()
     after: list[int] = []
 
-    def never_ending(suite: Suite) -> Iterator[Cell]:
+    def never_ending(suite: Plan) -> Iterator[Cell]:
         first = next(iter(cells(suite)))
         interrupted.wait(timeout=60)
         for number in range(100_000):

@@ -19,17 +19,17 @@ from bench.execute.frames import wide
 from bench.execute.journal import Journal, read
 from bench.execute.run import Run, create, load, locate, runs
 from bench.execute.storage import locked
-from bench.plan.suite import Suite
+from bench.plan.suite import Plan
 from tests.execute.conftest import MakeSuite
 
 
 @pytest.fixture
-def suite(make_suite: MakeSuite) -> Suite:
+def suite(make_suite: MakeSuite) -> Plan:
     return make_suite("LOOP", {"kind": ["fine", "nan"]}, seeds=3)
 
 
 @pytest.fixture
-def run(suite: Suite, tmp_path: Path) -> Run:
+def run(suite: Plan, tmp_path: Path) -> Run:
     """A finished run in a folder of its own."""
     made = create(suite, tmp_path / "out")
     execute(suite, made, executor="serial")
@@ -88,7 +88,7 @@ def test_a_healthy_run_is_called_so(run: Run) -> None:
     ],
 )
 def test_what_can_be_mended_is_mended_and_nothing_is_lost(
-    run: Run, suite: Suite, harm: Callable[[Run], None], where: str, what: str, level: str
+    run: Run, suite: Plan, harm: Callable[[Run], None], where: str, what: str, level: str
 ) -> None:
     """Each harm is named; mending takes it away, keeps its bytes, and a rerun brings the whole table back."""
     table = wide(run)
@@ -175,7 +175,7 @@ def test_a_newer_run_is_not_mended(run: Run) -> None:
     assert [(finding.what, finding.mend) for finding in found.findings] == [("written by a newer bench", None)]
 
 
-def test_a_folder_without_its_plan_is_still_found(run: Run, suite: Suite) -> None:
+def test_a_folder_without_its_plan_is_still_found(run: Run, suite: Plan) -> None:
     """A run that has lost run.json can be examined by name; running its suite makes it whole."""
     (run.folder / "run.json").unlink()
     assert locate("tiny", run.folder.parent) == run.folder

@@ -20,12 +20,12 @@ from bench.execute.manifest import SCHEMA
 from bench.execute.run import Run, create, find, load, runs, store, summarize
 from bench.execute.storage import locked
 from bench.plan.design import jobs
-from bench.plan.suite import Suite
+from bench.plan.suite import Plan
 from bench.plan.suite import load as load_suite
 from tests.execute.conftest import MakeSuite
 
 
-def finished(suite: Suite, out: Path, **options: object) -> Run:
+def finished(suite: Plan, out: Path, **options: object) -> Run:
     run = create(suite, out)
     execute(suite, run, executor="serial", **options)
     return run

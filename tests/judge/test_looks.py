@@ -14,7 +14,7 @@ from bench.judge.claims.evidence import weigh
 from bench.judge.claims.verdicts import SUPPORTED, decide, judge_claims
 from bench.judge.looks import shares
 from bench.plan.claims import Claim, Comparison
-from bench.plan.looks import Spending
+from bench.plan.shape import Spending
 
 LOOKS = (10, 20, 40)
 

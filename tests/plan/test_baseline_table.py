@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.plan.baseline import BaselineSettings
+from bench.plan.shape import BaselineTable
 from bench.plan.source import SuiteError
 from bench.plan.suite import load
 
@@ -16,11 +16,13 @@ Write = Callable[[str | bytes], Path]
 
 def test_what_a_suite_says_of_its_baseline(good: str, write: Write) -> None:
     """Every key is read; without the table nothing is chosen."""
-    assert load(write(good)).baseline == BaselineSettings()
+    assert load(write(good)).baseline == BaselineTable()
     table = 'file = "b.csv"\ncompare = "effects"\nmetrics = ["l0"]\nsd = "population"\nmore_seeds = 5\n'
     table += 'removed = ["a/b", { reg = ["l9"], seed = 3 }]\n'
-    removed = ("a/b", {"reg": ["l9"], "seed": 3})
-    expected = BaselineSettings("b.csv", "effects", ("l0",), "population", 5, removed)
+    removed = ["a/b", {"reg": ["l9"], "seed": 3}]
+    expected = BaselineTable(
+        file="b.csv", compare="effects", metrics=["l0"], sd="population", more_seeds=5, removed=removed
+    )
     assert load(write(f"{good}[baseline]\n{table}")).baseline == expected
 
 

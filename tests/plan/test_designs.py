@@ -13,7 +13,7 @@ from bench.errors import BenchError
 from bench.plan.chosen import DesignError, fraction, plackett_burman
 from bench.plan.design import cells, jobs, n_cells
 from bench.plan.source import SuiteError
-from bench.plan.suite import Suite, load
+from bench.plan.suite import Plan, load
 
 Write = Callable[[str | bytes], Path]
 HEAD = 'name = "designed"\nexperiment = "subject:EXPERIMENT"\nseeds = 2\n'
@@ -25,7 +25,7 @@ steps = [10, 20]
 """
 
 
-def rows(suite: Suite) -> list[tuple[object, ...]]:
+def rows(suite: Plan) -> list[tuple[object, ...]]:
     return [tuple(combination.values()) for combination in suite.combinations()]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.plan.looks import PlannedLooks
+from bench.plan.shape import SequentialTable
 from bench.plan.source import SuiteError
 from bench.plan.suite import load
 
@@ -19,8 +19,9 @@ def test_a_plan_of_looks(good: str, write: Write) -> None:
     suite = good.replace("seeds = 3", "seeds = 40")
     assert load(write(suite)).looks is None
     plan = "[sequential]\nlooks = [10, 20, 40]\n"
-    assert load(write(suite + plan)).looks == PlannedLooks((10, 20, 40), "obrien_fleming")
-    assert load(write(f'{suite}{plan}spending = "pocock"\n')).looks == PlannedLooks((10, 20, 40), "pocock")
+    looks = [10, 20, 40]
+    assert load(write(suite + plan)).looks == SequentialTable(looks=looks, spending="obrien_fleming")
+    assert load(write(f'{suite}{plan}spending = "pocock"\n')).looks == SequentialTable(looks=looks, spending="pocock")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from toml_documents import documents, toml, values
 from bench.errors import BenchError
 from bench.plan.positions import locate
 from bench.plan.source import SuiteError, read
-from bench.plan.suite import Suite, load
+from bench.plan.suite import Plan, load
 
 Write = Callable[[str | bytes], Path]
 
@@ -201,7 +201,7 @@ def test_a_damaged_suite_gives_no_traceback(
 def _load_or_explain(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     try:
-        result: Suite | BenchError = load(path)
+        result: Plan | BenchError = load(path)
     except BenchError as error:
         result = error
     if isinstance(result, SuiteError):

@@ -180,11 +180,14 @@ def test_a_fault_in_listed_cells(write: Write, cells: str, line: int, column: in
 
 
 def test_every_fault_is_reported_at_once(good: str, write: Write) -> None:
-    """One error holds every fault, in the order of the file."""
-    bad = good.replace('"grid"', "1").replace("seeds = 3", "seeds = 0").replace("steps", "stepz").replace('"l2"', "2")
+    """One error holds every fault of shape, in the order of the file; without any, every fault otherwise."""
+    odd = good.replace("seeds = 3", "seeds = [1, 1]").replace("steps", "stepz").replace('"l2"', "2")
     with pytest.raises(SuiteError) as raised:
-        load(write(bad))
-    assert [(fault.line, fault.column) for fault in raised.value.faults] == [(1, 8), (3, 9), (5, 1), (7, 14)]
+        load(write(odd))
+    assert [(fault.line, fault.column) for fault in raised.value.faults] == [(3, 13), (5, 1), (7, 14)]
+    with pytest.raises(SuiteError) as raised:
+        load(write(odd.replace('"grid"', "1").replace("[1, 1]", "0")))
+    assert [(fault.line, fault.column) for fault in raised.value.faults] == [(1, 8), (3, 9)]
 
 
 def test_the_picture_of_a_fault(good: str, write: Write) -> None:
@@ -263,6 +266,6 @@ def test_schema_names_every_key_and_what_it_may_hold() -> None:
     """The JSON Schema forbids unknown keys and describes each known one."""
     assert schema()["additionalProperties"] is False
     properties = schema()["properties"]
-    known = "name extends experiment seeds params factors design exclude cells metrics claims sequential baseline"
+    known = "name extends experiment seeds params factors design exclude set cells metrics claims sequential baseline"
     assert {*known.split(), "published"} == set(properties)
     assert all(entry["description"] for entry in properties.values())

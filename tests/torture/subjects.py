@@ -10,14 +10,14 @@ from bench.execute.frames import wide
 from bench.execute.journal import Journal
 from bench.execute.records import Record
 from bench.execute.run import load
-from bench.plan.suite import Suite
+from bench.plan.suite import Plan
 from bench.plan.suite import load as load_suite
 
 EXECUTE = Path(__file__).parents[1] / "execute"
 """The folder of the tiny experiments, and of the coordinator that is killed."""
 
 
-def suite(folder: Path, *, seeds: int, sleep: float) -> Suite:
+def suite(folder: Path, *, seeds: int, sleep: float) -> Plan:
     """A suite of three kinds of outcomes × two sizes."""
     if str(EXECUTE) not in sys.path:
         sys.path.append(str(EXECUTE))

@@ -17,7 +17,7 @@ from bench.plan.claims import Claim, Region
 from bench.plan.design import n_cells
 from bench.plan.labels import term_label
 from bench.plan.levels import Level
-from bench.plan.suite import Suite
+from bench.plan.suite import Plan
 from bench.stats.coding import Floats
 from bench.stats.identify import Design
 from bench.stats.power import smallest_effect
@@ -30,7 +30,7 @@ _FEWEST = {"mean": 2, "spread": 3}
 _FEWEST_OF_A_CELL = 5
 
 
-def claim_frame(suite: Suite, design: Design, pilot: Pilot | None) -> pd.DataFrame:
+def claim_frame(suite: Plan, design: Design, pilot: Pilot | None) -> pd.DataFrame:
     """A row a claim; of one with several comparisons, the one that is known least precisely.
 
     ``estimable`` in this design, if the interactions in ``assumes`` are absent; ``se`` as in ``Study.effects``. With a
@@ -48,7 +48,7 @@ def claim_frame(suite: Suite, design: Design, pilot: Pilot | None) -> pd.DataFra
     return pd.DataFrame([{**row, **more} for row, more in zip(rows, decided, strict=True)], columns=_COLUMNS)
 
 
-def undecidable_claims(suite: Suite, pilot: Pilot | None) -> Mapping[str, str]:
+def undecidable_claims(suite: Plan, pilot: Pilot | None) -> Mapping[str, str]:
     """Claim's id -> why the planned seeds can neither support nor refute it, of those for which that is so.
 
     Of a suite of more than MOST_CELLS cells, nothing is said of what its cells can tell.
@@ -63,7 +63,7 @@ def undecidable_claims(suite: Suite, pilot: Pilot | None) -> Mapping[str, str]:
     return {name: why for name, why in found if why}
 
 
-def _undecidable(suite: Suite, claim: Claim, row: Mapping[str, object], pilot: Pilot | None) -> str:
+def _undecidable(suite: Plan, claim: Claim, row: Mapping[str, object], pilot: Pilot | None) -> str:
     planned = len(suite.seeds)
     if not row["estimable"]:
         return "the cells of this design cannot tell it, whatever is measured"
@@ -78,7 +78,7 @@ def _undecidable(suite: Suite, claim: Claim, row: Mapping[str, object], pilot: P
     )
 
 
-def _too_few(suite: Suite, claim: Claim) -> str:
+def _too_few(suite: Plan, claim: Claim) -> str:
     planned, fewest = len(suite.seeds), _FEWEST_OF_A_CELL if claim.kind == "cell" else _FEWEST[claim.measure]
     are = "is" if planned == 1 else "are"
     return f"it takes at least {fewest} seeds, and {planned} {are} planned" if planned < fewest else ""
@@ -89,7 +89,7 @@ def _refutable(claim: Claim) -> bool:
     return claim.expect != "bimodal" and (claim.expect != "difference" or claim.margin is not None)
 
 
-def _row(suite: Suite, design: Design, claim: Claim, pilot: Pilot | None) -> dict[str, object]:
+def _row(suite: Plan, design: Design, claim: Claim, pilot: Pilot | None) -> dict[str, object]:
     nan = float("nan")
     found = [_weights(suite, design, comparison.regions, comparison.weights) for comparison in claim.comparisons]
     told = [entry for entry in found if entry is not None]
@@ -108,7 +108,7 @@ def _row(suite: Suite, design: Design, claim: Claim, pilot: Pilot | None) -> dic
     return row
 
 
-def _with_pilot(case: Case, suite: Suite) -> Mapping[str, float]:
+def _with_pilot(case: Case, suite: Plan) -> Mapping[str, float]:
     sample = case.sample()
     margin = float("nan") if sample.margin is None else sample.margin
     contrasts: Floats = sample.contrasts
@@ -124,12 +124,12 @@ def _with_pilot(case: Case, suite: Suite) -> Mapping[str, float]:
 
 
 def _weights(
-    suite: Suite, design: Design, regions: tuple[Region, ...], weights: tuple[float, ...]
+    suite: Plan, design: Design, regions: tuple[Region, ...], weights: tuple[float, ...]
 ) -> CellWeights | None:
     names = list(suite.factors)
     positions = [{names.index(name): _code(suite, name, level) for name, level in region.items()} for region in regions]
     return cell_weights(design.codes, design.levels, positions, weights, design.order)
 
 
-def _code(suite: Suite, name: str, level: Level) -> int:
+def _code(suite: Plan, name: str, level: Level) -> int:
     return [(type(known), known) for known in suite.factors[name]].index((type(level), level))

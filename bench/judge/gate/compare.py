@@ -18,13 +18,13 @@ from bench.judge.gate.matched import Comparables, cells_by_seed
 from bench.judge.gate.matched_effects import effects_by_seed
 from bench.judge.gate.matched_means import means_by_table
 from bench.judge.gate.undecided import detectable_change, seeds_to_decide
-from bench.plan.baseline import BaselineSettings
+from bench.plan.shape import BaselineTable
 from bench.stats.coding import Bools, Floats
 
 Outcome = Literal["passed", "regression", "inconclusive", "nothing measured"]
 
 
-_COMPARE_ALL = BaselineSettings()
+_COMPARE_ALL = BaselineTable()
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ def compare(
     old: Baseline,
     new: Baseline,
     rules: Sequence[MetricOptions],
-    settings: BaselineSettings = _COMPARE_ALL,
+    settings: BaselineTable = _COMPARE_ALL,
     *,
     alpha: float = 0.05,
     awaited: Collection[int] = (),
@@ -124,7 +124,7 @@ def _asked_for(
     found: Comparables,
     new: Baseline,
     rules: Collection[str],
-    settings: BaselineSettings,
+    settings: BaselineTable,
     awaited: Collection[int],
 ) -> Iterator[Absence]:
     """Absences of metrics that are compared, or would be if the experiment had them still."""

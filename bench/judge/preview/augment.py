@@ -13,7 +13,7 @@ from bench.errors import BenchError
 from bench.judge.preview.design import MOST_CELLS, coded, codes_of, effect_frame
 from bench.plan.grid import combinations
 from bench.plan.levels import Level, attempt
-from bench.plan.suite import Suite
+from bench.plan.suite import Plan
 from bench.stats.augment import d_optimal
 from bench.stats.coding import Floats, Ints, term_columns, terms_up_to
 from bench.stats.identify import identify
@@ -29,7 +29,7 @@ class Augmentation:
     """A row a term of the model: ``effect vif_before vif_after se_before se_after``; no SE where not estimable."""
 
 
-def augment(suite: Suite, n: int, order: int = 1) -> Augmentation:
+def augment(suite: Plan, n: int, order: int = 1) -> Augmentation:
     """The ``n`` more cells of the suite's grid that are D-optimal for all terms of at most ``order`` factors together.
 
     Raises:
@@ -58,7 +58,7 @@ def augment(suite: Suite, n: int, order: int = 1) -> Augmentation:
     return Augmentation(tuple(missing[index] for index in chosen), order, effects)
 
 
-def _missing(suite: Suite) -> list[Mapping[str, Level]]:
+def _missing(suite: Plan) -> list[Mapping[str, Level]]:
     present = {tuple(cell.values()) for cell in suite.combinations()}
     grid = list(islice(combinations(suite.factors, suite.nestings, suite.exclusions), MOST_CELLS + 1))
     if len(grid) > MOST_CELLS:

@@ -14,7 +14,7 @@ from bench.errors import BenchError
 from bench.judge.names import signed_terms
 from bench.plan.labels import term_label
 from bench.plan.levels import Level
-from bench.plan.suite import Suite
+from bench.plan.suite import Plan
 from bench.stats.coding import Ints, Term, term_df, terms_up_to
 from bench.stats.fraction import RegularFraction, regular_fraction
 from bench.stats.identify import Design, identify, rank
@@ -48,7 +48,7 @@ class Study:
     """A row a factor: how many ``pairs`` of cells differ in it alone, and the first few, as ``3 → 7``."""
 
 
-def study_design(suite: Suite) -> Study:
+def study_design(suite: Plan) -> Study:
     """Judge the cells of ``suite`` by rank, aliases, correlations and standard errors; no seed and no run is needed.
 
     Raises:
@@ -68,7 +68,7 @@ def study_design(suite: Suite) -> Study:
     )
 
 
-def design_of(suite: Suite) -> Design:
+def design_of(suite: Plan) -> Design:
     """What the cells of ``suite`` identify.
 
     Raises:
@@ -78,7 +78,7 @@ def design_of(suite: Suite) -> Design:
     return identify(codes_of(suite), levels, order=_highest_order(levels))
 
 
-def codes_of(suite: Suite) -> Ints:
+def codes_of(suite: Plan) -> Ints:
     """Levels of every cell, counted from 0: shape (cells, factors)."""
     found = list(islice(suite.combinations(), MOST_CELLS + 1))
     if len(found) > MOST_CELLS:
@@ -87,7 +87,7 @@ def codes_of(suite: Suite) -> Ints:
     return coded(suite, found)
 
 
-def coded(suite: Suite, chosen: Sequence[Mapping[str, Level]]) -> Ints:
+def coded(suite: Plan, chosen: Sequence[Mapping[str, Level]]) -> Ints:
     """Levels of the given combinations, counted from 0: shape (combinations, factors)."""
     position = {
         name: {(type(level), level): code for code, level in enumerate(levels)}

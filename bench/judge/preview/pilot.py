@@ -10,7 +10,7 @@ import numpy as np
 from bench.execute.run import Run
 from bench.experiment import Job
 from bench.plan.design import cells
-from bench.plan.suite import Suite
+from bench.plan.suite import Plan
 from bench.stats.coding import Floats
 
 
@@ -31,7 +31,7 @@ class Pilot:
         return float(np.nanmean(self.seconds))
 
 
-def read_pilot(run: Run, suite: Suite) -> Pilot | None:
+def read_pilot(run: Run, suite: Plan) -> Pilot | None:
     """The results of ``run`` for the cells of ``suite``, found by what the jobs are and not by how either names them.
 
     None if it holds none of them.

@@ -15,14 +15,14 @@ from bench.judge.preview.design import Study, study_design
 from bench.judge.preview.forecast import detectable_frame, family_frame, look_frame, spreads
 from bench.judge.preview.pilot import Pilot
 from bench.judge.preview.simulate import simulated_frame
-from bench.plan.suite import Suite
+from bench.plan.suite import Plan
 
 
 @dataclass(frozen=True, eq=False)
 class Preview:
     """What ``bench design`` shows."""
 
-    suite: Suite
+    suite: Plan
     study: Study
     pilot: Pilot | None
     frames: Mapping[str, pd.DataFrame]
@@ -32,7 +32,7 @@ class Preview:
 
 
 def preview(
-    suite: Suite,
+    suite: Plan,
     pilot: Pilot | None = None,
     augmentation: Augmentation | None = None,
     *,
