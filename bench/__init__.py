@@ -201,7 +201,9 @@ def run(
     return tidy(folder.suite, measured(folder.suite, wide(folder)))
 
 
-def undecidable(suite: str | Path | Suite, *, seeds: Seeds = None, out: str | Path = REPORTS) -> Mapping[str, str]:
+def undecidable(
+    suite: str | Path | Suite | Plan, *, seeds: Seeds = None, out: str | Path = REPORTS
+) -> Mapping[str, str]:
     """The claims of a suite that its seeds can neither support nor refute: id -> why.
 
     Because its cells cannot tell what is compared, or seeds are too few: for any test, or, by the spread of the suite's
@@ -216,9 +218,8 @@ def undecidable(suite: str | Path | Suite, *, seeds: Seeds = None, out: str | Pa
     from bench.execute.run import find as find_run
     from bench.judge.claims.forecast import undecidable_claims
     from bench.judge.preview.pilot import read_pilot
-    from bench.plan.suite import Suite as LoadedSuite
 
-    loaded = suite if isinstance(suite, LoadedSuite) else check(suite, seeds=seeds)
+    loaded = check(suite, seeds=seeds)
     pilot = None
     if loaded.claims and (Path(out) / loaded.name / "run.json").is_file():
         try:
