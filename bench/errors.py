@@ -17,6 +17,11 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+def printable(text: str) -> str:
+    """Text of a stranger as a terminal shows it and does not obey it: what is no character to see becomes U+FFFD."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 class BenchError(Exception):
     """A failure that the user can act on; the command line prints it without a traceback.
 
@@ -24,9 +29,9 @@ class BenchError(Exception):
     """
 
     def __init__(self, message: str, *, hint: str = "", exit_code: Exit = Exit.USAGE) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        super().__init__(printable(message))
+        self.message = printable(message)
+        self.hint = printable(hint)
         self.exit_code = exit_code
 
     def __str__(self) -> str:

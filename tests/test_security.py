@@ -22,7 +22,9 @@ from bench import cli
 from bench.errors import BenchError
 from bench.execute import artefacts, journal, looks, run
 from bench.execute.run import create
+from bench.execute.storage import locked
 from bench.plan.suite import load
+from bench.present.files import csv
 from bench.present.render import html, markdown, terminal
 
 if TYPE_CHECKING:
@@ -343,3 +345,43 @@ def test_a_malicious_run_is_only_text(lab: Lab, monkeypatch: pytest.MonkeyPatch)
         assert "\x07" not in text
     assert "lab_of_a_user" not in sys.modules
     assert "\n<script" not in markdown.render(report)
+
+
+def test_messages_obey_no_terminal(lab: Lab, command: Commands) -> None:
+    """Names of files, hosts, columns and options reach the terminal without their escapes, in every message."""
+    escape = "\x1b]0;owned\x07\u202e"
+    (lab.folder / "table.csv").write_text(f"a,{escape}\n1,2\n")
+    bench.run(lab.suite(seeds=1), out=lab.out, executor="serial")
+    (lab.out / "diets" / "run.json").write_text("{")
+    for given in (
+        ["report", f"no{escape}", "--out", lab.out],
+        ["check", f"no{escape}.toml"],
+        ["runs", "--out", lab.out],
+        ["analyze", lab.folder / "table.csv", "--factors", "b", "--metric", "a"],
+        ["audit", f"no{escape}.toml"],
+    ):
+        _, out, err = command(*given)
+        assert not {"\x1b", "\x07", "\u202e"} & {*out, *err}
+    (lab.out / "diets" / "lock").write_text(json.dumps({"pid": 1, "host": escape}))
+    with locked(lab.out / "diets"):
+        (lab.out / "diets" / "lock").write_text(json.dumps({"pid": 1, "host": escape}))
+        _, out, err = command("run", lab.suite(seeds=1), "--out", lab.out, "--fresh")
+    assert "being written by process 1" in err
+    assert not {"\x1b", "\x07"} & {*out, *err}
+
+
+def test_tables_hold_no_formula(lab: Lab, command: Commands) -> None:
+    """In CSV no text is one that a spreadsheet computes or a terminal obeys; numbers are as they are."""
+    levels = ["=1+1", "@SUM(A1)", "+cmd|x", "-2+3", "-2", "+1e5", "plain"]
+    frame = pd.DataFrame({"=name": levels, "value": [-1.5, 2, 3, 4, 5, 6, 7], "odd": pd.Categorical(levels)})
+    frame.loc[6, "=name"] = "\x1b[31m"
+    rows = [line.split(",") for line in csv(frame).splitlines()]
+    assert rows[0] == ["'=name", "value", "odd"]
+    harmless = ["'=1+1", "'@SUM(A1)", "'+cmd|x", "'-2+3", "-2", "+1e5"]
+    assert [row[0] for row in rows[1:]] == [*harmless, "\ufffd[31m"]
+    assert [row[2] for row in rows[1:]] == [*harmless, "plain"]
+    assert [float(row[1]) for row in rows[1:]] == [-1.5, 2, 3, 4, 5, 6, 7]
+    bench.run(lab.suite(seeds=1), out=lab.out, executor="serial")
+    for wide in ([], ["--wide"]):
+        table = bench.load("diets", out=lab.out, wide=bool(wide))
+        assert command("export", "diets", "--out", lab.out, *wide)[1] == table.to_csv(index=False, lineterminator="\n")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.cli.options import ReportFormat, TextFormat
-from bench.errors import BenchError
+from bench.errors import BenchError, printable
 
 if TYPE_CHECKING:
     from bench.present.report import Report
@@ -84,7 +85,8 @@ def _bytes(data: str | bytes) -> bytes:
 
 def say(message: str) -> None:
     """A message to the user, apart from the result."""
-    print(message, file=sys.stderr)  # noqa: T201
+    with suppress(OSError, ValueError, AttributeError):  # stderr is full or closed: nobody is there to be told
+        print(printable(message), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def width() -> int:

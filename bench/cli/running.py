@@ -130,8 +130,10 @@ def run(
         say(f"{lost} of {facts['runs']} runs have no result; the report says why. The first: {reason}")
         if sequential:
             say("The look is not taken until every run has an outcome; the same command tries again.")
+    if facts["missing"]:
+        say(f"{facts['missing']} of {facts['runs']} runs are missing; the same command runs them.")
     say(f"Next: bench report {loaded.name}{'' if out == REPORTS else f' --out {out}'}")
-    if lost:
+    if lost or facts["missing"]:
         raise typer.Exit(Exit.RUNS_FAILED)
 
 
@@ -214,13 +216,15 @@ def export(
 
     Columns: run, the factors, seed, status, metric, value; or with --wide one column for each metric.
     Numbers are written so that they read back exactly. A missing value is an empty field, and so is the value of a run
-    that is not ok (diverged, failed or lost).
+    that is not ok (diverged, failed or lost). In CSV, text that a spreadsheet would take for a formula gets
+    an apostrophe before it, and what cannot be printed becomes U+FFFD.
     """
     import bench
+    from bench.present.files import csv
 
     frame = bench.load(name, wide=wide, all_values=all_values, out=out)
     if form is TableFormat.CSV:
-        emit(frame.to_csv(index=False, lineterminator="\n"), output)
+        emit(csv(frame), output)
         return
     if importlib.util.find_spec("pyarrow") is None:
         raise BenchError(

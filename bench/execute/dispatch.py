@@ -168,7 +168,7 @@ class Dispatch:
             self.journal.append_environment(done.environment)
             self._environments.add(done.environment["id"])
         sizes = [len(batch) for batch in task.batches for _ in batch]
-        self.journal.append(
+        stored = self.journal.append(
             Record(
                 key=job.key,
                 levels=job.levels,
@@ -187,4 +187,4 @@ class Dispatch:
             )
             for job, result, size in zip(task.jobs, results, sizes, strict=False)
         )
-        self.count.update(result.status for result in results)
+        self.count.update(record.status for record in stored)

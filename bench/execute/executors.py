@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ParamSpec, TypeVar, cast
@@ -35,11 +38,29 @@ class Serial(Executor):
         """Run ``function`` before returning."""
         future: Future[_T] = Future()
         try:
-            with worker.reporting(lambda fraction, _began: self.progress(fraction)):
+            with worker.reporting(lambda fraction, _began: self.progress(fraction)), _stdout_is_stderr():
                 future.set_result(function(*args, **kwargs))
         except Exception as error:  # noqa: BLE001  a future carries it to whoever asks for the result
             future.set_exception(error)
         return future
+
+
+@contextmanager
+def _stdout_is_stderr() -> Iterator[None]:
+    """Let what an experiment prints, by whatever means, go where that of workers goes: stdout is for results."""
+    try:
+        sys.stdout.flush()
+        kept = os.dup(1)
+    except (OSError, ValueError, AttributeError):  # closed
+        yield
+        return
+    try:
+        os.dup2(2, 1)
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from bench.errors import BenchError
 from bench.execute import artefacts
-from bench.execute.records import OUTCOMES, Record, encode, encode_record
-from bench.execute.segments import Damage, scan, segments
+from bench.execute.records import LONGEST, OUTCOMES, Record, encode, encode_record
+from bench.execute.segments import LAST, Damage, scan, segments
 from bench.execute.storage import own_folder, storing, sync_folder
 
 
@@ -95,7 +96,7 @@ class Journal:
     """
 
     def __init__(self, folder: Path, session: Mapping[str, Any], *, sync_every: float = 1.0) -> None:
-        self._folder = folder
+        self._folder = folder.absolute()  # an experiment in this process may change the current folder
         self._session = session
         self._sync_every = sync_every
         self._path = folder
@@ -105,9 +106,19 @@ class Journal:
         self._syncer = threading.Thread(target=self._sync_until_closed, name="journal-fsync", daemon=True)
         self._sync_error: OSError | None = None
 
-    def append(self, records: Iterable[Record]) -> None:
-        """Store finished jobs."""
-        self._write(b"".join(map(encode_record, records)))
+    def append(self, records: Iterable[Record]) -> list[Record]:
+        """Store finished jobs; returns them as they are stored: one whose line could not be read again has failed."""
+        stored, lines = [], []
+        for record in records:
+            line = encode_record(record)
+            if len(line) > LONGEST:
+                reason = f"what it noted takes {len(line)} bytes; a run may note {LONGEST}"
+                record = replace(record, status="failed", metrics={}, notes={}, reason=reason, artefact="")  # noqa: PLW2901
+                line = encode_record(record)
+            stored.append(record)
+            lines.append(line)
+        self._write(b"".join(lines))
+        return stored
 
     def keep(self, arrays: bytes) -> str:
         """Store packed arrays beside the journal, ahead of the record that names their digest; none have none."""
@@ -154,6 +165,9 @@ class Journal:
         own_folder(self._folder)
         with storing(self._folder):
             last = max((int(path.stem) for path in segments(self._folder)), default=0)
+            if last == LAST:
+                hint = "bench names segments in order; give that one the number after the others."
+                raise BenchError(f"{self._folder} has a segment {last}, after which none can be named.", hint=hint)
             self._path = self._folder / f"{last + 1:05d}.jsonl"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
             self._descriptor = os.open(self._path, flags, 0o644)

@@ -16,6 +16,9 @@ from pydantic_core import from_json
 SCHEMA = 1
 """Version of what a line holds; a newer one is refused, an older one read by its own reader."""
 
+LONGEST = 1 << 22
+"""Bytes in the longest line that is written or read."""
+
 Status = Literal["ok", "diverged", "failed", "lost"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 OUTCOMES: tuple[Status, ...] = ("ok", "diverged")

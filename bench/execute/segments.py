@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from bench.execute.records import SCHEMA, Record, decode, decode_record
+from bench.execute.records import LONGEST, SCHEMA, Record, decode, decode_record
 from bench.execute.storage import (
     open_own,
     open_stored,
@@ -63,11 +63,11 @@ def scan(folder: Path) -> Iterator[tuple[str, Record | dict[str, Any] | Damage]]
         with reading(path), open_stored(path) as file:
             for number, line in _lines(file):
                 if not line.endswith(b"\n"):
-                    why = "torn: the line has no end" if len(line) < _LONGEST else "longer than any that bench writes"
+                    why = "torn: the line has no end" if len(line) < LONGEST else "longer than any that bench writes"
                     yield path.name, Damage(path.name, number, why)
                     continue
                 try:
-                    content = decode(line[:-1])
+                    content = decode(line[:-1].removesuffix(b"\r"))  # which version control may have added
                     refuse_newer(path, content["schema"], SCHEMA)
                     yield path.name, decode_record(content) if content["kind"] == "record" else content
                 except (ValueError, KeyError) as error:
@@ -107,12 +107,12 @@ def rewrite(folder: Path, lines: Mapping[str, Mapping[int, bytes]], kept: str) -
 
 SEGMENT = re.compile(r"\d{5,9}\.jsonl")
 """The name of a segment."""
-_LONGEST = 1 << 22
-"""Bytes in the longest line that is read; a longer one was not written by bench."""
+LAST = 999_999_999
+"""The number of the last segment that can be."""
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     number = 0
-    while line := file.readline(_LONGEST):
+    while line := file.readline(LONGEST):
         number += 1
         yield number, line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from concurrent.futures import wait as wait_for
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
@@ -64,7 +65,9 @@ class Slots(Workers):
 
     When a worker dies, what it was running (and what was queued behind it) fails with ``BrokenExecutor``; the others
     go on, and the next ``submit`` starts another in its place. Submit no more at once than there are workers, then a
-    dying worker takes down nothing but its own. Workers leave Ctrl-C to their coordinator, and end when it does.
+    dying worker takes down nothing but its own. Workers leave Ctrl-C to their coordinator, and end when it does (on
+    Linux at once; elsewhere a worker in a C call that holds the GIL ends after it). What an experiment starts ends with
+    its worker: each is the head of a process group.
 
     The workers start at once and import ``preload`` ("package.module:NAME"), while the caller does other things.
     ``watch``, called often, kills those that exceed ``limits``. A worker that has doubled the memory that it
@@ -101,7 +104,7 @@ class Slots(Workers):
         index = min(range(len(self._slots)), key=lambda index: self._slots[index].n_unfinished())
         slot = self._slots[index]
         if self._is_bloated(slot):
-            slot.pool.shutdown(wait=False)
+            self._retire(slot)
             slot = self._slots[index] = self._start()
         while True:
             try:
@@ -135,19 +138,19 @@ class Slots(Workers):
         now = time.monotonic()
         for slot in self._slots:
             began = slot.began.value
-            if not began or slot.stopped:
+            if slot.stopped:
                 continue
-            if now - began > self._limits.seconds:
+            if began and now - began > self._limits.seconds:
                 slot.stopped = f"stopped at the time limit of {in_words(self._limits.seconds)}"
-            elif self._limits.memory < float("inf") and _memory(slot.process) > self._limits.memory:
+            elif (slot.n_unfinished() or not slot.n_submitted) and _memory(slot.process) > self._limits.memory:
                 slot.stopped = f"stopped at the memory limit of {in_bytes(self._limits.memory)}"
             if slot.stopped:
-                slot.process.kill()
+                _kill(slot.process)
 
     def kill(self) -> None:
         """End every worker at once; unfinished work fails with ``BrokenExecutor``."""
         for slot in self._slots:
-            slot.process.kill()
+            _kill(slot.process)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let the workers finish what was submitted, and end; one that then does not end by itself is killed."""
@@ -157,7 +160,7 @@ class Slots(Workers):
             for slot in self._slots:
                 wait_for(slot.futures)
                 slot.process.join(PATIENCE)
-                slot.process.kill()
+                _kill(slot.process)
                 slot.pool.shutdown(wait=True)
 
     def _submit_to(self, slot: _Slot, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
@@ -185,14 +188,21 @@ class Slots(Workers):
                 hint = f"A script that runs a suite must do so {guard} Otherwise: {hint}"
             how = _end(dead.process.exitcode)
             raise BenchError(f"Workers end as soon as they are started; the last of {STARTS} {how}.", hint=hint)
+        _kill(dead.process)
         dead.pool.shutdown(wait=False)
         return self._start(stillborn)
+
+    def _retire(self, slot: _Slot) -> None:
+        """Let a worker that has nothing to do end by itself, and see to it that it does."""
+        slot.pool.shutdown(wait=False)
+        slot.process.join(PATIENCE)
+        _kill(slot.process)
 
     def _start(self, stillborn: int = 0) -> _Slot:
         progress, began = RawValue("d", -1.0), RawValue("d", 0.0)
         pool = ProcessPoolExecutor(1, mp_context=_SPAWN, initializer=_initialize, initargs=(progress, began))
         with _one_thread_each(), interrupts_held_back():
-            pool.submit(worker.preload, self._preload)
+            pool.submit(_run, worker.preload, self._preload)
         (process,) = pool._processes.values()  # noqa: SLF001  Python < 3.14 has no public way to kill a pool's worker
         return _Slot(pool, process, progress, began, stillborn=stillborn)
 
@@ -205,6 +215,8 @@ def _initialize(progress: Any, began: Any) -> None:
     """Prepare a worker process: no interrupts, no orphans, nothing on stdout, which belongs to the command."""
     global _progress, _began
     _progress, _began = progress, began
+    os.setpgid(0, 0)
+    _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     if sys.stdout is not None and sys.stderr is not None:
@@ -213,11 +225,31 @@ def _initialize(progress: Any, began: Any) -> None:
     progress.value = 0.0
 
 
+def _die_with_parent() -> None:
+    """Let Linux kill this process when its parent ends, even if it holds the GIL or is stopped."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        parent = multiprocessing.parent_process()
+        if parent is not None and os.getppid() != parent.pid:  # it has ended already
+            os._exit(1)
+
+
+_PR_SET_PDEATHSIG = 1
+
+
 def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
-        os._exit(1)
+        os.killpg(0, signal.SIGKILL)
+
+
+def _kill(process: BaseProcess) -> None:
+    """End a worker and all that it has started, also if it has itself ended."""
+    process.kill()
+    if process.pid is not None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _run(function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:

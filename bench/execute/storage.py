@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from bench.errors import BenchError, Exit
+from filelock import FileLock, Timeout
+
+from bench.errors import BenchError, Exit, printable
 
 _HINTS = {
     errno.EACCES: "Choose a folder that you may write to, e.g. --out ~/reports.",
@@ -187,27 +189,28 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold ``folder`` for one writer; the kernel lets go when the process ends, however it ends.
+    """Hold ``folder`` for one writer; the kernel lets go when the process ends, however it ends, whatever it forked.
 
     Raises:
         BenchError: another process holds it (named by PID and host), or the folder cannot be written.
     """
     path = folder / "lock"
-    with storing(path):
-        descriptor = _descriptor(path, os.O_RDWR | os.O_CREAT)
-    try:
-        with storing(path):
-            _take(descriptor, folder)
-            if not os.path.samestat(os.fstat(descriptor), path.stat()):  # moved aside while we waited for the lock
-                raise _held(folder, "another process, which has just moved it")
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
+    lock = FileLock(path, blocking=False)
+    with storing(path), open_own(path, 0) as holder:
         try:
+            lock.acquire()
+        except Timeout as error:
+            raise _held(folder) from error
+        try:
+            if not lock_state(folder)[0]:  # what we hold was moved aside while we waited for it
+                raise _held(folder, "another process, which has just moved it")
+            holder.truncate(0)
+            holder.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
+            holder.flush()
             yield
         finally:
-            os.ftruncate(descriptor, 0)  # which a killed process cannot do
-    finally:
-        os.close(descriptor)
+            holder.truncate(0)  # which a killed process cannot do
+            lock.release()
 
 
 def lock_state(folder: Path) -> tuple[bool, str]:
@@ -215,17 +218,24 @@ def lock_state(folder: Path) -> tuple[bool, str]:
     path = folder / "lock"
     if not os.path.lexists(path):
         return False, ""
-    with reading(path):
-        refuse_irregular(path)
-        descriptor = os.open(path, os.O_RDONLY | _NEITHER_LINKS_NOR_WAITING)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True, _holder(descriptor)
-    else:
-        return False, _holder(descriptor)
-    finally:
-        os.close(descriptor)
+    with reading(path), open_stored(path) as file:
+        who, _ = _holder(path)
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True, who
+        return False, who
+
+
+def _held(folder: Path, who: str = "") -> BenchError:
+    holder, has_ended = _holder(folder / "lock")
+    if has_ended and not who:
+        message = f"{folder} is held by what {holder} has left running; that process has itself ended."
+        return BenchError(message, hint="End what it started (fuser names it), or write elsewhere with --out.")
+    return BenchError(
+        f"{folder} is being written by {who or holder or 'another process'}.",
+        hint="Wait until it has finished or stop it; or write elsewhere with --out.",
+    )
 
 
 _NEITHER_LINKS_NOR_WAITING = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -245,24 +255,21 @@ def _descriptor(path: Path, flags: int) -> int:
     return descriptor
 
 
-def _take(descriptor: int, folder: Path) -> None:
+def _holder(path: Path) -> tuple[str, bool]:
+    """Who wrote itself into the lock, if that can be read, and whether it has ended, as far as can be told here."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise _held(folder, _holder(descriptor) or "another process") from error
+        holder = json.loads(path.read_bytes()[:4096])
+        pid, host = int(holder["pid"]), printable(str(holder["host"]))[:80]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return "", False
+    return f"process {pid} on {host}", host == socket.gethostname() and not _is_running(pid)
 
 
-def _holder(descriptor: int) -> str:
-    """Who wrote itself into the lock, if that can be read."""
+def _is_running(pid: int) -> bool:
     try:
-        holder = json.loads(os.pread(descriptor, 4096, 0))
-        return f"process {int(holder['pid'])} on {holder['host']!s:.80}"
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return ""
-
-
-def _held(folder: Path, who: str) -> BenchError:
-    return BenchError(
-        f"{folder} is being written by {who}.",
-        hint="Wait until it has finished or stop it; or write elsewhere with --out.",
-    )
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # somebody else's
+        return True
+    return True

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import multiprocessing
 import socket
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
@@ -75,7 +76,8 @@ def work(reference: str, batches: Sequence[Sequence[PlainJob]], folders: Sequenc
 
         report(0.0)
         begin = time.perf_counter()
-        found = run_batch(experiment, batch, report)
+        with chdir("."):  # what an experiment makes its current folder is not that of the next batch, nor of bench
+            found = run_batch(experiment, batch, report)
         share = (time.perf_counter() - begin) / size
         results += [replace(result, seconds=share) for result in found]
         report(1.0)
@@ -86,6 +88,7 @@ def work(reference: str, batches: Sequence[Sequence[PlainJob]], folders: Sequenc
 
 def preload(reference: str) -> None:
     """Import the experiment ahead of its first batch; what goes wrong is said by the batch."""
+    _sink.get()(0.0, time.monotonic())  # limits hold from here on
     try:
         resolve(reference)
     except BenchError:
@@ -140,7 +143,7 @@ def _isolate(experiment: Experiment, jobs: Sequence[Job], before: int, total: in
         late = f"after its last outcome, run raised {_story(error)}"
         return [*done[:-1], replace(done[-1], reason=done[-1].reason or late)]
     if len(jobs) == 1:
-        return [_failed(_story(error))]
+        return [_failed(str(error) if isinstance(error, _CountError) else _story(error))]
     half = (len(rest) + 1) // 2
     for part in (rest[:half], rest[half:]):
         if part:
@@ -150,20 +153,26 @@ def _isolate(experiment: Experiment, jobs: Sequence[Job], before: int, total: in
 
 def _attempt(
     experiment: Experiment, jobs: Sequence[Job], progress: Progress
-) -> tuple[list[Result], Exception | SystemExit | None]:
+) -> tuple[list[Result], BaseException | None]:
     """One call of the experiment: the results until it ended or raised, and what it raised."""
     results: list[Result] = []
     try:
         for outcome in itertools.islice(experiment.run(jobs, progress), len(jobs) + 1):
             results.append(_result(experiment, outcome))
             progress(len(results) / len(jobs))
-    except (Exception, SystemExit) as error:  # noqa: BLE001  any failure of a user's experiment is a result
+    except BaseException as error:  # any failure of a user's experiment is a result
+        if isinstance(error, KeyboardInterrupt) and multiprocessing.parent_process() is None:
+            raise  # Ctrl-C, which is not for workers
         return results, error
     if len(results) == len(jobs):
         return results, None
     count = "more" if len(results) > len(jobs) else str(len(results))
     reason = f"run yielded {count} outcomes for {len(jobs)} jobs; it must yield one for each, in their order"
-    return [_failed(reason)] * len(jobs), None
+    return [], _CountError(reason)  # which outcome is whose cannot be told
+
+
+class _CountError(Exception):
+    """A call of an experiment gave more or fewer outcomes than it was given jobs."""
 
 
 def _result(experiment: Experiment, outcome: object) -> Result:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench.errors import BenchError
+from pandas import DataFrame
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+from bench.errors import BenchError, printable
 from bench.execute.storage import refuse_irregular, replace_all, storing
 from bench.present.render import html, json, latex, markdown
 from bench.present.report import Report
@@ -48,6 +52,27 @@ def destination(form: str, folder: Path | None, output: str | None) -> Path | No
         is_folder = output.endswith("/") or Path(output).is_dir()
         return Path(output, _NAMES[form]) if is_folder else Path(output)
     return None if output or folder is None or form in ("comment", "json", "latex") else folder / _NAMES[form]
+
+
+def csv(frame: DataFrame) -> str:
+    """A table for programs and spreadsheets: numbers as they are, text that neither obeys (a formula, an escape)."""
+    harmless = frame.rename(columns=_harmless)
+    for position, column in enumerate(harmless.columns):
+        values = harmless.iloc[:, position]
+        if not (is_numeric_dtype(values) or is_bool_dtype(values)):
+            texts = {value: _harmless(value) for value in values.unique() if isinstance(value, str)}
+            if any(text != value for value, text in texts.items()):
+                harmless[column] = values.astype(object).replace(texts)
+    return harmless.to_csv(index=False, lineterminator="\n")
+
+
+def _harmless(text: str) -> str:
+    """With an apostrophe before what a spreadsheet would take for a formula, and nothing that a terminal obeys."""
+    text = printable(text)
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+_FORMULA = re.compile(r"[=@\t\r]|[+-](?![0-9.,]*(?:[eE][+-]?[0-9]+)?$)")
 
 
 def save(content: Mapping[str, bytes], path: Path) -> None:
@@ -111,10 +136,7 @@ def _markdown(report: Report, stem: str) -> Mapping[str, bytes]:
 
 
 def _tables(report: Report, _: str) -> Mapping[str, bytes]:
-    written = {
-        name: frame.to_csv(index=False, lineterminator="\n") for name, frame in report.data.items() if len(frame)
-    }
-    return {f"{name}.csv": text.encode() for name, text in written.items()}
+    return {f"{name}.csv": csv(frame).encode() for name, frame in report.data.items() if len(frame)}
 
 
 _MAKERS: Mapping[str, Callable[[Report, str], Mapping[str, bytes]]] = {

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pandas import NA, DataFrame
 
+from bench.errors import printable
 from bench.present import numbers
 
 Kind = Literal[
@@ -33,7 +34,7 @@ Kind = Literal[
 def plain(value: object) -> str:
     """One line of printable text: whitespace becomes a blank, control and invisible characters become U+FFFD."""
     text = numbers.MISSING if value is None or value is NA or value != value else str(value)  # noqa: PLR0124
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))
+    return printable(" ".join(text.split()))
 
 
 SIGNS = {

@@ -149,6 +149,62 @@ def test_a_memory_limit_fails_only_what_takes_too_much(make_suite: MakeSuite, tm
     assert reasons(run) == {"stopped at the memory limit of 300 MB"}
 
 
+IMPORTS = """
+import multiprocessing, time
+from tiny import LOOP
+if multiprocessing.parent_process() is not None:
+    kept = bytearray(b"x") * {size}
+    time.sleep({seconds})
+"""
+
+
+@pytest.mark.parametrize(("size", "seconds", "what"), [(1, 60, "time limit of 1 s"), (400_000_000, 9, "memory limit")])
+def test_limits_hold_while_a_worker_imports(
+    make_suite: MakeSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, seconds: int, what: str
+) -> None:
+    """An experiment whose import takes too long, or too much, is stopped, and its jobs say where."""
+    make_suite("LOOP", {"kind": ["fine"]}, seeds=1)
+    (tmp_path / f"heavy_{size}.py").write_text(IMPORTS.format(size=size, seconds=seconds))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    path = tmp_path / "tiny.toml"
+    path.write_text(path.read_text().replace("tiny:LOOP", f"heavy_{size}:LOOP"))
+    limits = Limits(seconds=1.0) if size == 1 else Limits(memory=300e6)
+    run, tally = finished(load_suite(path), tmp_path / "out", workers=1, limits=limits)
+    assert (tally.ok, tally.failed) == (0, 1)
+    (reason,) = reasons(run)
+    assert what in reason
+
+
+def test_a_job_that_notes_too_much_has_failed(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """It is counted as failed, with the reason, by the run that it is of and by every reader."""
+    suite = make_suite("LOOP", {"kind": ["fine", "writes"]}, seeds=1)
+    run, tally = finished(suite, tmp_path / "out", executor="serial")
+    assert (tally.ok, tally.failed) == (1, 1)
+    assert statuses(run) == {"fine": "ok", "writes": "failed"}
+
+
+@pytest.mark.parametrize("executor", ["serial", "local"])
+def test_an_experiment_that_changes_folder_changes_nothing_else(
+    make_suite: MakeSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executor: str
+) -> None:
+    """With a relative folder of reports every run is stored there, and the current folder is what it was."""
+    monkeypatch.chdir(tmp_path)
+    suite = make_suite("LOOP", {"kind": ["moves"]}, seeds=3)
+    run, tally = finished(suite, Path("out"), executor=executor)
+    assert (tally.ok, Path.cwd()) == (3, tmp_path)
+    assert statuses(run) == {"moves": "ok"}
+
+
+@pytest.mark.parametrize("executor", ["serial", "local"])
+def test_stdout_is_for_results(
+    make_suite: MakeSuite, tmp_path: Path, capfd: pytest.CaptureFixture[str], executor: str
+) -> None:
+    """What an experiment prints, even past Python, goes to stderr."""
+    finished(make_suite("LOOP", {"kind": ["chats"]}, seeds=2), tmp_path / "out", executor=executor)
+    out, err = capfd.readouterr()
+    assert (out, err.count("chat")) == ("", 2)
+
+
 def test_what_leaks_does_not_add_up(make_suite: MakeSuite, tmp_path: Path) -> None:
     """Jobs that leave memory behind are all done within a limit that they would exceed together."""
     suite = make_suite("LOOP", {"kind": ["leaks"]}, seeds=12, sleep=0.3)  # too long for two to be handed out together

@@ -9,6 +9,9 @@ import json
 import math
 import os
 import random
+import re
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -393,3 +396,59 @@ def test_a_second_writer_is_refused_and_a_killed_one_leaves_no_lock(tmp_path: Pa
         holder.kill()
     with locked(tmp_path):
         pass
+
+
+def test_a_record_that_could_not_be_read_is_not_written(tmp_path: Path) -> None:
+    """A job that notes too much has failed, and says how much; what is stored with it is read."""
+    notes = {f"note {number}": "x" * 2000 for number in range(2200)}
+    with Journal(tmp_path, {"host": "here"}) as journal:
+        stored = journal.append([record(0), dataclasses.replace(record(1), notes=notes), record(2)])
+    assert [entry.status for entry in stored] == ["ok", "failed", "ok"]
+    contents = read(tmp_path)
+    assert list(contents.records.values()) == stored
+    assert not contents.damaged
+    assert re.fullmatch(r"what it noted takes 44\d{5} bytes; a run may note 4194304", stored[1].reason)
+
+
+def test_lines_may_end_as_version_control_made_them(tmp_path: Path) -> None:
+    """A journal whose lines end in CR LF holds the same records; one byte more between them is damage."""
+    write(tmp_path, record(0), record(1))
+    before, path = read(tmp_path), tmp_path / "00001.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert read(tmp_path) == before
+    path.write_bytes(path.read_bytes().replace(b"\r\n", b"\r\r\n"))
+    assert len(read(tmp_path).damaged) == 3
+
+
+def test_the_last_segment_that_can_be_named_is_said(tmp_path: Path) -> None:
+    """Nothing is stored where no reader would look."""
+    (tmp_path / "999999999.jsonl").touch()
+    with pytest.raises(BenchError, match="after which none can be named"), Journal(tmp_path, {}) as journal:
+        journal.append([record(0)])
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_a_writer_forks_holds_no_lock(tmp_path: Path) -> None:
+    """A child of the holder, as an experiment may leave one, keeps nobody from writing when the holder has let go."""
+    with locked(tmp_path):
+        pid = os.fork()
+        if not pid:
+            signal.pause()
+            os._exit(0)
+    try:
+        with locked(tmp_path):
+            pass
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def test_a_dead_holder_is_named_as_dead(tmp_path: Path) -> None:
+    """Where a lock outlives the process that took it, that is said instead of "being written by"."""
+    script = "import os\nprint(os.getpid())"
+    pid = int(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout)
+    with locked(tmp_path):
+        (tmp_path / "lock").write_text(json.dumps({"pid": pid, "host": socket.gethostname()}))
+        said = f"process {pid} on .* has left running; that process has itself ended"
+        with pytest.raises(BenchError, match=said), locked(tmp_path):
+            pass

@@ -226,7 +226,6 @@ def test_a_folder_that_cannot_be_written_is_said(
 
     for target in (
         "bench.execute.storage.os.open",
-        "bench.execute.storage.os.ftruncate",
         "bench.execute.storage.os.fsync",
         "bench.execute.storage.Path.replace",
         "bench.execute.run.Path.mkdir",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import BenchError
+from bench.execute.limits import Limits
 from bench.execute.provenance import THREAD_SETTINGS
 from bench.execute.slots import STARTS, Slots, _initialize
 
@@ -83,24 +85,29 @@ _PARENT = """
 import sys, time
 sys.path.insert(0, {folder!r})
 from bench.execute.slots import STARTS, Slots, _initialize
-from test_slots import _slow_pid
+from test_slots import *
+from test_slots import _hold_the_interpreter, _slow_pid, _stop
 if __name__ == "__main__":
     slots = Slots(2)
     pids = [slots.submit(_slow_pid, 0.3) for _ in range(2)]
     print(*[pid.result() for pid in pids], flush=True)
-    [slots.submit(_slow_pid, 300.0) for _ in range(2)]
+    [slots.submit({work}) for _ in range(2)]
+    time.sleep(0.5)
+    print(flush=True)
     time.sleep(300)
 """
 
 
-def test_no_orphans(tmp_path: Path) -> None:
-    """Workers of a parent that is killed end within seconds, even in the middle of work."""
+@pytest.mark.parametrize("work", ["_slow_pid, 300.0", "_stop", "_hold_the_interpreter"])
+def test_no_orphans(tmp_path: Path, work: str) -> None:
+    """Workers of a parent that is killed end within seconds: in the middle of work, stopped, in a C call."""
     script = tmp_path / "parent.py"
-    script.write_text(_PARENT.format(folder=str(Path(__file__).parent)))
+    script.write_text(_PARENT.format(folder=str(Path(__file__).parent), work=work))
     with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         pids = [int(pid) for pid in parent.stdout.readline().split()]
         assert len(pids) == 2
+        parent.stdout.readline()
         parent.kill()
     assert _all_gone(pids, seconds=10)
 
@@ -142,6 +149,26 @@ def _die_first(folder: Path, times: int, exit_code: int, *shared: object) -> Non
     _initialize(*shared)
 
 
+@pytest.mark.parametrize("end", ["kill", "limit", "shutdown"])
+def test_what_an_experiment_starts_ends_with_its_worker(end: str) -> None:
+    """A process that work leaves behind is gone once its worker is: killed, stopped at a limit, or done."""
+    limits = Limits(seconds=0.5) if end == "limit" else None
+    with Slots(1, limits=limits) as slots:
+        child = slots.submit(_leave_process).result(timeout=20)
+        assert Path(f"/proc/{child}").exists()
+        doomed = slots.submit(_slow_pid, 60.0) if end != "shutdown" else None
+        if doomed is not None:
+            slots._slots[0].began.value = time.monotonic()
+            if end == "kill":
+                os.kill(slots._slots[0].process.pid, signal.SIGKILL)
+            while not doomed.done():
+                slots.watch()
+                time.sleep(0.05)
+            slots.submit(os.getpid).result(timeout=20)
+            assert _all_gone([child], seconds=10)
+    assert _all_gone([child], seconds=10)
+
+
 def _slow_pid(seconds: float) -> int:
     time.sleep(seconds)
     return os.getpid()
@@ -155,6 +182,18 @@ def _survive_interrupt() -> str:
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(0.1)
     return "alive"
+
+
+def _stop() -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def _hold_the_interpreter() -> None:
+    re.match(r"(a+)+$", "a" * 64 + "b")
+
+
+def _leave_process() -> int:
+    return subprocess.Popen(["sleep", "300"]).pid
 
 
 def _leave_thread() -> int:

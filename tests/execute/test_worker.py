@@ -59,12 +59,21 @@ def test_an_outcome_that_is_not_numbers_fails(kind: str, reason: str) -> None:
     assert result.reason.startswith(reason)
 
 
-@pytest.mark.parametrize(("experiment", "count"), [("TOO_FEW", "2"), ("TOO_MANY", "more")])
-def test_a_wrong_number_of_outcomes_fails_the_batch(experiment: str, count: str) -> None:
-    """Where outcomes cannot be told apart, none is believed."""
+@pytest.mark.parametrize(("experiment", "count"), [("TOO_FEW", "0"), ("TOO_MANY", "more")])
+def test_a_wrong_number_of_outcomes_is_believed_of_none(experiment: str, count: str) -> None:
+    """Where outcomes cannot be told apart, each job is run alone, and one that then has no outcome has failed."""
     results = run(experiment, "fine", "fine", "fine")
     assert {result.status for result in results} == {"failed"}
-    assert results[0].reason.startswith(f"run yielded {count} outcomes for 3 jobs")
+    assert results[0].reason.startswith(f"run yielded {count} outcomes for 1 jobs")
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("skips", "run yielded 0 outcomes"), ("stops", "Stop: not an Exception")])
+def test_a_job_costs_no_other_its_outcome(kind: str, reason: str) -> None:
+    """A job that yields nothing, or raises what is no Exception, fails alone; the others keep their numbers."""
+    before, result, after = run("LOOP", "fine", kind, "nan")
+    assert (before.status, result.status, after.status) == ("ok", "failed", "ok")
+    assert result.reason.startswith(reason)
+    assert before.metrics == run("LOOP", "fine")[0].metrics
 
 
 def test_what_is_not_finite_is_kept() -> None:

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -40,6 +40,8 @@ def outcome(job: Job) -> Outcome | dict[str, object]:
     metrics: dict[str, object] = {"loss": rng.normal() * 10.0 ** rng.integers(-300, 300), "score": rng.random()}
     misbehave(job)
     time.sleep(job.params.sleep)
+    if kind == "writes":
+        return Outcome(metrics, notes={f"note {number}": "x" * 2000 for number in range(2200)})
     if kind == "diverges":
         return Outcome({"loss": float("inf")}, diverged="the loss left the earth")
     if kind == "nan":
@@ -67,23 +69,33 @@ def misbehave(job: Job) -> None:
         trace.touch()
     if kind == "raises":
         raise ValueError(f"seed {job.seed} cannot be run")
-    if kind == "exits":
-        sys.exit(7)
-    if kind == "hangs":
-        time.sleep(3600)
-    if kind == "hoards":
-        HOARD.append(bytearray(os.urandom(1) * 400_000_000))
-        time.sleep(3600)
-    if kind == "leaks":
-        HOARD.append(bytearray(os.urandom(1) * 60_000_000))
-    if kind == "kills":
-        os.kill(os.getpid(), signal.SIGKILL)
+    if kind == "stops":
+        raise Stop("not an Exception")
+    if kind in MISDEEDS:
+        MISDEEDS[kind]()
+
+
+MISDEEDS: dict[str, Callable[[], object]] = {
+    "exits": lambda: sys.exit(7),
+    "moves": lambda: os.chdir("/"),
+    "chats": lambda: os.write(1, b"chat"),
+    "hangs": lambda: time.sleep(3600),
+    "hoards": lambda: (HOARD.append(bytearray(os.urandom(1) * 400_000_000)), time.sleep(3600)),
+    "leaks": lambda: HOARD.append(bytearray(os.urandom(1) * 60_000_000)),
+    "kills": lambda: os.kill(os.getpid(), signal.SIGKILL),
+}
+
+
+class Stop(BaseException):
+    """Not what ``except Exception`` catches."""
 
 
 def loop(jobs: Sequence[Job], progress: Progress) -> Iterator[object]:
     """One job after the other."""
     for number, job in enumerate(jobs):
         progress(number / len(jobs))
+        if job.params.kind == "skips":
+            continue
         yield outcome(job)
 
 
