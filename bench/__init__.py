@@ -142,6 +142,7 @@ def run(
     workers: int | None = None,
     out: str | Path = REPORTS,
     fresh: bool = False,
+    rerun_changed: bool = False,
     executor: str | Executor = "local",
     address: str | None = None,
     time_limit: float | str | None = None,
@@ -154,10 +155,11 @@ def run(
     """Run what is missing of a suite and return all its results, as ``load`` does.
 
     ``workers``: how many at once, by default one per CPU. ``fresh`` moves earlier results aside instead of continuing
-    them. ``executor``: "local", "serial" (in this process), "dask" (the cluster whose scheduler is at ``address``, or
-    one on this machine), "package.module:factory", or a started ``concurrent.futures.Executor``. ``time_limit``
-    (seconds, or "10m") is for one batch of runs, ``memory_limit`` (bytes, or "2GB") for one local worker: what exceeds
-    it is run again, each run alone, and a run that does so alone has failed.
+    them. ``rerun_changed`` also runs again what is stored of other source of the experiment than today's; the newer
+    results are then in use. ``executor``: "local", "serial" (in this process), "dask" (the cluster whose scheduler is
+    at ``address``, or one on this machine), "package.module:factory", or a started ``concurrent.futures.Executor``.
+    ``time_limit`` (seconds, or "10m") is for one batch of runs, ``memory_limit`` (bytes, or "2GB") for one local
+    worker: what exceeds it is run again, each run alone, and a run that does so alone has failed.
     ``sequential``: run the seeds up to each look that the suite plans, judge its claims there by that look's share of
     the error, and stop when every claim is decided, or every gating one; ``on_look`` is called after each look.
     ``strict``: refuse claims that the planned seeds can neither support nor refute, before anything is run.
@@ -168,8 +170,8 @@ def run(
 
     Raises:
         bench.errors.BenchError: for a bad suite or folder, a full disk, or Ctrl-C (what had finished is stored); if
-            ``sequential``, also for a suite without looks or claims, and for looks planned after results; if
-            ``strict``, for claims that cannot be decided.
+            ``sequential``, also for a suite without looks or claims, for looks planned after results, and with
+            ``rerun_changed``; if ``strict``, for claims that cannot be decided.
     """
     from functools import partial
 
@@ -184,6 +186,9 @@ def run(
 
     limits = Limits.of(time_limit, memory_limit)
     loaded = check(suite, seeds=seeds)
+    if sequential and rerun_changed:
+        hint = "Looks that were taken stand: start anew with fresh (--fresh), or run without looks."
+        raise BenchError("Results that looks have judged are not run again.", hint=hint)
     if sequential:
         looks = planned_looks(loaded)
     if strict and (hopeless := undecidable(loaded, out=out)):
@@ -192,7 +197,15 @@ def run(
         raise BenchError(f"Claims of {loaded.path} cannot be decided either way: {listed}.", hint=hint)
     folder = create(loaded, Path(out), fresh=fresh)
     executor = _reachable(executor, loaded)
-    work = partial(execute, workers=workers, executor=executor, address=address, limits=limits, on_progress=progress)
+    work = partial(
+        execute,
+        workers=workers,
+        executor=executor,
+        address=address,
+        limits=limits,
+        rerun_changed=rerun_changed,
+        on_progress=progress,
+    )
     if sequential:
         alphas = shares(looks.looks, looks.spending)
         folder = run_to_looks(folder, alphas, work=work, judge=at_look, on_look=on_look)
@@ -479,6 +492,7 @@ def forecast(
     workers: int | None = None,
     out: str | Path = REPORTS,
     fresh: bool = False,
+    rerun_changed: bool = False,
     executor: str | Executor = "local",
     address: str | None = None,
     probe: bool = False,
@@ -495,11 +509,12 @@ def forecast(
         bench.errors.BenchError: for a bad suite, a journal that cannot be read, or a fresh probe.
     """
     from bench.errors import BenchError
-    from bench.execute.coordinate import execute
+    from bench.execute.coordinate import current, execute
     from bench.execute.forecast import forecast as foretell
     from bench.execute.journal import read
-    from bench.execute.provenance import cpu_count
+    from bench.execute.provenance import cpu_count, digest_of
     from bench.execute.run import create
+    from bench.plan.imports import source_files
 
     loaded = check(suite, seeds=seeds)
     if probe and fresh:
@@ -509,8 +524,14 @@ def forecast(
         run = create(loaded, Path(out))
         executor = _reachable(executor, loaded)
         execute(loaded, run, workers=workers, executor=executor, address=address, seconds=PROBE, on_progress=progress)
-    stored = {} if fresh else read(Path(out) / loaded.name / "journal").records
-    return foretell(loaded, stored, workers or cpu_count())
+    if fresh:
+        return foretell(loaded, {}, workers or cpu_count())
+    experiment = loaded.experiment
+    contents = read(Path(out) / loaded.name / "journal", [metric.name for metric in experiment.metrics])
+    sources = {key: contents.source(key) for key in contents.records}
+    kept = current(sources, digest_of(source_files(loaded.reference, experiment))) if rerun_changed else {*sources}
+    stored = {key: record for key, record in contents.records.items() if key in kept}
+    return foretell(loaded, stored, workers or cpu_count(), {**contents.lacking, **contents.records})
 
 
 def runs(out: str | Path = REPORTS) -> list[Summary]:

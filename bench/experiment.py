@@ -76,6 +76,8 @@ class Experiment:
     ``environment()``: what else decides the last bits of numbers made in this process (name -> value, as text), e.g.
     which of several implementations it uses; recorded with every result. It is also called where a run is coordinated,
     before its workers start, so that it may build what they need and say, once, what the user should know.
+    ``sources``: files or folders, from the folder of the module, that its numbers depend on beside the module itself
+    and what that imports from its own package or folder: data, or code elsewhere. A change in any of them is told.
     """
 
     params: type
@@ -85,6 +87,7 @@ class Experiment:
     batch_size: int = 1
     version: str = "1"
     environment: Callable[[], Mapping[str, str]] = dict
+    sources: Sequence[str] = ()
 
     @cached_property
     def _adapter(self) -> TypeAdapter[Any]:

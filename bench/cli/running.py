@@ -63,6 +63,12 @@ def run(
         bool, typer.Option("--probe", help="Run for about 5 s (the results count), then say as --dry-run does.")
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Move earlier results aside instead of continuing.")] = False,
+    rerun_changed: Annotated[
+        bool,
+        typer.Option(
+            "--rerun-changed", help="Also run again what is stored of other source of the experiment than today's."
+        ),
+    ] = False,
     sequential: Annotated[
         bool,
         typer.Option(
@@ -95,6 +101,7 @@ def run(
                 workers=workers,
                 out=out,
                 fresh=fresh,
+                rerun_changed=rerun_changed,
                 executor=executor,
                 address=address,
                 probe=probe,
@@ -111,6 +118,7 @@ def run(
             workers=workers,
             out=out,
             fresh=fresh,
+            rerun_changed=rerun_changed,
             executor=executor,
             address=address,
             time_limit=time_limit,

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bench.errors import BenchError
 from bench.execute import REPORTS, manifest
 from bench.execute.frames import wide
+from bench.execute.provenance import code_of
 from bench.execute.records import STATUSES
 from bench.execute.run import Run, find
 from bench.execute.storage import reading, replace, storing
@@ -50,6 +51,7 @@ class Origin(BaseModel):
     updated: datetime
     """When the suite was last run."""
     code: list[dict[str, Any]]
+    """That made the values (``provenance.Code``)."""
     environments: list[dict[str, Any]]
     """Those that made the values (``provenance.Environment``)."""
     sha256: str = ""
@@ -81,6 +83,8 @@ def of_run(run: Run) -> Baseline:
     frame = jobs[["seed", "status", *metrics]].assign(**levels, **{ID: ids * len(stored.seeds)})
     records = run.contents.records
     used = {records[key].environment for key in jobs["run"] if key in records}
+    sessions = sorted({run.contents.session_of[key] for key in jobs["run"] if key in run.contents.session_of})
+    code = [dict(entry) for session in sessions for entry in code_of(run.contents.sessions[session])]
     origin = Origin(
         suite=run.suite.name,
         digest=run.suite.digest,
@@ -90,7 +94,7 @@ def of_run(run: Run) -> Baseline:
         factors={name: [str(level) for level in known] for name, known in run.suite.factors.items()},
         metrics=metrics,
         updated=run.updated,
-        code=list(run.contents.sessions[-1]["code"]) if run.contents.sessions else [],
+        code=[entry for position, entry in enumerate(code) if entry not in code[:position]],
         environments=[_described(found) for name, found in sorted(run.contents.environments.items()) if name in used],
     )
     return Baseline(f"the run {run.folder}", "seeds", frame[[*factors, ID, "seed", "status", *metrics]], origin)

@@ -21,13 +21,14 @@ from bench.execute.executors import Crew, Wanted
 from bench.execute.journal import Journal
 from bench.execute.limits import Limits
 from bench.execute.migrate import rekey
-from bench.execute.provenance import added, code
+from bench.execute.provenance import added, code, digest_of, is_other
 from bench.execute.records import Status
 from bench.execute.run import Run, storing_plan
 from bench.execute.schedule import Schedule
 from bench.execute.segments import Damage, set_aside
 from bench.execute.storage import locked
 from bench.plan.design import n_jobs
+from bench.plan.imports import source_files
 from bench.plan.suite import Plan
 
 OnProgress = Callable[[float, int, int, int], None]
@@ -60,6 +61,7 @@ def execute(
     address: str | None = None,
     limits: Limits | None = None,
     seconds: float = math.inf,
+    rerun_changed: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Tally:
     """Run every job of ``suite`` that ``run`` has no outcome of, and store what comes of it.
@@ -67,7 +69,8 @@ def execute(
     ``workers``: how many run at once; by default one per CPU, or thread of a cluster. ``executor``: "local", "serial",
     "dask", "package.module:factory", or an executor that has been started, which the caller shuts down. ``address``: of
     the scheduler of a Dask cluster. ``limits``: what local workers may take; a job that takes more, even alone, has
-    failed. ``seconds``: after so many no other job is started.
+    failed. ``seconds``: after so many no other job is started. ``rerun_changed``: run those again, too, whose outcome
+    is known to come from other source of the experiment than today's.
 
     Raises:
         BenchError: the folder is in use, the disk is full, the executor fails; with exit code 130 after Ctrl-C.
@@ -81,22 +84,24 @@ def execute(
 
     def tell(done: float, count: Counter[Status]) -> None:
         if on_progress is not None and todo is not None:
-            stored = planned - todo
-            on_progress(stored + done, stored + count.total(), planned, count["failed"] + count["lost"])
+            before = planned - todo
+            on_progress(before + done, before + count.total(), planned, count["failed"] + count["lost"])
 
     try:
         with locked(run.folder):
             rekey(run.folder, suite.experiment)
             planned = n_jobs(suite)
-            settled, damaged = journal.settled(run.journal)
-            set_aside(run.journal, damaged)
-            with storing_plan(run, suite):
+            stored = journal.settled(run.journal, [metric.name for metric in suite.experiment.metrics])
+            set_aside(run.journal, stored.damaged)
+            source = source_files(suite.reference, suite.experiment)
+            settled = current(stored.sources, digest_of(source)) if rerun_changed else stored.sources.keys()
+            with storing_plan(run, suite, source):
                 todo = sum(1 for _ in missing(suite, settled)) if settled else planned
                 tell(0, count)
                 if todo:
                     added(suite.experiment)  # so that it is prepared once, before its workers start
                     wanted = Wanted(workers=workers, address=address, limits=limits or Limits())
-                    with Journal(run.journal, _session(suite, damaged)) as target:
+                    with Journal(run.journal, _session(suite, source, stored.damaged)) as target:
                         crew = Crew(executor, wanted, most=todo, preload=suite.reference)
                         size = even_size(todo, crew.size, suite.experiment.batch_size)
                         until = time.monotonic() + seconds
@@ -115,7 +120,7 @@ def execute(
         failed=count["failed"],
         lost=count["lost"],
         seconds=time.monotonic() - start,
-        damaged=damaged,
+        damaged=stored.damaged,
     )
 
 
@@ -136,9 +141,13 @@ def _work_off(dispatch: Dispatch) -> None:
         dispatch.crew.dismiss(at_once=not finished)
 
 
-def _session(suite: Plan, damaged: Sequence[Damage]) -> Mapping[str, Any]:
+def current(sources: Mapping[str, str], today: str) -> set[str]:
+    """Of the jobs in ``sources`` (key -> that of the outcome) those not known to be of other source than ``today``."""
+    return {key for key, source in sources.items() if not is_other(source, today)}
+
+
+def _session(suite: Plan, source: Mapping[str, str], damaged: Sequence[Damage]) -> Mapping[str, Any]:
     """What this coordinator says of itself, and of what it set aside, at the head of its segment."""
-    modules = dict.fromkeys(("bench", suite.reference.partition(":")[0]))
     return {
         "started": datetime.now(UTC).isoformat(timespec="microseconds"),
         "host": socket.gethostname(),
@@ -146,6 +155,7 @@ def _session(suite: Plan, damaged: Sequence[Damage]) -> Mapping[str, Any]:
         "suite": suite.digest,
         "experiment": suite.reference,
         "version": suite.experiment.version,
-        "code": [asdict(code(module)) for module in modules],
+        "code": [asdict(code("bench")), asdict(code(suite.reference.partition(":")[0], source))],
+        "source": source,
         "set_aside": Counter(damage.segment for damage in damaged),
     }

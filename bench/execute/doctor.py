@@ -153,7 +153,7 @@ def _unreadable(folder: Path, name: str, error: BenchError) -> Finding:
 def _journal(folder: Path) -> Iterator[Finding]:
     where = folder / "journal"
     try:
-        contents = journal.read(where)
+        contents = journal.read(where, _declared(folder))
     except BenchError as error:
         yield Finding("problem", "journal", error.message, error.hint)
         return
@@ -181,6 +181,9 @@ def _journal(folder: Path) -> Iterator[Finding]:
     except BenchError:
         return
     n_missing = len(keys - contents.records.keys())
+    if contents.superseded:
+        what = f"{len(contents.superseded)} outcomes were replaced by later ones, of other source or with more metrics"
+        yield Finding("note", "journal", what, "They are kept, and count for nothing.")
     if n_missing:
         what = f"{n_missing} of {len(keys)} planned runs have no result"
         yield Finding("note", "journal", what, "Run the suite again for them.")
@@ -188,6 +191,14 @@ def _journal(folder: Path) -> Iterator[Finding]:
     if n_outside:
         what = f"{n_outside} stored results are of other seeds or levels than the suite was last run with"
         yield Finding("note", "journal", what, "They are kept, and shown when the suite asks for them again.")
+
+
+def _declared(folder: Path) -> list[str]:
+    """The metrics that the run's experiment declares; none where its files are damaged, which is found elsewhere."""
+    try:
+        return [metric.name for metric in manifest.read(folder).metrics]
+    except BenchError:
+        return []
 
 
 def _artefacts(folder: Path, named: Collection[str]) -> Iterator[Finding]:

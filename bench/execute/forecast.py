@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from statistics import fmean, median
+from types import MappingProxyType
 from typing import Any
 
 from bench.execute.batches import even_size, missing
@@ -32,14 +33,19 @@ class Forecast:
     """That the journal will grow by."""
 
 
-def forecast(suite: Plan, records: Mapping[str, Record], workers: int) -> Forecast:
+def forecast(
+    suite: Plan, records: Mapping[str, Record], workers: int, again: Mapping[str, Record] = MappingProxyType({})
+) -> Forecast:
     """What it will take ``workers`` to run the jobs of ``suite`` that have no outcome among the stored ``records``.
+
+    ``again``: records of jobs that are run again, which tell how long they take.
 
     A job is expected to take the median of the stored jobs of its cell, or where its cell has none, the mean of the
     cells' medians.
     """
     settled = {key: record for key, record in records.items() if record.status in OUTCOMES}
-    of_cell = _seconds(settled)
+    known = {**again, **settled}
+    of_cell = _seconds(known)
     usual = fmean(of_cell.values()) if of_cell else math.nan
     groups: Counter[Hashable] = Counter()
     seconds = 0.0
@@ -49,9 +55,7 @@ def forecast(suite: Plan, records: Mapping[str, Record], workers: int) -> Foreca
     to_run = groups.total()
     size = even_size(to_run, workers, suite.experiment.batch_size) if to_run else 1
     planned = n_jobs(suite)
-    line = (
-        fmean(len(encode_record(record)) for record in itertools.islice(settled.values(), 100)) if settled else math.nan
-    )
+    line = fmean(len(encode_record(record)) for record in itertools.islice(known.values(), 100)) if known else math.nan
     return Forecast(
         planned=planned,
         stored=planned - to_run,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from bench.errors import BenchError
 from bench.execute import artefacts
+from bench.execute.provenance import source_of
 from bench.execute.records import LONGEST, OUTCOMES, Record, encode, encode_record
 from bench.execute.segments import LAST, Damage, scan, segments
 from bench.execute.storage import own_folder, storing, sync_folder
@@ -30,7 +31,12 @@ class Contents:
     """All that a journal holds."""
 
     records: Mapping[str, Record]
-    """Key -> the record in use: an outcome before a failure, the first outcome, the last failure."""
+    """Key -> the record in use: of those of the latest source an outcome before a failure, the first outcome, the last
+    failure."""
+    lacking: Mapping[str, Record]
+    """Key -> the outcome of a job that counts as missing, since it lacks a metric that is declared."""
+    superseded: Sequence[Record]
+    """Outcomes that later records have replaced: of other source, or lacking a metric."""
     sessions: Sequence[Mapping[str, Any]]
     """What each coordinator said of itself: when, where, which code."""
     session_of: Mapping[str, int]
@@ -40,15 +46,40 @@ class Contents:
     damaged: Sequence[Damage]
     alarms: Sequence[Alarm]
 
+    def source(self, key: str) -> str:
+        """Of the record in use (``provenance.source_of``)."""
+        return source_of(self.sessions[self.session_of[key]]) if key in self.session_of else ""
 
-def read(folder: Path) -> Contents:
-    """All records of a journal; nothing in it is executed, followed or believed without its checksum."""
+
+@dataclass(frozen=True)
+class Settled:
+    """What a journal holds, as far as running the rest needs it."""
+
+    sources: Mapping[str, str]
+    """Key of a job that needs no further run -> source of its outcome (``provenance.source_of``)."""
+    lacking: int
+    """Outcomes beside these, of jobs that are run again because they lack a metric."""
+    damaged: Sequence[Damage]
+
+    @property
+    def outcomes(self) -> int:
+        """Jobs whose outcome is stored, whether it counts or not."""
+        return len(self.sources) + self.lacking
+
+
+def read(folder: Path, metrics: Collection[str] = ()) -> Contents:
+    """All records of a journal; nothing in it is executed, followed or believed without its checksum.
+
+    ``metrics``: those that the experiment declares; an outcome that lacks one is none.
+    """
     records: dict[str, Record] = {}
-    sessions: list[Mapping[str, Any]] = []
     session_of: dict[str, int] = {}
+    sessions: list[Mapping[str, Any]] = []
     environments: dict[str, Mapping[str, Any]] = {}
     damaged: list[Damage] = []
     alarms: list[Alarm] = []
+    superseded: list[Record] = []
+    sources = [""]
     segment, current = "", -1
     for name, item in scan(folder):
         if name != segment:
@@ -58,31 +89,75 @@ def read(folder: Path) -> Contents:
         elif isinstance(item, Record):
             known = records.get(item.key)
             if known is not None and known.status in OUTCOMES:
-                if item.status in OUTCOMES and item.values != known.values:
-                    alarms.append(Alarm(known, item))
-                continue
+                if _stands(known, metrics, sources[session_of.get(item.key, -1) + 1], sources[current + 1]):
+                    alarms += _differing(known, item)
+                    continue
+                superseded.append(known)
             records[item.key] = item
-            session_of.pop(item.key, None)
-            if current >= 0:
-                session_of[item.key] = current
+            session_of[item.key] = current
         elif item["kind"] == "session":
             current = len(sessions)
             sessions.append(item)
+            sources.append(source_of(item))
         elif item["kind"] == "environment":
             environments[str(item.get("id"))] = item
-    return Contents(records, sessions, session_of, environments, damaged, alarms)
+    lacking = {key: record for key, record in records.items() if _lacks(record, metrics)}
+    return Contents(
+        records={key: record for key, record in records.items() if key not in lacking} if lacking else records,
+        lacking=lacking,
+        superseded=superseded,
+        sessions=sessions,
+        session_of={key: session for key, session in session_of.items() if session >= 0},
+        environments=environments,
+        damaged=damaged,
+        alarms=alarms,
+    )
 
 
-def settled(folder: Path) -> tuple[set[str], list[Damage]]:
-    """Keys of the jobs that need no further run (100 bytes each; ``read`` takes 2 kB), and what is damaged."""
-    keys: set[str] = set()
+def settled(folder: Path, metrics: Collection[str] = ()) -> Settled:
+    """The jobs that need no further run (100 bytes each; ``read`` takes 2 kB), and what is damaged."""
+    held: dict[str, str] = {}
+    lacking: set[str] = set()
     damaged: list[Damage] = []
-    for _, item in scan(folder):
+    segment, source = "", ""
+    for name, item in scan(folder):
+        if name != segment:
+            segment, source = name, ""
         if isinstance(item, Damage):
             damaged.append(item)
-        elif isinstance(item, Record) and item.status in OUTCOMES:
-            keys.add(item.key)
-    return keys, damaged
+        elif isinstance(item, Record):
+            if item.key in held and item.key not in lacking and _alike(held[item.key], source):
+                continue
+            held.pop(item.key, None)
+            lacking.discard(item.key)
+            if item.status in OUTCOMES:
+                held[item.key] = source
+                if _lacks(item, metrics):
+                    lacking.add(item.key)
+        elif item["kind"] == "session":
+            source = source_of(item)
+    for key in lacking:
+        del held[key]
+    return Settled(held, len(lacking), damaged)
+
+
+def _stands(outcome: Record, metrics: Collection[str], before: str, now: str) -> bool:
+    """Whether an outcome of the source ``before`` stays in use where a later record of the source ``now`` follows."""
+    return _alike(before, now) and not _lacks(outcome, metrics)
+
+
+def _alike(before: str, now: str) -> bool:
+    """Whether two sources are not known to differ."""
+    return before == now or not (before and now)
+
+
+def _differing(first: Record, second: Record) -> list[Alarm]:
+    return [Alarm(first, second)] if second.status in OUTCOMES and second.values != first.values else []
+
+
+def _lacks(record: Record, metrics: Collection[str]) -> bool:
+    """Whether it is an outcome without a value, not even NaN, of one of ``metrics``."""
+    return record.status in OUTCOMES and not all(name in record.metrics for name in metrics)
 
 
 class Journal:

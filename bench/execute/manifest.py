@@ -17,6 +17,7 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -82,6 +83,9 @@ class Manifest(BaseModel):
     published: bool
     host: str
     updated: datetime
+    source: dict[str, str] = {}
+    """File -> digest, of the experiment when the suite was last run; empty in runs that were stored before this was
+    kept."""
     claims: tuple[Claim, ...] = ()
     declared: tuple[Declaration, ...] = ()
     """Every claim that the suite has made at the start of a run, in the order of time; of one twice, the last holds."""
@@ -106,13 +110,14 @@ def write(
     suite: Plan,
     updated: datetime,
     *,
+    source: Mapping[str, str] = MappingProxyType({}),
     declared: tuple[Declaration, ...] = (),
     sealings: tuple[Sealing, ...] = (),
 ) -> None:
     """Replace the files in ``folder`` by those of ``suite``; results that are stored there stay as they are.
 
-    ``declared`` and ``sealings`` are the record of claims and seals (``bench.execute.precedence``). The list of cells
-    stays empty, until ``write_cells`` has written it.
+    ``source``: file -> digest, of its experiment. ``declared`` and ``sealings`` are the record of claims and seals
+    (``bench.execute.precedence``). The list of cells stays empty, until ``write_cells`` has written it.
     """
     plan = uuid.uuid4().hex
     manifest = Manifest(
@@ -135,6 +140,7 @@ def write(
         published=suite.published is not None,
         host=socket.gethostname(),
         updated=updated,
+        source=dict(source),
         claims=suite.claims,
         declared=declared,
         seal=suite.seal,

@@ -15,7 +15,7 @@ from functools import cached_property, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from bench.experiment import Experiment
 
@@ -29,6 +29,8 @@ THREAD_SETTINGS = (
     "VECLIB_MAXIMUM_THREADS",
 )
 """The environment variables by which numerical libraries are told how many threads to use."""
+PACKAGE = "package "
+"""Precedes a digest that was made of all files of a package."""
 
 
 @dataclass(frozen=True)
@@ -89,17 +91,58 @@ class Code:
     dirty: bool
     """Whether tracked files differ from the commit."""
     digest: str
-    """Of the source: of every Python file of the module's package, or of the module alone if it is in none."""
+    """Of the source; empty where it cannot be read."""
+    covers: Literal["package", "imports"]
+    """Whether the digest is of every Python file of the package (as bench has it of itself; its first version had it of
+    experiments, too) or of the files that an experiment's numbers come from (``bench.plan.imports``)."""
 
 
-def code(module_name: str) -> Code:
-    """The state of the code of an imported module."""
+def code(module_name: str, files: Mapping[str, str] | None = None) -> Code:
+    """The state of the code of an imported module; ``files``: path -> digest of those that its numbers come from."""
     package = module_name.partition(".")[0]
     path = getattr(sys.modules.get(module_name), "__file__", None)
     commit = _git(Path(path), "rev-parse", "HEAD") if path and _tracked(Path(path)) else ""
     dirty = bool(commit and path and _git(Path(path), "status", "--porcelain", "--untracked-files=no"))
     installed = _version("polysem-bench" if package == "bench" else package)
-    return Code(package, installed, commit, dirty, _source_digest(sys.modules.get(package)))
+    if files is None:
+        return Code(package, installed, commit, dirty, _package_digest(sys.modules.get(package)), "package")
+    return Code(package, installed, commit, dirty, digest_of(files), "imports")
+
+
+def digest_of(files: Mapping[str, str]) -> str:
+    """One digest for files and theirs (``bench.plan.imports.source_files``); empty for none."""
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:12] if files else ""
+
+
+def code_of(session: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The state of bench, then of the experiment (``Code``), that a session ran; only what has the form of one."""
+    entries = session.get("code")
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+
+
+def files_of(session: Mapping[str, Any]) -> Mapping[str, str]:
+    """Path -> digest of the files of the experiment that a session ran; empty where they are not known."""
+    files = session.get("source")
+    is_known = isinstance(files, dict) and all(isinstance(digest, str) for digest in files.values())
+    return files if isinstance(files, dict) and is_known else {}
+
+
+def source_of(session: Mapping[str, Any]) -> str:
+    """What is equal for sessions that ran the same source of the experiment: its digest.
+
+    A digest of a whole package says whether two sessions are of one source, but not whether it is today's: it comes
+    after ``PACKAGE``. Empty where nothing is known.
+    """
+    entries = code_of(session)
+    digest = entries[-1].get("digest") if entries else None
+    if not (isinstance(digest, str) and digest):
+        return ""
+    return digest if entries[-1].get("covers") == "imports" else f"{PACKAGE}{digest}"
+
+
+def is_other(source: str, today: str) -> bool:
+    """Whether what ``source_of`` gives is known to be another source than that of digest ``today``."""
+    return bool(source and today and not source.startswith(PACKAGE) and source != today)
 
 
 def cpu_count() -> int:
@@ -122,7 +165,7 @@ def _environment(has_torch: bool) -> Environment:
     )
 
 
-def _source_digest(module: ModuleType | None) -> str:
+def _package_digest(module: ModuleType | None) -> str:
     file = getattr(module, "__file__", None)
     if file is None:
         return ""

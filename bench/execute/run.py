@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from bench.errors import BenchError
@@ -54,7 +55,12 @@ class Run:
     @cached_property
     def contents(self) -> Contents:
         """All that the journal holds, read once."""
-        return read(self.journal)
+        return read(self.journal, [metric.name for metric in self.suite.experiment.metrics])
+
+    @cached_property
+    def source(self) -> Mapping[str, str]:
+        """File -> digest: the source of the experiment when the suite was last run; empty where it is not known."""
+        return manifest.read(self.folder).source
 
     def key(self, seed: int, levels: Mapping[str, Any]) -> str:
         """The key of the planned job with this seed and these levels.
@@ -199,14 +205,15 @@ def continue_run(run: Run, suite: Plan) -> Run:
 
 
 @contextmanager
-def storing_plan(run: Run, suite: Plan) -> Iterator[None]:
+def storing_plan(run: Run, suite: Plan, source: Mapping[str, str] = MappingProxyType({})) -> Iterator[None]:
     """Write down that ``suite`` is what ``run`` plans from now on; its folder must be locked.
 
     A long list of cells is written while the block runs: what a reader cannot do without is there before. It is given
-    up, at once, if the block raises.
+    up, at once, if the block raises. ``source``: file -> digest, of the experiment as it is now
+    (``bench.plan.imports``).
     """
     declared, sealings = declare(run.folder, suite, run.updated), sealed(run.folder, suite, run.updated)
-    manifest.write(run.folder, suite, run.updated, declared=declared, sealings=sealings)
+    manifest.write(run.folder, suite, run.updated, source=source, declared=declared, sealings=sealings)
     given_up = threading.Event()
     with ThreadPoolExecutor(1) as aside:
         try:

@@ -65,7 +65,7 @@ def run_to_looks(run: Run, alphas: Sequence[float], *, work: Work, judge: Judge,
     planned = planned_looks(suite)
     stored = Looks(seeds=suite.seeds, looks=tuple(planned.looks), spending=planned.spending, alphas=tuple(alphas))
     with locked(run.folder):
-        stored = looks.plan(run.folder, stored, len(journal.settled(run.journal)[0]))
+        stored = looks.plan(run.folder, stored, journal.settled(run.journal).outcomes)
     counting = {claim.id for claim in going_on_for(suite.claims)}
     gating = any(claim.gate for claim in suite.claims)
     number = max(1, len(stored.taken))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.experiment import Experiment, resolve
+from bench.plan.imports import source_files
 from bench.plan.parameters import READ_BACK, changing_defaults, not_read_back
 
 
@@ -22,7 +23,8 @@ def find(reference: str, suite: Path) -> Experiment:
     the folder it is found in is appended to ``sys.path``, which worker processes inherit. Nothing else is imported.
 
     Raises:
-        BenchError: if there is no such experiment, its parameters cannot be used, or two modules claim its name.
+        BenchError: if there is no such experiment, its parameters cannot be used, a file that it names as a source is
+            missing, or two modules claim its name.
     """
     module, colon, _ = reference.partition(":")
     top = module.partition(".")[0]
@@ -30,6 +32,7 @@ def find(reference: str, suite: Path) -> Experiment:
         _make_importable(top, suite)
     experiment = resolve(reference)
     _check_params(reference, experiment)
+    source_files(reference, experiment)
     return experiment
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import socket
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,12 +17,12 @@ from bench.execute.forecast import Forecast
 from bench.execute.frames import remarks
 from bench.execute.limits import in_bytes
 from bench.execute.migrate import rekeyed
-from bench.execute.run import Summary, load
+from bench.execute.run import Run, Summary, load
 from bench.judge.claims.verdicts import FAILED
 from bench.plan.design import n_cells, n_jobs
 from bench.plan.suite import Plan
 from bench.present import numbers, standing, state
-from bench.present.origin import mixtures
+from bench.present.origin import mixtures, superseded
 from bench.present.progress import clock
 from bench.present.report import Column, Table, plain
 
@@ -78,12 +80,24 @@ def cautions(folder: Path) -> list[str]:
     rekeying = f"{moved} results of an earlier bench have been given the keys of this one, and count as before."
     late = standing.post_hoc(run)
     made = f"{numbers.counted(len(late), 'claim')} post hoc, made when results of its runs were stored: "
+    replaced = _replaced_now(run)
     return [
         *state.alarms(run.contents, keys),
-        *mixtures(run.contents, keys),
+        *mixtures(run, keys, latest="today's"),
+        *([f"Superseded: {replaced}; the newer ones are in use."] if replaced else []),
         *([rekeying] if moved else []),
         *([f"{made}{numbers.listed(late)}."] if late else []),
     ]
+
+
+def _replaced_now(run: Run) -> str:
+    """What the session of this very process, if it is the last, has run again."""
+    sessions = run.contents.sessions
+    last = sessions[-1] if sessions else {}
+    if (last.get("pid"), last.get("host")) != (os.getpid(), socket.gethostname()):
+        return ""
+    metrics = [metric.name for metric in run.suite.experiment.metrics]
+    return superseded(run.contents, metrics, since=len(sessions) - 1)
 
 
 def failed_gates(data: Mapping[str, DataFrame]) -> list[str]:

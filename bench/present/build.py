@@ -52,7 +52,7 @@ def build(run: Run, *, confidence: float = 0.95) -> Report:
         *state.overview(jobs, [metric.name for metric in suite.experiment.metrics], _command(run)),
         *state.unlisted(len(jobs), n_planned(run.folder), _command(run)),
         *state.alarms(run.contents, set(jobs["run"])),
-        *mixtures(run.contents, set(jobs["run"])),
+        *mixtures(run, set(jobs["run"])),
     ]
     facts: dict[str, str] = {}
     body: list[Section] = []

@@ -18,6 +18,7 @@ from bench.judge.options import suite_options
 from bench.plan.suite import Plan
 from bench.present import compared_words as words
 from bench.present import gate_rates
+from bench.present.origin import mixtures
 from bench.present.report import Column, Report, Section, Table
 
 
@@ -98,6 +99,7 @@ def _report(run: Run, old: Baseline, new: Baseline, comparison: Comparison, now:
     failed = int(new.frame["status"].isin(["failed", "lost", "missing"]).sum())
     identical = bool((comparison.changes["verdict"] == "identical").all())
     assumed = [] if old.kind == "means" or identical else [gate_rates.assumption(run)]
+    mixed = mixtures(run, {job.key for job in run.planned()})
     table = _table(changes, labels, comparison.alpha)
     provenance = dict(words.provenance(old, new))
     sections = [
@@ -115,7 +117,7 @@ def _report(run: Run, old: Baseline, new: Baseline, comparison: Comparison, now:
             ],
             verdict=True,
         ),
-        Section("What else differs", assumed, points=list(words.environment(old, new, identical=identical))),
+        Section("What else differs", assumed, points=[*mixed, *words.environment(old, new, identical=identical)]),
         Section("Changes", [words.CHANGES], exhibits=[table], appendix=not table.frame[table.headline].any()),
         *gate_rates.sections(run),
         Section("How it was compared", points=list(words.methods(comparison, strict=strict)), appendix=True),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,15 +164,22 @@ def environment(old: Baseline, new: Baseline, *, identical: bool) -> Iterator[st
     if old.origin is None or new.origin is None:
         yield "The baseline is a table of means: nothing is known of the code and the machine that made it."
         return
-    before, now = _facts(old.origin), _facts(new.origin)
+    digested = _digested(old.origin, new.origin)
+    unknown = _undecidable(old.origin, new.origin, digested)
+    before, now = _facts(old.origin, digested), _facts(new.origin, digested)
     for name in dict.fromkeys([*before, *now]):
         if before.get(name) != now.get(name):
             yield f"{name}: {before.get(name, 'none')} → {now.get(name, 'none')}"
+    if unknown:
+        yield (
+            f"Whether the source of {numbers.listed(unknown)} is the same cannot be told: one side was stored by an "
+            "earlier bench, which noted it in another way."
+        )
     if _environments(old) != _environments(new):
         yield "In another environment the last bits may differ: values that are not identical need not mean other code."
-    elif before == now and not identical:
-        yield "The suite, the commit of the code and the environment are the same, and yet values differ."
-    elif before == now:
+    elif before == now and not unknown and not identical:
+        yield "The suite, the source of the code and the environment are the same, and yet values differ."
+    elif before == now and not unknown:
         yield "Nothing: the same suite, code and environment."
 
 
@@ -237,15 +244,42 @@ def _places(group: Sequence[Finding]) -> str:
     return places[0] if len(places) == 1 else f"{len(places)} places ({numbers.listed(places)})"
 
 
-def _facts(origin: Origin) -> dict[str, str]:
+def _digested(old: Origin, new: Origin) -> set[str]:
+    """Code whose digests are of the same files on both sides, so that they can be compared."""
+    kinds: dict[str, set[object]] = {}
+    for entry in (*old.code, *new.code):
+        kind = entry.get("covers", "package") if entry.get("digest") else ""
+        kinds.setdefault(str(entry["name"]), set()).add(kind)
+    return {name for name, found in kinds.items() if len(found) == 1 and found != {""}}
+
+
+def _undecidable(old: Origin, new: Origin, digested: Collection[str]) -> list[str]:
+    """Code on both sides that neither comparable digests nor one clean commit identifies."""
+    sides = [{entry["name"] for entry in origin.code} for origin in (old, new)]
+    entries = [*old.code, *new.code]
+    clean = {
+        name
+        for name in sides[0] & sides[1]
+        if len({entry.get("commit") for entry in entries if entry["name"] == name} - {""}) == 1
+        and all(entry.get("commit") and not entry.get("dirty") for entry in entries if entry["name"] == name)
+    }
+    return sorted((sides[0] & sides[1]) - set(digested) - clean)
+
+
+def _facts(origin: Origin, digested: Collection[str] = ()) -> dict[str, str]:
+    """Name -> what to say, with digests of the code that is named ``digested``."""
     facts = {
         "Suite": f"{origin.suite}, digest {origin.digest}",
         "Experiment": f"{origin.experiment}, version {origin.version}",
         "Shared parameters": ", ".join(f"{name} = {value}" for name, value in origin.params.items()) or "all defaults",
     }
+    states: dict[str, list[str]] = {}
     for entry in origin.code:
+        source = f"source {entry['digest']}" if entry["name"] in digested else ""
         changed = " with changes" if entry.get("dirty") else ""
-        facts[f"Code of {entry['name']}"] = f"{entry['version']} {str(entry['commit'])[:12]}{changed}".strip()
+        parts = (str(entry["version"]), f"{str(entry['commit'])[:12]}{changed}".strip(), source)
+        states.setdefault(f"Code of {entry['name']}", []).append(" ".join(part for part in parts if part))
+    facts |= {name: "; ".join(texts) for name, texts in states.items()}
     for number, entry in enumerate(origin.environments, start=1):
         which = f" {number}" if len(origin.environments) > 1 else ""
         for name in ("python", "packages", "platform", "cpu", "instructions", "kernels", "threads"):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.execute.journal import Contents
-from bench.execute.records import OUTCOMES
+from bench.execute.provenance import PACKAGE, code_of, digest_of, files_of, is_other
+from bench.execute.records import OUTCOMES, Record
 from bench.execute.run import Run
 from bench.present import numbers
 
@@ -25,6 +26,7 @@ def origin(run: Run) -> Mapping[str, str]:
         "Run": ", ".join(sorted({_when(session) for session in contents.sessions})),
         "Code": "; ".join(dict.fromkeys(map(_codes, contents.sessions))),
         "Set aside": _set_aside(contents),
+        "Superseded": superseded(contents, [metric.name for metric in suite.experiment.metrics]),
     }
     for name, environment in contents.environments.items():
         facts[f"Environment {name}"] = _environment(environment)
@@ -33,18 +35,14 @@ def origin(run: Run) -> Mapping[str, str]:
     return {name: text for name, text in facts.items() if text}
 
 
-def mixtures(contents: Contents, planned: Collection[str]) -> Iterator[str]:
-    """Paragraphs on results of one table that come from different code of the experiment, or different environments."""
+def mixtures(run: Run, planned: Collection[str], *, latest: str = "that of the last bench run") -> Iterator[str]:
+    """Paragraphs on results that come from other source than the suite was last run with, or several environments.
+
+    ``latest``: what to call the source that it was last run with.
+    """
+    contents = run.contents
     used = [record for key, record in contents.records.items() if key in planned and record.status in OUTCOMES]
-    sessions = (contents.session_of.get(record.key) for record in used)
-    digests = Counter(_digest(contents.sessions[index]) for index in sessions if index is not None)
-    del digests[""]
-    if len(digests) > 1:
-        yield (
-            f"Different code: the experiment's source changed between these runs, and its version did not "
-            f"({_shares(digests)}). If the change can alter numbers, they do not belong in one table: change the "
-            "version, or run with --fresh."
-        )
+    yield from _sources(run, used, latest)
     environments = Counter(record.environment for record in used)
     if len(environments) > 1:
         described = [_flat(contents.environments.get(name, {})) for name in environments]
@@ -57,6 +55,57 @@ def mixtures(contents: Contents, planned: Collection[str]) -> Iterator[str]:
         )
 
 
+def _sources(run: Run, used: Sequence[Record], latest: str) -> Iterator[str]:
+    contents, today = run.contents, digest_of(run.source)
+    sources = Counter(contents.source(record.key) for record in used)
+    others = [record for record in used if is_other(contents.source(record.key), today)]
+    if others:
+        seeds = numbers.ranges(sorted({record.seed for record in others}))
+        yield (
+            f"Other source: {len(others)} of {numbers.counted(len(used), 'result')} (of seeds {seeds}) come from other "
+            f"source of the experiment than {latest}, under the same version ({_changed(run, others)}). If the change "
+            "can alter numbers, they do not belong in one table: bench run --rerun-changed runs them again."
+        )
+    unknown = sum(n for source, n in sources.items() if source.startswith(PACKAGE))
+    if today and unknown:
+        yield (
+            f"Source unknown: {numbers.counted(unknown, 'result')} were stored by an earlier bench, which noted the "
+            f"source of an experiment in another way. Whether it was {latest} cannot be told."
+        )
+    known = [source for source in sources if source.startswith(PACKAGE)]
+    if len(known) > 1:
+        counts = Counter({source.removeprefix(PACKAGE): sources[source] for source in known})
+        yield (
+            f"Different code: the experiment's source changed between these runs, and its version did not "
+            f"({_shares(counts)}). If the change can alter numbers, they do not belong in one table: change the "
+            "version, or run with --fresh."
+        )
+
+
+def _changed(run: Run, others: Sequence[Record]) -> str:
+    """Which files differ, by name."""
+    contents = run.contents
+    sessions = {contents.session_of[record.key] for record in others}
+    before = [files_of(contents.sessions[session]) for session in sorted(sessions)]
+    names = {name for files in before for name in {*files, *run.source} if files.get(name) != run.source.get(name)}
+    return f"changed: {numbers.listed(sorted(names), most=4)}" if names else "what changed is not known"
+
+
+def superseded(contents: Contents, metrics: Collection[str], *, since: int = 0) -> str:
+    """How many outcomes later ones have replaced, and why; only those replaced by sessions from number ``since`` on."""
+    replaced = [record for record in contents.superseded if contents.session_of.get(record.key, -1) >= since]
+    lacking = [record for record in replaced if not set(metrics) <= set(record.metrics)]
+    names = [name for name in metrics if any(name not in record.metrics for record in lacking)]
+    parts = []
+    if lacking:
+        lacked = f"{numbers.counted(len(lacking), 'result')} lacked a metric that is declared now ({', '.join(names)})"
+        parts.append(f"{lacked} and {'was' if len(lacking) == 1 else 'were'} run again")
+    if others := len(replaced) - len(lacking):
+        was = "was" if others == 1 else "were"
+        parts.append(f"{numbers.counted(others, 'result')} of other source {was} run again")
+    return "; ".join(parts)
+
+
 def _shares(counts: Counter[str]) -> str:
     return numbers.listed(
         [f"{numbers.counted(count, 'run')} by {name or 'unknown'}" for name, count in counts.most_common()]
@@ -67,19 +116,8 @@ def _when(session: Mapping[str, Any]) -> str:
     return f"{session.get('started', 'at an unknown time')} on {session.get('host', 'an unknown host')}"
 
 
-def _code_of(session: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The state of bench, then of the experiment; only what has the form that bench writes."""
-    entries = session.get("code")
-    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-
-
-def _digest(session: Mapping[str, Any]) -> str:
-    entries = _code_of(session)
-    return str(entries[-1].get("digest", "")) if entries else ""
-
-
 def _codes(session: Mapping[str, Any]) -> str:
-    return ", ".join(map(_code, _code_of(session)))
+    return ", ".join(map(_code, code_of(session)))
 
 
 def _relative(path: Path) -> str:

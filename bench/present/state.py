@@ -80,6 +80,11 @@ def alarms(contents: Contents, planned: Collection[str]) -> Iterator[str]:
     """Paragraphs on what is wrong with the stored results themselves, or not shown of them."""
     if outside := len(contents.records.keys() - planned):
         yield f"{outside} stored results are of other seeds or levels than the suite was last run with; not shown."
+    if lacking := [record for key, record in contents.lacking.items() if key in planned]:
+        yield (
+            f"{numbers.counted(len(lacking), 'stored result')} lack a metric that the experiment declares now: these "
+            "runs count as missing, and are run again with the suite."
+        )
     if contents.alarms:
         first = contents.alarms[0].first
         yield (

@@ -280,7 +280,8 @@ def test_random_damage_is_found_and_never_read_as_data(tmp_path: Path) -> None:
         lost = len(originals) - len(contents.records)
         whole_lines_gone = lost and damaged == data[:at] + data[at + size :] and not contents.damaged
         assert contents.damaged or not lost or whole_lines_gone
-        assert settled(tmp_path) == (set(contents.records), list(contents.damaged))
+        found = settled(tmp_path)
+        assert (set(found.sources), found.damaged) == (set(contents.records), list(contents.damaged))
 
 
 def test_repeated_jobs(tmp_path: Path) -> None:
@@ -298,7 +299,7 @@ def test_repeated_jobs(tmp_path: Path) -> None:
     assert same(first, record(3))
     assert second.metrics == {"loss": 1.0}
     assert same(contents.records["k3"], first)
-    assert settled(tmp_path)[0] == {"k0", "k1", "k2", "k3"}
+    assert set(settled(tmp_path).sources) == {"k0", "k1", "k2", "k3"}
 
 
 def test_only_regular_segments_are_read(tmp_path: Path) -> None:
@@ -452,3 +453,50 @@ def test_a_dead_holder_is_named_as_dead(tmp_path: Path) -> None:
         said = f"process {pid} on .* has left running; that process has itself ended"
         with pytest.raises(BenchError, match=said), locked(tmp_path):
             pass
+
+
+def session(source: str, *, covers: str | None = "imports") -> dict[str, object]:
+    """What a coordinator says of itself that ran an experiment of this source."""
+    entry = {"name": "lab", "digest": source, **({} if covers is None else {"covers": covers})}
+    return {"code": [{"name": "bench", "digest": "b"}, entry]}
+
+
+def store(folder: Path, said: dict[str, object], *records: Record) -> None:
+    with Journal(folder, said) as journal:
+        journal.append(records)
+
+
+@pytest.mark.parametrize("covers", ["imports", None])
+def test_a_later_record_of_other_source_is_in_use(tmp_path: Path, covers: str | None) -> None:
+    """What was run again with other source supersedes what was stored, and is no alarm, whatever it came to."""
+    values = {name: {"loss": value} for name, value in (("old", 1.0), ("new", 2.0))}
+    olds = [record(number, metrics=values["old"]) for number in range(3)]
+    store(tmp_path, session("s1", covers=covers), *olds)
+    news = [record(0, metrics=values["new"]), record(1, metrics=values["old"]), record(2, status="failed", metrics={})]
+    store(tmp_path, session("s2", covers=covers), *news)
+    contents = read(tmp_path)
+    assert all(map(same, contents.records.values(), news))
+    assert [entry.key for entry in contents.superseded] == ["k0", "k1", "k2"]
+    assert not contents.alarms
+    assert {key: contents.source(key)[-2:] for key in contents.records} == dict.fromkeys(("k0", "k1", "k2"), "s2")
+    assert set(settled(tmp_path).sources) == {"k0", "k1"}
+    store(tmp_path, session("s2", covers=covers), record(0, metrics=values["old"]))
+    assert [alarm.first.key for alarm in read(tmp_path).alarms] == ["k0"]
+
+
+def test_an_outcome_that_lacks_a_declared_metric_is_none(tmp_path: Path) -> None:
+    """It counts as missing, is counted, and whatever is stored later takes its place without an alarm."""
+    olds = [record(0, metrics={"loss": 1.0}), record(1, metrics={"loss": 1.0}), record(2, status="failed", metrics={})]
+    store(tmp_path, session("s"), *olds)
+    declared = ["loss", "score"]
+    contents, found = read(tmp_path, declared), settled(tmp_path, declared)
+    assert (list(contents.records), list(contents.lacking)) == (["k2"], ["k0", "k1"])
+    assert (set(found.sources), found.lacking, found.outcomes) == (set(), 2, 2)
+    store(tmp_path, session("s"), record(0, metrics={"loss": 3.0, "score": math.nan}))
+    contents, found = read(tmp_path, declared), settled(tmp_path, declared)
+    assert contents.records["k0"].metrics["loss"] == 3.0
+    assert ([entry.key for entry in contents.superseded], list(contents.lacking), contents.alarms) == (
+        ["k0"], ["k1"], [],
+    )  # fmt: skip
+    assert (set(found.sources), found.lacking) == ({"k0"}, 1)
+    assert set(read(tmp_path, ["loss"]).records) == {"k0", "k1", "k2"}

@@ -12,7 +12,7 @@ import pytest
 
 from bench.execute.coordinate import execute
 from bench.execute.journal import read
-from bench.execute.provenance import THREAD_SETTINGS, code, environment
+from bench.execute.provenance import THREAD_SETTINGS, code, digest_of, environment
 from bench.execute.run import create
 from tests.execute.conftest import MakeSuite
 
@@ -109,20 +109,17 @@ def test_the_commit_is_that_of_the_code(tmp_path: Path, monkeypatch: pytest.Monk
     assert code("never_imported").commit == ""
 
 
-def test_the_digest_is_that_of_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The digest of a module changes with its file alone, that of a package with any of its files."""
+def test_the_digest_of_a_package_changes_with_any_of_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The digest that bench has of itself is of all its files; one of given files is theirs, and says which it is."""
     monkeypatch.syspath_prepend(str(tmp_path))
-    (tmp_path / "alone_here.py").write_text("one = 1")
     (tmp_path / "package_here" / "inner").mkdir(parents=True)
-    for name in ("__init__.py", "experiment.py", "inner/__init__.py", "inner/part.py"):
+    for name in ("__init__.py", "inner/__init__.py", "inner/part.py"):
         (tmp_path / "package_here" / name).write_text("")
-    for name in ("alone_here", "package_here.experiment"):
-        __import__(name)
-    alone, packaged = code("alone_here").digest, code("package_here.experiment").digest
-    assert alone != packaged != ""
+    __import__("package_here")
+    before = code("package_here")
     (tmp_path / "package_here" / "inner" / "part.py").write_text("two = 2")
-    assert code("alone_here").digest == alone
-    assert code("package_here.experiment").digest != packaged
-    (tmp_path / "alone_here.py").write_text("one = 2")
-    assert code("alone_here").digest != alone
-    assert code("never_imported").digest == ""
+    assert code("package_here").digest != before.digest != ""
+    given = code("package_here", {"a.py": "1"})
+    assert (before.covers, given.covers, given.digest) == ("package", "imports", digest_of({"a.py": "1"}))
+    assert digest_of({"a.py": "1"}) != digest_of({"a.py": "2"}) != digest_of({"b.py": "2"})
+    assert code("never_imported").digest == digest_of({}) == ""

@@ -47,7 +47,8 @@ def corruption(folder: Path, strength: Strength) -> str:
         contents = read(folder)
         for key, record in contents.records.items():
             assert encode_record(record) == lines[key], key
-        assert settled(folder) == (set(contents.records), list(contents.damaged))
+        found = settled(folder)
+        assert (set(found.sources), found.damaged) == (set(contents.records), list(contents.damaged))
         lost += len(lines) - len(contents.records)
         silent += len(contents.records) < len(lines) and not contents.damaged
     return (
