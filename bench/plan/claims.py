@@ -8,10 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from bench.plan.labels import cell_label
 from bench.plan.levels import Level
 
-Kind = Literal["difference", "interaction", "trend", "order", "cell"]
 Expect = Literal["increase", "decrease", "difference", "equivalent", "bimodal"]
 Region = Mapping[str, Level]
 """Some factors at a level each; every combination of the other factors counts alike. All factors make it a cell."""
@@ -43,7 +41,8 @@ class Claim:
     id: str
     statement: str
     metric: str
-    kind: Kind
+    kind: str
+    """One of ``bench.plan.kinds.KINDS``."""
     comparisons: tuple[Comparison, ...]
     """One; of an order, one for each pair of neighbours, later minus earlier."""
     expect: Expect
@@ -63,31 +62,6 @@ class Claim:
     """The claim in at most 40 characters, for tables and figures; empty for none."""
     headline: bool = False
     """Whether a report opens with it."""
-
-    @property
-    def contrast(self) -> str:
-        """What is compared, as people read it: ``reg: l1 → l2 at act = gelu``."""
-        regions = self.comparisons[0].regions
-        if self.kind == "order":
-            return f"{len(self.comparisons)} comparisons in order"
-        if self.kind == "cell":
-            return cell_label(regions[0].values())
-        varied = [f"{name}: {' → '.join(map(str, taken))}" for name, taken in self._levels.items() if len(taken) > 1]
-        joint = {"interaction": " × ", "trend": "", "difference": " and "}[self.kind]
-        return joint.join(varied) + (f" at {self.held}" if self.held else "")
-
-    @property
-    def held(self) -> str:
-        """Where it is compared: the levels that all sides share, ``act = gelu``; of an order or a cell nothing."""
-        if self.kind in ("order", "cell"):
-            return ""
-        return ", ".join(f"{name} = {taken[0]}" for name, taken in self._levels.items() if len(taken) == 1)
-
-    @property
-    def _levels(self) -> Mapping[str, Sequence[Level]]:
-        """Factor that some region fixes -> its levels in the order of the regions, each once."""
-        regions, names = self.comparisons[0].regions, self.comparisons[0].fixed
-        return {name: list(dict.fromkeys(region[name] for region in regions)) for name in regions[0] if name in names}
 
     @property
     def rules(self) -> Mapping[str, Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError
 
+from bench.plan.kinds import STRICT, ContrastTable
 from bench.plan.positions import KeyPath
 from bench.plan.source import Fault, Source, did_you_mean, show
 
@@ -54,7 +55,7 @@ def schema() -> dict[str, Any]:
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = STRICT
 
 
 _Margin = Annotated[float, Field(gt=0, allow_inf_nan=False)] | Annotated[str, Field(pattern=_PERCENT)] | None
@@ -164,26 +165,6 @@ class SequentialTable(_Strict):
         "obrien_fleming",
         description='How the error is spread over the looks: "obrien_fleming" (late) or "pocock" (evenly).',
     )
-
-
-class ContrastTable(_Strict):
-    """What a claim compares: ``from`` and ``to``, or one of ``interaction``, ``trend``, ``order`` and ``cell``."""
-
-    factor: str | None = Field(None, description="The factor whose levels from and to (or order) name.")
-    from_: Any = Field(None, alias="from", description="A level of factor, or a table of levels: the earlier side.")
-    to: Any = Field(None, description="A level of factor, or a table of levels: the later side, less the earlier.")
-    at: dict[str, Any] = Field({}, description='Levels of other factors that hold everywhere: { act = "gelu" }.')
-    interaction: dict[str, list[Any]] | None = Field(
-        None, description='Two levels of each of its factors: { init = ["random", "orthogonal"], reg = ["l1", "l2"] }.'
-    )
-    trend: str | None = Field(None, description="A factor with numbers as levels, along which the metric rises.")
-    spacing: Literal["linear", "log"] = Field(
-        "linear", description='What a trend is linear in: the levels ("linear") or their logarithms ("log").'
-    )
-    order: list[Any] | None = Field(
-        None, description="Levels of factor, or tables of levels (or lists of these), each above the one before it."
-    )
-    cell: dict[str, Any] | None = Field(None, description="A level of each factor: the cell whose runs are looked at.")
 
 
 class PublishedTable(_Strict):

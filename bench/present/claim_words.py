@@ -16,6 +16,7 @@ from bench.judge.claims.verdicts import (
     REFUTED,
     ClaimVerdicts,
 )
+from bench.plan.kinds import KINDS
 from bench.present import numbers
 from bench.present.tables import Context
 
@@ -73,13 +74,14 @@ def _reason(row: Any, metric: str) -> str:
     subject = f"{metric}, {row.contrast}{' (spread over seeds)' if row.measure == 'spread' else ''}"
     if row.averaged_over:
         subject += f", averaged over {numbers.listed(row.averaged_over.split(', '))}"
-    if row.kind == "interaction":
-        subject += " (half the difference between the two effects)"
+    kind = KINDS[row.kind]
+    if kind.meaning:
+        subject += f" ({kind.meaning})"
     found = f"{subject}: {figure(row)}, adj. p {numbers.p_value(row.p_adjusted)}"
     if row.n < row.seeds:
         found += f", by the {row.n} of {numbers.counted(row.seeds, 'seed')} that have every cell compared"
-    if row.kind == "order":
-        found += f" (the weakest comparison: {row.detail})"
+    if kind.detail:
+        found += f" ({kind.detail.format(row.detail)})"
     if row.verdict in (REFUTED, IMMATERIAL):
         return f"{row.verdict.capitalize()}, since {contrary(row)}. {found}."
     if row.verdict == INCONCLUSIVE and isnan(row.p):
@@ -113,7 +115,7 @@ def contrary(row: Any) -> str:
         return "any difference is smaller than the margin"
     neutral = 1.0 if row.scale == "ratio" else 0.0
     other_way = row.low > neutral if row.expect == "decrease" else row.high < neutral
-    if other_way or row.kind == "order" or isnan(row.margin):  # without a margin nothing else refutes, at any look
+    if other_way or KINDS[row.kind].is_order or isnan(row.margin):  # without a margin nothing else refutes, at any look
         return "it goes the other way"
     article = _ARTICLE[row.expect]
     return f"{article} {row.expect} as large as the margin ({_margin(row)}) is excluded; a smaller one is not"

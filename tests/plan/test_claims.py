@@ -7,17 +7,27 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from toml_documents import toml, values
 
+from bench.errors import BenchError
+from bench.experiment import Metric
+from bench.judge.claims.forecast import undecidable_claims
+from bench.judge.claims.verdicts import judge_claims
+from bench.plan.claim_check import Contrast
 from bench.plan.claims import Claim, Comparison
+from bench.plan.kinds import KINDS, Kind, kind_of
 from bench.plan.shape import schema
 from bench.plan.source import SuiteError
 from bench.plan.suite import load
+from bench.present.claim_words import sentences
+from bench.present.tables import Context
 
 Write = Callable[[str | bytes], Path]
 
@@ -208,3 +218,55 @@ def test_whatever_a_claim_says_it_is_read_or_refused(
     except SuiteError:
         return
     assert len(suite.claims) == len(document["claims"])
+
+
+class Peak(Kind):
+    """The one level of a factor over the mean of its others."""
+
+    needs = frozenset({"order"})
+    may = frozenset({"factor"})
+    meaning = "the peak over the rest"
+
+    def comparisons(self, given: Contrast) -> list[Comparison] | None:
+        """The level less the mean of the others."""
+        name, level = given.table["factor"], given.table["order"][0]
+        rest = [other for other in given.reader.levels[name] if other != level]
+        regions = tuple({name: other} for other in (level, *rest))
+        return [Comparison(regions, (1.0, *([-1.0 / len(rest)] * len(rest))))]
+
+    def fewest_seeds(self, claim: Claim) -> int:  # noqa: ARG002  whatever is claimed
+        """Seven."""
+        return 7
+
+
+def test_a_kind_of_claim_is_one_class(claim: Callable[[str], Claim], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kind that is added is read, forecast, judged and told, and no module but its own knows its name."""
+    kinds = cast("dict[str, Kind]", KINDS)
+    monkeypatch.delitem(kinds, "order")
+    monkeypatch.setitem(kinds, "peak", Peak())
+    found = claim('contrast = { factor = "reg", order = ["l2"] }\nexpect = "increase"\n')
+    assert (found.kind, found.comparisons[0].weights) == ("peak", (1.0, -1.0))
+    rows = [(reg, lr, seed) for seed in range(8) for reg in ("l1", "l2") for lr in (0.1, 1.0)]
+    frame = pd.DataFrame(rows, columns=["reg", "lr", "seed"])
+    noise = np.random.default_rng(0).lognormal(sigma=0.01, size=len(frame))
+    frame["loss"] = noise * np.where(frame["reg"] == "l2", 2.0, 1.0)
+    verdicts = judge_claims(frame, ["reg", "lr"], [found])
+    row = verdicts.claims.iloc[0]
+    assert row["verdict"] == "supported"
+    assert row["estimate"] == pytest.approx(2.0, rel=0.02)
+    context = Context({"reg": ("l1", "l2"), "lr": (0.1, 1.0)}, (Metric("loss", "Loss"),))
+    assert "(the peak over the rest)" in sentences(verdicts, context)["lower"]
+
+
+def test_a_kind_says_how_few_seeds_it_takes(good: str, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a claim takes before it is run is asked of its kind."""
+    monkeypatch.delitem(cast("dict[str, Kind]", KINDS), "order")
+    monkeypatch.setitem(cast("dict[str, Kind]", KINDS), "peak", Peak())
+    lines = 'contrast = { factor = "reg", order = ["l2"] }\nexpect = "increase"\n'
+    assert "at least 7 seeds" in undecidable_claims(load(write(good + HEAD + lines)), None)["lower"]
+
+
+def test_a_stored_claim_of_an_unknown_kind_is_refused(claim: Callable[[str], Claim]) -> None:
+    """What a newer bench may have stored is no traceback."""
+    with pytest.raises(BenchError, match="cannot judge"):
+        kind_of(replace(claim(DIFFERENCE), kind="novel"))

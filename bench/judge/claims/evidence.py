@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from bench.plan.claims import Claim
+from bench.plan.kinds import kind_of
 from bench.stats.coding import Floats
 from bench.stats.contrast import one_sample, randomized_blocks
 from bench.stats.diagnostics import Split, bimodality, normal_shares
@@ -96,7 +97,7 @@ def weigh(claim: Claim, sample: Sample, tail: Tail = per_seed) -> Evidence:
     margin = sample.margin
     if claim.expect in ("increase", "decrease"):
         sign = 1 if claim.expect == "increase" else -1
-        enough = sign * margin if margin is not None and claim.kind != "order" else 0.0
+        enough = sign * margin if margin is not None and not kind_of(claim).is_order else 0.0
         against = tail(sample, enough, -sign)
         return Evidence(_twice(np.max(tail(sample, 0.0, sign))), _twice(len(against) * np.min(against)))
     some = _twice(min(tail(sample, 0.0, 1)[0], tail(sample, 0.0, -1)[0]))

@@ -15,6 +15,7 @@ from bench.judge.preview.forecast import POWER, seeds_to_exclude, seeds_to_find
 from bench.judge.preview.pilot import Pilot
 from bench.plan.claims import Claim, Region
 from bench.plan.design import n_cells
+from bench.plan.kinds import kind_of
 from bench.plan.labels import term_label
 from bench.plan.levels import Level
 from bench.plan.suite import Plan
@@ -25,9 +26,6 @@ from bench.stats.regions import CellWeights, cell_weights
 
 _COLUMNS = ["id", "statement", "metric", "estimable", "assumes", "se", "sd", "smallest", "margin", "seeds_for_margin"]
 _COLUMNS += ["undecidable", "refutable"]
-_FEWEST = {"mean": 2, "spread": 3}
-"""Seeds without which nothing varies that could be tested: two distances from their median are equal."""
-_FEWEST_OF_A_CELL = 5
 
 
 def claim_frame(suite: Plan, design: Design, pilot: Pilot | None) -> pd.DataFrame:
@@ -42,7 +40,7 @@ def claim_frame(suite: Plan, design: Design, pilot: Pilot | None) -> pd.DataFram
     """
     rows = [_row(suite, design, claim, pilot) for claim in suite.claims]
     decided = [
-        {"undecidable": _undecidable(suite, claim, row, pilot), "refutable": _refutable(claim)}
+        {"undecidable": _undecidable(suite, claim, row, pilot), "refutable": kind_of(claim).is_refutable(claim)}
         for claim, row in zip(suite.claims, rows, strict=True)
     ]
     return pd.DataFrame([{**row, **more} for row, more in zip(rows, decided, strict=True)], columns=_COLUMNS)
@@ -79,14 +77,9 @@ def _undecidable(suite: Plan, claim: Claim, row: Mapping[str, object], pilot: Pi
 
 
 def _too_few(suite: Plan, claim: Claim) -> str:
-    planned, fewest = len(suite.seeds), _FEWEST_OF_A_CELL if claim.kind == "cell" else _FEWEST[claim.measure]
+    planned, fewest = len(suite.seeds), kind_of(claim).fewest_seeds(claim)
     are = "is" if planned == 1 else "are"
     return f"it takes at least {fewest} seeds, and {planned} {are} planned" if planned < fewest else ""
-
-
-def _refutable(claim: Claim) -> bool:
-    """That runs fall into no groups is never shown, nor without a margin that there is no difference."""
-    return claim.expect != "bimodal" and (claim.expect != "difference" or claim.margin is not None)
 
 
 def _row(suite: Plan, design: Design, claim: Claim, pilot: Pilot | None) -> dict[str, object]:
@@ -103,7 +96,7 @@ def _row(suite: Plan, design: Design, claim: Claim, pilot: Pilot | None) -> dict
     row["assumes"] = ", ".join(term_label(names[factor] for factor in term) for term in terms)
     weights = np.array([entry.weights for entry in told])
     row["se"] = float(np.linalg.norm(weights, axis=1).max())
-    if pilot is not None and claim.expect != "bimodal":
+    if pilot is not None and kind_of(claim).test == "contrast":
         row |= _with_pilot(Case(claim, pilot.values[claim.metric], weights), suite)
     return row
 

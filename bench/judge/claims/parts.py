@@ -11,6 +11,7 @@ import pandas as pd
 
 from bench.judge.claims.cases import Case, Cases
 from bench.plan.claims import Claim, Comparison, Region, changed_factors
+from bench.plan.kinds import kind_of
 from bench.stats.coding import Floats
 from bench.stats.contrast import one_sample
 from bench.stats.pairs import Cells, compare_pairs
@@ -24,7 +25,7 @@ _PARTS = ["claim", "part", "change", "low", "high", "n"]
 def percent_change(cases: Cases, case: Case, confidence: float) -> Mapping[str, float]:
     """Of a difference of means as measured: the change relative to the earlier side, with Fieller's interval."""
     found = (_NAN, _NAN, _NAN)
-    if case.claim.kind == "difference" and case.claim.measure == "mean":
+    if kind_of(case.claim).is_difference and case.claim.measure == "mean":
         base = case.claim.comparisons[0].regions[0]
         found = _relative(cases, case, case.claim.comparisons[0], base, confidence)[:3]
     return dict(zip(("change", "change_low", "change_high"), found, strict=True))
@@ -34,7 +35,7 @@ def two_samples(cases: Cases, case: Case, confidence: float) -> Mapping[str, flo
     """Of a difference of two cells: t and d as of independent samples, which is how most papers print them."""
     row: Mapping[Hashable, float] = {}
     comparison = case.claim.comparisons[0]
-    if case.claim.kind == "difference" and case.claim.measure == "mean" and case.weights is not None:
+    if kind_of(case.claim).is_difference and case.claim.measure == "mean" and case.weights is not None:
         chosen = [np.flatnonzero(case.weights[0] * sign > 0) for sign in (1, -1)]
         if len(comparison.fixed) == len(cases.runs.factors) and all(len(cells) == 1 for cells in chosen):
             values = case.table.reshape(-1)
@@ -65,7 +66,7 @@ def part_frame(cases: Cases, confidence: float) -> pd.DataFrame:
 
 def _levels(cases: Cases, case: Case, confidence: float) -> Iterator[Sequence[object]]:
     claim = case.claim
-    if claim.kind in ("order", "cell") or case.weights is None:
+    if not kind_of(claim).averages or case.weights is None:
         return
     for factor in cases.runs.factors:
         if factor.name in claim.comparisons[0].fixed:

@@ -15,6 +15,7 @@ from bench.judge.claims.evidence import Evidence, by_blocks, by_sign_flips, per_
 from bench.judge.claims.parts import level_frame, part_frame, percent_change, two_samples
 from bench.judge.names import term_name
 from bench.plan.claims import Claim, changed_factors
+from bench.plan.kinds import kind_of
 from bench.plan.labels import cell_label
 from bench.stats.coding import Bools, Floats
 from bench.stats.contrast import one_sample
@@ -90,7 +91,7 @@ def _evidence(case: Case, variant: str = "", without: int | None = None) -> Evid
     if not case.measured or (other_scale and not case.has_other_scale):
         return Evidence()
     sample = case.sample(other_scale=other_scale, without=without)
-    if case.claim.kind == "cell":
+    if kind_of(case.claim).test == "groups":
         return Evidence() if variant in ("block_model", "sign_flip") else weigh_split(sample)[1]
     tail = {"block_model": by_blocks, "sign_flip": by_sign_flips}.get(variant, per_seed)
     return weigh(case.claim, sample, tail)
@@ -172,14 +173,14 @@ def _row(cases: Cases, case: Case, confidence: float) -> Mapping[str, Any]:
         "statement": claim.statement,
         "metric": claim.metric,
         "kind": claim.kind,
-        "contrast": claim.contrast,
+        "contrast": kind_of(claim).contrast(claim),
         "expect": claim.expect,
         "measure": claim.measure,
         "gate": claim.gate,
         "credited_to": claim.credited_to,
-        "held": claim.held,
+        "held": kind_of(claim).held(claim),
         "averaged_over": ", ".join(_averaged_over(cases, claim)),
-        "changed": ", ".join(changed_factors(claim.comparisons[0]) if claim.kind == "difference" else ()),
+        "changed": ", ".join(changed_factors(claim.comparisons[0]) if kind_of(claim).is_difference else ()),
         "seeds": len(case.table),
         "assumes": ", ".join(term_name(cases.runs, term) for term in case.assumes),
         **_estimate(case, confidence),
@@ -191,7 +192,7 @@ def _row(cases: Cases, case: Case, confidence: float) -> Mapping[str, Any]:
 
 def _averaged_over(cases: Cases, claim: Claim) -> list[str]:
     """The factors that a claim compares at all of their levels together."""
-    if claim.kind in ("order", "cell"):
+    if not kind_of(claim).averages:
         return []
     return [factor.name for factor in cases.runs.factors if factor.name not in claim.comparisons[0].fixed]
 
@@ -204,7 +205,7 @@ def _estimate(case: Case, confidence: float) -> Mapping[str, Any]:
         return {"scale": "", **nothing, "n": 0, "detail": refused}
     sample = case.sample()
     n = len(sample.used)
-    if case.claim.kind == "cell":
+    if kind_of(case.claim).test == "groups":
         split = weigh_split(sample)[0]
         upper = n - split.n_low if np.isfinite(split.p) else 0
         low, high = wilson(upper, n, confidence)
@@ -220,7 +221,7 @@ def _estimate(case: Case, confidence: float) -> Mapping[str, Any]:
     values = {name: getattr(estimates, name)[weakest] for name in ("value", "low", "high")}
     shown = {name: float(np.exp(value) if log else value) for name, value in values.items()}
     regions = case.claim.comparisons[weakest].regions
-    detail = " → ".join(cell_label(region.values()) for region in regions) if case.claim.kind == "order" else ""
+    detail = " → ".join(cell_label(region.values()) for region in regions) if kind_of(case.claim).is_order else ""
     return {
         "scale": "ratio" if log else "difference",
         "estimate": shown["value"],
