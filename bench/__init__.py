@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from bench.execute.forecast import Forecast
     from bench.execute.run import Summary
     from bench.execute.sequential import OnLook
-    from bench.experiment import Experiment, Job, Metric, Outcome
+    from bench.experiment import Experiment, Job, Metric, Outcome, function
     from bench.judge.analysis import Analysis
     from bench.plan.metrics import Margin
     from bench.plan.suite import Plan, Suite
@@ -62,6 +62,7 @@ __all__ = [
     "doctor",
     "find",
     "forecast",
+    "function",
     "load",
     "report",
     "run",
@@ -95,7 +96,7 @@ def _reachable(executor: str | Executor, plan: Plan) -> str | Executor:
 
 
 _MODULES = {
-    **dict.fromkeys(("Experiment", "Job", "Metric", "Outcome"), "bench.experiment"),
+    **dict.fromkeys(("Experiment", "Job", "Metric", "Outcome", "function"), "bench.experiment"),
     "Margin": "bench.plan.metrics",
     "Suite": "bench.plan.suite",
 }

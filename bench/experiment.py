@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import inspect
 import json
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 from pydantic import TypeAdapter
 
@@ -138,6 +139,57 @@ class Experiment:
         A new parameter whose default is the old behaviour leaves the keys of stored results as they are.
         """
         return identify(self.changed(job.params), job.seed, self.version)
+
+
+def function(
+    metrics: Sequence[Metric | str], *, version: str = "1", sources: Sequence[str] = ()
+) -> Callable[[Callable[[Any, int], Outcome | Mapping[str, float]]], Experiment]:
+    """Make an experiment of a function that runs one job: ``run(params, seed)`` -> metric -> number, or an ``Outcome``.
+
+    The annotation of its first argument says what its parameters are: a dataclass or a pydantic model, every field with
+    a default. A suite names the experiment by the name of the function. A metric may be given by its name alone.
+    ``version`` and ``sources`` as in ``Experiment``, which takes several jobs at a time.
+
+        >>> from dataclasses import dataclass
+        >>> @dataclass(frozen=True)
+        ... class Params:
+        ...     rate: float = 0.1
+        >>> @function(metrics=["loss"])
+        ... def train(params: Params, seed: int) -> dict[str, float]:
+        ...     return {"loss": params.rate + seed}
+        >>> [outcome["loss"] for outcome in train.run([Job(Params(), 0), Job(Params(rate=0.5), 1)], print)]
+        [0.1, 1.5]
+
+    Raises:
+        BenchError: the function does not take two arguments, yields, or does not say what its parameters are.
+    """
+
+    def experiment(run: Callable[[Any, int], Outcome | Mapping[str, float]]) -> Experiment:
+        def one_by_one(jobs: Sequence[Job], _progress: Progress) -> Iterator[Outcome | Mapping[str, float]]:
+            return (run(job.params, job.seed) for job in jobs)
+
+        declared = [Metric(metric, metric) if isinstance(metric, str) else metric for metric in metrics]
+        return Experiment(_params_of(run), declared, one_by_one, version=version, sources=sources)
+
+    return experiment
+
+
+def _params_of(run: Callable[..., Any]) -> type:
+    """The class of the parameters of a function that runs one job."""
+    hint = "Write: def run(params: Params, seed: int) -> dict[str, float], with Params a dataclass or pydantic model."
+    name = getattr(run, "__name__", repr(run))
+    if inspect.isgeneratorfunction(run) or inspect.iscoroutinefunction(run):
+        raise BenchError(f"{name} must return the metrics of one job.", hint=hint)
+    try:
+        arguments = inspect.signature(run)
+        arguments.bind(None, 0)
+        hints = get_type_hints(run)
+    except (TypeError, NameError) as error:
+        raise BenchError(f"{name} cannot run a job: {error}.", hint=hint) from error
+    params = hints.get(next(iter(arguments.parameters)))
+    if not isinstance(params, type):
+        raise BenchError(f"{name} does not say which class its parameters are of.", hint=hint)
+    return params
 
 
 def identify(changed: Mapping[str, Any], seed: int, version: str) -> str:

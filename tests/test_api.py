@@ -127,3 +127,18 @@ def test_columns_of_a_table_have_one_meaning(lab: Lab, lab_folder: Path, factor:
     suite.write_text(suite.read_text().replace("lab_of_a_user", module.stem).replace("dose", factor))
     with pytest.raises(BenchError, match=said):
         bench.run(suite, out=lab.out, executor="serial")
+
+
+def test_a_function_runs_as_a_suite_names_it(lab: Lab) -> None:
+    """A decorated function beside the suite is run by workers and stored like any experiment."""
+    (lab.folder / "hurried.py").write_text(
+        "from __future__ import annotations\n"
+        "from dataclasses import dataclass\nimport bench\n"
+        "@dataclass(frozen=True)\nclass Params:\n    x: float = 0.0\n"
+        "@bench.function(metrics=['loss'])\n"
+        "def train(params: Params, seed):\n    return {'loss': params.x + seed}\n"
+    )
+    suite = lab.folder / "hurried.toml"
+    suite.write_text('name = "hurried"\nexperiment = "hurried:train"\nseeds = 2\n[factors]\nx = [0.0, 10.0]\n')
+    frame = bench.run(suite, out=lab.out, workers=1)
+    assert frame["value"].tolist() == [0.0, 10.0, 1.0, 11.0]

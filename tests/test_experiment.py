@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import doctest
 import hashlib
 import json
 import sys
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from bench.errors import BenchError, Exit
-from bench.experiment import Experiment, Job, Metric, Progress, identify, resolve
+from bench.experiment import Experiment, Job, Metric, Outcome, Progress, function, identify, resolve
 
 
 class Act(Enum):
@@ -170,3 +171,67 @@ def test_what_is_hashed_is_json(changed: dict[str, object], seed: int, version: 
     """The key is the hash of the JSON text of parameters, seed and version, however it is put together."""
     text = json.dumps([changed, seed, version], sort_keys=True)
     assert identify(changed, seed, version) == hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def test_the_examples_of_the_contract_run() -> None:
+    """What the docstrings show is what happens."""
+    results = doctest.testmod(sys.modules["bench.experiment"])
+    assert (results.failed, results.attempted > 3) == (0, True)
+
+
+def test_a_plain_function_is_an_experiment() -> None:
+    """A function of parameters and seed becomes an experiment that runs one job at a time; metrics may be names."""
+
+    @function(metrics=["loss", Metric("score", "Score", better="higher")], version="3", sources=["data.csv"])
+    def train(params: Params, seed: int) -> dict[str, float] | Outcome:
+        if seed == 1:
+            return Outcome({"loss": 1e30}, diverged="blew up")
+        return {"loss": params.lr, "score": float(seed)}
+
+    assert [(metric.name, metric.label) for metric in train.metrics] == [("loss", "loss"), ("score", "Score")]
+    assert (train.params, train.version, train.batch_size, train.sources) == (Params, "3", 1, ["data.csv"])
+    first, second = train.run([Job(Params(lr=0.5), 0), Job(Params(), 1)], lambda _part: None)
+    assert first == {"loss": 0.5, "score": 0.0}
+    assert isinstance(second, Outcome)
+
+
+def _no_annotation(params, seed):
+    return {}
+
+
+def _one_argument(params: Params) -> dict[str, float]:
+    return {}
+
+
+def _three_arguments(params: Params, seed: int, third: int) -> dict[str, float]:
+    return {}
+
+
+def _yields(params: Params, seed: int) -> Iterator[dict[str, float]]:
+    yield {}
+
+
+async def _waits(params: Params, seed: int) -> dict[str, float]:
+    return {}
+
+
+def _unknown_class(params: "Nowhere", seed: int) -> dict[str, float]:  # noqa: F821
+    return {}
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        (_no_annotation, "_no_annotation does not say which class its parameters are of"),
+        (_one_argument, "_one_argument cannot run a job: too many positional arguments"),
+        (_three_arguments, "_three_arguments cannot run a job: missing a required argument: 'third'"),
+        (_yields, "_yields must return the metrics of one job"),
+        (_waits, "_waits must return the metrics of one job"),
+        (_unknown_class, "_unknown_class cannot run a job: name 'Nowhere' is not defined"),
+    ],
+)
+def test_a_function_that_cannot_run_a_job_is_refused(run: Callable[..., Any], said: str) -> None:
+    """What a function lacks is said where it is declared, with how to write it."""
+    with pytest.raises(BenchError, match=said) as error:
+        function(metrics=["loss"])(run)
+    assert "def run(params: Params, seed: int)" in error.value.hint
