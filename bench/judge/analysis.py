@@ -19,6 +19,7 @@ from bench.judge.omnibus import omnibus_frame
 from bench.judge.terms import flip_signs, level_frame, term_frame
 from bench.judge.trends import trend_frame
 from bench.judge.variance import anova_frame
+from bench.plan.metrics import Scale, margin_of
 from bench.stats.coding import Floats
 from bench.stats.identify import identify
 
@@ -108,7 +109,7 @@ def analyze(
     margins = {
         option.name: (margin, option.better)
         for option in options
-        if (margin := _absolute_margin(option, runs.values[option.name])) is not None
+        if np.isfinite(margin := _margin(option, runs.values[option.name]))
     }
     flips = flip_signs(effects, rng)
     terms = term_frame(runs, effects, flips)
@@ -144,13 +145,13 @@ def _require_margins(options: Sequence[MetricOptions]) -> None:
             )
 
 
-def _absolute_margin(option: MetricOptions, values: Floats) -> float | None:
-    """The margin as ``tost`` takes it; None where it is a part of a mean that is 0 or that nothing gives."""
-    if option.margin is None or option.log or not option.relative:
-        return option.margin
+def _margin(option: MetricOptions, values: Floats) -> float:
+    """The margin on the scale of the analysis; NaN for none, and where it is a part of a mean that nothing gives."""
+    scale: Scale = "log" if option.log else "identity"
+    margin = margin_of(option.margin, scale, relative=option.relative)
     present = values[np.isfinite(values)]
-    mean = abs(float(present.mean())) if len(present) else 0.0
-    return option.margin * mean if mean > 0 else None
+    mean = float(present.mean()) if len(present) else 0.0
+    return float("nan") if margin is None else margin.on(scale, mean)
 
 
 def in_range(name: str, values: Floats) -> tuple[Floats, list[str]]:

@@ -159,7 +159,8 @@ def equivalence_frame(
 ) -> pd.DataFrame:
     """Two one-sided t tests of every effect against the margin of its metric (Schuirmann 1987).
 
-    ``margins`` maps a metric to its margin and its better direction; ``low`` and ``high`` are the 1 - 2 alpha interval.
+    ``margins`` maps a metric to its margin, on the scale of the analysis, and its better direction; ``low`` and
+    ``high`` are the 1 - 2 alpha interval.
     ``p_noninferior`` is that of being worse than the reference by less than the margin; NaN without a better direction.
     """
     columns = ["metric", "effect", "scale", "margin", "estimate", "low", "high", "p_lower", "p_upper", "p"]
@@ -169,11 +170,11 @@ def equivalence_frame(
             continue
         margin, better = margins[entry.metric]
         found = entry.estimates
-        bound = np.log1p(margin) if entry.log else margin
-        tests = tost(found.value, found.se, found.df, bound, 1.0 - confidence)
+        tests = tost(found.value, found.se, found.df, margin, 1.0 - confidence)
         names = [effect_name(runs, effect) for effect in entry.effects]
         shown = (reported(values, entry) for values in (found.value, tests.low, tests.high))
-        rows = [names, scale_name(entry), margin, *shown, tests.p_lower, tests.p_upper, tests.p]
+        size = np.expm1(margin) if entry.log else margin
+        rows = [names, scale_name(entry), size, *shown, tests.p_lower, tests.p_upper, tests.p]
         frame = pd.DataFrame(dict(zip(columns, [entry.metric, *rows], strict=True)), index=range(len(names)))
         nothing = np.full(len(names), np.nan)
         frame["p_noninferior"] = {"higher": tests.p_lower, "lower": tests.p_upper}.get(better, nothing)

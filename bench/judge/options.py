@@ -7,6 +7,7 @@ from typing import Literal
 
 from bench.errors import BenchError
 from bench.judge.analysis import MetricOptions
+from bench.plan.metrics import Margin
 from bench.plan.suite import Plan
 
 Direction = Literal["lower", "higher", "neither"]
@@ -27,12 +28,13 @@ def metric_options(
                 f"{setting} is given for {unknown[0]!r}, which is not one of the metrics.",
                 hint=f"Metrics: {', '.join(metrics)}.",
             )
+    known = {name: Margin.parse(size, of=name) for name, size in margin.items()}
     return [
         MetricOptions(
             name,
             log=name in log,
-            margin=_size(name, margin[name]) if name in margin else None,
-            relative=str(margin.get(name, "")).endswith("%"),
+            margin=known[name].size if name in known else None,
+            relative=name in known and known[name].relative,
             better=_direction(name, better.get(name, "neither")),
         )
         for name in metrics
@@ -51,16 +53,6 @@ def suite_options(suite: Plan) -> list[MetricOptions]:
         )
         for metric in suite.experiment.metrics
     ]
-
-
-def _size(name: str, given: float | str) -> float:
-    text = str(given)
-    try:
-        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        raise BenchError(
-            f"The margin {given!r} of {name} is no size.", hint='Give a number in its unit, or "5%" of its mean.'
-        ) from None
 
 
 def _direction(name: str, given: str) -> Direction:

@@ -8,15 +8,7 @@ from typing import Literal
 
 from bench.errors import BenchError
 
-
-@dataclass(frozen=True)
-class MetricSettings:
-    """What matters in a metric."""
-
-    margin: float | None = None
-    """The smallest difference that matters, in the metric's unit; if ``relative``, a fraction (0.05 for "5%")."""
-    relative: bool = False
-    scale: Literal["identity", "log"] = "identity"
+Scale = Literal["identity", "log"]
 
 
 @dataclass(frozen=True)
@@ -33,8 +25,8 @@ class Margin:
     relative: bool = False
 
     @classmethod
-    def parse(cls, given: float | str | Margin) -> Margin:
-        """``0.45`` or ``"5%"`` -> a margin.
+    def parse(cls, given: float | str | Margin, *, of: str = "") -> Margin:
+        """``0.45`` or ``"5%"`` -> a margin, ``of`` a metric.
 
         Raises:
             BenchError: it is no positive number.
@@ -48,18 +40,36 @@ class Margin:
             size = math.nan
         if not 0 < size < math.inf or isinstance(given, bool):
             hint = 'Give a positive number in the metric\'s unit, or "5%" of its mean.'
-            raise BenchError(f"The margin {given!r} is no size.", hint=hint)
+            raise BenchError(f"The margin {given!r}{f' of {of}' if of else ''} is no size.", hint=hint)
         return cls(size, relative=text.endswith("%"))
 
-    def on(self, scale: Literal["identity", "log"], mean: float) -> float:
-        """The margin in units of the analysis: of the metric, or of its natural logarithm.
+    def on(self, scale: Scale, mean: float) -> float:
+        """The margin in units of the scale: of the metric, or of its natural logarithm (log 1.05 for a change by 5 %).
 
-        ``mean`` is that of the metric where nothing is changed; on the log scale it is not needed: there any margin is
-        a factor, 0.05 like "5%" a change by 5 %, which is log(1.05). NaN if the mean is 0 or NaN.
+        ``mean`` is what a share is a share of, where the margin is not given in the way of the scale; NaN if it is 0.
         """
-        if scale == "log":
-            return math.log1p(self.size)
-        return (self.size * abs(mean) or math.nan) if self.relative else self.size
+        is_log = scale == "log"
+        if self.relative == is_log:
+            size = self.size
+        else:
+            base = abs(mean) or math.nan
+            size = self.size / base if is_log else self.size * base
+        return math.log1p(size) if is_log else size
 
     def __str__(self) -> str:
         return f"{self.size * 100:.12g}%" if self.relative else f"{self.size:.12g}"
+
+
+def margin_of(size: float | None, scale: Scale, *, relative: bool) -> Margin | None:
+    """The margin of a metric that is analysed on a scale: on the log scale a plain number is a share, too."""
+    return None if size is None else Margin(size, relative or scale == "log")
+
+
+@dataclass(frozen=True)
+class MetricSettings:
+    """What matters in a metric."""
+
+    margin: float | None = None
+    """The smallest difference that matters, in the metric's unit; if ``relative``, a fraction (0.05 for "5%")."""
+    relative: bool = False
+    scale: Scale = "identity"

@@ -14,6 +14,7 @@ from bench.judge.claims.evidence import Sample
 from bench.judge.coded import CodedRuns, code_runs
 from bench.plan.claims import Claim, Comparison, Region
 from bench.plan.levels import Level
+from bench.plan.metrics import margin_of
 from bench.stats.coding import Floats, Term
 from bench.stats.identify import Design, identify
 from bench.stats.pairs import Cells
@@ -61,15 +62,12 @@ class Case:
         return Sample(table, self.weights, self._margin(log=log))
 
     def _margin(self, *, log: bool) -> float | None:
-        """The margin on a scale: a share of the mean becomes an amount, and the other way about."""
-        margin, relative = self.claim.margin, self.claim.relative or self.claim.scale == "log"
+        """The margin on a scale; None for none, and for a share of nothing."""
+        margin = margin_of(self.claim.margin, self.claim.scale, relative=self.claim.relative)
         finite = self.table[np.isfinite(self.table)]
-        mean = float(np.abs(finite.mean())) if len(finite) else 0.0
-        if margin is None or (mean == 0 and log != relative):
-            return None
-        if log:
-            return float(np.log1p(margin if relative else margin / mean))
-        return margin * mean if relative else margin
+        mean = float(finite.mean()) if len(finite) else 0.0
+        size = np.nan if margin is None else margin.on("log" if log else "identity", mean)
+        return None if np.isnan(size) else size
 
 
 @dataclass(frozen=True)

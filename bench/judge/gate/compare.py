@@ -18,6 +18,7 @@ from bench.judge.gate.matched import Comparables, cells_by_seed
 from bench.judge.gate.matched_effects import effects_by_seed
 from bench.judge.gate.matched_means import means_by_table
 from bench.judge.gate.undecided import detectable_change, seeds_to_decide
+from bench.plan.metrics import margin_of
 from bench.plan.shape import BaselineTable
 from bench.stats.coding import Bools, Floats
 
@@ -153,13 +154,8 @@ def _lacking(absences: Absences, rules: Mapping[str, MetricOptions]) -> pd.DataF
 
 def margin_on_scale(rule: MetricOptions, *, on_log: bool, old_mean: float) -> float:
     """The margin on the scale of the comparison; NaN for none."""
-    if rule.margin is None:
-        return float("nan")
-    if on_log:
-        return float(np.log1p(rule.margin))
-    if rule.relative or rule.log:
-        return rule.margin * abs(old_mean) or float("nan")
-    return rule.margin
+    margin = margin_of(rule.margin, "log" if rule.log else "identity", relative=rule.relative)
+    return float("nan") if margin is None else margin.on("log" if on_log else "identity", old_mean)
 
 
 def _require_same_experiment(old: Baseline, new: Baseline) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 from bench.errors import BenchError
 from bench.judge.preview.pilot import Pilot
 from bench.plan.labels import term_label
-from bench.plan.metrics import MetricSettings
+from bench.plan.metrics import MetricSettings, margin_of
 from bench.stats.coding import Floats
 from bench.stats.effects import Effect, cell_weights, effects_of
 from bench.stats.identify import Design
@@ -132,12 +132,10 @@ def seeds_to_exclude(margin: float, sd: float) -> float:
 
 
 def _margin(settings: MetricSettings, measured: Floats) -> float:
-    if settings.margin is None:
-        return float("nan")
-    if settings.scale == "log":
-        return float(np.log1p(settings.margin))
+    margin = margin_of(settings.margin, settings.scale, relative=settings.relative)
     known = measured[np.isfinite(measured)]
-    return settings.margin * abs(float(known.mean())) if settings.relative and len(known) else settings.margin
+    mean = float(known.mean()) if len(known) else float("nan")
+    return float("nan") if margin is None else margin.on(settings.scale, mean)
 
 
 def _residual_sd(values: Floats) -> float:
