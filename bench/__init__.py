@@ -576,6 +576,7 @@ def analyze(
     margin: Mapping[str, float | str] | None = None,
     better: Mapping[str, str] | None = None,
     confidence: float = 0.95,
+    contrasts: Sequence[Mapping[str, Any] | str] = (),
 ) -> Analysis:
     """Analyse anyone's table with one row per run: effects, ANOVA, pairs of cells, and what the design identifies.
 
@@ -585,9 +586,12 @@ def analyze(
     ``reference`` maps a factor to its reference level, by default the first. ``log``: metrics whose logarithms are
     analysed. ``margin``: metric -> the smallest difference that matters, a number or "5%" of its mean. ``better``:
     metric -> "lower" or "higher". ``confidence``: of every interval, above 0.5.
+    ``contrasts``: further comparisons in the language of claims (docs/claims.md), estimated in ``found.requested``.
 
         >>> found = bench.analyze("runs.csv", ["model", "scaling"], "seed", ["accuracy"], margin={"accuracy": "1%"})
         >>> found.contrasts[["effect", "estimate", "low", "high", "p_adjusted"]]
+        >>> at = {"factor": "model", "from": "logistic", "to": "mlp", "at": {"scaling": True}}
+        >>> bench.analyze("runs.csv", ["model", "scaling"], "seed", ["accuracy"], contrasts=[at]).requested
 
     Raises:
         bench.errors.BenchError: for a file that is no table, columns that are missing or not numeric, unknown levels.
@@ -602,7 +606,9 @@ def analyze(
     else:
         frame = one_row_a_run(data, factors, metrics, "The frame")
     frame, notes = without_failures(frame, metrics, [*factors, *([] if block is None else [block])])
-    found = analyze_frame(frame, factors, block, options, reference=reference, confidence=confidence)
+    found = analyze_frame(
+        frame, factors, block, options, reference=reference, confidence=confidence, contrasts=contrasts
+    )
     return replace(found, notes=(*notes, *found.notes))
 
 

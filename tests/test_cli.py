@@ -540,3 +540,15 @@ def test_confidence_reaches_every_label(command: Commands, lab: Lab) -> None:
         spans = [data[frame]["high"] - data[frame]["low"] for data in (narrow, wide)]
         assert (spans[0] < spans[1]).all()
     assert command("report", "--out", lab.out, "--confidence", "95")[0] == 2
+
+
+def test_contrasts_of_ones_own_from_the_command_line(command: Commands, lab: Lab) -> None:
+    """``--contrast`` takes the table of a claim, and an error points into it."""
+    run(command, lab, lab.suite(seeds=4))
+    table = lab.folder / "runs.csv"
+    table.write_text(command("export", "diets", "--wide", "--out", lab.out)[1])
+    given = ["analyze", table, "--factors", "dose,diet", "--block", "seed", "--metric", "score", "--format", "json"]
+    code, out, _ = command(*given, "--contrast", '{ factor = "dose", from = 0, to = 1 }')
+    assert (code, len(json.loads(out)["requested"])) == (0, 1)
+    code, _, err = command(*given, "--contrast", '{ factor = "dose", from = 0, to = 7 }')
+    assert (code, "dose has no level 7" in err, "^" in err) == (2, True, True)

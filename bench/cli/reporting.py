@@ -102,6 +102,10 @@ def analyze(
     better: Annotated[
         list[str] | None, typer.Option(metavar="METRIC=lower|higher", help="Which direction is better.")
     ] = None,
+    contrast: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TABLE", help="A comparison as in a claim: '{ factor = \"lr\", from = 0.1, to = 0.01 }'."),
+    ] = None,
     confidence: Confidence = 0.95,
     form: Form = ReportFormat.TERMINAL,
     full: Full = False,
@@ -126,6 +130,7 @@ def analyze(
         margin=pairs("margin", margin, metric),
         better=pairs("better", better, metric),
         confidence=confidence,
+        contrasts=contrast or (),
     )
     emit_report(analyzed(analysis, str(file)), form, output, full=full)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,8 @@ from bench.judge.doubts import diagnostic_frame, value_frame
 from bench.judge.effects import MetricEffects, estimate_effects, lost_levels
 from bench.judge.frames import cell_frame, contrast_frame, equivalence_frame, estimable_frame
 from bench.judge.omnibus import omnibus_frame
+from bench.judge.requested import requested_frame
+from bench.judge.simple import marginal_frame, simple_frame
 from bench.judge.terms import flip_signs, level_frame, term_frame
 from bench.judge.trends import trend_frame
 from bench.judge.variance import anova_frame
@@ -58,6 +60,12 @@ class Analysis:
     diagnostics: pd.DataFrame
     values: pd.DataFrame
     estimable: pd.DataFrame
+    marginal: pd.DataFrame
+    """The mean of every level of every factor."""
+    simple: pd.DataFrame
+    """Effects of a factor at each level of another, where its main effect misleads."""
+    requested: pd.DataFrame
+    """The contrasts that the user asked for."""
     trends: pd.DataFrame
     """Empty unless a factor has at least three numbers as levels."""
     notes: tuple[str, ...]
@@ -81,14 +89,15 @@ def analyze(
     *,
     reference: Mapping[str, Hashable] | None = None,
     confidence: float = 0.95,
+    contrasts: Sequence[Mapping[str, Any] | str] = (),
     rng: np.random.Generator | None = None,
 ) -> Analysis:
     """Analyse one row per run: a column per factor, the block (the seed; None for independent runs), and the metrics.
 
     Levels are in the order of a Categorical, else of first appearance; the first is the reference unless ``reference``
-    (factor -> level) says otherwise. ``rng`` serves sign flips of more than 14 blocks and the check for bimodal cells
-    (default: a fixed seed). Raises BenchError for columns that are missing, not numeric, levels that are unknown, or a
-    confidence outside 0.5 to 1.
+    (factor -> level) says otherwise. ``contrasts``: of the user's own, each as a claim has it (docs/claims.md). ``rng``
+    serves sign flips of more than 14 blocks and the check for bimodal cells (default: a fixed seed). Raises BenchError
+    for columns that are missing, not numeric, levels that are unknown, or a confidence outside 0.5 to 1.
     """
     if not 0.5 < confidence < 1.0:
         raise BenchError(f"A confidence of {confidence} is not between 0.5 and 1.", hint="0.95 is usual.")
@@ -125,6 +134,9 @@ def analyze(
         diagnostics=diagnostic_frame(runs, effects, rng),
         values=value_frame(runs, effects),
         estimable=estimable_frame(runs, effects),
+        marginal=marginal_frame(runs, planned, effects, confidence),
+        simple=simple_frame(runs, planned, effects, terms, confidence),
+        requested=requested_frame(runs, planned, effects, contrasts, confidence),
         trends=trend_frame(runs, planned, effects, confidence),
         notes=tuple(dict.fromkeys(notes)),
         lost=tuple(_lost(runs, effects)),

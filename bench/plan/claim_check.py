@@ -4,32 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from bench.plan.claims import Claim, Comparison, Region, changed_factors
-from bench.plan.kinds import CONTRASTS, KINDS
+from bench.plan.kinds import CONTRASTS, KINDS, ContrastTable
 from bench.plan.levels import Level, named
 from bench.plan.metrics import Margin, MetricSettings
 from bench.plan.positions import KeyPath
-from bench.plan.shape import ClaimTable, SuiteKeys
-from bench.plan.source import Fault, Source, did_you_mean, show
+from bench.plan.shape import ClaimTable, ContrastFile, model_faults
+from bench.plan.source import Fault, Source, did_you_mean, parse, show
+from bench.plan.writing import as_toml
 
 
 @dataclass
 class ClaimReader:
     """Makes claims of the tables ``[[claims]]`` of a suite; collects faults."""
 
-    keys: SuiteKeys
     source: Source
     levels: Mapping[str, Mapping[Level, Any]]
     """Factor -> level -> the value that the file gives for it."""
     metrics: Mapping[str, MetricSettings]
     faults: list[Fault] = field(default_factory=list)
 
-    def claims(self) -> tuple[Claim, ...]:
+    def claims(self, tables: Sequence[ClaimTable]) -> tuple[Claim, ...]:
         """The claims without fault, in the order of the suite."""
         claims = []
-        for index, table in enumerate(self.keys.claims):
+        for index, table in enumerate(tables):
             before = len(self.faults)
             claim = self._claim(("claims", index), table)
             if claim is not None and len(self.faults) == before:
@@ -42,7 +43,7 @@ class ClaimReader:
         if metric not in self.metrics:
             hint = f"Its metrics: {', '.join(self.metrics)}.{did_you_mean(metric, self.metrics)}"
             self._report((*place, "metric"), f"the experiment has no metric {show(metric)}", hint)
-        kind = self._kind((*place, "contrast"), contrast)
+        kind = self.kind((*place, "contrast"), contrast)
         comparisons = () if kind is None else Contrast(self, (*place, "contrast"), contrast).comparisons(kind)
         settings = self.metrics.get(metric, MetricSettings())
         margin, relative = settings.margin, settings.relative
@@ -70,7 +71,8 @@ class ClaimReader:
             published=table.published.model_dump(exclude_unset=True) if table.published else {},
         )
 
-    def _kind(self, place: KeyPath, contrast: Mapping[str, Any]) -> str | None:
+    def kind(self, place: KeyPath, contrast: Mapping[str, Any]) -> str | None:
+        """The kind of a contrast; None where a fault was reported."""
         given = contrast.keys()
         kind = next((name for name, kind in KINDS.items() if kind.needs & given), None)
         if kind is None:
@@ -98,6 +100,30 @@ class ClaimReader:
 
     def _report(self, path: KeyPath, message: str, hint: str, *, key: bool = False) -> None:
         self.faults.append(self.source.fault(path, message, hint, key=key))
+
+
+def read_contrast(
+    given: Mapping[str, Any] | str, levels: Mapping[str, Mapping[Level, Any]], name: str
+) -> tuple[str, tuple[Comparison, ...]]:
+    """A contrast by itself, as a mapping or the text of a TOML table -> its kind and what it compares.
+
+    ``levels``: factor -> level -> what else it may be called; ``name`` is what errors call the contrast.
+
+    Raises:
+        BenchError: for text that is no table, and with every fault of the contrast, where it stands.
+    """
+    source = parse(Path(name), f"contrast = {given if isinstance(given, str) else as_toml(given)}")
+    if faults := list(model_faults(source, ContrastFile, {("contrast",): ContrastTable})):
+        raise source.error(faults)
+    table = source.data["contrast"]
+    reader = ClaimReader(source, levels, {})
+    kind = reader.kind(("contrast",), table)
+    comparisons = () if kind is None else Contrast(reader, ("contrast",), table).comparisons(kind)
+    if kind is not None and KINDS[kind].test == "groups":
+        reader.faults.append(source.fault(("contrast",), "a single cell compares nothing", CONTRASTS))
+    if kind is None or reader.faults:
+        raise source.error(reader.faults)
+    return kind, comparisons
 
 
 @dataclass

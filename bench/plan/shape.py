@@ -167,6 +167,12 @@ class SequentialTable(_Strict):
     )
 
 
+class ContrastFile(_Strict):
+    """A contrast by itself."""
+
+    contrast: ContrastTable = Field(description='A table: { factor = "reg", from = "l1", to = "l2" }, or as in claims.')
+
+
 class PublishedTable(_Strict):
     """Figures that a claim was published with, as they were printed."""
 

@@ -143,7 +143,11 @@ def read(path: Path | str) -> Source:
         SuiteError: if it is not UTF-8 or not TOML, nests deeper than 32 levels, or has an integer beyond 64 bits.
     """
     path = Path(path)
-    text = _decode(path, _read_bytes(path))
+    return parse(path, _decode(path, _read_bytes(path)))
+
+
+def parse(path: Path, text: str) -> Source:
+    """The source of a text that is not read from a file; ``path`` is what errors call it. Raises as ``read``."""
     try:
         data = tomllib.loads(text)
     except RecursionError:

@@ -241,8 +241,8 @@ def check(suite: Suite, *, seeds: Sequence[int] | None = None) -> Plan:
     if not faults and listed is None:
         listed, faults = chosen_cells(suite, source, factors)
     metrics = _metric_settings(suite, experiment)
-    claims = ClaimReader(suite, source, settings, metrics)
-    stated = claims.claims()
+    claims = ClaimReader(source, settings, metrics)
+    stated = claims.claims(suite.claims)
     faults += [*params_faults(suite, source, experiment), *metric_faults(suite, source, experiment), *claims.faults]
     if faults:
         raise source.error(faults)

@@ -106,6 +106,12 @@ def _analysis_sections(analysis: Analysis, context: Context) -> Iterator[Section
     if several:
         exhibits = [*several, *tables.levels(analysis.levels, context)]
         yield Section("Factors with more than two levels", [words.terms(context)], exhibits=exhibits)
+    if len(analysis.requested):
+        asked = list(tables.requested(analysis.requested, context))
+        yield Section("Contrasts asked for", [words.requested(context)], exhibits=asked)
+    if len(analysis.simple):
+        exhibits = list(tables.simple(analysis.simple, context))
+        yield Section("Where main effects mislead", points=list(words.misleading(analysis, context)), exhibits=exhibits)
     if len(analysis.trends):
         said_of_trends = [trend_tables.explanation(context)]
         yield Section("Trends", said_of_trends, exhibits=list(trend_tables.trends(analysis.trends, context)))

@@ -123,22 +123,49 @@ def terms(frame: DataFrame, context: Context) -> Iterator[Table]:
 def levels(frame: DataFrame, context: Context) -> Iterator[Table]:
     """One table a metric: every pair of levels of the factors that have more than two."""
     for metric, rows in by_metric(frame, context):
-        ratio = bool((rows["scale"] == "ratio").all())
         pair = [f"{factor}: {b} → {a}" for factor, a, b in zip(rows["factor"], rows["a"], rows["b"], strict=True)]
         yield Table(
             f"{heading(metric)}: pairs of levels",
-            rows.assign(pair=pair, survives=rows["p_adjusted"] < ALPHA, headline=rows["p_adjusted"] < ALPHA),
-            (
-                Column("Levels", ("pair",), key=True),
-                _effect(
-                    f"{'Ratio' if ratio else 'Change'} [{context.level} CI]", ("estimate", "low", "high"), ratio=ratio
-                ),
-                Column("p", ("p",), "p"),
-                Column("adj. p (Holm)", ("p_adjusted", "survives"), "p_marked"),
+            rows.assign(
+                pair=pair,
+                survives=rows["p_adjusted"] < ALPHA,
+                headline=(rows["p_adjusted"] < ALPHA) | (len(rows) <= _FEW_PAIRS),
             ),
+            _compared(rows, context, ("Levels", "pair")),
             headline="headline",
             left_out="without a star",
         )
+
+
+def requested(frame: DataFrame, context: Context) -> Iterator[Table]:
+    """One table a metric: the contrasts that the user asked for."""
+    for metric, rows in by_metric(frame, context):
+        notes = [f"Assumes that there is no {context.term(text)}." for text in dict.fromkeys(rows["assumes"]) if text]
+        shown = rows.assign(survives=rows["p_adjusted"] < ALPHA)
+        yield Table(heading(metric), shown, _compared(rows, context, ("Contrast", "contrast")), notes=notes)
+
+
+def simple(frame: DataFrame, context: Context) -> Iterator[Table]:
+    """One table a metric: the effects of a factor at each level of another."""
+    for metric, rows in by_metric(frame, context):
+        pair = [f"{factor}: {b} → {a}" for factor, a, b in zip(rows["factor"], rows["a"], rows["b"], strict=True)]
+        at = [f"{factor} = {level}" for factor, level in zip(rows["within"], rows["level"], strict=True)]
+        shown = rows.assign(pair=pair, at=at, survives=rows["p_adjusted"] < ALPHA)
+        yield Table(
+            f"{heading(metric)}: simple effects", shown, _compared(rows, context, ("Levels", "pair"), ("At", "at"))
+        )
+
+
+def _compared(rows: DataFrame, context: Context, *names: tuple[str, str]) -> list[Column]:
+    """Columns of named comparisons, whose adjusted p is Holm's."""
+    ratio = bool((rows["scale"] == "ratio").all())
+    change = f"{'Ratio' if ratio else 'Change'} [{context.level} CI]"
+    return [
+        *(Column(label, (name,), key=True) for label, name in names),
+        _effect(change, ("estimate", "low", "high"), ratio=ratio),
+        Column("p", ("p",), "p"),
+        Column("adj. p (Holm)", ("p_adjusted", "survives"), "p_marked"),
+    ]
 
 
 def means(cells: DataFrame, context: Context, notes: Sequence[str] = ()) -> Table:
@@ -166,6 +193,8 @@ def means(cells: DataFrame, context: Context, notes: Sequence[str] = ()) -> Tabl
     )
 
 
+_FEW_PAIRS = 6
+"""So many pairs of levels are shown whether they differ or not."""
 _MOST_FACTORS = 5
 """More than so many factors share one column of a table of cells."""
 _MOST_CELLS = 40

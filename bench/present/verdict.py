@@ -27,10 +27,12 @@ from bench.present import compared, compared_words, numbers
 from bench.present.claim_words import allows_published, contrary, credited_part, figure, others, together_with
 from bench.present.report import sign
 from bench.present.tables import ALPHA, Context
-from bench.present.words import unseen
+from bench.present.words import misleading, unseen
 
 _MOST = 4
 """Claims that are quoted."""
+_MOST_MISLED = 2
+"""Main effects that mislead, of those named in the verdict."""
 _MEANING = {
     INCONCLUSIVE: "Decided neither way by these seeds, which is no evidence against a claim",
     NOT_IDENTIFIABLE: "Beyond the cells of this design, whatever is measured",
@@ -77,6 +79,9 @@ def of_effects(analysis: Analysis, context: Context, n_claims: int = 0) -> Itera
     if len(tested) == 1:
         lead = f"The one effect that was tested is {'' if len(survive) else 'not '}significant"
     yield "Effects, exploratory", f"{lead}{': ' if found else ''}{numbers.listed(found, most=9)}."
+    if misled := list(misleading(analysis, context)):
+        more = f" And {len(misled) - _MOST_MISLED} more." if len(misled) > _MOST_MISLED else ""
+        yield "Main effects that mislead", " ".join(misled[:_MOST_MISLED]) + more
     yield "Cannot tell", " ".join(_cannot_tell(analysis, context, tested, n_claims))
 
 

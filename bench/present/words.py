@@ -57,6 +57,39 @@ def terms(context: Context) -> str:
     )
 
 
+def requested(context: Context) -> str:
+    """How to read the contrasts that the user asked for."""
+    each = f"One contrast per {context.block} each" if context.block else "Each by Welch's t"
+    return f"{each}; adjusted p by Holm over all of them. * marks an adjusted p below {ALPHA}."
+
+
+def misleading(analysis: Analysis, context: Context) -> Iterator[str]:
+    """Which main effects mislead, since they are averages of effects that differ or even have opposite signs."""
+    for metric in context.metrics:
+        rows = analysis.simple[analysis.simple["metric"] == metric.name]
+        for (factor, within), own in rows.groupby(["factor", "within"], sort=False):
+            p = numbers.p_value(own["p_interaction"].iloc[0])
+            reverses = own[own["reverses"].astype(bool)]
+            if len(reverses):
+                shown = numbers.listed(
+                    [
+                        f"{numbers.significant(float(str(row.estimate)), 3)} at {row.level}"
+                        for row in reverses.itertuples()
+                        if row.a == reverses["a"].iloc[0] and row.b == reverses["b"].iloc[0]
+                    ]
+                )
+                pair = f"{reverses['b'].iloc[0]} → {reverses['a'].iloc[0]}"
+                yield (
+                    f"{metric.label}: {factor} ({pair}) works in opposite directions at the levels of {within} "
+                    f"({shown}): its main effect misleads."
+                )
+            else:
+                yield (
+                    f"{metric.label}: the effect of {factor} depends on {within} (interaction, adj. p {p}): its main "
+                    "effect misleads, for it is an average of effects that differ; see each level below."
+                )
+
+
 def incomplete(analysis: Analysis) -> set[str]:
     """The metrics with values of which the cells do not tell every effect."""
     told = measured(analysis)

@@ -1,0 +1,81 @@
+"""Contrasts of a user's own, in the language of claims, and estimates -> the flat frame of these contrasts."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.judge.coded import CodedRuns, Factor
+from bench.judge.compare_regions import COLUMNS, compare_regions
+from bench.judge.effects import MetricEffects
+from bench.plan.claim_check import read_contrast
+from bench.plan.claims import Claim, Region
+from bench.plan.kinds import KINDS
+from bench.plan.levels import Level
+from bench.stats.identify import Design
+from bench.stats.multiplicity import adjust
+
+_COLUMNS = ["contrast", "metric", *COLUMNS[:8], "p_adjusted", *COLUMNS[8:], "family", "family_size"]
+
+
+def requested_frame(
+    runs: CodedRuns,
+    planned: Design,
+    metrics: Sequence[MetricEffects],
+    contrasts: Sequence[Mapping[str, Any] | str],
+    confidence: float,
+) -> pd.DataFrame:
+    """One row per contrast and metric; of an order, one for each step. ``p_adjusted``: Holm over all rows.
+
+    ``contrasts``: each as a claim has it (docs/claims.md), as a mapping or as the text of a TOML table.
+
+    Raises:
+        BenchError: for a contrast that is none, or that names what the table has not.
+    """
+    codes = {factor.name: _typed(factor) for factor in runs.factors}
+    levels = {factor.name: dict(zip(codes[factor.name], factor.labels, strict=True)) for factor in runs.factors}
+    positions = [factor.name for factor in runs.factors]
+    rows = []
+    for number, given in enumerate(contrasts, start=1):
+        kind, comparisons = read_contrast(given, levels, f"contrast {number}")
+        for comparison in comparisons:
+            own = "difference" if KINDS[kind].is_order else kind  # each step of an order is one
+            label = KINDS[own].contrast(Claim("", "", "", own, (comparison,), "difference"))
+            regions = [_coded(region, positions, codes) for region in comparison.regions]
+            for entry in metrics:
+                found = compare_regions(runs, planned, entry, regions, comparison.weights, confidence)
+                rows.append({"contrast": label, "metric": entry.metric, **found})
+    frame = pd.DataFrame(rows, columns=_COLUMNS)
+    frame["p_adjusted"] = adjust(frame["p"].to_numpy(float), "holm")
+    return frame.assign(family="contrasts asked for (Holm)", family_size=int(frame["p"].notna().sum()))
+
+
+def _coded(region: Region, names: Sequence[str], codes: Mapping[str, Mapping[Level, int]]) -> dict[int, int]:
+    return {names.index(name): codes[name][level] for name, level in region.items()}
+
+
+def _typed(factor: Factor) -> Mapping[Level, int]:
+    """Level as TOML would write it -> its code: numbers and true or false also where a table has them as text."""
+    typed = [_value(level) for level in factor.levels]
+    kinds = {type(level) for level in typed}
+    if len({(type(level), level) for level in typed}) < len(typed) or (len(kinds) > 1 and not kinds <= {int, float}):
+        typed = list(factor.labels)
+    return {level: code for code, level in enumerate(typed)}
+
+
+def _value(level: Hashable) -> Level:
+    level = level.item() if isinstance(level, np.generic) else level
+    if isinstance(level, bool | int | float):
+        return level
+    text = str(level)
+    if text in ("true", "True", "false", "False"):
+        return text in ("true", "True")
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text
