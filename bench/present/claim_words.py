@@ -8,14 +8,7 @@ from typing import Any
 
 from pandas import DataFrame, Series
 
-from bench.judge.claims.verdicts import (
-    IMMATERIAL,
-    INCONCLUSIVE,
-    NOT_IDENTIFIABLE,
-    NOT_MEASURED,
-    REFUTED,
-    ClaimVerdicts,
-)
+from bench.judge.claims.verdicts import ClaimVerdicts, Verdict
 from bench.plan.kinds import KINDS
 from bench.present import numbers
 from bench.present.tables import Context
@@ -69,7 +62,7 @@ def allows_published(row: Any) -> bool:
 
 def _reason(row: Any, metric: str) -> str:
     """What was found, and why that is the verdict."""
-    if row.verdict in (NOT_IDENTIFIABLE, NOT_MEASURED):
+    if row.verdict in (Verdict.NOT_IDENTIFIABLE, Verdict.NOT_MEASURED):
         return _not_judged(row, metric)
     subject = f"{metric}, {row.contrast}{' (spread over seeds)' if row.measure == 'spread' else ''}"
     if row.averaged_over:
@@ -82,19 +75,19 @@ def _reason(row: Any, metric: str) -> str:
         found += f", by the {row.n} of {numbers.counted(row.seeds, 'seed')} that have every cell compared"
     if kind.detail:
         found += f" ({kind.detail.format(row.detail)})"
-    if row.verdict in (REFUTED, IMMATERIAL):
+    if row.verdict in (Verdict.REFUTED, Verdict.IMMATERIAL):
         return f"{row.verdict.capitalize()}, since {contrary(row)}. {found}."
-    if row.verdict == INCONCLUSIVE and isnan(row.p):
+    if row.verdict == Verdict.INCONCLUSIVE and isnan(row.p):
         why = "there are too few seeds" if row.n < 2 else "nothing varies over the seeds, so that there is no test"
         return f"Inconclusive, since {why}. {found}."
-    if row.verdict == INCONCLUSIVE and row.p <= row.alpha:
+    if row.verdict == Verdict.INCONCLUSIVE and row.p <= row.alpha:
         alone = f"unadjusted, p {row.side} it is {numbers.p_value(row.p)}"
         return f"{found}; {alone}, which among {row.family_size} claims is not enough."
     return f"{found}."
 
 
 def _not_judged(row: Any, metric: str) -> str:
-    if row.verdict == NOT_IDENTIFIABLE:
+    if row.verdict == Verdict.NOT_IDENTIFIABLE:
         return f"Not identifiable in this design: the cells that it has cannot tell {metric} of {row.contrast}."
     if row.detail:  # why its scale is refused
         return f"Not measured: {row.detail} ({metric})."
@@ -106,7 +99,7 @@ _ARTICLE = {"increase": "an", "decrease": "a"}
 
 def contrary(row: Any) -> str:
     """What refutes a claim, or makes it immaterial."""
-    if row.verdict == IMMATERIAL:
+    if row.verdict == Verdict.IMMATERIAL:
         p = numbers.p_value(row.p_support_adjusted)
         return f"the effect is real (adj. p {p}) but smaller than the margin of {_margin(row)}: too small to matter"
     if row.expect == "equivalent":
@@ -169,7 +162,7 @@ def _credit(row: Any, parts: DataFrame) -> str:
 
 def others(row: Any) -> list[str]:
     """The verdicts that other methods give where they differ: ``inconclusive by sign flips``."""
-    if row.verdict in (NOT_IDENTIFIABLE, NOT_MEASURED):
+    if row.verdict in (Verdict.NOT_IDENTIFIABLE, Verdict.NOT_MEASURED):
         return []
     given = {text: getattr(row, name) for name, text in _OTHERS.items() if getattr(row, name)}
     differing = [f"{verdict} {text}" for text, verdict in given.items() if verdict != row.verdict]
@@ -178,7 +171,7 @@ def others(row: Any) -> list[str]:
 
 def _sensitivity(row: Any) -> str:
     """Under which other methods the verdict is the same, and under which it is not."""
-    if row.verdict in (NOT_IDENTIFIABLE, NOT_MEASURED):
+    if row.verdict in (Verdict.NOT_IDENTIFIABLE, Verdict.NOT_MEASURED):
         return ""
     if differing := others(row):
         return f"It would be {numbers.listed(differing)}."

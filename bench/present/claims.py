@@ -14,7 +14,7 @@ from bench.execute.frames import measured, wide
 from bench.execute.looks import Looks
 from bench.execute.run import Run
 from bench.execute.sequential import Judged
-from bench.judge.claims.verdicts import DECIDED, HOPELESS, SUPPORTED, VERDICTS, ClaimVerdicts, judge_claims
+from bench.judge.claims.verdicts import DECIDED, HOPELESS, ClaimVerdicts, Verdict, judge_claims
 from bench.present import looks, numbers, standing
 from bench.present.claim_words import figure, others, sentences, together_with
 from bench.present.report import Column, Section, Table, sign
@@ -105,12 +105,12 @@ def frames(verdicts: ClaimVerdicts, context: Context) -> Mapping[str, DataFrame]
 
 def _overview(claims: DataFrame, *, unfinished: bool) -> Iterator[str]:
     counts = Counter(claims["verdict"])
-    found = numbers.listed([f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict]])
+    found = numbers.listed([f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]])
     lead = f"Of {numbers.counted(len(claims), 'claim')} declared by the suite: {found}."
     late = int((claims["declared"] == _POST_HOC).sum())
     if late:
         lead += f" {late} of them {'was' if late == 1 else 'were'} made or changed after results were seen: post hoc."
-    shared = sum(bool(together_with(row)) for row in claims.itertuples() if row.verdict == SUPPORTED)
+    shared = sum(bool(together_with(row)) for row in claims.itertuples() if row.verdict == Verdict.SUPPORTED)
     if shared:
         lead += f" Of the supported, {shared} credit{'s' if shared == 1 else ''} one factor with what several did (~)."
     yield f"Provisional, for runs are missing: {lead[0].lower()}{lead[1:]}" if unfinished else lead
@@ -136,7 +136,7 @@ def _verdict(row: Any) -> str:
     look = getattr(row, "decided_at_look", 0)
     said = f"{row.verdict} at look {look}" if look else str(row.verdict)
     if together := together_with(row):
-        said = said.replace(SUPPORTED, f"{SUPPORTED} together with {numbers.listed(together)}", 1)
+        said = said.replace(Verdict.SUPPORTED, f"{Verdict.SUPPORTED} together with {numbers.listed(together)}", 1)
     return f"{said}, {_POST_HOC}" if row.declared == _POST_HOC else said
 
 

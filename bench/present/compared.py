@@ -12,7 +12,7 @@ from bench.execute.baseline import Baseline, of_run
 from bench.execute.run import Run
 from bench.judge.analysis import MetricOptions
 from bench.judge.gate.compare import Comparison, Outcome, compare
-from bench.judge.gate.decide import VERDICTS
+from bench.judge.gate.decide import Verdict
 from bench.judge.looks import Look, look
 from bench.judge.options import suite_options
 from bench.plan.suite import Plan
@@ -97,7 +97,7 @@ def _report(run: Run, old: Baseline, new: Baseline, comparison: Comparison, now:
     findings = tuple(words.findings(changes, labels, strict=strict))
     outcome = comparison.outcome(strict=strict)
     failed = int(new.frame["status"].isin(["failed", "lost", "missing"]).sum())
-    identical = bool((comparison.changes["verdict"] == "identical").all())
+    identical = bool((comparison.changes["verdict"] == Verdict.IDENTICAL).all())
     assumed = [] if old.kind == "means" or identical else [gate_rates.assumption(run)]
     mixed = mixtures(run, {job.key for job in run.planned()})
     table = _table(changes, labels, comparison.alpha)
@@ -141,7 +141,7 @@ def _report(run: Run, old: Baseline, new: Baseline, comparison: Comparison, now:
 
 def _ordered(changes: pd.DataFrame) -> pd.DataFrame:
     """The worst verdicts first, alarms before the rest."""
-    rank = changes["verdict"].map({verdict: position for position, verdict in enumerate(VERDICTS)})
+    rank = changes["verdict"].map({verdict: position for position, verdict in enumerate(Verdict)})
     order = changes.assign(rank=rank, calm=~changes["alarm"].astype(bool)).sort_values(["calm", "rank"], kind="stable")
     return order.drop(columns=["rank", "calm"])
 
@@ -149,7 +149,7 @@ def _ordered(changes: pd.DataFrame) -> pd.DataFrame:
 def _table(changes: pd.DataFrame, labels: Mapping[str, str], alpha: float) -> Table:
     shown = changes.assign(
         label=[labels.get(name, name) for name in changes["metric"]],
-        headline=~changes["verdict"].isin(["identical", "equivalent"]),
+        headline=~changes["verdict"].isin([Verdict.IDENTICAL, Verdict.EQUIVALENT]),
         survives=changes["alarm"].astype(bool),
     )
     columns = (

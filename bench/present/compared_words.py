@@ -12,6 +12,7 @@ from pandas import DataFrame
 from bench.execute.baseline import Baseline, Origin
 from bench.judge.gate.absent import Absence
 from bench.judge.gate.compare import Comparison, Outcome
+from bench.judge.gate.decide import Verdict
 from bench.judge.looks import Look
 from bench.present import numbers
 
@@ -25,7 +26,11 @@ CHANGES = (
     "Before and now are means over seeds; a change is now minus before, or for a ratio now over before. Seeds needed: "
     "with so many, no change and a change of one margin would each be told with a probability of 80 %."
 )
-_WORSE = {"regression": "worse", "change": "changed", "deterministic change": "shifted by a constant"}
+_WORSE: Mapping[str, str] = {
+    Verdict.REGRESSION: "worse",
+    Verdict.CHANGE: "changed",
+    Verdict.DETERMINISTIC: "shifted by a constant",
+}
 _NOT_SHOWN = "not shown to be no worse by its margin"
 
 
@@ -44,10 +49,10 @@ def lead(comparison: Comparison, outcome: Outcome, *, strict: bool, failed: int)
     if outcome == "regression" and strict and not comparison.changes["alarm"].any():
         yield "No change is shown, and --strict demands that each comparison is shown to be no worse by its margin."
     if outcome == "inconclusive":
-        needed = float(comparison.changes.loc[verdict == "inconclusive", "seeds"].max())
+        needed = float(comparison.changes.loc[verdict == Verdict.INCONCLUSIVE, "seeds"].max())
         if math.isfinite(needed):
             yield f"With {numbers.count(needed)} seeds in both, all of it would be decided (with 80 % each)."
-    if outcome == "nothing measured" and (verdict == "no margin").any():
+    if outcome == "nothing measured" and (verdict == Verdict.NO_MARGIN).any():
         yield 'No metric has a margin, so that nothing can be shown to be equivalent: [metrics.NAME] margin = "5%".'
 
 
@@ -75,9 +80,13 @@ class Finding:
     """E.g. ``regression beyond the margin: 8.702 to 9.572, 0.87 [0.72, 1.01]; margin 0.45; adj. p <0.001``."""
 
     @property
-    def undecided(self) -> bool:
-        """Whether it could not be told."""
-        return self.verdict in ("inconclusive", "not measured")
+    def state(self) -> str:
+        """What it is to a test suite: a failure, an error where nothing was measured, skipped if undecided; else ""."""
+        if self.fails:
+            return "failure"
+        if self.verdict == Verdict.NOT_MEASURED:
+            return "error"
+        return "skipped" if self.verdict in (Verdict.INCONCLUSIVE, Verdict.NO_MARGIN) else ""
 
 
 def findings(changes: DataFrame, labels: Mapping[str, str], *, strict: bool) -> Iterator[Finding]:
@@ -97,7 +106,7 @@ def alarms(found: Sequence[Finding]) -> Iterator[str]:
     """One point per metric that fails, with its cells; then what was not measured."""
     for (metric, verdict), group in _grouped(entry for entry in found if entry.fails).items():
         yield f"{metric}: {_WORSE.get(verdict, _NOT_SHOWN)} in {_places(group)}. The first: {group[0].text}."
-    for (metric, _), group in _grouped(entry for entry in found if entry.verdict == "not measured").items():
+    for (metric, _), group in _grouped(entry for entry in found if entry.verdict == Verdict.NOT_MEASURED).items():
         lost = max(entry.lost for entry in group)
         why = f": up to {numbers.counted(lost, 'seed')} have no value now that had one" if lost else ""
         yield f"{metric}: not measured in {_places(group)}{why}."
@@ -141,7 +150,7 @@ def not_compared(comparison: Comparison) -> Iterator[str]:
 def deterministic(old: Baseline, new: Baseline, comparison: Comparison, labels: Mapping[str, str]) -> Iterator[str]:
     """The metrics that came out equal bit for bit in the same environment, where others did not."""
     verdicts = comparison.changes.groupby("metric", sort=False)["verdict"]
-    same = [str(name) for name, given in verdicts if set(given) == {"identical"}]
+    same = [str(name) for name, given in verdicts if set(given) == {Verdict.IDENTICAL}]
     if same and len(same) < verdicts.ngroups and _environments(old) == _environments(new) != set():
         names = numbers.listed([labels.get(name, name) for name in same], most=99)
         yield f"Deterministic on this machine, equal bit for bit in every cell, so that no alarm is noise: {names}."
@@ -212,7 +221,7 @@ def provenance(old: Baseline, new: Baseline) -> Iterator[tuple[str, str]]:
 def _finding(row: Mapping[Hashable, Any]) -> str:
     sign = "× " if row["scale"] == "ratio" else ""
     parts = [f"{numbers.significant(row['old'])} to {numbers.significant(row['new'])}"]
-    if math.isfinite(row["estimate"]) and row["verdict"] != "identical":
+    if math.isfinite(row["estimate"]) and row["verdict"] != Verdict.IDENTICAL:
         parts[0] += f", {sign}{numbers.interval(row['estimate'], row['low'], row['high'])}"
     if math.isfinite(row["margin"]):
         parts.append(f"margin {numbers.percent(row['margin']) if sign else numbers.significant(row['margin'])}")
@@ -235,7 +244,7 @@ def _grouped(found: Iterable[Finding]) -> dict[tuple[str, str], list[Finding]]:
 
 def _counted(count: int, verdict: str) -> str:
     """``2 regressions``, ``3 inconclusive``."""
-    is_noun = verdict in (*_WORSE, "improvement")
+    is_noun = verdict in (*_WORSE, Verdict.IMPROVEMENT)
     return numbers.counted(count, verdict) if is_noun else f"{count} {verdict}"
 
 

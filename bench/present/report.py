@@ -10,6 +10,8 @@ from typing import Any, Literal
 from pandas import NA, DataFrame
 
 from bench.errors import printable
+from bench.judge.claims import verdicts as claims
+from bench.judge.gate import decide as gate
 from bench.present import numbers
 
 Kind = Literal[
@@ -40,17 +42,7 @@ def plain(value: object) -> str:
 SIGNS = {
     "supported of several factors": "~",
     "supported together with": "~",
-    "supported": "✓",
-    "immaterial": "✗",
-    "refuted": "✗",
-    "inconclusive": "?",
-    "not identifiable": "–",
-    "not measured": "–",
-    "identical": "=",
-    "equivalent": "≈",
-    "improvement": "✓",
-    "regression": "✗",
-    "change": "≠",
+    **{verdict.value: verdict.sign for verdict in (*claims.Verdict, *gate.Verdict) if verdict.sign},
 }
 """The first words of a verdict -> the sign that tells it apart without any colour."""
 

@@ -12,16 +12,7 @@ from bench.errors import BenchError
 from bench.execute import baseline as baselines
 from bench.execute.run import Run
 from bench.judge.analysis import Analysis
-from bench.judge.claims.verdicts import (
-    FAILED,
-    IMMATERIAL,
-    INCONCLUSIVE,
-    NOT_IDENTIFIABLE,
-    NOT_MEASURED,
-    REFUTED,
-    SUPPORTED,
-    ClaimVerdicts,
-)
+from bench.judge.claims.verdicts import FAILED, ClaimVerdicts, Verdict
 from bench.judge.sensitivity import sensitivity
 from bench.present import compared, compared_words, numbers
 from bench.present.claim_words import allows_published, contrary, credited_part, figure, others, together_with
@@ -34,9 +25,9 @@ _MOST = 4
 _MOST_MISLED = 2
 """Main effects that mislead, of those named in the verdict."""
 _MEANING = {
-    INCONCLUSIVE: "Decided neither way by these seeds, which is no evidence against a claim",
-    NOT_IDENTIFIABLE: "Beyond the cells of this design, whatever is measured",
-    NOT_MEASURED: "No seed has a value in every cell compared",
+    Verdict.INCONCLUSIVE: "Decided neither way by these seeds, which is no evidence against a claim",
+    Verdict.NOT_IDENTIFIABLE: "Beyond the cells of this design, whatever is measured",
+    Verdict.NOT_MEASURED: "No seed has a value in every cell compared",
 }
 
 
@@ -44,12 +35,14 @@ def of_claims(verdicts: ClaimVerdicts, context: Context, *, unfinished: bool) ->
     """The declared claims by verdict: what is decided in words, with what speaks against it, and the rest by name."""
     claims, labels = verdicts.claims, context.labels
     decided = {
-        SUPPORTED: [row for row in claims.itertuples() if row.verdict == SUPPORTED and not together_with(row)],
-        f"{SUPPORTED} of several factors together": [
-            row for row in claims.itertuples() if row.verdict == SUPPORTED and together_with(row)
+        Verdict.SUPPORTED: [
+            row for row in claims.itertuples() if row.verdict == Verdict.SUPPORTED and not together_with(row)
         ],
-        IMMATERIAL: [row for row in claims.itertuples() if row.verdict == IMMATERIAL],
-        REFUTED: [row for row in claims.itertuples() if row.verdict == REFUTED],
+        f"{Verdict.SUPPORTED} of several factors together": [
+            row for row in claims.itertuples() if row.verdict == Verdict.SUPPORTED and together_with(row)
+        ],
+        Verdict.IMMATERIAL: [row for row in claims.itertuples() if row.verdict == Verdict.IMMATERIAL],
+        Verdict.REFUTED: [row for row in claims.itertuples() if row.verdict == Verdict.REFUTED],
     }
     for title, rows in decided.items():
         if rows:

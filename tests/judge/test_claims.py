@@ -15,8 +15,11 @@ from bench.judge.analysis import analyze
 from bench.judge.claims.cases import gather
 from bench.judge.claims.evidence import Sample, by_blocks, by_sign_flips, weigh
 from bench.judge.claims.parts import part_frame
-from bench.judge.claims.verdicts import judge_claims
+from bench.judge.claims.verdicts import Verdict, judge_claims
+from bench.judge.gate.decide import Verdict as GateVerdict
+from bench.judge.signed import Signed
 from bench.plan.claims import Claim, Comparison, Expect
+from bench.present.report import sign
 
 FACTORS = ["init", "noise", "reg", "act"]
 LEVELS = {
@@ -416,3 +419,12 @@ def test_two_samples_as_papers_print_them() -> None:
     assert found["two_sample_t"] == pytest.approx(expected.statistic)
     assert found["two_sample_p"] == pytest.approx(expected.pvalue)
     assert found["d"] == pytest.approx((x.mean() - y.mean()) / np.sqrt((x.var() + y.var()) / 2))
+
+
+@pytest.mark.parametrize("verdicts", [Verdict, GateVerdict])
+def test_a_verdict_knows_its_word_and_its_sign(verdicts: type[Signed]) -> None:
+    """A verdict is its word wherever text is wanted, and every sign reaches reports."""
+    for verdict in verdicts:
+        assert (f"{verdict}", verdict.value) == (str(verdict), str(verdict))
+        assert sign(f"{verdict}, post hoc") == verdict.sign
+    assert sign("supported together with diet") == "~"

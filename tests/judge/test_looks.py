@@ -11,7 +11,7 @@ from scipy import stats
 
 from bench.judge.claims.cases import Case
 from bench.judge.claims.evidence import weigh
-from bench.judge.claims.verdicts import SUPPORTED, decide, judge_claims
+from bench.judge.claims.verdicts import Verdict, decide, judge_claims
 from bench.judge.looks import shares
 from bench.plan.claims import Claim, Comparison
 from bench.plan.shape import Spending
@@ -47,7 +47,7 @@ def wrongly_supported(rng: np.random.Generator, alphas: Sequence[float], effects
         cases = [Case(claim, table[:seeds], weights) for claim, table in zip(claims, tables, strict=True)]
         found = [weigh(case.claim, case.sample()) for case in cases]
         verdicts = decide(cases, found, np.zeros(len(cases), bool), alpha)
-        if any(verdict == SUPPORTED and not effect for verdict, effect in zip(verdicts, effects, strict=True)):
+        if any(verdict == Verdict.SUPPORTED and not effect for verdict, effect in zip(verdicts, effects, strict=True)):
             return True
     return False
 

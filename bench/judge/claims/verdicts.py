@@ -14,6 +14,7 @@ from bench.judge.claims.cases import Case, Cases, gather
 from bench.judge.claims.evidence import Evidence, by_blocks, by_sign_flips, per_seed, weigh, weigh_split
 from bench.judge.claims.parts import level_frame, part_frame, percent_change, two_samples
 from bench.judge.names import term_name
+from bench.judge.signed import Signed
 from bench.plan.claims import Claim, changed_factors
 from bench.plan.kinds import kind_of
 from bench.plan.labels import cell_label
@@ -23,13 +24,25 @@ from bench.stats.diagnostics import wilson
 from bench.stats.multiplicity import adjust
 
 ALPHA = 0.05
-SUPPORTED, IMMATERIAL, REFUTED, INCONCLUSIVE = "supported", "immaterial", "refuted", "inconclusive"
-NOT_IDENTIFIABLE, NOT_MEASURED = "not identifiable", "not measured"
-VERDICTS = (SUPPORTED, IMMATERIAL, REFUTED, INCONCLUSIVE, NOT_IDENTIFIABLE, NOT_MEASURED)
-DECIDED, HOPELESS = (SUPPORTED, IMMATERIAL, REFUTED), (NOT_IDENTIFIABLE,)
-"""Verdicts that stand once an allowed error gave them, and those that no number of seeds changes."""
-FAILED = (IMMATERIAL, REFUTED)
-"""Verdicts with which a claim that gates fails."""
+
+
+class Verdict(Signed):
+    """What becomes of a claim."""
+
+    SUPPORTED = "supported", "✓"
+    IMMATERIAL = "immaterial", "✗"
+    REFUTED = "refuted", "✗"
+    INCONCLUSIVE = "inconclusive", "?"
+    NOT_IDENTIFIABLE = "not identifiable", "–"
+    NOT_MEASURED = "not measured", "–"
+
+
+DECIDED = (Verdict.SUPPORTED, Verdict.IMMATERIAL, Verdict.REFUTED)
+"""Verdicts that stand once an allowed error gave them."""
+HOPELESS = (Verdict.NOT_IDENTIFIABLE,)
+"""Those that no number of seeds changes."""
+FAILED = (Verdict.IMMATERIAL, Verdict.REFUTED)
+"""Those with which a claim that gates fails."""
 
 _NAN = float("nan")
 
@@ -103,20 +116,20 @@ def _adjusted(p: ArrayLike, late: Bools) -> Floats:
     return np.where(late, adjust(p, "holm"), early)
 
 
-def decide(cases: Sequence[Case], found: Sequence[Evidence], late: Bools, alpha: float = ALPHA) -> list[str]:
+def decide(cases: Sequence[Case], found: Sequence[Evidence], late: Bools, alpha: float = ALPHA) -> list[Verdict]:
     """The verdict on each case: Holm over the family, of what is for the claims and of what is against them."""
     support = _adjusted([entry.support for entry in found], late)
     refute = _adjusted([entry.refute for entry in found], late)
     verdicts = []
     for case, in_favour, against in zip(cases, support, refute, strict=True):
         if case.weights is None:
-            verdicts.append(NOT_IDENTIFIABLE)
+            verdicts.append(Verdict.NOT_IDENTIFIABLE)
         elif not case.measured:
-            verdicts.append(NOT_MEASURED)
+            verdicts.append(Verdict.NOT_MEASURED)
         elif in_favour <= alpha:
-            verdicts.append(IMMATERIAL if against <= alpha else SUPPORTED)
+            verdicts.append(Verdict.IMMATERIAL if against <= alpha else Verdict.SUPPORTED)
         else:
-            verdicts.append(REFUTED if against <= alpha else INCONCLUSIVE)
+            verdicts.append(Verdict.REFUTED if against <= alpha else Verdict.INCONCLUSIVE)
     return verdicts
 
 

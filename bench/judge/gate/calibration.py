@@ -20,7 +20,7 @@ from bench.errors import BenchError
 from bench.execute.baseline import Baseline
 from bench.judge.analysis import MetricOptions
 from bench.judge.gate.compare import DIRECTION, margin_on_scale
-from bench.judge.gate.decide import decide, on_scale, paired
+from bench.judge.gate.decide import Verdict, decide, on_scale, paired
 from bench.judge.gate.matched import Sides
 from bench.stats.coding import Bools, Floats
 from bench.stats.diagnostics import wilson
@@ -236,7 +236,7 @@ def _rates(
         failed = found.alarm.reshape(runs, -1)
         alarm += failed[:, watched].mean(axis=1).sum()
         any_alarm += failed.any(axis=1).sum()
-        equivalent += (found.verdict == "equivalent").reshape(runs, -1)[:, watched].mean(axis=1).sum()
+        equivalent += (found.verdict == Verdict.EQUIVALENT).reshape(runs, -1)[:, watched].mean(axis=1).sum()
     return {
         "noise": noise,
         "metric": metric,

@@ -13,7 +13,7 @@ from bench.errors import BenchError
 from bench.execute.baseline import Baseline
 from bench.judge.analysis import MetricOptions
 from bench.judge.gate.absent import Absence, Absences
-from bench.judge.gate.decide import Changes, Decisions, decide
+from bench.judge.gate.decide import Changes, Decisions, Verdict, decide
 from bench.judge.gate.matched import Comparables, cells_by_seed
 from bench.judge.gate.matched_effects import effects_by_seed
 from bench.judge.gate.matched_means import means_by_table
@@ -49,9 +49,9 @@ class Comparison:
         verdict = self.changes["verdict"]
         if self.changes["alarm"].any() or (strict and len(verdict) and not self.changes["noninferior"].all()):
             return "regression"
-        if verdict.isin(["not measured", "no margin"]).all():
+        if verdict.isin([Verdict.NOT_MEASURED, Verdict.NO_MARGIN]).all():
             return "nothing measured"
-        undecided = not strict and verdict.isin(["inconclusive", "not measured"]).any()
+        undecided = not strict and verdict.isin([Verdict.INCONCLUSIVE, Verdict.NOT_MEASURED]).any()
         return "inconclusive" if undecided else "passed"
 
 
@@ -142,7 +142,7 @@ def _lacking(absences: Absences, rules: Mapping[str, MetricOptions]) -> pd.DataF
     rows = absences.rows()
     logs = [name in rules and rules[name].log for name in rows["metric"]]
     given: dict[str, Any] = {
-        "verdict": "not measured",
+        "verdict": str(Verdict.NOT_MEASURED),
         "method": "",
         "scale": np.where(logs, "ratio", "difference"),
         "n": 0.0,
@@ -170,8 +170,8 @@ def _frame(found: Comparables, decisions: Decisions, margin: Floats, alpha: floa
     changes, rows = found.changes, found.rows
     log = rows["log"].to_numpy(bool)
     lost = rows["lost"].to_numpy() > 0
-    verdict = np.where(lost & ~decisions.alarm, "not measured", decisions.verdict)
-    undecided = np.isin(verdict, ["inconclusive", "no margin"])
+    verdict = np.where(lost & ~decisions.alarm, str(Verdict.NOT_MEASURED), decisions.verdict)
+    undecided = np.isin(verdict, [Verdict.INCONCLUSIVE, Verdict.NO_MARGIN])
     tests = int(np.isfinite(decisions.p).sum())
     detectable, seeds = _undecided(changes, margin, undecided, tests, alpha)
     frame = rows.assign(

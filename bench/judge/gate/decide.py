@@ -6,31 +6,32 @@ Arrays have one entry per comparison (a metric in a cell, or an effect on a metr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from bench.judge.signed import Signed
 from bench.stats.coding import ROUNDING, Bools, Floats
 from bench.stats.equivalence import tost
 from bench.stats.multiplicity import adjust
 from bench.stats.pairs import two_sided_t
 
-Verdict = Literal[
-    "regression",
-    "change",
-    "deterministic change",
-    "not measured",
-    "inconclusive",
-    "no margin",
-    "improvement",
-    "equivalent",
-    "identical",
-]
-"""The worst first. ``change`` is that of a metric without a better direction; ``no margin``: nothing is shown, and no
-margin says what would count as equivalent."""
-VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
+class Verdict(Signed):
+    """What becomes of a comparison with a baseline; the worst first."""
+
+    REGRESSION = "regression", "✗"
+    CHANGE = "change", "≠"
+    """Of a metric without a better direction."""
+    DETERMINISTIC = "deterministic change", ""
+    NOT_MEASURED = "not measured", "–"
+    INCONCLUSIVE = "inconclusive", "?"
+    NO_MARGIN = "no margin", ""
+    """Nothing is shown, and no margin says what would count as equivalent."""
+    IMPROVEMENT = "improvement", "✓"
+    EQUIVALENT = "equivalent", "≈"
+    IDENTICAL = "identical", "="
 
 
 @dataclass(frozen=True)
@@ -143,20 +144,20 @@ def decide(changes: Changes, margin: Floats, better: Floats, alpha: float = 0.05
             np.isnan(margin) & ~np.isnan(p),
         ],
         [
-            "identical",
-            "not measured",
-            "deterministic change",
-            "equivalent",
-            "change",
-            "regression",
-            "improvement",
-            "no margin",
+            Verdict.IDENTICAL,
+            Verdict.NOT_MEASURED,
+            Verdict.DETERMINISTIC,
+            Verdict.EQUIVALENT,
+            Verdict.CHANGE,
+            Verdict.REGRESSION,
+            Verdict.IMPROVEMENT,
+            Verdict.NO_MARGIN,
         ],
-        "inconclusive",
+        Verdict.INCONCLUSIVE,
     ).astype(object)
     clears = np.where(changes.constant, beyond, (estimate - half > margin) | (estimate + half < -margin))
     with_margin = ~np.isnan(margin) & (np.where(np.isnan(p_worse), 1.0, p_worse) <= alpha)
-    constant_alarm = (verdict == "deterministic change") & beyond & worse
+    constant_alarm = (verdict == Verdict.DETERMINISTIC) & beyond & worse
     return Decisions(
         low=estimate - half,
         high=estimate + half,
@@ -165,8 +166,8 @@ def decide(changes: Changes, margin: Floats, better: Floats, alpha: float = 0.05
         p_equivalent=p_equivalent,
         verdict=verdict,
         material=np.asarray(clears, bool) & ~equal,
-        alarm=np.isin(verdict, ["regression", "change"]) | constant_alarm,
-        noninferior=equal | np.where(changes.constant, ~constant_alarm, with_margin | (verdict == "improvement")),
+        alarm=np.isin(verdict, [Verdict.REGRESSION, Verdict.CHANGE]) | constant_alarm,
+        noninferior=equal | np.where(changes.constant, ~constant_alarm, with_margin | (verdict == Verdict.IMPROVEMENT)),
     )
 
 

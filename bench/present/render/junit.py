@@ -6,13 +6,12 @@ from collections import Counter
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from bench.present.compared import GateReport
-from bench.present.compared_words import Finding
 from bench.present.report import plain
 
 
 def render(report: GateReport) -> str:
     """A failure for a comparison by which the gate fails, an error where nothing was measured, a skip if undecided."""
-    results = [_result(finding) for finding in report.findings]
+    results = [finding.state for finding in report.findings]
     counts = Counter(results)
     facts = {
         "name": plain(report.title),
@@ -31,12 +30,3 @@ def render(report: GateReport) -> str:
             SubElement(case, "system-out").text = plain(finding.text)
     indent(root)
     return tostring(root, encoding="unicode", xml_declaration=True) + "\n"
-
-
-def _result(finding: Finding) -> str:
-    """The element that says what came of a test case; none if it passed."""
-    if finding.fails:
-        return "failure"
-    if finding.verdict == "not measured":
-        return "error"
-    return "skipped" if finding.verdict in ("inconclusive", "no margin") else ""
