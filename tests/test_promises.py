@@ -44,6 +44,8 @@ PROMISES = {
     ],
     "8. A suite that changed adds new cells and reinterprets none": [
         "execute/test_run.py::test_a_changed_suite_adds_and_reinterprets_nothing",
+        "execute/test_run.py::test_readers_see_one_plan_while_another_takes_its_place",
+        "execute/test_run.py::test_folders_that_are_not_ours_are_left_alone",
     ],
     "9. Whoever runs the jobs, the table is the same to the byte": [
         "execute/test_coordinate.py::test_the_table_depends_on_no_executor_or_number_of_workers",

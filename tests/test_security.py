@@ -262,7 +262,7 @@ def _reads(folder: Path) -> str:
 
 
 STORED = (
-    *("run.json", "cells.jsonl", "suite.toml", "published.csv", "looks.json", "calibration.json"),
+    *("run.json", "cells-*.jsonl", "looks.json", "calibration.json"),
     *("journal", "journal/00001.jsonl", "artefacts", "artefacts/*", "artefacts/*/*.npz"),
 )
 

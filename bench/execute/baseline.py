@@ -18,7 +18,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.errors import BenchError
-from bench.execute import REPORTS, manifest
+from bench.execute import REPORTS
 from bench.execute.frames import wide
 from bench.execute.provenance import code_of
 from bench.execute.records import STATUSES
@@ -73,8 +73,9 @@ class Baseline:
 
 def of_run(run: Run) -> Baseline:
     """The values of a stored run, finished or not."""
-    stored = manifest.read(run.folder)
-    ids = [_parameters_id(cell.changed) for cell in manifest.read_cells(run.folder, stored)]
+    plan = run.plan
+    stored = plan.manifest
+    ids = [_parameters_id(cell.changed) for cell in plan.cells]
     factors, metrics = list(run.suite.factors), [metric.name for metric in run.suite.experiment.metrics]
     if ID in (*factors, *metrics):
         raise BenchError(f"A factor or metric called {ID!r} cannot be compared.", hint="Rename it in the experiment.")

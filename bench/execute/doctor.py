@@ -84,7 +84,13 @@ def _findings(folder: Path) -> Iterator[Finding]:
 
 _FOLDERS = {"journal", "artefacts", "figures", ASIDE, REKEYED}
 _OURS = re.compile(
-    "|".join([r"lock|suite\.toml|run\.json|cells\.jsonl|published\.csv|looks\.json", r"report\.\w+", *_FOLDERS])
+    "|".join(
+        [
+            r"lock|suite\.toml|run\.json|cells(-[0-9a-f]{32})?\.jsonl|published\.csv|looks\.json",
+            r"report\.\w+",
+            *_FOLDERS,
+        ]
+    )
 )
 _SEGMENTS = re.compile(rf"\d{{5,9}}\.jsonl|{ASIDE}|{REKEYED}")
 _LEFTOVER = re.compile(r"\..+\.new")
@@ -120,8 +126,8 @@ def _plan(folder: Path) -> Iterator[Finding]:
         yield _unreadable(folder, "run.json", error)
         return
     checks: Mapping[str, Callable[[], object]] = {
-        "cells.jsonl": lambda: list(manifest.read_cells(folder, stored)),
-        "suite.toml": lambda: manifest.read_text(folder),
+        stored.cells or "run.json": lambda: list(manifest.read_cells(folder, stored)),
+        "suite.toml": lambda: stored.text or manifest.read_text(folder),
     }
     for name, check in checks.items():
         try:

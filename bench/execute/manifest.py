@@ -1,13 +1,15 @@
 """A suite -> the files that say what it meant when it was run -> the same suite, without its experiment.
 
-``suite.toml`` is its text; ``run.json`` and ``cells.jsonl`` are what that text meant to the experiment then, so that
-results can be read when the experiment has changed or gone, and without running its code; ``published.csv`` is a copy.
+``run.json`` holds its text, its published table and what both meant to the experiment then, and names the file that
+lists its cells, so that results can be read when the experiment has changed or gone, and without running its code. What
+belongs together is in force from the moment in which ``run.json`` is replaced.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import threading
 import tomllib
@@ -23,7 +25,7 @@ from typing import Annotated, Any, NoReturn
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.errors import BenchError
-from bench.execute.storage import open_stored, read_stored, reading, refuse_newer, replace, replacing
+from bench.execute.storage import open_stored, read_stored, reading, refuse_newer, replace, replacing, storing
 from bench.experiment import Experiment, Metric
 from bench.plan.claims import Claim
 from bench.plan.design import cells, n_cells
@@ -64,7 +66,13 @@ class Manifest(BaseModel):
 
     schema_version: int
     plan: str
-    """The same in ``cells.jsonl``, which belongs to it."""
+    """The same at the head of the list of cells, which belongs to it."""
+    cells: str = "cells.jsonl"
+    """The file that lists them; none until they are listed."""
+    text: str = ""
+    """The suite's; in runs that were stored before it was kept here, ``suite.toml`` holds it."""
+    table: str | None = None
+    """The published one; in runs that were stored before it was kept here, ``published.csv`` holds it."""
     name: str
     path: str
     digest: str
@@ -105,24 +113,37 @@ class StoredCell:
     """Parameters that differ from their defaults (``Experiment.changed``)."""
 
 
-def write(
-    folder: Path,
+@dataclass(frozen=True)
+class Generation:
+    """What is planned, as one process wrote it at one time."""
+
+    manifest: Manifest
+    cells: Sequence[StoredCell]
+    """Empty if the run was ended before they were listed."""
+
+
+def of(
     suite: Plan,
     updated: datetime,
     *,
     source: Mapping[str, str] = MappingProxyType({}),
     declared: tuple[Declaration, ...] = (),
     sealings: tuple[Sealing, ...] = (),
-) -> None:
-    """Replace the files in ``folder`` by those of ``suite``; results that are stored there stay as they are.
+) -> Manifest:
+    """What ``run.json`` is to hold of ``suite``, whose cells are yet to be listed (``write_cells``).
 
     ``source``: file -> digest, of its experiment. ``declared`` and ``sealings`` are the record of claims and seals
-    (``bench.execute.precedence``). The list of cells stays empty, until ``write_cells`` has written it.
+    (``bench.execute.precedence``).
+
+    Raises:
+        BenchError: its published table cannot be read, or is none.
     """
-    plan = uuid.uuid4().hex
-    manifest = Manifest(
+    return Manifest(
         schema_version=SCHEMA,
-        plan=plan,
+        plan=uuid.uuid4().hex,
+        cells="",
+        text=suite.text,
+        table=None if suite.published is None else _published(suite.published),
         name=suite.name,
         path=str(suite.path.absolute()),
         digest=suite.digest,
@@ -146,29 +167,60 @@ def write(
         seal=suite.seal,
         sealings=sealings,
     )
-    replace(folder / "suite.toml", suite.text)
-    if suite.published is not None:
-        with reading(suite.published):
-            table = suite.published.read_bytes()
-        replace(folder / "published.csv", table)
-    replace(folder / "cells.jsonl", f"{json.dumps({'plan': plan, 'listed': False})}\n")
+
+
+def write(folder: Path, manifest: Manifest) -> None:
+    """Let ``manifest`` be what ``folder`` plans, from one moment to the next; what it no longer names goes.
+
+    For people, ``suite.toml`` and ``published.csv`` are written beside ``run.json``, which holds the same.
+    """
     replace(folder / "run.json", json.dumps(manifest.model_dump(), default=str, indent=1))
+    replace(folder / "suite.toml", manifest.text)
+    if manifest.table is not None:
+        replace(folder / "published.csv", manifest.table)
+    for path in folder.glob("cells*.jsonl"):
+        if CELLS.fullmatch(path.name) and path.name != manifest.cells and not path.is_dir():
+            with storing(path):
+                path.unlink()
 
 
-def write_cells(folder: Path, suite: Plan, given_up: threading.Event) -> None:
-    """Write the list of cells that belongs to what ``write`` has written of ``suite``, or none of it if ``given_up``.
+CELLS = re.compile(r"cells(-[0-9a-f]{32})?\.jsonl")
+"""The name of a list of cells."""
+
+
+def write_cells(folder: Path, manifest: Manifest, suite: Plan, given_up: threading.Event) -> Manifest:
+    """List the cells of ``suite`` in a file of their own; returns ``manifest`` with its name.
 
     Raises:
-        CancelledError: it was given up.
+        CancelledError: it was given up, and nothing is left of it.
     """
-    plan = read(folder).plan
-    with replacing(folder / "cells.jsonl") as file:
-        file.write(f"{json.dumps({'plan': plan})}\n".encode())
+    name = f"cells-{manifest.plan}.jsonl"
+    with replacing(folder / name) as file:
+        file.write(f"{json.dumps({'plan': manifest.plan})}\n".encode())
         for cell in cells(suite):
             if given_up.is_set():
                 raise CancelledError
             levels = [cell.levels[name] for name in suite.factors]
             file.write(f"{json.dumps([levels, suite.experiment.changed(cell.params)])}\n".encode())
+    return manifest.model_copy(update={"cells": name})
+
+
+def _published(path: Path) -> str:
+    """The text of a published table: not of any file that a suite may name."""
+    with reading(path), path.open("rb") as file:
+        content = file.read(MOST_PUBLISHED + 1)
+    try:
+        text = content.decode("utf-8-sig").replace("\r\n", "\n")
+        names = {name.strip().strip('"') for name in text.partition("\n")[0].split(",")}
+        _check(len(content) <= MOST_PUBLISHED and {"metric", "mean"} <= names, "no columns metric and mean")
+    except ValueError as error:
+        hint = "It has a column per factor, and metric, mean, std and n, in at most 1 MiB."
+        raise BenchError(f"{path} is no published table.", hint=hint) from error
+    return text
+
+
+MOST_PUBLISHED = 1 << 20
+"""Bytes of the largest published table."""
 
 
 def read(folder: Path) -> Manifest:
@@ -190,21 +242,37 @@ def read(folder: Path) -> Manifest:
         raise _damaged(path, error) from error
 
 
+def read_all(folder: Path) -> Generation:
+    """``run.json`` and the cells that belong to it, also while another process replaces them.
+
+    Raises:
+        BenchError: what ``read`` and ``read_cells`` say.
+    """
+    while True:
+        stored = read(folder)
+        try:
+            return Generation(stored, tuple(read_cells(folder, stored)))
+        except BenchError:
+            if read(folder) == stored:
+                raise
+
+
 def read_cells(folder: Path, manifest: Manifest) -> Iterator[StoredCell]:
     """The cells in the order of the design, one at a time; none if the run was ended before they were listed.
 
     Raises:
         BenchError: there are none, or not those of ``manifest``.
     """
-    path = folder / "cells.jsonl"
+    if not manifest.cells:
+        return
+    if not CELLS.fullmatch(manifest.cells):
+        raise _damaged(folder / "run.json", ValueError(f"cells is {manifest.cells!r:.60}"))
+    path = folder / manifest.cells
     known = [{(type(level), level) for level, _ in pairs} for pairs in manifest.factors.values()]
     number = 0
     try:
         with reading(path), open_stored(path) as file:
-            head = json.loads(file.readline())
-            _check(head["plan"] == manifest.plan, "it belongs to another run.json")
-            if head.get("listed") is False:
-                return
+            _check(json.loads(file.readline())["plan"] == manifest.plan, "it belongs to another run.json")
             for line in file:
                 levels, changed = json.loads(line)
                 fits = all((type(level), level) in there for level, there in zip(levels, known, strict=True))
@@ -231,16 +299,17 @@ def read_text(folder: Path) -> str:
     return text
 
 
-def read_suite(folder: Path, manifest: Manifest) -> Plan:
+def read_suite(folder: Path, generation: Generation) -> Plan:
     """The suite as it was run; its experiment has the metrics and the version of then, and cannot be run.
 
     Raises:
-        BenchError: its text or its cells are damaged.
+        BenchError: its text is damaged.
     """
-    text = read_text(folder)
+    manifest = generation.manifest
+    text = manifest.text or read_text(folder)
     listed = None
     if manifest.listed:
-        listed = tuple(dict(zip(manifest.factors, cell.levels, strict=True)) for cell in read_cells(folder, manifest))
+        listed = tuple(dict(zip(manifest.factors, cell.levels, strict=True)) for cell in generation.cells)
     return Plan(
         name=manifest.name,
         reference=manifest.reference,

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cached_property
@@ -25,7 +25,8 @@ from bench.execute import looks as look_file
 from bench.execute.journal import Contents, read
 from bench.execute.looks import Looks
 from bench.execute.precedence import declare, sealed
-from bench.execute.storage import locked, reading, storing
+from bench.execute.segments import experiments
+from bench.execute.storage import locked, read_stored, reading, storing
 from bench.experiment import identifier
 from bench.plan.design import MOST_KEPT, n_cells
 from bench.plan.seal import draw_seeds, seal
@@ -41,6 +42,19 @@ class Run:
     """As loaded for this run, or as stored: then its experiment knows its metrics and version, and cannot be run."""
     updated: datetime
     """When the suite was last run."""
+    stored: manifest.Generation | None = field(default=None, repr=False, compare=False)
+    """What was read of the plan; None of a run that is being made, whose plan is read when it is asked for."""
+
+    @property
+    def plan(self) -> manifest.Generation:
+        """What is planned, as it is stored."""
+        return self.stored or manifest.read_all(self.folder)
+
+    @property
+    def published(self) -> bytes:
+        """The published table that the suite names."""
+        table = self.plan.manifest.table
+        return read_stored(self.folder / "published.csv") if table is None else table.encode()
 
     @property
     def journal(self) -> Path:
@@ -60,7 +74,7 @@ class Run:
     @cached_property
     def source(self) -> Mapping[str, str]:
         """File -> digest: the source of the experiment when the suite was last run; empty where it is not known."""
-        return manifest.read(self.folder).source
+        return self.plan.manifest.source
 
     def key(self, seed: int, levels: Mapping[str, Any]) -> str:
         """The key of the planned job with this seed and these levels.
@@ -85,17 +99,18 @@ class Run:
     @cached_property
     def declared(self) -> Mapping[str, manifest.Declaration]:
         """Claim's id -> when it was first made as the suite makes it now."""
-        entries = manifest.read(self.folder).declared
+        entries = self.plan.manifest.declared
         said = {(claim.id, claim.digest) for claim in self.suite.claims}
         return {entry.id: entry for entry in entries if (entry.id, entry.digest) in said}
 
     @cached_property
     def seal(self) -> str:
         """The seal that the seeds were drawn from; empty if they are not drawn from what was run and claimed."""
-        stored = manifest.read(self.folder)
+        plan = self.plan
+        stored = plan.manifest
         if not stored.seal:
             return ""
-        changed = (cell.changed for cell in manifest.read_cells(self.folder, stored))
+        changed = (cell.changed for cell in plan.cells)
         own = seal(stored.claims, changed, stored.reference, stored.version)
         fits = own == stored.seal and tuple(stored.seeds) == draw_seeds(own, len(stored.seeds))
         return own if fits else ""
@@ -107,7 +122,7 @@ class Run:
 
     def planned(self) -> Iterator[Planned]:
         """Every planned job in the order of the design, as it was stored."""
-        return planned(self.folder)
+        return planned(self.folder, self.stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,22 +154,21 @@ class Summary:
     """Why the run cannot be read."""
 
 
-def planned(folder: Path) -> Iterator[Planned]:
-    """Every job that the suite stored in ``folder`` asks for, in the order of the design.
+def planned(folder: Path, stored: manifest.Generation | None = None) -> Iterator[Planned]:
+    """Every job that the suite stored in ``folder`` (as ``stored``) asks for, in the order of the design.
 
     Of a run that was ended before its cells were listed, only those that have been run, by what the journal says.
 
     Raises:
         BenchError: the files that say so are damaged.
     """
-    stored = manifest.read(folder)
-    cells = list(manifest.read_cells(folder, stored))
-    if not cells:
-        yield from _planned_so_far(folder, stored)
+    plan = stored or manifest.read_all(folder)
+    if not plan.cells:
+        yield from _planned_so_far(folder, plan.manifest)
         return
-    keys = [identifier(cell.changed, stored.version) for cell in cells]
-    for seed in stored.seeds:
-        for cell, key_of in zip(cells, keys, strict=True):
+    keys = [identifier(cell.changed, plan.manifest.version) for cell in plan.cells]
+    for seed in plan.manifest.seeds:
+        for cell, key_of in zip(plan.cells, keys, strict=True):
             yield Planned(key_of(seed), cell.levels, seed)
 
 
@@ -175,14 +189,14 @@ def create(suite: Plan, out: Path = REPORTS, *, fresh: bool = False) -> Run:
     if fresh and entries & _OURS:
         _move_aside(folder)
         entries = _entries(folder)
-    if "run.json" in entries:
-        known = manifest.read(folder)
-        if known.reference != suite.reference:
+    if entries & _OURS:
+        references = {manifest.read(folder).reference} if "run.json" in entries else experiments(folder / "journal")
+        if others := references - {suite.reference}:
             raise BenchError(
-                f"{folder} holds runs of {known.reference}, and {suite.path} is of {suite.reference}.",
+                f"{folder} holds runs of {', '.join(sorted(others))}, and {suite.path} is of {suite.reference}.",
                 hint="Give the suite another name or write elsewhere with --out; --fresh moves the old folder aside.",
             )
-    elif (foreign := entries - _REPORTS) and not entries & _OURS:
+    elif foreign := entries - _REPORTS:
         raise BenchError(
             f"{folder} is not the folder of a run: it holds {', '.join(sorted(foreign)[:3])}.",
             hint="Give the suite another name, or write elsewhere with --out.",
@@ -213,15 +227,18 @@ def storing_plan(run: Run, suite: Plan, source: Mapping[str, str] = MappingProxy
     (``bench.plan.imports``).
     """
     declared, sealings = declare(run.folder, suite, run.updated), sealed(run.folder, suite, run.updated)
-    manifest.write(run.folder, suite, run.updated, source=source, declared=declared, sealings=sealings)
+    plan = manifest.of(suite, run.updated, source=source, declared=declared, sealings=sealings)
     given_up = threading.Event()
+    if n_cells(suite) <= MOST_KEPT:
+        manifest.write(run.folder, manifest.write_cells(run.folder, plan, suite, given_up))
+        yield
+        return
+    manifest.write(run.folder, plan)
     with ThreadPoolExecutor(1) as aside:
         try:
-            listing = aside.submit(manifest.write_cells, run.folder, suite, given_up)
-            if n_cells(suite) <= MOST_KEPT:
-                listing.result()
+            listing = aside.submit(manifest.write_cells, run.folder, plan, suite, given_up)
             yield
-            listing.result()
+            manifest.write(run.folder, listing.result())
         except BaseException:
             given_up.set()
             raise
@@ -239,12 +256,12 @@ def load(folder: Path) -> Run:
     Raises:
         BenchError: it holds none, or what it holds is damaged.
     """
-    stored = manifest.read(folder)
+    stored = manifest.read_all(folder)
     suite = manifest.read_suite(folder, stored)
     if suite.listed == ():  # the run was ended before its cells were listed
-        cells = dict.fromkeys(tuple(job.levels) for job in planned(folder))
+        cells = dict.fromkeys(tuple(job.levels) for job in planned(folder, stored))
         suite = replace(suite, listed=tuple(dict(zip(suite.factors, levels, strict=True)) for levels in cells))
-    return Run(folder, suite, stored.updated)
+    return Run(folder, suite, stored.manifest.updated, stored)
 
 
 def find(run: str | Path | None = None, out: Path = REPORTS) -> Run:

@@ -6,6 +6,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -72,6 +73,17 @@ def scan(folder: Path) -> Iterator[tuple[str, Record | dict[str, Any] | Damage]]
                     yield path.name, decode_record(content) if content["kind"] == "record" else content
                 except (ValueError, KeyError) as error:
                     yield path.name, Damage(path.name, number, str(error))
+
+
+def experiments(folder: Path) -> set[str]:
+    """The experiments whose results the segments hold, by what the head of each says."""
+    found = set()
+    for path in segments(folder):
+        with reading(path), open_stored(path) as file, suppress(ValueError):
+            head = decode(file.readline(LONGEST).rstrip(b"\r\n"))
+            if isinstance(head.get("experiment"), str):
+                found.add(head["experiment"])
+    return found
 
 
 def set_aside(folder: Path, damaged: Sequence[Damage]) -> None:

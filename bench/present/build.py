@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from io import BytesIO
-from pathlib import Path
 
 import pandas as pd
 
@@ -14,7 +13,6 @@ from bench.errors import BenchError
 from bench.execute import REPORTS
 from bench.execute.frames import measured, remarks, wide
 from bench.execute.run import Run, n_planned
-from bench.execute.storage import read_stored
 from bench.judge.analysis import Analysis, analyze
 from bench.judge.options import suite_options
 from bench.judge.published import compare_published
@@ -72,7 +70,7 @@ def build(run: Run, *, confidence: float = 0.95) -> Report:
             facts["Claims"] = looks.waiting(run, run.looks)
         facts |= verdict.of_effects(analysis, context, len(suite.claims))
         if suite.published is not None:
-            published, data["published"] = _published(suite.published, analysis, context)
+            published, data["published"] = _published(run, analysis, context)
             body.insert([part.title for part in body].index("Means"), published)
             facts[published.title] = published.text[0]
         facts |= verdict.of_baseline(run)
@@ -161,11 +159,11 @@ def analyze_run(suite: Plan, jobs: pd.DataFrame, *, confidence: float = 0.95) ->
     return analyze(values, list(suite.factors), "seed", options, confidence=confidence)
 
 
-def _published(path: Path, analysis: Analysis, context: Context) -> tuple[Section, pd.DataFrame]:
+def _published(run: Run, analysis: Analysis, context: Context) -> tuple[Section, pd.DataFrame]:
     title = "Beside the published table"
     try:
-        frame = compare_published(analysis.cells, pd.read_csv(BytesIO(read_stored(path))), list(context.factors))
+        frame = compare_published(analysis.cells, pd.read_csv(BytesIO(run.published)), list(context.factors))
     except (BenchError, OSError, ValueError) as error:
-        return Section(title, [f"{path} cannot be compared: {error}"], appendix=True), pd.DataFrame()
+        return Section(title, [f"{run.suite.published} cannot be compared: {error}"], appendix=True), pd.DataFrame()
     shown = list(tables.published(frame, context))
     return Section(title, list(words.published(frame, context)), exhibits=shown, appendix=True), frame

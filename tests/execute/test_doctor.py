@@ -62,7 +62,7 @@ def leave(run: Run) -> None:
 
 
 def spoil(name: str) -> Callable[[Run], None]:
-    return lambda run: (run.folder / name).write_text("{")  # type: ignore[func-returns-value]
+    return lambda run: next(run.folder.glob(name)).write_text("{")  # type: ignore[func-returns-value]
 
 
 def test_a_healthy_run_is_called_so(run: Run) -> None:
@@ -82,8 +82,7 @@ def test_a_healthy_run_is_called_so(run: Run) -> None:
         (tear, "journal/00001.jsonl", "line 8 (torn", "problem"),
         (flip, "journal/00001.jsonl", "the checksum does not fit", "problem"),
         (spoil("run.json"), "run.json", "damaged", "problem"),
-        (spoil("cells.jsonl"), "cells.jsonl", "damaged", "problem"),
-        (spoil("suite.toml"), "suite.toml", "damaged", "problem"),
+        (spoil("cells-*.jsonl"), "cells-", "damaged", "problem"),
         (leave, ".run.json.new", "being written when its process was killed", "note"),
     ],
 )
@@ -95,7 +94,8 @@ def test_what_can_be_mended_is_mended_and_nothing_is_lost(
     harm(run)
     damaged, good = snapshot(run.folder), set(read(run.journal).records)
     found = check_up(run.folder)
-    finding = next(finding for finding in found.findings if finding.where == where)
+    finding = next(finding for finding in found.findings if finding.where.startswith(where))
+    where = finding.where
     assert (what in finding.what, finding.level, finding.mend is None) == (True, level, False)
     assert snapshot(run.folder) == damaged
     mended = check_up(run.folder, mend=True)
