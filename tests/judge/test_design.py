@@ -110,7 +110,11 @@ def test_a_half_fraction(study: Callable[[str], Study]) -> None:
 
 def test_plackett_burman_of_twelve(study: Callable[[str], Study]) -> None:
     """Eleven main effects are uncorrelated; each takes in a third, up or down, of the 45 interactions of the others."""
-    found = study(f"design = {{ plackett_burman = 12 }}\n{two_levels('abcdefghijk')}")
+    row, names = "++-+++---+-", "abcdefghijk"
+    rows = ["-" * 11, *(row[-shift:] + row[:-shift] for shift in range(11))]
+    lines = [f"{name} = {'-+'.index(sign)}" for cell in rows for name, sign in zip(names, cell, strict=True)]
+    cells = ["\n".join(["[[cells]]", *lines[start : start + 11]]) for start in range(0, len(lines), 11)]
+    found = study("\n".join(cells))
     effects = found.effects.set_index("effect")
     assert (found.n_cells, found.n_full, found.fraction) == (12, 2048, None)
     mains = effects[effects["order"] == 1]
