@@ -17,6 +17,7 @@ from bench.judge.analysis import Analysis, analyze
 from bench.judge.options import suite_options
 from bench.judge.published import compare_published
 from bench.plan.design import n_cells
+from bench.plan.labels import cell_label
 from bench.plan.suite import Plan
 from bench.present import (
     anova_tables,
@@ -31,10 +32,11 @@ from bench.present import (
     verdict,
     words,
 )
+from bench.present.figures.published import published_figure
 from bench.present.found import found
 from bench.present.illustrate import illustrated
 from bench.present.origin import mixtures, origin
-from bench.present.report import Report, Section
+from bench.present.report import Figure, Report, Section, Table
 from bench.present.tables import Context
 
 
@@ -117,7 +119,7 @@ def _analysis_sections(analysis: Analysis, context: Context) -> Iterator[Section
     doubts = list(words.doubts(analysis.diagnostics, context))
     yield Section("Variation", points=doubts, exhibits=[tables.variation(analysis.cells, context)])
     if effects:
-        said = [*analysis.anova_models, *words.disagreements(analysis, context)]
+        said = list(words.disagreements(analysis, context))
         yield Section(
             "Analysis of variance", said, exhibits=list(anova_tables.anova(analysis.anova, context)), appendix=True
         )
@@ -165,5 +167,6 @@ def _published(run: Run, analysis: Analysis, context: Context) -> tuple[Section,
         frame = compare_published(analysis.cells, pd.read_csv(BytesIO(run.published)), list(context.factors))
     except (BenchError, OSError, ValueError) as error:
         return Section(title, [f"{run.suite.published} cannot be compared: {error}"], appendix=True), pd.DataFrame()
-    shown = list(tables.published(frame, context))
+    named = frame.assign(cell=[cell_label(levels) for levels in frame[list(context.factors)].itertuples(index=False)])
+    shown: list[Figure | Table] = [published_figure(named, context.metrics), *tables.published(frame, context)]
     return Section(title, list(words.published(frame, context)), exhibits=shown, appendix=True), frame

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from math import isnan
 from typing import Any
 
+import numpy as np
 from pandas import DataFrame
+from scipy import stats
 
 from bench.execute.frames import measured, wide
 from bench.execute.looks import Looks
@@ -16,6 +19,7 @@ from bench.execute.sequential import Judged
 from bench.judge.claims.verdicts import DECIDED, HOPELESS, ClaimVerdicts, Verdict, judge_claims
 from bench.present import looks, numbers, standing
 from bench.present.claim_words import figure, others, sentences, together_with
+from bench.present.figures.claims import claims_figure
 from bench.present.report import Column, Section, Table, sign
 from bench.present.tables import Context
 
@@ -42,8 +46,9 @@ def judge_look(run: Run, planned: Looks, number: int, values: DataFrame, *, conf
     """The verdicts at the look of this ``number``: those that a look gave, and of the others those by its seeds."""
     seen = values[values["seed"].isin(planned.seen(number))]
     decided = planned.verdicts(run.suite.claims)
-    at = {claim.id: planned.deciding_look(claim) for claim in run.suite.claims}
-    return _judge(run, seen, alpha=planned.alphas[number - 1], decided=decided, looks=at, confidence=confidence)
+    verdicts = _judge(run, seen, alpha=planned.alphas[number - 1], decided=decided, confidence=confidence)
+    at = [planned.deciding_look(claim) for claim in run.suite.claims]
+    return replace(verdicts, claims=verdicts.claims.assign(decided_at_look=at))
 
 
 def at_look(run: Run, planned: Looks, number: int) -> Judged:
@@ -62,7 +67,7 @@ def _judge(run: Run, values: DataFrame, **options: Any) -> ClaimVerdicts:
 def sections(run: Run, verdicts: ClaimVerdicts, context: Context, *, unfinished: bool) -> Iterator[Section]:
     """The verdicts at a glance, then folded each claim in words and within single levels of the other factors."""
     sequential = [] if run.looks is None else list(looks.sentences(run, run.looks, verdicts.claims))
-    claims = verdicts.rows
+    claims = verdicts.claims
     labels, claimed = context.labels, set(claims["metric"])
     shown = claims.assign(
         verdict=[_verdict(row) for row in claims.itertuples()],
@@ -83,7 +88,8 @@ def sections(run: Run, verdicts: ClaimVerdicts, context: Context, *, unfinished:
     how = _HOW.format(alpha=format(claims["alpha"].iloc[0], ".3g"))
     caveats = [f"{metric.label}: {metric.note}" for metric in context.metrics if metric.note and metric.name in claimed]
     table = Table("Verdicts", shown, columns, notes=[how, _OTHER_METHODS, *caveats])
-    yield Section("Claims", said, exhibits=[table, *_parts(verdicts.parts, context)])
+    picture = claims_figure(_drawn(shown, context.confidence), context.metrics)
+    yield Section("Claims", said, exhibits=[picture, table, *_parts(verdicts.parts, context)])
     worded = sentences(verdicts, context)
     facts = {
         f"{sign(verdict)} {name}, {verdict}": worded[name]
@@ -94,17 +100,34 @@ def sections(run: Run, verdicts: ClaimVerdicts, context: Context, *, unfinished:
         yield Section("The claims level by level", exhibits=[_levels(verdicts.levels, context)], appendix=True)
 
 
+def _drawn(claims: DataFrame, confidence: float) -> DataFrame:
+    """The claims as their picture takes them: limits at the level at which each was judged, and the published value."""
+    ratio = (claims["scale"] == "ratio").to_numpy()
+    estimate, low, high, p, adjusted = (
+        claims[name].to_numpy(float) for name in ("estimate", "low", "high", "p", "p_adjusted")
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        middle, bottom, top = (np.where(ratio, np.log(value), value) for value in (estimate, low, high))
+        share = np.where(adjusted > 0, p / adjusted, 1.0)  # the part of alpha that this claim had in the family
+        sides = np.where(claims["expect"] == "equivalent", 1, 2)  # two one-sided tests, or one with two sides
+        df = np.maximum(claims["n"].to_numpy(float) - 1, 1)
+        wider = stats.t.isf(claims["alpha"] * share / sides, df) / stats.t.isf((1 - confidence) / 2, df)
+        limits = [middle + (limit - middle) * wider for limit in (bottom, top)]
+        base = estimate / claims["change"].to_numpy(float)
+        published = claims["published_change"].to_numpy(float)
+        published = np.where(ratio, 1 + published, published * base)
+        start, end = (np.where(ratio, np.exp(limit), limit) for limit in limits)
+    drawn = claims[claims["scale"].isin(["difference", "ratio"])]
+    kept = claims["scale"].isin(["difference", "ratio"]).to_numpy()
+    values = {"start": start[kept], "end": end[kept], "published": published[kept]}
+    return drawn.assign(**values, label=drawn["claim"], sign=[sign(verdict) for verdict in drawn["verdict"]])
+
+
 def frames(verdicts: ClaimVerdicts, context: Context) -> Mapping[str, DataFrame]:
     """The result frames by name, each claim with its verdict in a sentence."""
     said = sentences(verdicts, context)
     worded = verdicts.claims.assign(sentence=[said[name] for name in verdicts.claims["claim"]])
-    return {
-        "claims": worded,
-        "claim_tests": verdicts.tests,
-        "claim_published": verdicts.published,
-        "claim_levels": verdicts.levels,
-        "claim_parts": verdicts.parts,
-    }
+    return {"claims": worded, "claim_levels": verdicts.levels, "claim_parts": verdicts.parts}
 
 
 def _overview(claims: DataFrame, *, unfinished: bool) -> Iterator[str]:
@@ -137,7 +160,8 @@ _OTHER_METHODS = (
 
 
 def _verdict(row: Any) -> str:
-    said = f"{row.verdict} at look {row.decided_at_look}" if row.decided_at_look else str(row.verdict)
+    look = getattr(row, "decided_at_look", 0)
+    said = f"{row.verdict} at look {look}" if look else str(row.verdict)
     if together := together_with(row):
         said = said.replace(Verdict.SUPPORTED, f"{Verdict.SUPPORTED} together with {numbers.listed(together)}", 1)
     return f"{said}, {_POST_HOC}" if row.declared == _POST_HOC else said

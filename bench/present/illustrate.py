@@ -5,20 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import combinations
 
-from pandas import DataFrame
+from pandas import DataFrame, concat
 
 from bench.experiment import Metric
 from bench.judge.analysis import Analysis
-from bench.judge.simultaneous import simultaneous
+from bench.judge.selected import limits_of_selected
 from bench.present import numbers
-from bench.present.plots.cells import cells
-from bench.present.plots.forest import forest
-from bench.present.plots.interactions import interactions
-from bench.present.plots.observed import observed
-from bench.present.plots.slopes import slopes
+from bench.present.figures.effects import effects_figure
+from bench.present.figures.interactions import interactions_figure
+from bench.present.figures.observed import cell_means, fitted_curve, marginal, observed
+from bench.present.figures.runs import runs_figure
+from bench.present.figures.trends import trend_figure
 from bench.present.report import Figure, Section, Table
-from bench.present.tables import Context, effects
+from bench.present.tables import ALPHA, Context, effects
 from bench.present.words import incomplete
 
 _MOST_METRICS = 4
@@ -28,14 +29,14 @@ _MOST_METRICS = 4
 def illustrated(sections: Sequence[Section], analysis: Analysis, context: Context) -> list[Section]:
     """``sections`` of ``build.analysis_sections`` with figures.
 
-    Metrics with a margin are shown in full, or the first ones if none has; of the others, effects and runs, folded.
+    Metrics with a margin are shown in full, or the first ones if none has; of the others, effects, folded.
     """
     return list(_Illustrator(analysis, context).sections(sections))
 
 
 _INCOMPLETE = (
     "not every combination has a value. Means over the other factors would compare different cells and so mix effects: "
-    "interactions and slopes are not drawn."
+    "interactions and trends are not drawn."
 )
 
 
@@ -45,7 +46,7 @@ class _Illustrator:
     def __init__(self, analysis: Analysis, context: Context) -> None:
         self.analysis, self.context = analysis, context
         self.rows = observed(analysis, context)
-        self.contrasts = simultaneous(analysis.contrasts, analysis.confidence)
+        self.contrasts = limits_of_selected(analysis.contrasts, 1 - analysis.confidence)
         self.margins = dict(zip(analysis.equivalence["metric"], analysis.equivalence["margin"], strict=True))
         self.incomplete = incomplete(analysis)
         self.stems = _stems(context.metrics)
@@ -68,44 +69,79 @@ class _Illustrator:
                 yield section
 
     def after_effects(self) -> Iterator[Section]:
-        """Interactions, and the runs themselves."""
+        """Interactions, trends, and the runs themselves."""
         crossed = [metric for metric in self.chief if metric.name not in self.incomplete]
         if crossed and len(self.context.factors) > 1:
             yield Section("Interactions", exhibits=[self.interactions(metric) for metric in crossed])
+        trends = [figure for metric in crossed for figure in self.trends(metric)]
+        if trends:
+            yield Section("Dose–response", exhibits=trends)
         partial = [metric for metric in self.chief if metric not in crossed]
-        said = [f"{numbers.listed([metric.label for metric in partial])}: {_INCOMPLETE}"] if partial else []
-        drawn = [[self.cells(metric), *([self.slopes(metric)] if metric in crossed else [])] for metric in self.chief]
-        yield Section("Runs", said, exhibits=[figure for figures in drawn for figure in figures])
+        gaps = [f"{numbers.listed([metric.label for metric in partial])}: {_INCOMPLETE}"] if partial else []
+        yield Section("Runs", gaps, exhibits=[self.runs(metric) for metric in self.chief])
 
     def further(self) -> Iterator[Section]:
-        """The metrics that are not drawn in full."""
+        """The effects on the metrics that are not drawn in full."""
         if self.others:
             labels = numbers.listed([metric.label for metric in self.others], most=12)
-            parts = [part for metric in self.others for part in (*self.effects(metric), self.cells(metric))]
+            parts = [self.tables[metric.name] for metric in self.others if metric.name in self.tables]
             yield Section("Further metrics", [f"{labels}."], exhibits=parts, appendix=True)
 
     def effects(self, metric: Metric) -> list[Figure | Table]:
         """The picture and the table of its effects, if it has any."""
         table = self.tables.get(metric.name)
-        return [self.forest(metric), *([] if table is None else [table])]
-
-    def forest(self, metric: Metric) -> Figure:
+        rows = _of(self.contrasts, metric)
         name = f"effects-{self.stems[metric.name]}"
-        return forest(name, metric, _of(self.contrasts, metric), self.context, self.margins.get(metric.name))
+        figure = effects_figure(name, metric, rows, self.context, self.margins.get(metric.name))
+        return [*([figure] if rows["estimate"].notna().any() else []), *([] if table is None else [table])]
 
     def interactions(self, metric: Metric) -> Figure:
+        rows, log = _of(self.rows, metric), self.is_log(metric)
+        means = [
+            marginal(rows, [first, second], self.context.confidence, log=log)
+            .rename(columns={"code 0": "level_row", "code 1": "level_column"})
+            .assign(row=first, column=second)
+            for first, second in combinations(range(len(self.context.factors)), 2)
+        ]
+        terms = _of(self.analysis.terms, metric)
+        two = terms[(terms["p_adjusted"] < ALPHA) & terms["term"].isin(self.context.pairs)]
+        survivors = [self.context.term(term) for term in two["term"]]
         name = f"interactions-{self.stems[metric.name]}"
-        terms, log = _of(self.analysis.terms, metric), _is_log(_of(self.contrasts, metric))
-        return interactions(name, metric, _of(self.rows, metric), terms, self.context, log=log)
+        return interactions_figure(name, metric, concat(means), survivors, self.context, log=log)
 
-    def cells(self, metric: Metric) -> Figure:
-        name, log = f"runs-{self.stems[metric.name]}", _is_log(_of(self.contrasts, metric))
-        means, pairs = _of(self.analysis.cells, metric), _of(self.analysis.pairwise, metric)
-        return cells(name, metric, _of(self.rows, metric), means, pairs, self.context, log=log)
+    def trends(self, metric: Metric) -> Iterator[Figure]:
+        """One picture for each factor with numbers as levels."""
+        trends, rows, log = _of(self.analysis.trends, metric), _of(self.rows, metric), self.is_log(metric)
+        for position, (factor, levels) in enumerate(self.context.factors.items()):
+            fitted = trends[trends["factor"] == factor].reset_index(drop=True)
+            if fitted.empty:
+                continue
+            means = marginal(rows, [position], self.context.confidence, log=log)
+            doses = [float(str(levels[code])) for code in means["code 0"]]
+            means = means.assign(dose=doses).sort_values("dose")
+            order = 1 + int(max((fitted.index[fitted["p_adjusted"] < ALPHA]), default=0))
+            curve = fitted_curve(rows, position, doses, min(order, len(doses) - 1), self.context.confidence, log=log)
+            name = f"trend-{self.stems[metric.name]}-{position}"
+            yield trend_figure(name, metric, factor, means, curve, self.context, log=log)
 
-    def slopes(self, metric: Metric) -> Figure:
-        name, effects = f"slopes-{self.stems[metric.name]}", _of(self.contrasts, metric)
-        return slopes(name, metric, _of(self.rows, metric), effects, self.context, log=_is_log(effects))
+    def runs(self, metric: Metric) -> Figure:
+        rows, log = _of(self.rows, metric), self.is_log(metric)
+        cells, pairs = _of(self.analysis.cells, metric), _of(self.analysis.pairwise, metric)
+        order = [cell for cell in cells["cell"] if (rows["cell"] == cell).any()]
+        means = cell_means(rows, self.context.confidence, log=log).set_index("cell").loc[order].reset_index()
+        pairs = pairs[pairs["b"] == cells["cell"].iloc[0]]
+        paired = bool(self.context.block)
+        names = ("diff_paired", "low_paired", "high_paired") if paired else ("diff", "low", "high")
+        differences = pairs[[*names, "p_adjusted", "n_pairs", "df"]].set_axis(
+            ["estimate", "low", "high", "p_adjusted", "n_pairs", "df"], axis=1
+        )
+        differences = differences.assign(cell=pairs["a"], df=pairs["n_pairs"] - 1 if paired else pairs["df"])
+        name = f"runs-{self.stems[metric.name]}"
+        return runs_figure(name, metric, rows, means, differences, self.context, log=log)
+
+    def is_log(self, metric: Metric) -> bool:
+        """Whether the metric was analysed as logarithms."""
+        return _is_log(_of(self.contrasts, metric))
 
 
 def _of(frame: DataFrame, metric: Metric) -> DataFrame:

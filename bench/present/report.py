@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pandas import NA, DataFrame
 
@@ -13,6 +13,9 @@ from bench.errors import printable
 from bench.judge.claims import verdicts as claims
 from bench.judge.gate import decide as gate
 from bench.present import numbers
+
+if TYPE_CHECKING:
+    from bench.present.figures.style import Drawing
 
 Kind = Literal[
     "text",
@@ -133,7 +136,7 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class Figure:
-    """A picture: ``alt`` says to who cannot see it what is to be seen, ``draw`` returns its SVG.
+    """A picture: ``alt`` says to who cannot see it what is to be seen, ``paint`` draws it.
 
     ``name`` is a file's stem: letters, digits, ``-`` and ``_`` only, different from that of every other figure.
     """
@@ -141,7 +144,7 @@ class Figure:
     name: str
     caption: str
     alt: str
-    draw: Callable[[], bytes]
+    paint: Callable[[], Drawing]
 
     @property
     def title(self) -> str:
@@ -149,9 +152,28 @@ class Figure:
         return self.caption.partition(". ")[0]
 
     @cached_property
+    def drawing(self) -> Drawing:
+        """The picture, drawn once, in the house style; ``drawing.canvas`` is matplotlib's, to restyle as one likes."""
+        from bench.present.figures.style import house_style  # noqa: PLC0415 (it needs this module)
+
+        with house_style():
+            return self.paint()
+
+    @cached_property
     def svg(self) -> bytes:
-        """The picture, drawn once; white below, so that it can stand on any page."""
-        return self.draw()
+        """As SVG, with its title and description; white below, so that it can stand on any page."""
+        from bench.present.figures.style import svg  # noqa: PLC0415 (it needs this module)
+
+        return svg(self.drawing, self.name, self.title, self.alt)
+
+    def encode(self, form: Literal["svg", "png", "pdf"]) -> bytes:
+        """The picture in a format."""
+        from bench.present.figures.style import save  # noqa: PLC0415 (it needs this module)
+
+        return self.svg if form == "svg" else save(self.drawing, form)
+
+    def _repr_svg_(self) -> str:
+        return self.svg.decode()
 
 
 @dataclass(frozen=True, eq=False)

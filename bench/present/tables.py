@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from pandas import DataFrame
 
@@ -49,6 +50,11 @@ class Context:
             for level in others:
                 named[effect_label([(name, level if len(others) > 1 else None)])] = f"{name}: {reference} → {level}"
         return named
+
+    @property
+    def pairs(self) -> set[str]:
+        """The terms of two factors, as result frames name them."""
+        return {effect_label([(a, None), (b, None)]) for a, b in combinations(self.factors, 2)}
 
     def effect(self, name: str) -> str:
         """An effect as people read it."""

@@ -8,23 +8,13 @@ from functools import partial
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import ArrayLike
 
 from bench.present import numbers
-from bench.present.plots import letters
-from bench.present.plots.canvas import RULE, Canvas, draw
-from bench.present.plots.colours import DARK_BELOW, MUTED, ON_DARK, ON_LIGHT, shades
-from bench.present.plots.scale import Scale as Values
-from bench.present.plots.svg import Ink
-from bench.present.report import Figure
+from bench.present.figures.style import GRID, PAPER, SMALL, WIDTH, Drawing, blank, ink_on
+from bench.present.report import Figure, plain
 
-_ROW = 0.21
+_ROW = 0.2
 """Inches of the height of a tile."""
-_WITH_NUMBER = 0.37
-"""Inches of the width of a tile that shows its number."""
-_TOP, _BETWEEN = 0.64, 0.25
-_EDGE, _NUMBER = 0.005, 7.0
-"""Inches left free around a tile; points of its number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,76 +38,42 @@ class Scale:
     low: float
     high: float
     colours: str
-    """A map of ``plots.colours``, dark at both ends if it is ``diverging``, at ``low`` if not."""
-    diverging: bool
-
-    def share(self, values: ArrayLike) -> np.ndarray:
-        """Where values lie between ``low`` and ``high``, from 0 to 1."""
-        return (np.asarray(values, dtype=float) - self.low) / ((self.high - self.low) or 1)
+    """A colour map of matplotlib."""
 
 
 def side_by_side(
     name: str, caption: str, alt: str, panels: Sequence[Panel], scale: Scale, *, with_numbers: bool
 ) -> Figure:
-    """The panels in a row, each tile with its number or without; a tile that is NaN is grey."""
-    return Figure(name, caption, alt, partial(draw, _paint, panels, scale, with_numbers))
+    """The panels below each other on one scale, each tile with its number or without; a tile that is NaN is grey."""
+    return Figure(name, caption, alt, partial(_paint, panels, scale, with_numbers))
 
 
-def _paint(panels: Sequence[Panel], scale: Scale, with_numbers: bool) -> Canvas:
-    labels = 0.42 + max(letters.text_width(row, letters.SMALL) for panel in panels for row in panel.rows)
-    tile = _WITH_NUMBER if with_numbers else _ROW
-    widths = [tile * len(panel.columns) for panel in panels]
-    height = _ROW * max(len(panel.rows) for panel in panels)
-    key_width = 0.23 + letters.text_width(scale.label, letters.SMALL)
-    width = sum(widths) + len(panels) * labels + (len(panels) - 1) * _BETWEEN + 0.2 + max(0.75, key_width)
-    page = Canvas(width, _TOP + height + 0.1)
-    left = labels
-    for panel, inches in zip(panels, widths, strict=True):
-        _fill(page, left, panel, scale, inches, with_numbers=with_numbers)
-        left += inches + _BETWEEN + labels
-    _key(page, left - labels - _BETWEEN + 0.2, height, scale)
-    return page
-
-
-def _fill(page: Canvas, left: float, panel: Panel, scale: Scale, width: float, *, with_numbers: bool) -> None:
-    n_rows, n_columns = panel.values.shape
-    tile = width / n_columns
-    across, down = left + tile * np.arange(n_columns), _TOP + _ROW * np.arange(n_rows)
-    sides = [(x + _EDGE, y + _EDGE, tile - 2 * _EDGE, _ROW - 2 * _EDGE) for y in down for x in across]
-    page.boxes(sides, Ink(), shades(scale.colours, scale.share(panel.values)))
-    page.text(left, 0.14, panel.title, bold=True)
-    page.text(
-        left + width / 2, _TOP - 0.29, panel.column_name, size=letters.SMALL, colour=MUTED, anchor="middle"
-    )  # fmt: skip
-    names = 0.2 + max(letters.text_width(row, letters.SMALL) for row in panel.rows)
-    page.text(
-        left - names, _TOP + _ROW * n_rows / 2, panel.row_name, size=letters.SMALL, colour=MUTED, anchor="middle",
-        angle=-90,
-    )  # fmt: skip
-    for y, name in zip((down + _ROW / 2).tolist(), panel.rows, strict=True):
-        page.text(left - 0.07, y, name, size=letters.SMALL, anchor="end")
-    for x, name in zip((across + tile / 2).tolist(), panel.columns, strict=True):
-        page.text(x, _TOP - 0.1, name, size=letters.SMALL, anchor="middle")
-    for (row, column), value in np.ndenumerate(panel.values):
-        if with_numbers and np.isfinite(value):
-            colour = ON_DARK if _is_dark(value, scale) else ON_LIGHT
-            x, y = float(across[column] + tile / 2), float(down[row] + _ROW / 2)
-            page.text(x, y, numbers.fixed(value, 2), size=_NUMBER, colour=colour, anchor="middle")
-
-
-def _is_dark(value: float, scale: Scale) -> bool:
-    share = float(scale.share(value))
-    return abs(share - 0.5) > 0.36 if scale.diverging else share < DARK_BELOW
-
-
-def _key(page: Canvas, left: float, height: float, scale: Scale) -> None:
-    """What the colours mean."""
-    steps = 64
-    sides = [(left, _TOP + height * (steps - 1 - step) / steps, 0.14, height / steps + 0.01) for step in range(steps)]
-    page.boxes(sides, Ink(), shades(scale.colours, (np.arange(steps) + 0.5) / steps))
-    page.text(left, _TOP - 0.14, scale.label, size=letters.SMALL)
-    if scale.low < scale.high:
-        for value, label in Values(scale.low, scale.high).ticks(height, upright=True).items():
-            y = _TOP + height * (1 - float(scale.share(value)))
-            page.lines([[(left + 0.14, y), (left + 0.18, y)]], RULE)
-            page.text(left + 0.23, y, label, size=letters.SMALL)
+def _paint(panels: Sequence[Panel], scale: Scale, with_numbers: bool) -> Drawing:
+    columns = len(panels) if sum(len(panel.columns) for panel in panels) <= 20 else 1
+    rows = -(-len(panels) // columns)
+    tallest = max(len(panel.rows) for panel in panels)
+    drawing, axes = blank(rows * (0.75 + _ROW * tallest), rows, columns)
+    tile = 72 * WIDTH / (columns * (3 + max(len(panel.columns) for panel in panels)))
+    image = None
+    for panel, place in zip(panels, axes, strict=True):
+        image = place.pcolormesh(
+            panel.values, vmin=scale.low, vmax=scale.high, cmap=scale.colours, lw=1, edgecolor=PAPER
+        )
+        place.invert_yaxis()
+        place.set_facecolor(GRID)
+        place.grid(visible=False)
+        place.set_title(plain(panel.title), loc="left", weight="bold")
+        place.set_xticks(np.arange(len(panel.columns)) + 0.5, [plain(name) for name in panel.columns])
+        place.set_yticks(np.arange(len(panel.rows)) + 0.5, [plain(name) for name in panel.rows])
+        place.set_xlabel(plain(panel.column_name))
+        place.set_ylabel(plain(panel.row_name))
+        for (row, column), value in np.ndenumerate(panel.values if with_numbers else np.empty((0, 0))):
+            if np.isfinite(value):
+                ink = ink_on(image.cmap(image.norm(value)))
+                text = numbers.fixed(float(value), 2)
+                place.text(
+                    column + 0.5, row + 0.5, text, color=ink, ha="center", va="center", size=min(SMALL - 1, tile / 2.6)
+                )
+    if image is not None:
+        drawing.canvas.colorbar(image, ax=axes, label=plain(scale.label), shrink=0.8, aspect=30, location="bottom")
+    return drawing

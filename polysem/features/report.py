@@ -126,7 +126,7 @@ def _figures(levels: Levels, drawn: int, first: Arrays, second: Arrays, matched:
         f"the order of the feature that is strongest for {levels.names[0]}. Grey: undefined.",
         f"Heat maps, latents by features. {_strongest(matched)}",
         panels("correlation"),
-        Scale("correlation", -1, 1, "blue to red", diverging=True),
+        Scale("correlation", -1, 1, "RdBu_r"),
         with_numbers=True,
     )
     maps = [
@@ -142,7 +142,7 @@ def _figures(levels: Levels, drawn: int, first: Arrays, second: Arrays, matched:
         f"Heat maps, latents by features and by silence; values from {numbers.significant(low, 3)} to "
         f"{numbers.significant(high, 3)}.",
         maps,
-        Scale("mean activation", low, high, "cividis", diverging=False),
+        Scale("mean activation", low, high, "cividis"),
         with_numbers=True,
     )
     cosine = [
@@ -162,7 +162,7 @@ def _figures(levels: Levels, drawn: int, first: Arrays, second: Arrays, matched:
         "interference; opposite directions are −1.",
         f"Two square heat maps of cosines between decoder directions, {levels.names[0]} and {levels.names[1]}.",
         cosine,
-        Scale("cosine", -1, 1, "blue to red", diverging=True),
+        Scale("cosine", -1, 1, "RdBu_r"),
         with_numbers=False,
     )
 

@@ -11,20 +11,18 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from bench.experiment import Metric
 from bench.judge.analysis import Analysis, MetricOptions, analyze
-from bench.judge.simultaneous import simultaneous
+from bench.judge.selected import limits_of_selected
+from bench.present import numbers
 from bench.present.build import analysis_sections
-from bench.present.plots import canvas, letters
-from bench.present.plots.canvas import Canvas, Panel
-from bench.present.plots.key import Sample, rows
-from bench.present.plots.levels import side_by_side, to_scale
-from bench.present.plots.observed import by_block, observed
-from bench.present.plots.scale import Scale
-from bench.present.plots.svg import Ink
+from bench.present.figures.claims import claims_figure
+from bench.present.figures.observed import by_block, cell_means, fitted_curve, marginal, observed
+from bench.present.figures.style import wrap
 from bench.present.report import Figure, plain
 from bench.present.tables import Context
 
@@ -55,13 +53,15 @@ def texts(figure: Figure) -> list[str]:
 
 @pytest.mark.parametrize("log", [False, True])
 def test_every_kind_of_figure_is_drawn(log: bool) -> None:
-    """A two-level design gets all the figures, each a valid SVG with a caption and a text alternative."""
+    """A two-level design gets all the figures, each a valid SVG with a title, a description and a caption."""
     figures = figures_of(*simulated({"reg": ["l1", "l2"], "act": ["relu", "gelu"]}, log=log))
-    assert set(figures) == {f"{kind}-loss" for kind in ("effects", "interactions", "runs", "slopes")}
+    assert set(figures) == {f"{kind}-loss" for kind in ("effects", "interactions", "runs")}
     for figure in figures.values():
-        assert ET.fromstring(figure.svg).tag == f"{SVG}svg"
-        assert figure.caption
-        assert figure.alt
+        root = ET.fromstring(figure.svg)
+        assert root.tag == f"{SVG}svg"
+        assert [root.findtext(f"{SVG}{tag}") for tag in ("title", "desc")] == [figure.title, figure.alt]
+        assert figure.encode("png").startswith(b"\x89PNG")
+        assert figure.encode("pdf").startswith(b"%PDF")
     assert "reg: l1 → l2" in texts(figures["effects-loss"])
 
 
@@ -78,31 +78,42 @@ def test_figures_are_the_same_every_time() -> None:
     assert not any(re.search(rb"20\d\d-\d\d-\d\d", figure.svg) for figure in figures.values())
 
 
+def test_figures_can_stand_on_one_page() -> None:
+    """No id occurs in two of them, every reference has its id, and no rule reaches beyond the picture."""
+    figures = figures_of(*simulated({"reg": ["l1", "l2"], "act": ["relu", "gelu"]}))
+    ids = [element.get("id") for figure in figures.values() for element in ET.fromstring(figure.svg).iter()]
+    named = [name for name in ids if name]
+    assert len(named) == len(set(named))
+    for figure in figures.values():
+        text = figure.svg.decode()
+        assert set(re.findall(r"(?:#|url\(#)([\w-]+)", re.sub(r"#[0-9a-f]{6}\b", "", text))) <= set(named)
+        assert "<style" not in text
+
+
 def test_hovering_tells_the_seed() -> None:
-    """Every run is a mark whose title is its seed and value, in the order of the marks from left to right."""
+    """Every run is a mark whose title is its cell, seed and value, in the order of the marks from left to right."""
     analysis, runs, context = simulated({"reg": ["l1", "l2"]})
     root = ET.fromstring(figures_of(analysis, runs, context)["runs-loss"].svg)
-    told = {title.text: float(mark.get("cx", "nan")) for mark in root.iter(f"{SVG}circle") for title in mark}
-    wanted = {canvas.seed_title("seed", row.seed, row.loss): row.loss for row in runs.itertuples()}
-    assert told.keys() == wanted.keys()
-    assert sorted(told, key=lambda title: told[title]) == sorted(wanted, key=lambda title: wanted[title])
+    marks = {title.text: float(mark.get("x", "nan")) for mark in root.iter(f"{SVG}use") for title in mark}
+    wanted = {f"{row.reg}, seed {row.seed}: {numbers.significant(row.loss)}": row.loss for row in runs.itertuples()}
+    assert marks.keys() == wanted.keys()
+    assert sorted(marks, key=lambda title: marks[title]) == sorted(wanted, key=lambda title: wanted[title])
 
 
 @settings(max_examples=8)
 @given(st.text(max_size=40))
 def test_any_name_is_shown_as_text(name: str) -> None:
-    """A label is neither markup nor a formula: the SVG parses and holds it, or its shortened form, as text."""
-    analysis, runs, context = simulated({"reg": ["l1", "l2"]}, label=f"$x_{{{name}}}$")
-    figure = figures_of(analysis, runs, context)["slopes-loss"]
-    shown = letters.quantity(context.metrics[0], 2.2)
-    assert letters.text_width(shown) <= 2.2
-    assert shown in texts(figure)
+    """A label is neither markup nor a formula, and none of it is cut."""
+    label = f"$x_{{{name}}}$"
+    analysis, runs, context = simulated({"reg": ["l1", "l2"]}, label=label)
+    shown = " ".join(texts(figures_of(analysis, runs, context)["effects-loss"]))
+    assert plain(label) in shown
 
 
 def test_control_characters_do_not_reach_the_file() -> None:
-    """What XML cannot hold is replaced, in labels as in levels."""
-    figures = figures_of(*simulated({"a\x00b": ["x\x1b", "<script>"]}))
-    assert any(plain("a\x00b") in text for text in texts(figures["slopes-loss"]))
+    """What XML cannot hold is replaced, in names as in levels."""
+    figures = figures_of(*simulated({"a\x00b": ["x\x1b", "<script>"], "c": [1, 2]}))
+    assert any(plain("a\x00b") in text for text in texts(figures["effects-loss"]))
     assert all(b"<script" not in figure.svg for figure in figures.values())
 
 
@@ -123,8 +134,7 @@ def test_any_design_is_drawn(factors: dict[str, list[object]]) -> None:
     if "many" in factors:
         assert "10 further cells not drawn" in figures["runs-loss"].caption
     if "dose" in factors:
-        assert "Dose–response over dose" in figures["slopes-loss"].caption
-        assert "10" in texts(figures["slopes-loss"])
+        assert {"0.1", "1", "10", "100"} <= set(texts(figures["trend-loss-0"]))
 
 
 @pytest.mark.parametrize("break_up", ["one seed", "constant", "missing"])
@@ -138,14 +148,28 @@ def test_poor_data_are_drawn(break_up: str) -> None:
     assert all(figure.svg for figure in figures_of(analysis, runs, context).values())
 
 
-def test_simultaneous_limits_are_bonferroni() -> None:
-    """With 1 degree of freedom t is Cauchy, whose quantiles are tangents: 3 effects widen 95% intervals by theirs."""
-    frame = pd.DataFrame({"scale": ["difference"], "low": [-1.0], "high": [3.0], "df": [1.0], "family_size": [3]})
-    ratio = frame.assign(scale="ratio", low=np.exp(-1.0), high=np.exp(3.0))
-    wider = np.tan(np.pi * (0.5 - 0.025 / 3)) / np.tan(np.pi * (0.5 - 0.025))
-    found = simultaneous(frame).iloc[0]
-    assert (found["low_all"], found["high_all"]) == pytest.approx((1 - 2 * wider, 1 + 2 * wider))
-    assert np.log(simultaneous(ratio).iloc[0]["high_all"]) == pytest.approx(1 + 2 * wider)
+def test_limits_of_selected_effects() -> None:
+    """With 1 degree of freedom t is Cauchy, whose quantiles are tangents: 2 survivors of 5 have 1 - 2/5 alpha."""
+    frame = pd.DataFrame({"scale": "difference", "estimate": [1.0] * 5, "se": 2.0, "df": 1.0, "family_size": 5})
+    frame["p_adjusted"] = [0.01, 0.04, 0.2, 0.9, 0.9]
+    wide = 2.0 * np.tan(np.pi * (0.5 - 0.05 * 2 / 5 / 2))
+    limits = limits_of_selected(frame)
+    assert limits["low_fcr"].to_numpy() == pytest.approx(1 - wide)
+    assert limits["high_fcr"].to_numpy() == pytest.approx(1 + wide)
+    none = limits_of_selected(frame.assign(p_adjusted=0.5))
+    assert none["high_fcr"].to_numpy() == pytest.approx(1 + 2.0 * np.tan(np.pi * (0.5 - 0.05 / 5 / 2)))
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_an_interval_excludes_no_effect_just_where_its_point_is_filled(log: bool) -> None:
+    """For every effect of simulated tables, the drawn limits and the adjusted p say the same."""
+    contrasts = simulated({"a": [1, 2], "b": [1, 2], "c": [1, 2], "d": [1, 2]}, seeds=4, log=log)[0].contrasts
+    limits = limits_of_selected(contrasts)
+    neutral = 1.0 if log else 0.0
+    excludes = (limits["low_fcr"] > neutral) | (limits["high_fcr"] < neutral)
+    assert excludes.tolist() == (contrasts["p_adjusted"] <= 0.05).tolist()
+    assert excludes.any()
+    assert not excludes.all()
 
 
 def test_means_of_a_seed_weigh_cells_equally() -> None:
@@ -165,8 +189,39 @@ def test_a_seed_that_lacks_a_cell_is_not_averaged() -> None:
     assert list(by_block(observed(analysis, context), [0], log=False).index) == ["0", "1", "3", "4", "5"]
 
 
+def test_marginal_means_have_the_t_interval_of_their_blocks() -> None:
+    """Of blocks 1, 2 and 6 at a level: mean 3, and t times SD over root 3 around it; geometric for logarithms."""
+    rows = pd.DataFrame({"factor 0": 0, "cell": "x", "block": list("abc"), "value": [1.0, 2.0, 6.0]})
+    half = stats.t.ppf(0.975, 2) * np.sqrt(7.0 / 3)
+    found = marginal(rows, [0], 0.95, log=False).iloc[0]
+    assert (found["mean"], found["low"], found["high"]) == pytest.approx((3, 3 - half, 3 + half))
+    same = marginal(rows.assign(value=np.exp(rows["value"])), [0], 0.95, log=True).iloc[0]
+    assert np.log([same["mean"], same["high"]]) == pytest.approx([3, 3 + half])
+    assert cell_means(rows, 0.95, log=False).iloc[0][["mean", "low"]].tolist() == pytest.approx([3, 3 - half])
+
+
+def test_marginal_means_of_independent_runs_add_variances() -> None:
+    """Two cells of a level: the mean of their means, and Welch's standard error and degrees of freedom."""
+    rows = pd.DataFrame({"factor 0": 0, "cell": list("xxxyyy"), "block": "", "value": [1.0, 2, 3, 10.0, 14, 18]})
+    parts = np.array([1 / 3, 16 / 3])
+    df = parts.sum() ** 2 / (parts**2 / 2).sum()
+    found = marginal(rows, [0], 0.95, log=False).iloc[0]
+    assert found["mean"] == pytest.approx(8)
+    assert found["high"] - 8 == pytest.approx(stats.t.ppf(0.975, df) * np.sqrt(parts.sum()) / 2)
+
+
+def test_a_curve_of_full_order_goes_through_the_means() -> None:
+    """A quadratic through three doses spaced by tens, and its band at a dose is the interval of the mean there."""
+    analysis, _, context = simulated({"dose": [1, 10, 100], "b": [1, 2]})
+    rows = observed(analysis, context)
+    means = marginal(rows, [0], 0.95, log=False)
+    curve = fitted_curve(rows, 0, [1.0, 10.0, 100.0], 2, 0.95, log=False)
+    assert curve.iloc[0][["dose", "value", "low"]].tolist() == pytest.approx([1, *means.iloc[0][["mean", "low"]]])
+    assert curve.iloc[-1]["value"] == pytest.approx(means.iloc[-1]["mean"])
+
+
 def test_confounded_means_are_not_drawn() -> None:
-    """Where combinations are missing there are no interaction plots and slopes, and the report says why."""
+    """Where combinations are missing there are no interaction plots, and the report says why."""
     _, runs, context = simulated({"a": [1, 2], "b": [1, 2]})
     part = runs[(runs["a"] == 1) | (runs["b"] == 1)].reset_index(drop=True)
     analysis = analyze(part, ["a", "b"], "seed", ["loss"])
@@ -176,193 +231,39 @@ def test_confounded_means_are_not_drawn() -> None:
     assert any("mix effects" in text for section in sections if section.title == "Runs" for text in section.text)
 
 
-def drawn(figure: Figure) -> list[tuple[ET.Element, str]]:
-    """Every mark with the style of its group and its own."""
-    groups = ET.fromstring(figure.svg).iter(f"{SVG}g")
-    return [(mark, f"{group.get('style')}; {mark.get('style', '')}") for group in groups for mark in group]
+def test_many_runs_are_drawn_as_quantiles() -> None:
+    """Beyond fifty runs a cell the marks are quantiles, which the caption says, so that a page stays small."""
+    figure = figures_of(*simulated({"reg": ["l1", "l2"]}, seeds=80))["runs-loss"]
+    assert "25 quantiles of the runs" in figure.caption
+    assert len(list(ET.fromstring(figure.svg).iter(f"{SVG}use"))) < 80
 
 
-def seeds_that_differ() -> pd.DataFrame:
-    """Two cells whose seeds differ far more than the cells within a seed do."""
-    runs = pd.DataFrame({"reg": ["l1"] * 6 + ["l2"] * 6, "seed": [*range(6)] * 2})
-    runs["loss"] = 10.0 * runs["seed"] + runs["reg"].eq("l2") * (1 + 0.01 * (runs["seed"] % 2))
-    return runs
+def test_the_picture_of_claims_keeps_scales_apart() -> None:
+    """One panel a metric and scale; verdicts differ by colour and filling; margins and published values are drawn."""
+    claims = pd.DataFrame(
+        {
+            "metric": ["loss", "loss", "loss"],
+            "scale": ["difference", "ratio", "difference"],
+            "label": ["falls", "doubles", "stays"],
+            "sign": ["✓", "✗", "?"],
+            "verdict": ["supported", "refuted", "inconclusive"],
+            "estimate": [-1.0, 1.1, np.nan],
+            "low": [-1.5, 0.9, np.nan],
+            "high": [-0.5, 1.3, np.nan],
+            "start": [-1.8, 0.8, np.nan],
+            "end": [-0.2, 1.4, np.nan],
+            "margin": [0.3, 2.0, 0.3],
+            "published": [-0.7, np.nan, 0.0],
+        }
+    )
+    figure = claims_figure(claims, [Metric("loss", "Loss", unit="nats")])
+    shown = texts(figure)
+    assert {"✓ falls", "✗ doubles", "Change of Loss (nats)", "Ratio of Loss"} <= set(shown)
+    assert {"supported", "refuted", "margin", "published"} <= set(shown)
+    assert "? stays" not in shown
+    assert "Without an estimate, and not drawn: 1 claim." in figure.caption
 
 
-@pytest.mark.parametrize(
-    ("block", "filled", "said"), [("seed", True, "paired t test"), (None, False, "Welch's t test")]
-)
-def test_interval_and_filling_are_of_one_test(block: str | None, filled: bool, said: str) -> None:
-    """Where runs share seeds the paired interval is drawn and the paired p fills it; where not, both are Welch's."""
-    runs = seeds_that_differ()
-    context = Context({"reg": ["l1", "l2"]}, [Metric("loss", "Loss")], block or "")
-    figure = figures_of(analyze(runs, ["reg"], block, ["loss"]), runs, context)["runs-loss"]
-    fills = [style.rpartition("fill: ")[2] for mark, style in drawn(figure) if mark.get("r") == "2.7"]
-    intervals = [mark for mark, style in drawn(figure) if "stroke-width: 1.8" in style]  # the key's is the last
-    start, _, end, _ = map(float, intervals[0].get("d", "")[1:].split())
-    assert len(intervals) == 2
-    assert fills == ["#d55e00" if filled else "#ffffff"]
-    assert (end - start < 20) == filled
-    assert said in figure.caption
-    assert "The intervals are not adjusted" in figure.caption
-
-
-def test_a_baseline_without_values_is_missed() -> None:
-    """Where the baseline cell has no value nothing is called the baseline, and the figure says why."""
-    _, runs, context = simulated({"reg": ["l1", "l2"], "act": ["relu", "gelu"]})
-    runs.loc[runs["reg"].eq("l1") & runs["act"].eq("relu"), "loss"] = np.nan
-    figure = figures_of(analyze(runs, ["reg", "act"], "seed", ["loss"]), runs, context)["runs-loss"]
-    assert "baseline" not in texts(figure)
-    assert "the baseline cell has no value" in texts(figure)
-    assert "which has no value" in figure.caption
-
-
-def test_figures_say_what_their_marks_mean() -> None:
-    """Every figure with marks of several kinds names them, and none that it does not have."""
-    figures = figures_of(*simulated({"reg": ["l1", "l2"], "act": ["relu", "gelu"]}))
-    assert {"95% interval", "interval for all 3 effects at once", "adjusted p < 0.05"} <= {
-        *texts(figures["effects-loss"])
-    }
-    assert {"run", "density", "mean", "95% interval, paired"} <= {*texts(figures["runs-loss"])}
-    assert {"each seed", "mean"} <= {*texts(figures["slopes-loss"])}
-    assert {"act:", "relu", "gelu"} <= {*texts(figures["interactions-loss"])}
-    single = figures_of(*simulated({"reg": ["l1", "l2"]}))["effects-loss"]
-    assert "at once" not in single.caption + "".join(texts(single))
-
-
-def test_numbers_beside_a_forest_are_those_of_the_table() -> None:
-    """An effect is written in the figure as in the table beside it, with the decimals of the whole column."""
-    analysis, _, context = simulated({"a": ["x", "y"], "b": ["p", "q"], "c": ["u", "v"]})
-    (section,) = [s for s in analysis_sections(analysis, context) if s.title == "Effects"]
-    column = [row[1] for row in section.tables[0].rows]
-    assert [text for text in texts(section.figures[0]) if text in column] == column
-
-
-def test_interactions_share_their_axis() -> None:
-    """The same value lies at the same height in every panel, so that panels can be compared."""
-    figure = figures_of(*simulated({"a": ["x", "y"], "b": ["p", "q"], "c": ["u", "v"]}))["interactions-loss"]
-    labels = [text for text in texts(figure) if re.fullmatch(r"\d+\.\d+", text)]
-    paths = [mark.get("d", "") for mark, style in drawn(figure) if style.startswith("fill: none; stroke: #5f6873")]
-    ticks = [list(map(float, path[1:].split())) for path in paths]
-    heights = [y for x, y, *end in ticks if end == [pytest.approx(x + 3.5), y]]
-    assert len(heights) == 3 * len(labels) > 0
-    assert len(set(heights)) == len(labels)
-
-
-def test_doses_are_drawn_to_scale() -> None:
-    """Levels over decades lie evenly on a logarithmic axis, 0 apart at its left, few-fold ones at their distances."""
-    decades = to_scale([1.0, 0.01, 0.1, 10.0], 3.0)
-    assert decades.names == ["0.01", "0.1", "1", "10"]
-    assert decades.codes.tolist() == [1, 2, 0, 3]
-    assert np.diff(decades.at) == pytest.approx(1.0)
-    with_zero = to_scale([0.0, 0.1, 1.0, 10.0], 3.0)
-    assert with_zero.has_gap
-    assert with_zero.at[0] < with_zero.at[1] == pytest.approx(-1.0)
-    assert to_scale([2, 4, 8], 3.0).at.tolist() == [2, 4, 8]
-    figure = figures_of(*simulated({"dose": [0.0, 0.01, 0.1, 1.0, 10.0]}))["slopes-loss"]
-    assert "logarithmic for dose; 0, which it cannot hold, stands at its left behind a break" in figure.caption
-    assert {"0", "0.01", "0.1", "1", "10"} <= {*texts(figure)}
-
-
-@settings(max_examples=200)
-@given(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9), st.floats(0.8, 8.0), st.booleans(), st.booleans())
-def test_ticks_are_told_apart(low: float, size: float, inches: float, log: bool, upright: bool) -> None:
-    """Ticks are at most six values within the axis, with labels that differ, mean them, and do not overlap."""
-    size = max(size, 1e-6 * abs(low))  # narrower ones have no digits left to say
-    scale = Scale(abs(low) + 1e-3, abs(low) + 1e-3 + size, log=True) if log else Scale(low, low + size)
-    found = scale.ticks(inches, upright=upright)
-    room = 1e-6 * (scale.high - scale.low)
-    assert len(found) <= 6
-    assert len(set(found.values())) == len(found)
-    assert all(scale.low - room <= value <= scale.high + room for value in found)
-    read = [float(label.replace("−", "-")) for label in found.values()]
-    assert read == pytest.approx(list(found), rel=1e-5, abs=1e-9)
-    at = scale.share(list(found)) * inches
-    widths = [letters.text_width(label, letters.SMALL) for label in found.values()]
-    gaps = [(widths[i] + widths[i + 1]) / 2 for i in range(len(widths) - 1)]
-    assert upright or all(step >= gap for step, gap in zip(np.diff(at), gaps, strict=True))
-
-
-@settings(max_examples=100)
-@example(["name"] * 30, 1.0)
-@given(st.lists(st.text("abcMW ", min_size=1, max_size=40), min_size=1, max_size=30), st.floats(1.0, 7.0))
-def test_names_of_levels_do_not_overlap(names: list[str], width: float) -> None:
-    """Names below an axis are whole side by side, or at an angle and far enough apart."""
-    axis = side_by_side(names, width)
-    across = axis.scale.share(axis.at) * width
-    sizes = np.array([letters.text_width(name, letters.SMALL) for name in axis.names])
-    shown = np.array([bool(name) for name in axis.names])
-    if axis.angled:
-        assert np.all(np.diff(across[shown]) >= 0.15)
-    else:
-        assert np.all(np.diff(across) >= (sizes[1:] + sizes[:-1]) / 2)
-
-
-@pytest.mark.parametrize(
-    "factors",
-    [
-        {"a factor with a long name": ["one level with a long name", "W" * 40, "x"], "M" * 30: ["M" * 25, "W" * 30]},
-        {"a": list("vwxyz"), "b": list("pqrs"), "c": [True, False]},
-        {"one": ["only", "two"]},
-    ],
-    ids=["long names", "forty cells", "one factor"],
-)
-def test_nothing_is_cut(factors: dict[str, list[object]]) -> None:
-    """All text of a figure, at any angle, lies within it, also where names are long or there is little to show."""
-    for figure in figures_of(*simulated(factors, seeds=2, label="A metric with a long label, is it not")).values():
-        root = ET.fromstring(figure.svg)
-        _, _, width, height = map(float, root.get("viewBox", "").split())
-        for node in root.iter(f"{SVG}text"):
-            for x, y in corners(node):
-                assert -1 <= x <= width + 1, (figure.name, node.text)
-                assert -1 <= y <= height + 1, (figure.name, node.text)
-
-
-def corners(node: ET.Element) -> list[tuple[float, float]]:
-    """Where the baseline of a line of text begins and ends."""
-    style = dict(part.split(": ") for part in node.get("style", "").split("; "))
-    x, y = float(node.get("x", "nan")), float(node.get("y", "nan"))
-    bold = style.get("font-weight") == "bold"
-    long = 72 * letters.text_width(node.text or "", float(style["font-size"].removesuffix("px")), bold=bold)
-    start = {"middle": -long / 2, "end": -long}.get(style.get("text-anchor", ""), 0.0)
-    angle = np.radians(float(re.sub(r"rotate\((\S+).*", r"\1", node.get("transform", "rotate(0 "))))
-    return [(x + far * float(np.cos(angle)), y + far * float(np.sin(angle))) for far in (start, start + long)]
-
-
-def test_long_intervals_are_cut_with_an_arrow() -> None:
-    """An interval that leaves the panel ends at its edge in an arrow, there only, and on that side."""
-    page = Canvas(2, 1)
-    panel = Panel(page, 0, 0, 2, 1, Scale(0.0, 1.0), Scale(0.0, 2.0))
-    panel.intervals([0.5, 0.2], [3.0, 0.4], [0.5, 1.5], Ink(stroke="#000000"), arrows=True)
-    marks = [mark.get("d") for group in ET.fromstring(page.svg()).iter(f"{SVG}g") for mark in group]
-    assert marks[:2] == ["M72 54 144 54", "M28.8 18 57.6 18"]
-    assert len(marks) == 3
-    assert str(marks[2]).startswith("M146.86 54")
-
-
-def test_keys_break_into_rows() -> None:
-    """What does not fit beside the others of a row begins the next one; nothing is lost."""
-    samples = [Sample(f"sample {index}", box=Ink(fill="#000000")) for index in range(7)]
-    found = rows(samples, 3.0)
-    assert [sample for row in found for sample in row] == samples
-    assert all(sum(sample.width for sample in row) <= 3.2 for row in found)
-    assert len(found) > 1
-
-
-def test_two_seeds_on_a_logarithmic_axis() -> None:
-    """Limits of intervals that are 0 or infinite, as ratios of two seeds can be, leave every figure drawable."""
-    analysis, runs, context = simulated({"a": ["x", "y"], "b": ["p", "q"]}, seeds=2, log=True)
-    runs["loss"] **= 150
-    analysis = analyze(runs, ["a", "b"], "seed", [MetricOptions("loss", log=True, margin=0.5)])
-    drawn = figures_of(analysis, runs, context)
-    assert {"effects-loss", "runs-loss"} <= set(drawn)
-    assert all(b"NaN" not in figure.svg and b"inf" not in figure.svg for figure in drawn.values())
-
-
-def test_disjoint_seeds_have_no_paired_interval() -> None:
-    """Where cells share no seed there is no paired test, and the figure draws and claims no interval."""
-    runs = seeds_that_differ().assign(seed=range(12))
-    context = Context({"reg": ["l1", "l2"]}, [Metric("loss", "Loss")])
-    figure = figures_of(analyze(runs, ["reg"], "seed", ["loss"]), runs, context)["runs-loss"]
-    assert "without intervals and p" in figure.caption
-    assert not [style for _, style in drawn(figure) if "stroke-width: 1.8" in style]
+def test_long_names_break_at_blanks_only() -> None:
+    """No word is cut, whatever the room."""
+    assert wrap("orthogonal positive_kurtosis l2", 0.5).split("\n") == ["orthogonal", "positive_kurtosis", "l2"]

@@ -11,16 +11,16 @@ from importlib.resources import files
 from itertools import chain, count
 from typing import NamedTuple
 
-from bench.present.plots import colours
+from bench.present.figures import style
 from bench.present.report import SIGNS, Column, Figure, Report, Section, Table, plain
 
 _COLOURS = {
-    colours.PAPER: "--fig-paper",
-    colours.INK: "--fig-ink",
-    colours.MUTED: "--fig-muted",
-    colours.GRID: "--fig-grid",
-    colours.BAND: "--fig-band",
-    **{colour: f"--fig-{number}" for number, colour in enumerate(colours.SERIES, start=1)},
+    style.PAPER: "--fig-paper",
+    style.INK: "--fig-ink",
+    style.MUTED: "--fig-muted",
+    style.GRID: "--fig-grid",
+    style.BAND: "--fig-band",
+    **{colour: f"--fig-{number}" for number, colour in enumerate(style.SERIES, start=1)},
 }
 """Colours of the figures -> the properties of report.css that follow the reader's light or dark."""
 _ANY = re.compile("|".join(_COLOURS))
@@ -60,24 +60,14 @@ def page(report: Report) -> str:
 
 
 def fragment(report: Report) -> str:
-    """The report without a surrounding page; the pictures of its main sections, in their own colours."""
+    """The report without a surrounding page; the pictures of its main sections, in their own style."""
     parts = [f"<h2>{_text(report.title)}</h2>", *(part for section in report.sections for part in _bare(section))]
     return f'<div class="bench-report">{"".join(parts)}</div>'
 
 
 def embedded(figure: Figure) -> str:
-    """The picture as a part of a page: named and described to who cannot see it, in the colours of the page."""
-    svg = _LOOK.sub(lambda look: _ANY.sub(lambda found: f"var({_COLOURS[found[0]]})", look[0]), figure.svg.decode())
-    name = figure.name
-    described = (
-        f'<title id="{name}-title">{_text(figure.title)}</title><desc id="{name}-desc">{_text(figure.alt)}</desc>'
-    )
-    return re.sub(
-        r"<svg ([^>]*)>",
-        lambda found: f'<svg {found[1]} role="img" aria-labelledby="{name}-title {name}-desc">{described}',
-        svg,
-        count=1,
-    )
+    """The picture as a part of a page, in the colours of the page."""
+    return _LOOK.sub(lambda look: _ANY.sub(lambda match: f"var({_COLOURS[match[0]]})", look[0]), figure.svg.decode())
 
 
 class _Placed(NamedTuple):

@@ -1,0 +1,26 @@
+"""The frame of effects -> the same with intervals that agree with which of them survive the adjustment."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+
+def limits_of_selected(contrasts: pd.DataFrame, alpha: float = 0.05) -> pd.DataFrame:
+    """``contrasts`` with ``low_fcr high_fcr``: intervals at 1 - max(R, 1) alpha / m for R survivors of m tests.
+
+    Benjamini & Yekutieli 2005 (doi 10.1198/016214504000001907): the false coverage rate of the survivors' intervals is
+    at most alpha, and such an interval excludes no effect just where the effect survives Benjamini and Hochberg's
+    adjustment. An effect that enters no family (``family_size`` 0) keeps the interval at 1 - alpha.
+    """
+    ratio = (contrasts["scale"] == "ratio").to_numpy()
+    estimate, df, se = (contrasts[name].to_numpy(float) for name in ("estimate", "df", "se"))
+    m = np.maximum(contrasts["family_size"].to_numpy(float), 1.0)
+    survivors = max(int((contrasts["p_adjusted"] <= alpha).sum()), 1)
+    level = np.where(contrasts["family_size"] > 0, np.minimum(survivors / m, 1.0) * alpha, alpha)
+    half = stats.t.isf(level / 2, df) * se
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        middle = np.where(ratio, np.log(np.where(ratio, estimate, 1.0)), estimate)
+        limits = {"low_fcr": middle - half, "high_fcr": middle + half}
+        return contrasts.assign(**{name: np.where(ratio, np.exp(limit), limit) for name, limit in limits.items()})

@@ -1,0 +1,77 @@
+"""Marginal means of two factors at a time become small panels: parallel lines have no interaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import combinations
+from math import ceil
+
+import numpy as np
+from pandas import DataFrame
+
+from bench.experiment import Metric
+from bench.present import numbers
+from bench.present.figures.style import MARKERS, NORMAL, SERIES, SMALL, Drawing, blank, log_axis, quantity, wrap
+from bench.present.report import Figure, plain
+from bench.present.tables import Context
+
+_PANEL = 1.75
+_MOST = 12
+"""So many pairs of factors are drawn, in the order of the suite."""
+
+
+def interactions_figure(
+    name: str, metric: Metric, means: DataFrame, survivors: Sequence[str], context: Context, *, log: bool
+) -> Figure:
+    """``means``: of two factors, by position, at their levels: ``row column level_row level_column mean low high``.
+
+    ``survivors``: interactions of two factors that survive the adjustment, as people read them.
+    """
+    pairs = list(combinations(range(len(context.factors)), 2))
+    shown = pairs[:_MOST]
+    caption = (
+        f"Interactions, {metric.label}. {'Geometric means' if log else 'Means'} over the other factors with their "
+        f"{context.level} intervals over {context.block or 'run'}s; lines that are not parallel are an interaction."
+    )
+    if len(pairs) > len(shown):
+        caption += f" {numbers.counted(len(pairs) - len(shown), 'further pair')} of factors not drawn."
+    survive = (
+        f"survive the adjustment: {numbers.listed(list(survivors))}" if survivors else "none survives the adjustment"
+    )
+    alt = f"Interaction plots of {metric.label} for {numbers.counted(len(shown), 'pair')} of factors; {survive}."
+    return Figure(name, caption, alt, partial(_paint, metric, means, shown, context, log=log))
+
+
+def _paint(
+    metric: Metric, means: DataFrame, pairs: Sequence[tuple[int, int]], context: Context, *, log: bool
+) -> Drawing:
+    columns = min(2, len(pairs))
+    rows = ceil(len(pairs) / columns)
+    drawing, panels = blank(0.7 + _PANEL * rows, rows, columns, sharey=True)
+    names, levels = list(context.factors), list(context.factors.values())
+    for axes, (first, second) in zip(panels, pairs, strict=False):
+        of_pair = means[(means["row"] == first) & (means["column"] == second)]
+        width = len(levels[second])
+        for code in range(width):
+            line = of_pair[of_pair["level_column"] == code].sort_values("level_row")
+            x = line["level_row"].to_numpy(float) + 0.06 * (code - (width - 1) / 2)
+            errors = np.abs(line[["low", "high"]].to_numpy(float).T - line["mean"].to_numpy(float))
+            colour, marker = SERIES[code % len(SERIES)], MARKERS[code % len(MARKERS)]
+            axes.errorbar(
+                x, line["mean"], errors, color=colour, marker=marker, ms=4.5, capsize=0, lw=1.3,
+                label=plain(f"{levels[second][code]}"),
+            )  # fmt: skip
+        axes.set_xticks(range(len(levels[first])), [wrap(str(level), 0.8, SMALL) for level in levels[first]])
+        axes.set_xlim(-0.4, len(levels[first]) - 0.6)
+        axes.grid(visible=True, axis="y")
+        axes.grid(visible=False, axis="x")
+        axes.set_xlabel(plain(names[first]), size=SMALL)
+        axes.legend(title=plain(names[second]), title_fontsize=SMALL, loc="lower left", bbox_to_anchor=(0, 1), ncols=2,
+                    columnspacing=0.8, handlelength=1.2, borderpad=0.1)  # fmt: skip
+    for axes in panels[len(pairs) :]:
+        axes.set_visible(False)
+    if log:
+        log_axis(panels[0], "y")
+    drawing.canvas.supylabel(wrap(quantity(metric), 1.3 * rows), size=NORMAL)
+    return drawing

@@ -1,0 +1,112 @@
+"""An analysis -> one tidy row for each metric and run with a value, for figures that show the runs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from bench.judge.analysis import Analysis
+from bench.judge.frames import factor_column
+from bench.present.tables import Context
+
+
+def observed(analysis: Analysis, context: Context) -> pd.DataFrame:
+    """Columns ``metric cell block value`` as measured, and ``factor 0``, ``factor 1``, … with codes of the levels."""
+    rows = analysis.values[["metric", "cell", "block", "value"]]
+    ratio = set(analysis.contrasts.loc[analysis.contrasts["scale"] == "ratio", "metric"])
+    with np.errstate(over="ignore"):
+        measured = np.where(rows["metric"].isin(ratio), np.exp(rows["value"]), rows["value"])
+    cells = analysis.cells.drop_duplicates("cell").set_index("cell")
+    codes = {}
+    for position, (name, levels) in enumerate(context.factors.items()):
+        code = {str(level): index for index, level in enumerate(levels)}
+        of_cell = {cell: code[str(level)] for cell, level in cells[factor_column(name)].items()}
+        codes[f"factor {position}"] = rows["cell"].map(of_cell).astype(np.int64)
+    return rows.assign(value=measured.astype(float), **codes).reset_index(drop=True)
+
+
+def by_block(rows: pd.DataFrame, positions: list[int], *, log: bool) -> pd.DataFrame:
+    """Mean of each block at each combination of levels of some factors: a row a block, a column a combination of codes.
+
+    Averages over the cells of the other factors that were run, each with equal weight, for ``log`` geometric. A
+    block that lacks some of these cells is left out.
+    """
+    keys = [rows[f"factor {position}"] for position in positions]
+    value = np.log(rows["value"]) if log else rows["value"]
+    cells = value.groupby([rows["block"], rows["cell"], *keys], sort=True).mean()
+    n_cells = cells.groupby(level=0).transform("size")
+    means = cells[n_cells == n_cells.max()].groupby(level=[0, *range(2, 2 + len(keys))]).mean()
+    means = pd.Series(np.exp(means), index=means.index) if log else means
+    return pd.DataFrame(means.unstack(list(range(1, 1 + len(keys)))))
+
+
+def marginal(rows: pd.DataFrame, positions: list[int], confidence: float, *, log: bool) -> pd.DataFrame:
+    """``by_block`` averaged over the blocks: a row a combination with its codes, ``mean low high`` (t over blocks).
+
+    Where runs are independent (one block), cells' means are averaged and their variances added (Welch).
+    """
+    table = by_block(rows, positions, log=log)
+    if rows["block"].nunique() > 1:
+        values = np.log(table.to_numpy(float)) if log else table.to_numpy(float)
+        n, mean = len(values), values.mean(axis=0)
+        se, df = _spread(values) / np.sqrt(n), np.full(values.shape[1], n - 1.0)
+        codes = [tuple(np.atleast_1d(key)) for key in table.columns]
+    else:
+        keys = [f"factor {position}" for position in positions]
+        value = np.log(rows["value"]) if log else rows["value"]
+        cells = value.groupby([*(rows[key] for key in keys), rows["cell"]]).agg(["mean", "var", "size"])
+        part = cells["var"] / cells["size"]
+        grouped = cells.assign(part=part, squared=part**2 / (cells["size"] - 1)).groupby(level=list(range(len(keys))))
+        sums, k = grouped[["part", "squared"]].sum(min_count=1), grouped.size()
+        mean, se = grouped["mean"].mean().to_numpy(), np.sqrt(sums["part"].to_numpy()) / k.to_numpy()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            df = (sums["part"] ** 2 / sums["squared"]).to_numpy()
+        codes = [tuple(np.atleast_1d(key)) for key in sums.index]
+    half = stats.t.isf((1 - confidence) / 2, df) * se
+    limits = {"mean": mean, "low": mean - half, "high": mean + half}
+    frame = pd.DataFrame({name: np.exp(limit) if log else limit for name, limit in limits.items()})
+    return frame.assign(**{f"code {at}": [int(code[at]) for code in codes] for at in range(len(positions))})
+
+
+def cell_means(rows: pd.DataFrame, confidence: float, *, log: bool) -> pd.DataFrame:
+    """A row a cell, in the order of the rows: ``cell n mean low high``, geometric for ``log``."""
+    value = np.log(rows["value"]) if log else rows["value"]
+    cells = value.groupby(rows["cell"], sort=False, observed=True).agg(["size", "mean", "std"])
+    half = stats.t.isf((1 - confidence) / 2, cells["size"] - 1) * cells["std"] / np.sqrt(cells["size"])
+    limits = {"mean": cells["mean"], "low": cells["mean"] - half, "high": cells["mean"] + half}
+    scaled = {name: np.exp(limit) if log else limit for name, limit in limits.items()}
+    return pd.DataFrame({"n": cells["size"], **scaled}).reset_index(names="cell")
+
+
+def fitted_curve(
+    rows: pd.DataFrame, position: int, doses: list[float], order: int, confidence: float, *, log: bool
+) -> pd.DataFrame:
+    """The mean over blocks of a polynomial through the levels' means: ``dose line value low high`` at 60 doses."""
+    at = np.asarray(doses)
+    spaced = np.log(at) if evenly_in_logs(at) else at
+    table = by_block(rows, [position], log=log)
+    values = np.log(table.to_numpy(float)) if log else table.to_numpy(float)
+    places = np.linspace(spaced.min(), spaced.max(), 60)
+    basis, wanted = np.vander(spaced, order + 1), np.vander(places, order + 1)
+    curves = values @ np.linalg.pinv(basis).T @ wanted.T
+    n, mean = len(curves), curves.mean(axis=0)
+    half = stats.t.isf((1 - confidence) / 2, n - 1) * _spread(curves) / np.sqrt(n)
+    limits = {"value": mean, "low": mean - half, "high": mean + half}
+    scaled = {name: np.exp(limit) if log else limit for name, limit in limits.items()}
+    return pd.DataFrame({"dose": np.exp(places) if evenly_in_logs(at) else places, "line": "fit", **scaled})
+
+
+def _spread(rows: np.ndarray) -> np.ndarray:
+    """Standard deviation over rows; NaN of fewer than two."""
+    spread: np.ndarray = rows.std(axis=0, ddof=1) if len(rows) > 1 else np.full(rows.shape[1], np.nan)
+    return spread
+
+
+def evenly_in_logs(doses: np.ndarray) -> bool:
+    """Whether positive doses are spaced more evenly in their logarithms than as they are."""
+    ordered = np.sort(doses)
+    if ordered[0] <= 0:
+        return False
+    spreads = [np.std(steps) / np.mean(steps) for steps in (np.diff(np.log(ordered)), np.diff(ordered))]
+    return bool(spreads[0] < spreads[1] * (1 - 1e-9))

@@ -1,0 +1,132 @@
+"""The runs of every cell become dots with their mean, and beside them what each cell differs from the baseline cell."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pandas import DataFrame
+from scipy import stats
+
+from bench.experiment import Metric
+from bench.present import numbers
+from bench.present.figures.style import (
+    INK,
+    PAPER,
+    SERIES,
+    Drawing,
+    blank,
+    log_axis,
+    quantity,
+    row_axis,
+    row_labels,
+    wrap,
+)
+from bench.present.report import Figure
+from bench.present.tables import ALPHA, Context
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_ROW = 0.42
+_MOST_CELLS, _MOST_DOTS = 60, 50
+"""So many cells are drawn at most; cells of more runs are drawn as quantile dots."""
+_QUANTILES = 25
+
+
+def runs_figure(
+    name: str, metric: Metric, rows: DataFrame, cells: DataFrame, differences: DataFrame, context: Context, *, log: bool
+) -> Figure:
+    """One picture of a metric's runs.
+
+    ``rows``: the runs, columns ``cell block value``; ``cells``: one row a cell with ``n mean low high`` in the order to
+    draw; ``differences``: of the same cells from the first, ``estimate low high df p_adjusted`` (ratios for ``log``).
+    """
+    shown = cells[cells["n"] > 0].head(_MOST_CELLS)
+    many = bool((shown["n"] > _MOST_DOTS).any())
+    dots = f"{_QUANTILES} quantiles of the runs" if many else "the runs"
+    caption = (
+        f"Runs of every cell, {metric.label}. Dots: {dots}; diamond: their {'geometric ' if log else ''}mean with its "
+        f"{context.level} interval. Right: {'ratio to' if log else 'difference from'} the first cell, with the density "
+        f"of the estimate; filled where its p, adjusted for all comparisons of the table, is < {ALPHA}."
+    )
+    if len(shown) < len(cells):
+        caption += f" {numbers.counted(len(cells) - len(shown), 'further cell')} not drawn."
+    lowest, highest = (shown.loc[getattr(shown["mean"], which)()] for which in ("idxmin", "idxmax"))
+    alt = (
+        f"Dots of {metric.label} in {numbers.counted(len(shown), 'cell')}, from a mean of "
+        f"{numbers.significant(lowest['mean'])} ({lowest['cell']}) to {numbers.significant(highest['mean'])} "
+        f"({highest['cell']}), beside the differences from {cells['cell'].iloc[0]}."
+    )
+    return Figure(name, caption, alt, partial(_paint, metric, rows, shown, differences, context, log=log))
+
+
+def _paint(
+    metric: Metric, rows: DataFrame, shown: DataFrame, differences: DataFrame, context: Context, *, log: bool
+) -> Drawing:
+    drawing, (left, right) = blank(0.9 + _ROW * len(shown), columns=2, width_ratios=(3, 2))
+    for axes in (left, right):
+        row_axis(axes, len(shown))
+    by_cell = dict(tuple(rows.groupby("cell", observed=True)))
+    places = [_dots(by_cell[cell]["value"].to_numpy(float), log=log) for cell in shown["cell"]]
+    x = np.concatenate([values for values, _ in places])
+    y = np.concatenate([row + offsets for row, (_, offsets) in enumerate(places)])
+    points = left.scatter(x, y, s=9, color=SERIES[0], alpha=0.65, lw=0, zorder=2)
+    if all(len(by_cell[cell]) <= _MOST_DOTS for cell in shown["cell"]):
+        titles = [
+            f"{cell}, {context.block or 'run'} {row.block}: {numbers.significant(float(str(row.value)))}"
+            for cell in shown["cell"]
+            for row in by_cell[cell].sort_values("value").itertuples()
+        ]
+        drawing.name_marks(points, titles)
+    down = np.arange(len(shown))
+    left.hlines(down, shown["low"], shown["high"], color=INK, lw=1.6, zorder=3)
+    left.plot(shown["mean"], down, "D", ms=4.5, mfc=PAPER, mec=INK, mew=1.1, zorder=4)
+    row_labels(left, list(shown["cell"]))
+    left.set_xlabel(wrap(quantity(metric), 2.6))
+    _differences(right, shown, differences, log=log)
+    if log:
+        log_axis(left)
+    return drawing
+
+
+def _dots(values: np.ndarray, *, log: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Where the dots of a cell lie: in order, those that would overlap below each other."""
+    ordered = np.sort(values)
+    if len(ordered) > _MOST_DOTS:
+        ordered = np.quantile(ordered, (np.arange(_QUANTILES) + 0.5) / _QUANTILES)
+    place = np.log(ordered) if log else ordered
+    spread = np.ptp(place) or 1.0
+    level, last = np.zeros(len(place)), np.full(4, -np.inf)
+    for index, at in enumerate(place):
+        free = np.flatnonzero(at - last > 0.035 * spread)
+        level[index] = free[0] if len(free) else index % 4
+        last[int(level[index])] = at
+    return ordered, 0.06 + 0.09 * level
+
+
+def _differences(axes: Axes, shown: DataFrame, differences: DataFrame, *, log: bool) -> None:
+    """Estimates with intervals over the density that the t distribution gives them (as dabest shows a bootstrap's)."""
+    neutral = 1.0 if log else 0.0
+    axes.axvline(neutral, color=INK, lw=0.9, zorder=1)
+    rows = differences.set_index("cell").reindex(shown["cell"])
+    of: Any
+    for row, of in enumerate(rows.itertuples()):
+        if not np.isfinite([of.estimate, of.low, of.high, of.df]).all():
+            continue
+        low, middle, high = np.log([of.low, of.estimate, of.high]) if log else (of.low, of.estimate, of.high)
+        if high > low:
+            scale = (high - low) / 2 / stats.t.ppf(0.975, of.df)
+            t = np.linspace(-4, 4, 81)
+            height = stats.t.pdf(t, of.df) / stats.t.pdf(0, of.df)
+            across = middle + scale * t
+            axes.fill_between(
+                np.exp(across) if log else across, row, row - 0.3 * height, color=SERIES[1], alpha=0.3, lw=0
+            )
+        axes.hlines(row, of.low, of.high, color=SERIES[1], lw=1.8, zorder=2)
+        face = SERIES[1] if of.p_adjusted < ALPHA else PAPER
+        axes.plot(of.estimate, row, "o", ms=5, mfc=face, mec=SERIES[1], mew=1.3, zorder=3)
+    if log:
+        log_axis(axes)
+    axes.set_xlabel(f"{'Ratio to' if log else 'Difference from'}\nthe first cell")

@@ -1,1 +1,0 @@
-"""Result frames become figures, written as SVG."""
