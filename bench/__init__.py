@@ -67,6 +67,7 @@ __all__ = [
     "report",
     "run",
     "runs",
+    "schema",
     "undecidable",
 ]
 
@@ -113,6 +114,16 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of suites, by which editors complete and check TOML.
+
+    >>> bench.schema()["properties"]["seeds"]["description"]
+    """
+    from bench.plan.shape import schema as suite_schema
+
+    return suite_schema()
 
 
 def check(suite: str | Path | Suite | Plan, *, seeds: Seeds = None) -> Plan:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 COMMANDS = ["run", "report", "check", "design", "runs", "doctor", "export"]
-COMMANDS += ["analyze", "calibrate", "audit", "compare"]
+COMMANDS += ["analyze", "calibrate", "audit", "compare", "init", "schema"]
 
 
 def run(command: Commands, lab: Lab, suite: Path, *arguments: object) -> tuple[int, str, str]:

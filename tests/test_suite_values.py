@@ -203,6 +203,11 @@ def test_parameters_that_follow_levels(lab: object, tmp_path: Path) -> None:
         (2.0, "rich"): 0.003,
     }
     assert list(plan.factors) == ["dose", "diet"]
+    fewer = Suite.read(tmp_path / "diets.toml").where(lambda cell: cell["dose"] < 2)
+    claim = {**CLAIM, "contrast": {"factor": "dose", "from": 0, "to": 1.0}}
+    bench.run(Suite(**{**fewer.data, "claims": [claim]}), seeds=2, out=tmp_path, executor="serial")
+    said = bench.report("diets", out=tmp_path).provenance["Parameters that follow levels"]
+    assert said.endswith("seconds = 0.003 where diet is rich and dose is 1.0")
 
 
 @pytest.mark.parametrize(

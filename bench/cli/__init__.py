@@ -14,6 +14,7 @@ from bench.cli import running  # noqa: F401
 from bench.cli import reporting  # noqa: F401
 from bench.cli import planning  # noqa: F401
 from bench.cli import gating  # noqa: F401
+from bench.cli import starting  # noqa: F401
 
 # isort: on
 from bench.cli.app import app

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 app = typer.Typer(
@@ -9,7 +11,7 @@ app = typer.Typer(
         "Run experiments over factors and seeds, and report what they show.\n\n"
         "\b\n"
         "Examples:\n"
-        "  bench run suites/smoke.toml && bench report\n"
+        "  bench init && bench run study.toml && bench report\n"
         "  bench report full_factorial --format md > report.md\n"
         "\n"
         "\b\n"
@@ -22,12 +24,30 @@ app = typer.Typer(
         "  130  interrupted; the same command finishes the rest\n"
         "  70   a bug in bench (BENCH_DEBUG=1 shows where)\n"
     ),
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(given: bool) -> None:
+    if given:
+        from importlib.metadata import version
+
+        typer.echo(f"polysem-bench {version('polysem-bench')}")
+        raise typer.Exit
+
+
+@app.callback()
+def bench(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version),
+    ] = False,
+) -> None:
+    """What precedes every command."""
 
 
 def examples(*commands: str) -> str:

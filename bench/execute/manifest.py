@@ -29,6 +29,7 @@ from bench.execute.storage import open_stored, read_stored, reading, refuse_newe
 from bench.experiment import Experiment, Metric
 from bench.plan.claims import Claim
 from bench.plan.design import cells, n_cells
+from bench.plan.grid import Setting
 from bench.plan.metrics import MetricSettings
 from bench.plan.shape import BaselineTable
 from bench.plan.suite import Plan
@@ -94,6 +95,7 @@ class Manifest(BaseModel):
     source: dict[str, str] = {}
     """File -> digest, of the experiment when the suite was last run; empty in runs that were stored before this was
     kept."""
+    sets: tuple[Setting, ...] = ()
     claims: tuple[Claim, ...] = ()
     declared: tuple[Declaration, ...] = ()
     """Every claim that the suite has made at the start of a run, in the order of time; of one twice, the last holds."""
@@ -162,6 +164,7 @@ def of(
         host=socket.gethostname(),
         updated=updated,
         source=dict(source),
+        sets=suite.sets,
         claims=suite.claims,
         declared=declared,
         seal=suite.seal,
@@ -326,6 +329,7 @@ def read_suite(folder: Path, generation: Generation) -> Plan:
         text=text,
         settings={name: dict(pairs) for name, pairs in manifest.factors.items()},
         digest=manifest.digest,
+        sets=manifest.sets,
         claims=manifest.claims,
         seal=manifest.seal,
     )

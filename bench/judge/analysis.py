@@ -20,7 +20,7 @@ from bench.judge.requested import requested_frame
 from bench.judge.simple import marginal_frame, simple_frame
 from bench.judge.terms import flip_signs, level_frame, term_frame
 from bench.judge.trends import trend_frame
-from bench.judge.variance import anova_frame
+from bench.judge.variance import anova_frame, anova_models
 from bench.plan.metrics import Scale, margin_of
 from bench.stats.coding import Floats
 from bench.stats.identify import identify
@@ -69,6 +69,8 @@ class Analysis:
     trends: pd.DataFrame
     """Empty unless a factor has at least three numbers as levels."""
     notes: tuple[str, ...]
+    anova_models: tuple[str, ...]
+    """Which terms the analysis of variance has and which it leaves out, where it cannot have all."""
     lost: tuple[str, ...]
     """The levels that no run with a value has, in words."""
     metrics: tuple[MetricOptions, ...]
@@ -139,6 +141,7 @@ def analyze(
         requested=requested_frame(runs, planned, effects, contrasts, confidence),
         trends=trend_frame(runs, planned, effects, confidence),
         notes=tuple(dict.fromkeys(notes)),
+        anova_models=tuple(anova_models(runs, effects)),
         lost=tuple(_lost(runs, effects)),
         metrics=tuple(options),
         factors={factor.name: factor.levels for factor in runs.factors},

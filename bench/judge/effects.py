@@ -120,7 +120,7 @@ def estimate_effects(
         fitted=fitted,
         effects=effects,
         estimates=_spread(estimates, np.where(identified, np.cumsum(identified) - 1, -1)),
-        variance=fit_anova(values[present], fitted.codes, fitted.design.levels, _anova_terms(fitted, block), block),
+        variance=fit_anova(values[present], fitted.codes, fitted.design.levels, _anova_terms(fitted), block),
         blocks=np.empty(0, np.int64) if runs.block is None else np.unique(runs.block[present]),
         n_blocks=len(runs.block_labels),
         notes=tuple(_notes(runs, metric, cells, fitted)),
@@ -156,11 +156,9 @@ def whole_plot_factors(runs: CodedRuns) -> frozenset[int]:
     )
 
 
-def _anova_terms(fitted: Fitted, block: Ints | None) -> tuple[Term, ...]:
-    """The terms of the analysis of variance, which can tell no whole-plot term from the blocks."""
-    if not fitted.whole_plots:
-        return fitted.design.model
-    return identify(fitted.codes, fitted.design.levels, block).model
+def _anova_terms(fitted: Fitted) -> tuple[Term, ...]:
+    """The terms of the analysis of variance, which has the blocks in the place of all that varies between them."""
+    return tuple(term for term in fitted.design.model if not set(term) <= fitted.whole_plots)
 
 
 def _fit(runs: CodedRuns, planned: Design, values: Floats, cells: Cells) -> Fitted:

@@ -36,7 +36,10 @@ def requested_frame(
         BenchError: for a contrast that is none, or that names what the table has not.
     """
     codes = {factor.name: _typed(factor) for factor in runs.factors}
-    levels = {factor.name: dict(zip(codes[factor.name], factor.labels, strict=True)) for factor in runs.factors}
+    levels = {
+        factor.name: {level: factor.labels[code] for level, code in codes[factor.name].items()}
+        for factor in runs.factors
+    }
     positions = [factor.name for factor in runs.factors]
     rows = []
     for number, given in enumerate(contrasts, start=1):
@@ -61,8 +64,8 @@ def _typed(factor: Factor) -> Mapping[Level, int]:
     """Level as TOML would write it -> its code: numbers and true or false also where a table has them as text."""
     typed = [_value(level) for level in factor.levels]
     kinds = {type(level) for level in typed}
-    if len({(type(level), level) for level in typed}) < len(typed) or (len(kinds) > 1 and not kinds <= {int, float}):
-        typed = list(factor.labels)
+    if len(set(typed)) < len(typed) or (len(kinds) > 1 and not kinds <= {int, float}):
+        typed = list(factor.labels)  # "1" and "1.0", or 1 and true, would be one number
     return {level: code for code, level in enumerate(typed)}
 
 

@@ -67,6 +67,36 @@ def _name(runs: CodedRuns, test: TermTest) -> str:
     return term_label([runs.block_name]) if test.term is None else term_name(runs, test.term)
 
 
+def anova_models(runs: CodedRuns, metrics: Sequence[MetricEffects]) -> Iterator[str]:
+    """A sentence on the model of each analysis of variance that has not every term, the same model named once."""
+    models: dict[tuple[str, str, str], list[str]] = {}
+    for entry in metrics:
+        terms = [found.term for found in entry.fitted.design.identified]
+        inside = [term for term in terms if term in entry.variance.model.terms]
+        whole = [term for term in terms if set(term) <= entry.fitted.whole_plots]
+        others = [term for term in terms if term not in (*inside, *whole)]
+        if entry.cells.n.any() and len(inside) < len(terms):
+            key = (_listed(runs, inside), _listed(runs, whole), _listed(runs, others))
+            models.setdefault(key, []).append(entry.metric)
+    for (fits, between, lacks), those in models.items():
+        of = "" if len(those) == len(metrics) else f" of {', '.join(those)}"
+        blocks = [f"what varies between blocks only ({between}) is part of these"] if between else []
+        absent = [f"it leaves out {lacks}, which it takes to be absent"] if lacks else []
+        if fits:
+            yield f"The analysis of variance{of} {'; '.join([f'fits {fits}', *blocks, *absent])}."
+        else:
+            yield f"There is no analysis of variance{of}: no term can be told from the others or from the blocks."
+
+
+def _listed(runs: CodedRuns, terms: Sequence[Term]) -> str:
+    names = [term_name(runs, term) for term in terms]
+    more = [f"and {len(names) - _MOST_NAMED} more"] if len(names) > _MOST_NAMED else []
+    return ", ".join([*names[:_MOST_NAMED], *more])
+
+
+_MOST_NAMED = 15
+
+
 def primary(anova: pd.DataFrame) -> pd.DataFrame:
     """Type II by ordinary least squares, with the seeds as blocks if there are any."""
     model = "block" if (anova["model"] == "block").any() else "independent"

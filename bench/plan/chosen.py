@@ -48,9 +48,7 @@ def chosen_cells(keys: SuiteKeys, source: Source, factors: Factors) -> tuple[Com
             return None, []
         if isinstance(design, str):
             return one_at_a_time(factors), []
-        if design.plackett_burman is not None:
-            return plackett_burman(design.plackett_burman, factors), []
-        generators = [design.fraction] if isinstance(design.fraction, str) else design.fraction or []
+        generators = [design.fraction] if isinstance(design.fraction, str) else design.fraction
         return fraction(generators, factors), []
     except DesignError as error:
         return None, [source.fault(("design", *error.path), error.message, error.hint)]
@@ -79,42 +77,15 @@ def fraction(generators: Sequence[str], factors: Factors) -> Combinations:
         if again := [names[factor] for factor in generator.word if factor in made]:
             message = f"{show(generators[index])} is made of {again[0]}, which is itself generated"
             raise DesignError(message, "Generators are products of the factors that are not generated.", path)
-    _require_two_levels(factors, "A fraction by generators", ("fraction",))
+    for name, levels in factors.items():
+        if len(levels) != 2:
+            hint = "A fraction by generators is of factors with two levels each."
+            raise DesignError(f"{name} has {len(levels)} levels", hint, ("fraction",))
     base = [factor for factor in range(len(names)) if factor not in made]
     if 2 ** len(base) > MOST_CELLS:
         message = f"{len(base)} factors without a generator make {2 ** len(base)} cells"
         raise DesignError(message, f"A fraction has at most {MOST_CELLS} cells; give more generators.", ("fraction",))
     return tuple(_cells(_fraction_rows(parsed, base, len(names)), factors))
-
-
-def plackett_burman(runs: int, factors: Factors) -> Combinations:
-    """Plackett & Burman's (1946) design in ``runs`` cells, by Paley's construction; factors take its columns in order.
-
-    The row of a prime q = runs - 1 has +1 at 0 and the squares modulo q; its cyclic shifts and a row of -1 make the
-    design. The row of -1, the cell of all first levels, comes first.
-
-    Raises:
-        DesignError: for another number of runs, factors that do not fit it, or so few that two cells are the same.
-    """
-    path = ("plackett_burman",)
-    sizes = [size for size in range(12, 105, 4) if _is_prime(size - 1) and size & (size - 1)]
-    fitting = [size for size in sizes if size > len(factors)]
-    if runs not in sizes:
-        hint = f"Allowed: {', '.join(map(str, sizes))}; for powers of two give a fraction by generators."
-        raise DesignError(f"there is no Plackett–Burman design in {runs} cells here", hint, path)
-    if runs <= len(factors):
-        hint = (
-            f"It holds one factor less than it has cells; {fitting[0]} would do." if fitting else "Use fewer factors."
-        )
-        raise DesignError(f"{runs} cells hold at most {runs - 1} factors, not {len(factors)}", hint, path)
-    _require_two_levels(factors, "A Plackett–Burman design", path)
-    squares = {0, *(number * number % (runs - 1) for number in range(1, runs - 1))}
-    row = [int(column in squares) for column in range(runs - 1)]
-    rows = [[0] * len(factors), *(_shifted(row, shift)[: len(factors)] for shift in range(runs - 1))]
-    if len({tuple(levels) for levels in rows}) < runs:
-        hint = "Cells are run once for each seed: leave design out for the full grid, or give a fraction by generators."
-        raise DesignError(f"with {len(factors)} factors some of its {runs} cells would be the same", hint, path)
-    return tuple(_cells(rows, factors))
 
 
 def _parse(text: str, names: Sequence[str], path: KeyPath) -> Generator:
@@ -144,12 +115,6 @@ def _factor(name: str, names: Sequence[str], text: str, path: KeyPath) -> int:
     )
 
 
-def _require_two_levels(factors: Factors, what: str, path: KeyPath) -> None:
-    for name, levels in factors.items():
-        if len(levels) != 2:
-            raise DesignError(f"{name} has {len(levels)} levels", f"{what} is of factors with two levels each.", path)
-
-
 def _fraction_rows(generators: Sequence[Generator], base: Sequence[int], k: int) -> Iterator[list[int]]:
     for levels in product((0, 1), repeat=len(base)):
         row = [0] * k
@@ -164,11 +129,3 @@ def _fraction_rows(generators: Sequence[Generator], base: Sequence[int], k: int)
 def _cells(rows: Any, factors: Factors) -> Iterator[Mapping[str, Level]]:
     for row in rows:
         yield {name: levels[code] for (name, levels), code in zip(factors.items(), row, strict=True)}
-
-
-def _shifted(row: list[int], by: int) -> list[int]:
-    return row[-by:] + row[:-by] if by else row
-
-
-def _is_prime(number: int) -> bool:
-    return all(number % divisor for divisor in range(2, int(number**0.5) + 1))

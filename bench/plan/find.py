@@ -91,7 +91,7 @@ def _check_params(reference: str, experiment: Experiment) -> None:
     try:
         fields, defaults = experiment.fields, experiment.defaults
     except Exception as error:  # a user's class may raise anything at all; the message passes it on
-        reason = f"{type(error).__name__}: {error}"
+        reason = f"{type(error).__name__}: {' '.join(str(error).partition('For further information')[0].split())}"
         raise BenchError(f"The parameters of {reference!r} cannot be used: {reason}", hint=hint) from error
     if not isinstance(defaults, dict):
         raise BenchError(f"The parameters of {reference!r} cannot be used: {experiment.params!r}", hint=hint)

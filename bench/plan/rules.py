@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from bench.plan.positions import KeyPath
-from bench.plan.shape import DesignTable, SealedTable, SuiteKeys, SweepTable
+from bench.plan.shape import SealedTable, SuiteKeys, SweepTable
 from bench.plan.source import Fault, Source, is_file, show
 from bench.plan.sweeps import sweep_fault
 
@@ -45,9 +45,6 @@ def _cell_faults(keys: SuiteKeys, source: Source) -> Iterator[Fault]:
         path: KeyPath = ("exclude",) if keys.exclude else ("factors", nested[0], "under")
         hint = "Remove one of the two, or list the cells as [[cells]]."
         yield source.fault(path, f"{path[-1]} goes with the full grid, not with a design", hint, key=True)
-    if isinstance(keys.design, DesignTable) and (keys.design.fraction is None) == (keys.design.plackett_burman is None):
-        hint = 'design = { fraction = ["D=ABC"] }, or { plackett_burman = 12 }.'
-        yield source.fault(("design",), "a design is either a fraction or Plackett–Burman", hint, key=True)
     for name, entry in sweeps.items():
         if fault := sweep_fault(entry):
             inner, message, hint = fault

@@ -100,10 +100,9 @@ class SweepTable(_Strict):
 class DesignTable(_Strict):
     """A table ``design``: which combinations of the factors are run."""
 
-    fraction: str | Annotated[list[str], Field(min_length=1)] | None = Field(
-        None, description='Generators of a regular fraction: ["D=ABC"] or ["act = init*noise*reg"].'
+    fraction: str | Annotated[list[str], Field(min_length=1)] = Field(
+        description='Generators of a regular fraction: ["D=ABC"] or ["act = init*noise*reg"].'
     )
-    plackett_burman: int | None = Field(None, description="Number of cells of a Plackett–Burman design: 12, 20, 24 …")
 
 
 class ExcludeTable(_Strict):
@@ -265,7 +264,7 @@ class SuiteKeys(_Strict):
         | None
     ) = Field(
         None,
-        description='Which part of the grid: { fraction = ["D=ABC"] }, { plackett_burman = 12 } or "one_at_a_time".',
+        description='Which part of the grid: { fraction = ["D=ABC"] } or "one_at_a_time".',
     )
     exclude: list[ExcludeTable] = Field([], description="Combinations that are not run: one table [[exclude]] each.")
     sets: list[SetTable] = Field(

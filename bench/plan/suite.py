@@ -98,7 +98,7 @@ class Suite(SuiteKeys):
 
     def to_toml(self) -> str:
         """The suite as the text of a file for the same folder; what it extends is part of it."""
-        return "\n".join(lines_of(self._data)).lstrip("\n") + "\n"
+        return "\n".join(lines_of(self.data)).lstrip("\n") + "\n"
 
     def where(self, keep: Callable[[Mapping[str, Any]], bool], *, reason: str = "left out by where") -> Suite:
         """The suite without the cells for which ``keep`` is false; it is given each cell's factors by name.
@@ -118,20 +118,18 @@ class Suite(SuiteKeys):
         if not kept:
             raise BenchError(f"No cell of {self.name} is left.", hint="where keeps the cells for which it is true.")
         data = _narrowed(plan, kept, [Exclusion({n: (level,) for n, level in cell.items()}, reason) for cell in gone])
-        data = {
-            key: _plain(value) for key, value in {**self._data, "design": None, **data}.items() if value is not None
-        }
+        data = {key: _plain(value) for key, value in {**self.data, "design": None, **data}.items() if value is not None}
         path = self._source.path.with_name(f"<{self.name}>")
         return self._of(Source(path, "", data, in_python=True))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Suite) and self._data == other._data
+        return isinstance(other, Suite) and self.data == other.data
 
     __hash__ = None  # type: ignore[assignment]
 
     @property
-    def _data(self) -> dict[str, Any]:
-        """What was given, with all that is extended."""
+    def data(self) -> dict[str, Any]:
+        """The keys that were given, with those that are extended, as TOML would have them."""
         return {key: value for key, value in self._source.data.items() if key != "extends"}
 
 

@@ -119,7 +119,7 @@ def _analysis_sections(analysis: Analysis, context: Context) -> Iterator[Section
     doubts = list(words.doubts(analysis.diagnostics, context))
     yield Section("Variation", points=doubts, exhibits=[tables.variation(analysis.cells, context)])
     if effects:
-        said = list(words.disagreements(analysis, context))
+        said = [*analysis.anova_models, *words.disagreements(analysis, context)]
         yield Section(
             "Analysis of variance", said, exhibits=list(anova_tables.anova(analysis.anova, context)), appendix=True
         )

@@ -20,7 +20,7 @@ def sentences(verdicts: ClaimVerdicts, context: Context) -> Mapping[str, str]:
     """Claim's id -> the verdict in plain words, with what it assumes, what it rests on and what it does not mean."""
     labels = context.labels
     said = {}
-    for row in verdicts.claims.itertuples():
+    for row in verdicts.rows.itertuples():
         parts = (
             f"“{str(row.statement).rstrip('.')}.”",
             _reason(row, labels[str(row.metric)]),

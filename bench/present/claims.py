@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from math import isnan
 from typing import Any
 
@@ -46,9 +45,8 @@ def judge_look(run: Run, planned: Looks, number: int, values: DataFrame, *, conf
     """The verdicts at the look of this ``number``: those that a look gave, and of the others those by its seeds."""
     seen = values[values["seed"].isin(planned.seen(number))]
     decided = planned.verdicts(run.suite.claims)
-    verdicts = _judge(run, seen, alpha=planned.alphas[number - 1], decided=decided, confidence=confidence)
-    at = [planned.deciding_look(claim) for claim in run.suite.claims]
-    return replace(verdicts, claims=verdicts.claims.assign(decided_at_look=at))
+    at = {claim.id: planned.deciding_look(claim) for claim in run.suite.claims}
+    return _judge(run, seen, alpha=planned.alphas[number - 1], decided=decided, looks=at, confidence=confidence)
 
 
 def at_look(run: Run, planned: Looks, number: int) -> Judged:
@@ -67,7 +65,7 @@ def _judge(run: Run, values: DataFrame, **options: Any) -> ClaimVerdicts:
 def sections(run: Run, verdicts: ClaimVerdicts, context: Context, *, unfinished: bool) -> Iterator[Section]:
     """The verdicts at a glance, then folded each claim in words and within single levels of the other factors."""
     sequential = [] if run.looks is None else list(looks.sentences(run, run.looks, verdicts.claims))
-    claims = verdicts.claims
+    claims = verdicts.rows
     labels, claimed = context.labels, set(claims["metric"])
     shown = claims.assign(
         verdict=[_verdict(row) for row in claims.itertuples()],
@@ -127,7 +125,13 @@ def frames(verdicts: ClaimVerdicts, context: Context) -> Mapping[str, DataFrame]
     """The result frames by name, each claim with its verdict in a sentence."""
     said = sentences(verdicts, context)
     worded = verdicts.claims.assign(sentence=[said[name] for name in verdicts.claims["claim"]])
-    return {"claims": worded, "claim_levels": verdicts.levels, "claim_parts": verdicts.parts}
+    return {
+        "claims": worded,
+        "claim_tests": verdicts.tests,
+        "claim_published": verdicts.published,
+        "claim_levels": verdicts.levels,
+        "claim_parts": verdicts.parts,
+    }
 
 
 def _overview(claims: DataFrame, *, unfinished: bool) -> Iterator[str]:
@@ -160,8 +164,7 @@ _OTHER_METHODS = (
 
 
 def _verdict(row: Any) -> str:
-    look = getattr(row, "decided_at_look", 0)
-    said = f"{row.verdict} at look {look}" if look else str(row.verdict)
+    said = f"{row.verdict} at look {row.decided_at_look}" if row.decided_at_look else str(row.verdict)
     if together := together_with(row):
         said = said.replace(Verdict.SUPPORTED, f"{Verdict.SUPPORTED} together with {numbers.listed(together)}", 1)
     return f"{said}, {_POST_HOC}" if row.declared == _POST_HOC else said

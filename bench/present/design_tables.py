@@ -83,6 +83,8 @@ def power(frames: Mapping[str, DataFrame], context: Context) -> Iterator[Table]:
             Column(f"Seeds for {size}", (f"seeds_{size}",), "count"),
         ]
     yield Table("Effects that would be found, and seeds that find them", frames["families"], columns)
+    if "terms" in frames:
+        yield _terms(frames["terms"], context)
     if "claims" in frames:
         yield _claims(frames["claims"], context)
     if "detectable" in frames:
@@ -91,6 +93,22 @@ def power(frames: Mapping[str, DataFrame], context: Context) -> Iterator[Table]:
         yield _simulated(frames["simulated"], context)
     if "looks" in frames:
         yield _looks(frames["looks"])
+
+
+def _terms(frame: DataFrame, context: Context) -> Table:
+    columns = [
+        Column("Term", ("term",), key=True),
+        Column("Contrasts", ("contrasts",), "count"),
+        Column("Smallest |d_z|", ("smallest",), "statistic"),
+        Column("among all tests", ("smallest_in_family",), "statistic"),
+        *(Column(f"Seeds for {size}", (f"seeds_{size}",), "count") for size in SIZES),
+    ]
+    note = (
+        "By the one test of all levels (repeated-measures F, if its contrasts vary alike): |d_z| is the difference of "
+        "two levels over its SD across seeds, or of an interaction that of two by two levels, with all others midway."
+    )
+    shown = frame.assign(term=[context.term(name) for name in frame["term"]])
+    return Table("Terms with several contrasts", shown, columns, notes=[note])
 
 
 def _claims(frame: DataFrame, context: Context) -> Table:

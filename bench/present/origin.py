@@ -11,6 +11,7 @@ from bench.execute.journal import Contents
 from bench.execute.provenance import PACKAGE, code_of, digest_of, files_of, is_other
 from bench.execute.records import OUTCOMES, Record
 from bench.execute.run import Run
+from bench.plan.grid import Setting
 from bench.present import numbers
 
 
@@ -21,6 +22,7 @@ def origin(run: Run) -> Mapping[str, str]:
         "Suite": f"{_relative(suite.path)}, digest {suite.digest}",
         "Experiment": f"{suite.reference}, version {suite.experiment.version}",
         "Shared parameters": ", ".join(f"{name} = {value}" for name, value in suite.params.items()) or "all defaults",
+        "Parameters that follow levels": "; ".join(map(_following, suite.sets)),
         "Seeds": numbers.ranges(list(suite.seeds)),
         "Folder": _relative(run.folder),
         "Run": ", ".join(sorted({_when(session) for session in contents.sessions})),
@@ -118,6 +120,11 @@ def _when(session: Mapping[str, Any]) -> str:
 
 def _codes(session: Mapping[str, Any]) -> str:
     return ", ".join(map(_code, code_of(session)))
+
+
+def _following(setting: Setting) -> str:
+    where = " and ".join(f"{name} is {' or '.join(map(str, levels))}" for name, levels in setting.where.items())
+    return f"{', '.join(f'{name} = {value}' for name, value in setting.params.items())} where {where}"
 
 
 def _relative(path: Path) -> str:

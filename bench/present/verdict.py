@@ -33,7 +33,7 @@ _MEANING = {
 
 def of_claims(verdicts: ClaimVerdicts, context: Context, *, unfinished: bool) -> Iterator[tuple[str, str]]:
     """The declared claims by verdict: what is decided in words, with what speaks against it, and the rest by name."""
-    claims, labels = verdicts.claims, context.labels
+    claims, labels = verdicts.rows, context.labels
     decided = {
         Verdict.SUPPORTED: [
             row for row in claims.itertuples() if row.verdict == Verdict.SUPPORTED and not together_with(row)

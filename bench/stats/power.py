@@ -45,6 +45,17 @@ def f_power(noncentrality: ArrayLike, df: ArrayLike, df_error: ArrayLike, alpha:
     return 1.0 - noncentral_f_cdf(noncentrality, critical, df, df_error)
 
 
+def term_power(d_z: ArrayLike, n: ArrayLike, contrasts: ArrayLike, alpha: float = 0.05) -> Floats:
+    """Power of the repeated-measures F of a term of so many ``contrasts`` with ``n`` seeds, under sphericity.
+
+    ``d_z`` is the difference of two levels (of an interaction, the contrast of two by two) over its SD across seeds,
+    all other levels lying midway, which is the hardest case: the noncentrality is then n d_z² as for a single contrast,
+    whose t test this is at ``contrasts`` 1.
+    """
+    n, q = np.asarray(n, float), np.asarray(contrasts, float)
+    return f_power(n * np.asarray(d_z, float) ** 2, q, q * (n - 1), alpha)
+
+
 def tost_power(margin: float, true: float, sd: float, n: float, alpha: float = 0.05) -> float:
     """Power to show |difference| < ``margin`` with ``n`` seeds when it is ``true`` and its SD over seeds is ``sd``.
 
@@ -67,21 +78,25 @@ def tost_power(margin: float, true: float, sd: float, n: float, alpha: float = 0
     return float(integrate.quad(integrand, 0.0, min(most, 10.0), points=middle, epsabs=1e-12, limit=200)[0])
 
 
-def smallest_effect(n: float, tests: int = 1, power: float = 0.8, alpha: float = 0.05) -> float:
+def smallest_effect(n: float, tests: int = 1, power: float = 0.8, alpha: float = 0.05, *, contrasts: int = 1) -> float:
     """Smallest d_z that ``n`` seeds detect with that power in a family of ``tests``, each judged at alpha / tests.
 
-    That is Bonferroni's level, at which Holm's procedure rejects the first of the family. NaN for one seed.
+    That is Bonferroni's level, at which Holm's procedure rejects the first of the family. NaN for one seed. Of a term
+    of several ``contrasts``, d_z is as in ``term_power``.
     """
     if n < 2:
         return float("nan")
-    return _root(lambda d: float(paired_power(d, n, alpha / tests)) - power, 1e-9, 1.0)
+    return _root(lambda d: float(term_power(d, n, contrasts, alpha / tests)) - power, 1e-9, 1.0)
 
 
-def seeds_for(d_z: float, tests: int = 1, power: float = 0.8, alpha: float = 0.05) -> float:
-    """Number of seeds, not rounded, for a paired effect of ``d_z`` in a family of ``tests``; infinite for no effect."""
+def seeds_for(d_z: float, tests: int = 1, power: float = 0.8, alpha: float = 0.05, *, contrasts: int = 1) -> float:
+    """Number of seeds, not rounded, for a paired effect of ``d_z`` in a family of ``tests``; infinite for no effect.
+
+    Of a term of several ``contrasts``, d_z is as in ``term_power``.
+    """
     if d_z == 0:
         return float("inf")
-    return runs_for(lambda n: float(paired_power(abs(d_z), n, alpha / tests)), power)
+    return runs_for(lambda n: float(term_power(abs(d_z), n, contrasts, alpha / tests)), power)
 
 
 def runs_for(power_at: Callable[[float], float], power: float = 0.8, least: float = 2.0) -> float:

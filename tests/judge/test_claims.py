@@ -53,7 +53,7 @@ def interaction(names: Sequence[str]) -> Claim:
 def judged(
     frame: pd.DataFrame, claims: Sequence[Claim], factors: Sequence[str] = FACTORS, **options: Any
 ) -> pd.DataFrame:
-    return judge_claims(frame, factors, claims, **options).claims.set_index("claim")
+    return judge_claims(frame, factors, claims, **options).rows.set_index("claim")
 
 
 def grid(value: Callable[[np.random.Generator, Mapping[str, Any]], float], seeds: int = 10) -> pd.DataFrame:

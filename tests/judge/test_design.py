@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import bench
 from bench.errors import BenchError
 from bench.judge.preview.augment import augment
 from bench.judge.preview.design import Study, study_design
-from bench.judge.preview.forecast import Spread, family_frame, look_frame
+from bench.judge.preview.forecast import Spread, family_frame, look_frame, term_power_frame
 from bench.judge.preview.simulate import simulated_frame
 from bench.stats.effects import Effect
-from bench.stats.power import paired_power, seeds_for
+from bench.stats.power import paired_power, seeds_for, smallest_effect
+from bench.stats.repeated import orthonormal_rows, repeated_measures
 
 if TYPE_CHECKING:
     from tests.conftest import Commands, Lab
@@ -110,7 +112,11 @@ def test_a_half_fraction(study: Callable[[str], Study]) -> None:
 
 def test_plackett_burman_of_twelve(study: Callable[[str], Study]) -> None:
     """Eleven main effects are uncorrelated; each takes in a third, up or down, of the 45 interactions of the others."""
-    found = study(f"design = {{ plackett_burman = 12 }}\n{two_levels('abcdefghijk')}")
+    row, names = "++-+++---+-", "abcdefghijk"
+    rows = ["-" * 11, *(row[-shift:] + row[:-shift] for shift in range(11))]
+    lines = [f"{name} = {'-+'.index(sign)}" for cell in rows for name, sign in zip(names, cell, strict=True)]
+    cells = ["\n".join(["[[cells]]", *lines[start : start + 11]]) for start in range(0, len(lines), 11)]
+    found = study("\n".join(cells))
     effects = found.effects.set_index("effect")
     assert (found.n_cells, found.n_full, found.fraction) == (12, 2048, None)
     mains = effects[effects["order"] == 1]
@@ -167,6 +173,18 @@ def test_families() -> None:
     assert frame["smallest"].round(2).tolist() == [1.0, 1.58]
     assert frame["seeds_1.0"].tolist() == [np.ceil(seeds_for(1.0)), np.ceil(seeds_for(1.0, 15))]
     assert family_frame(1, {"one": 1})[["smallest", "power_0.5"]].isna().all(axis=None)
+
+
+def test_sensitivity_of_terms_with_several_contrasts() -> None:
+    """The smallest difference of two of five levels is found with power 0.8 by the F test, here simulated."""
+    (row,) = term_power_frame(8, {"a": 4}, 15).to_dict("records")
+    assert row["smallest_in_family"] > row["smallest"] > float(smallest_effect(8))
+    rng = np.random.default_rng(0)
+    shift = np.array([-0.5, 0.0, 0.0, 0.0, 0.5]) * row["smallest"] * np.sqrt(2)  # a pair's SD is √2 of a run's
+    weights = orthonormal_rows(np.eye(5)[1:] - np.eye(5)[0])
+    found = sum(repeated_measures((rng.normal(size=(8, 5)) + shift) @ weights.T, 1.0).p < 0.05 for _ in range(2_000))
+    assert stats.binomtest(found, 2_000, 0.8).pvalue > 0.001
+    assert np.isnan(term_power_frame(1, {"a": 4}, 1)["smallest"]).all()
 
 
 def test_looks_spend_the_error() -> None:

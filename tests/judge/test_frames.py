@@ -257,11 +257,11 @@ def test_copies_of_runs_change_no_verdict(frame):
     claims = [replace(claim, id=f"{claim.scale} {claim.measure}") for claim in claims]
     rng = np.random.default_rng(4)
     parts = [frame.assign(loss=frame["loss"] * np.exp(0.1 * rng.normal(size=32))) for _ in range(2)]
-    found = judge_claims(pd.concat([*parts, parts[0]]), ["a", "b"], claims).claims.set_index("claim")
+    found = judge_claims(pd.concat([*parts, parts[0]]), ["a", "b"], claims).rows.set_index("claim")
     first, second = parts[0]["loss"], parts[1]["loss"]
     for scale, means in {"identity": (2 * first + second) / 3, "log": np.cbrt(first**2 * second)}.items():
         own = [claim for claim in claims if claim.scale == scale]
-        expected = judge_claims(frame.assign(loss=means), ["a", "b"], own).claims.set_index("claim")
+        expected = judge_claims(frame.assign(loss=means), ["a", "b"], own).rows.set_index("claim")
         for name in ("estimate", "p_support", "p_refute", "n"):
             np.testing.assert_allclose(found.loc[expected.index, name], expected[name], rtol=1e-9)
 

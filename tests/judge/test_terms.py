@@ -251,3 +251,20 @@ def test_incomplete_blocks_refuse_effects_between_blocks_and_are_named(split_plo
     assert np.isnan(effects.loc["data", "estimate"])
     assert np.isfinite(effects.loc[["opt", "data:opt"], "p"]).all()
     assert any("data vary between blocks only, and seed 3 lack some cells" in note for note in analysis.notes)
+
+
+def test_an_aliased_anova_says_which_model_it_fitted(split_plot):
+    """Of half a 2^3, the model is the main effects and what it leaves out is named; of a full factorial nothing is."""
+    rng = np.random.default_rng(1)
+    frame = table((2, 2, 2), 5, rng)
+    half = frame[frame[["a", "b", "c"]].astype(int).sum(axis=1) % 2 == 0]
+    (said,) = analyze(half, ["a", "b", "c"], "seed", ["y"]).anova_models
+    assert said.startswith("The analysis of variance fits a, b, c; it leaves out a:b, a:c, b:c, a:b:c,")
+    assert not analyze(frame, ["a", "b", "c"], "seed", ["y"]).anova_models
+    (between,) = analyze(split_plot, ["data", "opt"], "seed", ["y"]).anova_models
+    assert between == (
+        "The analysis of variance fits opt, data:opt; what varies between blocks only (data) is part of these."
+    )
+    two = half[half["c"] == "0"]
+    (none,) = analyze(two.drop(columns="c"), ["a", "b"], "seed", ["y"]).anova_models
+    assert none.startswith("There is no analysis of variance")

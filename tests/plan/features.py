@@ -28,6 +28,8 @@ from pydantic import (
 
 from bench.experiment import Experiment, Job, Metric, Progress
 
+MACHINE = {"home": ""}
+"""What a validator makes of a parameter here; on another machine it may be something else."""
 SEEN: list[Any] = []
 """The parameters that jobs came with."""
 WORKS: dict[str, tuple[Experiment, Sequence[str]]] = {}
@@ -229,6 +231,17 @@ class SerializerThatKeepsAll(BaseModel):
     @classmethod
     def read(cls, value: Any) -> Any:
         return float.fromhex(value) if isinstance(value, str) else value
+
+
+@works("1", "2")
+class DecidedByTheMachine(BaseModel):
+    x: int = 1
+    home: str = ""
+
+    @field_validator("home")
+    @classmethod
+    def of_this_machine(cls, value: str) -> str:
+        return MACHINE["home"] or value
 
 
 @refused("1", "5", words=["steps is 11, and 12 when it is read back", "__post_init__"])

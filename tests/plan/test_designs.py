@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bench.errors import BenchError
-from bench.plan.chosen import DesignError, fraction, plackett_burman
+from bench.plan.chosen import DesignError, fraction
 from bench.plan.design import cells, jobs, n_cells
 from bench.plan.source import SuiteError
 from bench.plan.suite import Plan, load
@@ -53,25 +53,6 @@ def test_a_negative_generator_is_the_other_half() -> None:
     factors = dict.fromkeys("wxyz", (0, 1))
     halves = [tuple(cell.values()) for text in ("D=ABC", "z = -w*x*y") for cell in fraction([text], factors)]
     assert sorted(halves) == sorted(product((0, 1), repeat=4))
-
-
-@pytest.mark.parametrize("runs", [12, 20, 24, 44])
-def test_plackett_burman_columns_are_orthogonal_and_balanced(runs: int) -> None:
-    """X'X = N I and every column sums to zero; the first cell has all first levels."""
-    found = signs(plackett_burman(runs, {f"x{index}": (0, 1) for index in range(runs - 1)}), runs - 1)
-    assert (found.T @ found == runs * np.eye(runs - 1)).all()
-    assert (found.sum(axis=0) == 0).all()
-    assert (found[0] == -1).all()
-
-
-@pytest.mark.parametrize(
-    ("runs", "row"),
-    [(12, "++-+++---+-"), (20, "++--++++-+-+----++-"), (24, "+++++-+-++--++--+-+----")],
-)
-def test_plackett_burman_rows_are_those_of_1946(runs: int, row: str) -> None:
-    """The generating rows are those that Plackett and Burman printed."""
-    found = signs(plackett_burman(runs, {f"x{index}": (0, 1) for index in range(runs - 1)}), runs - 1)
-    assert "".join("-+"[int(value > 0)] for value in found[1]) == row
 
 
 def test_one_at_a_time(write: Write) -> None:
@@ -168,9 +149,8 @@ def test_a_job_is_the_same_however_its_cell_is_declared(write: Write) -> None:
         ('{ fraction = ["D=AAB"] }', 4, 24, ["names a factor twice"]),
         ('{ fracton = ["D=ABC"] }', 4, 12, ['unknown key "fracton"', 'Did you mean "fraction"']),
         ("{ fraction = 3 }", 4, 23, ["design.fraction cannot be 3", "D=ABC"]),
-        ("{ plackett_burman = 14 }", 4, 30, ["no Plackett–Burman design in 14", "12, 20, 24"]),
-        ("{ plackett_burman = 12 }", 4, 30, ["cells would be the same", "full grid"]),
-        ('{ plackett_burman = 12, fraction = "D=ABC" }', 4, 1, ["either a fraction or"]),
+        ("{ plackett_burman = 12 }", 4, 12, ["unknown key"]),
+        ("{}", 4, 1, ['"fraction" is missing']),
         ('"one_at_once"', 4, 10, ['design cannot be "one_at_once"', "one_at_a_time"]),
     ],
 )
@@ -215,12 +195,10 @@ def check_fault(path: Path, line: int, column: int, words: list[str]) -> None:
 
 
 def test_a_design_needs_two_levels(write: Write) -> None:
-    """A factor of three levels takes no part in a fraction or a Plackett–Burman design."""
+    """A factor of three levels takes no part in a fraction."""
     factors = {"a": (0, 1, 2), "b": (0, 1), "c": (0, 1)}
     with pytest.raises(DesignError, match="a has 3 levels"):
         fraction(["C=AB"], factors)
-    with pytest.raises(DesignError, match="12 cells hold at most 11"):
-        plackett_burman(12, {f"x{index}": (0, 1) for index in range(12)})
 
 
 def test_a_design_does_not_go_with_listed_cells(write: Write) -> None:

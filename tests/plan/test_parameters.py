@@ -70,6 +70,17 @@ def test_what_json_does_not_give_back_is_refused(name: str, write: Write) -> Non
     assert [word for word in words if word not in str(raised.value)] == []
 
 
+def test_a_worker_that_makes_other_parameters_fails_the_run(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a validator decides otherwise on another machine, the job fails in words instead of running as another."""
+    experiment, levels = features.WORKS["DecidedByTheMachine"]
+    job = next(missing(load(write(text("DecidedByTheMachine", levels))), ()))
+    monkeypatch.setitem(features.MACHINE, "home", "elsewhere")
+    features.SEEN.clear()
+    (result,) = run_batch(experiment, [(job.values, job.seed)], lambda _: None)
+    assert (result.status, features.SEEN) == ("failed", [])
+    assert "other parameters of the same values: home differ" in result.reason
+
+
 def test_keys_do_not_depend_on_the_process(tmp_path: Path) -> None:
     """Another order of hashes, as every process has, leaves all keys as they are."""
     for name, (_, levels) in features.WORKS.items():

@@ -142,10 +142,7 @@ def suites() -> st.SearchStrategy[dict[str, Any]]:
     sweep = {"levels": st.lists(levels, max_size=3), "log": numbers, "linear": numbers, "points": st.integers(0, 5)}
     sweeps = st.fixed_dictionaries({}, optional={**sweep, "under": tables | values, "otherwise": levels})
     generators = st.sampled_from(["C=AB", "B = -A", "tied = reg*act", "lr=reg", "C=", "=", "D=A:B", "Z=A", "A=A"])
-    designs = {
-        "fraction": generators | st.lists(generators, max_size=2) | values,
-        "plackett_burman": st.integers(0, 30),
-    }
+    designs = {"fraction": generators | st.lists(generators, max_size=2) | values}
     exclusions = {"where": tables | st.dictionaries(names, st.lists(levels, max_size=2)), "reason": st.just("why")}
     keys = {
         "name": st.sampled_from(["grid", "a/b", "..", ""]) | values,

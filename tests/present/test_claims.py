@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import bench
+from bench.present.render import json as as_json
 from bench.present.render import terminal
 from bench.present.report import Report, Section
 
@@ -111,6 +113,19 @@ def test_a_difference_credited_to_one_of_two_factors_is_taken_apart(reported: Re
     assert parts.iloc[:3].sum() == pytest.approx(parts["total"])
     text = words(reported(BOTH.replace('credited_to = "dose"\n', "")), "The claims one by one")
     assert "It changes dose and diet at once: it speaks of none alone." in text
+
+
+def test_the_frames_of_claims_can_be_read(reported: Reported) -> None:
+    """What became of a claim, what that rests on, and figures as published are frames of their own, a row a claim."""
+    report = reported(RISES + FALLS)
+    frames = [report.data[name] for name in ("claims", "claim_tests", "claim_published")]
+    assert [frame["claim"].tolist() for frame in frames] == [["dose-helps", "dose-harms"]] * 3
+    assert max(len(frame.columns) for frame in frames) <= 26
+    shared = set.intersection(*(set(frame.columns) for frame in frames))
+    assert shared == {"claim"}
+    stored = json.loads(as_json.render(report))
+    assert stored["claims"][1]["verdict"] == "refuted"
+    assert stored["claim_published"][0]["published"] == "+49%, t 9.5, p <0.001"
 
 
 def test_a_claim_made_after_results_is_post_hoc(lab: Lab) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -52,11 +53,41 @@ class ClaimVerdicts:
     """Result frames with flat columns; a number that cannot be had is NaN."""
 
     claims: pd.DataFrame
-    """One row a claim (``judge_claims``)."""
+    """What is claimed, and what became of it: a row a claim, ``CLAIMS``."""
+    tests: pd.DataFrame
+    """What the verdicts rest on, and what other methods say: a row a claim, ``TESTS``."""
+    published: pd.DataFrame
+    """Differences as papers print them, beside what was published: a row a claim, ``PUBLISHED``."""
     levels: pd.DataFrame
     """Every claim's comparison within each level of the factors that it averages over."""
     parts: pd.DataFrame
     """Differences that were credited to one of several factors, taken apart."""
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """``claims``, ``tests`` and ``published`` side by side."""
+        return self.claims.merge(self.tests, on="claim").merge(self.published, on="claim")
+
+
+CLAIMS = [
+    *("claim", "verdict", "declared", "decided_at_look", "metric", "contrast", "expect", "kind", "measure"),
+    *("scale", "estimate", "low", "high", "margin", "t", "df", "p", "p_adjusted", "side", "alpha", "n", "seeds"),
+    *("gate", "statement"),
+]
+"""``scale``: estimate and limits are a "difference", a "ratio" or a "share" of runs; ``side``: whether p is "for" the
+claim or "against" it; ``n`` of ``seeds`` have every cell that is compared; ``decided_at_look``: 0 if no look did."""
+TESTS = [
+    *("claim", "p_support", "p_support_adjusted", "p_refute", "p_refute_adjusted", "family", "family_size"),
+    *("held", "averaged_over", "assumes", "detail"),
+    *("block_model", "sign_flip", "other_scale", "without_a_seed"),
+]
+"""``held`` and ``averaged_over``: the other factors; ``assumes``: interactions that must be absent; the last four: the
+verdicts that other methods give, and those that differ without some seed."""
+PUBLISHED = [
+    *("claim", "published", "published_change", "change", "change_low", "change_high"),
+    *("two_sample_t", "two_sample_p", "d", "d_low", "d_high", "credited_to", "changed"),
+]
+"""Changes are fractions of the earlier mean; ``changed``: the factors in which the sides of a difference differ."""
 
 
 def judge_claims(
@@ -68,6 +99,7 @@ def judge_claims(
     confidence: float = 0.95,
     alpha: float = ALPHA,
     decided: Mapping[str, str] = {},
+    looks: Mapping[str, int] = {},
 ) -> ClaimVerdicts:
     """Judge every claim by one contrast per seed and t on it, adjusted by Holm over the family of claims.
 
@@ -79,7 +111,7 @@ def judge_claims(
     cells cannot tell what it compares, and *not measured* where they could but no seed has them all. Columns
     ``without_a_seed``, ``block_model``, ``sign_flip`` and ``other_scale`` hold the verdicts that these would give,
     the first the verdicts without some seed that differ. ``decided``: claim's id -> a verdict that stands because a
-    look at fewer seeds gave it; the family is all claims nevertheless.
+    look at fewer seeds gave it, ``looks``: -> its number; the family is all claims nevertheless.
     Raises BenchError for columns that are missing or not numeric.
     """
     cases = gather(frame, factors, claims)
@@ -91,11 +123,18 @@ def judge_claims(
     table = pd.DataFrame(rows).assign(
         declared=np.where(late, "post hoc", "in advance"),
         verdict=verdicts,
+        decided_at_look=[looks.get(claim.id, 0) for claim in claims],
         alpha=alpha,
         **_p_values(primary, late, alpha),
         **_sensitivity(cases.cases, primary, verdicts, late, alpha),
     )
-    return ClaimVerdicts(table, level_frame(cases, confidence), part_frame(cases, confidence))
+    return ClaimVerdicts(
+        claims=table[CLAIMS],
+        tests=table[TESTS],
+        published=table[PUBLISHED],
+        levels=level_frame(cases, confidence),
+        parts=part_frame(cases, confidence),
+    )
 
 
 def _evidence(case: Case, variant: str = "", without: int | None = None) -> Evidence:

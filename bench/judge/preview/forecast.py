@@ -53,6 +53,25 @@ def family_frame(seeds: int, families: Mapping[str, int]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def term_power_frame(seeds: int, terms: Mapping[str, int], tests: int) -> pd.DataFrame:
+    """A row a term of several ``contrasts``: the ``smallest`` difference of two levels that its F test finds.
+
+    ``terms``: name -> number of contrasts. The difference is over its SD across seeds (of an interaction, the contrast
+    of two levels by two), with all other levels midway; power POWER, in one test and ``smallest_in_family`` among
+    ``tests``, judged at 0.05 over their number; ``seeds_SIZE`` find one of SIZE in one test. NaN below two seeds.
+    """
+    return pd.DataFrame(
+        {
+            "term": term,
+            "contrasts": q,
+            "smallest": smallest_effect(seeds, 1, POWER, contrasts=q),
+            "smallest_in_family": smallest_effect(seeds, tests, POWER, contrasts=q),
+            **{f"seeds_{size}": np.ceil(seeds_for(size, 1, POWER, contrasts=q)) for size in SIZES},
+        }
+        for term, q in terms.items()
+    )
+
+
 def look_frame(seeds: Sequence[int]) -> pd.DataFrame:
     """A row a planned look after so many ``seeds``: the p at which it stops, the error spent, and how likely it stops.
 

@@ -12,9 +12,10 @@ from bench.errors import BenchError
 from bench.judge.claims.forecast import claim_frame
 from bench.judge.preview.augment import Augmentation
 from bench.judge.preview.design import Study, study_design
-from bench.judge.preview.forecast import detectable_frame, family_frame, look_frame, spreads
+from bench.judge.preview.forecast import detectable_frame, family_frame, look_frame, spreads, term_power_frame
 from bench.judge.preview.pilot import Pilot
 from bench.judge.preview.simulate import simulated_frame
+from bench.plan.labels import term_label
 from bench.plan.suite import Plan
 
 
@@ -26,7 +27,7 @@ class Preview:
     study: Study
     pilot: Pilot | None
     frames: Mapping[str, pd.DataFrame]
-    """``cells effects correlations models single families``; as there is cause ``claims detectable simulated
+    """``cells effects correlations models single families``; as there is cause ``terms claims detectable simulated
     augmented looks``."""
     augmentation: Augmentation | None = None
 
@@ -47,7 +48,10 @@ def preview(
         BenchError: for too many cells, for looks that do not increase, or a simulation without a pilot.
     """
     study = study_design(suite)
-    per_metric = sum(entry.full_df for entry in study.design.identified if entry.estimable)
+    names = list(suite.factors)
+    estimable = [entry for entry in study.design.identified if entry.estimable]
+    told = {term_label(names[factor] for factor in entry.term): entry.full_df for entry in estimable}
+    per_metric = len(told)
     tests = {
         "one test": 1,
         "the declared claims": len(suite.claims),
@@ -64,6 +68,8 @@ def preview(
         "single": study.single,
         "families": family_frame(len(suite.seeds), {family: number for family, number in tests.items() if number}),
     }
+    if several := {term: contrasts for term, contrasts in told.items() if contrasts > 1}:
+        frames["terms"] = term_power_frame(len(suite.seeds), several, per_metric * len(suite.metrics))
     if suite.claims:
         frames["claims"] = claim_frame(suite, study.design, pilot)
     if pilot is not None:
