@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test gate lint check format reports bench overhead torture clean
+.PHONY: run test gate lint check format reports bench calibrate overhead torture clean
 
 run: $(VENV)/installed
 	$(BIN)/bench run suites/full_factorial.toml
@@ -34,6 +34,9 @@ reports: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/compare.py
+
+calibrate: $(VENV)/installed
+	$(BIN)/python benchmarks/calibrate.py
 
 torture: $(VENV)/installed-dev
 	$(BIN)/python -m tests.torture

@@ -54,7 +54,6 @@ __all__ = [
     "arrays",
     "audit",
     "beside",
-    "calibrate",
     "calibrate_gate",
     "check",
     "compare",
@@ -621,24 +620,6 @@ def analyze(
         frame, factors, block, options, reference=reference, confidence=confidence, contrasts=contrasts
     )
     return replace(found, notes=(*notes, *found.notes))
-
-
-def calibrate(
-    *, factors: int = 4, seeds: int = 10, repetitions: int = 2_000, alpha: float = 0.05, random_seed: int = 0
-) -> DataFrame:
-    """How often each procedure rejects, at level ``alpha``, where simulated runs of a 2^``factors`` have no effect.
-
-    One row per kind of noise and procedure; the columns are those of ``bench.stats.calibration.calibrate``.
-
-        >>> table = bench.calibrate(seeds=5, repetitions=200)
-        >>> table[table["claims"] & ~table["holds"]]          # what promises its level and does not keep it
-    """
-    import numpy as np
-
-    from bench.stats.calibration import calibrate as calibrate_procedures
-
-    rng = np.random.default_rng(random_seed)
-    return calibrate_procedures(rng, factors=factors, seeds=seeds, repetitions=repetitions, alpha=alpha)
 
 
 def audit(file: str | Path, *, ddof: int | None = None) -> Report:

@@ -509,19 +509,6 @@ def test_bad_requests_of_analyze_are_named(command: Commands, exported: Path, op
     assert said in err
 
 
-def test_calibrate_measures_the_procedures(command: Commands) -> None:
-    """The default procedure keeps the level that it promises, and the table says which procedures do not theirs."""
-    small = ["--factors", "2", "--seeds", "6", "--repetitions", "100"]
-    code, out, _ = command("calibrate", "--procedure", *small, "--format", "json")
-    rows = json.loads(out)["calibration"]
-    assert code == 0
-    assert all(row["holds"] for row in rows if row["claims"])
-    assert {row["repetitions"] for row in rows} == {100, 10}
-    code, out, _ = command("calibrate", "--procedure", *small)
-    assert out.startswith("Error rates of the procedures: 4 cells × 6 seeds")
-    assert command("calibrate")[0] == 2
-
-
 def test_confidence_reaches_every_label(command: Commands, lab: Lab) -> None:
     """With ``--confidence 0.9`` a report of effects, trends, cells, claims and pictures says 90%, and 95% nowhere."""
     suite = lab.suite(seeds=8)

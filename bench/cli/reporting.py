@@ -171,61 +171,33 @@ def audit(
     epilog=examples(
         "bench calibrate full_factorial",
         "bench calibrate ci ci.2026-05-04T10-00-00 ci.2026-05-05T10-00-00",
-        "bench calibrate --procedure",
-        "bench calibrate --procedure --factors 3 --seeds 5 --repetitions 10000 --format json",
     )
 )
 def calibrate(
     names: Annotated[
-        list[str] | None,
+        list[str],
         typer.Argument(
             metavar="RUN...",
             help="Measure bench compare on runs like this one; across occasions, if repeats of it follow.",
             show_default=False,
         ),
-    ] = None,
+    ],
     *,
-    procedure: Annotated[
-        bool, typer.Option("--procedure", help="Measure the tests themselves, on simulated data without effects.")
-    ] = False,
-    factors: Annotated[int, typer.Option(metavar="N", min=1, max=6, help="Factors of two levels.")] = 4,
-    seeds: Annotated[int, typer.Option(metavar="N", min=2, max=1000, help="Seeds of each simulated run.")] = 10,
     repetitions: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            min=20,
-            max=1_000_000,
-            help="Simulated runs; by default 2000, or 500 like RUN.",
-            show_default=False,
-        ),
-    ] = None,
+        int, typer.Option(metavar="N", min=20, max=1_000_000, help="Simulated runs like RUN.")
+    ] = 500,
     random_seed: Annotated[int, typer.Option("--random-seed", metavar="N", min=0, help="Of the simulation.")] = 0,
     form: Form = ReportFormat.TERMINAL,
     output: Output = None,
     out: Out = REPORTS,
 ) -> None:
-    """Measure error rates: of bench compare on runs like RUN, or of the procedures of bench report.
+    """Measure how often bench compare errs on runs like RUN.
 
-    Of RUN: false alarms where nothing is planted, and how often planted changes are found, within one occasion (one
-    machine, one time). Several runs of unchanged code (bench run SUITE --fresh) tell how values drift between
-    occasions, and the rates with that. The result is kept with the first.
-
-    Of the procedures: simulates runs with independent, blocked, unequal, skewed, bistable and lost values, and prints
-    rejection rates, coverage and family-wise error with their Monte-Carlo limits.
+    False alarms where nothing is planted, and how often planted changes are found, within one occasion (one machine,
+    one time). Several runs of unchanged code (bench run SUITE --fresh) tell how values drift between occasions, and the
+    rates with that. The result is kept with the first.
     """
     import bench
-    from bench.present.calibrated import calibrated
 
-    if procedure == bool(names):
-        raise BenchError(
-            "Say what to calibrate.",
-            hint="bench calibrate RUN measures bench compare, bench calibrate --procedure the tests themselves.",
-        )
-    if names:
-        emit_report(
-            bench.calibrate_gate(*names, repetitions=repetitions or 500, random_seed=random_seed, out=out), form, output
-        )
-        return
-    table = bench.calibrate(factors=factors, seeds=seeds, repetitions=repetitions or 2_000, random_seed=random_seed)
-    emit_report(calibrated(table, factors, seeds), form, output)
+    rates = bench.calibrate_gate(*names, repetitions=repetitions, random_seed=random_seed, out=out)
+    emit_report(rates, form, output)

@@ -24,6 +24,7 @@ from bench.stats.diagnostics import (
 _COLUMNS = ["metric", "check", "subject", "statistic", "p", "reading"]
 _VALUES = ["metric", "block", "cell", "value"]
 _ODD = 3.5
+_INFLUENTIAL = 0.5  # Cook & Weisberg (1982); with complete blocks it cannot exceed 1 by much
 _BIMODAL = 0.01
 _Row = tuple[str, str, float, float, str]
 
@@ -31,9 +32,9 @@ _Row = tuple[str, str, float, float, str]
 def diagnostic_frame(runs: CodedRuns, metrics: Sequence[MetricEffects], rng: np.random.Generator) -> pd.DataFrame:
     """One row per metric, check and subject (a cell, a seed, or the residuals), with a word where it is alarming.
 
-    ``shapiro`` of the residuals, ``brown_forsythe`` of equal spread over cells, ``cv`` with its class and
-    ``bimodality`` (a metric that collapses in some runs) of each cell, ``odd_seed`` in robust SDs, ``autocorrelation``
-    in the order of the seeds.
+    ``shapiro`` of the residuals, ``influence`` of the run that moves the fit most (Cook's distance), ``brown_forsythe``
+    of equal spread over cells, ``cv`` with its class and ``bimodality`` (a metric that collapses in some runs) of each
+    cell, ``odd_seed`` in robust SDs, ``autocorrelation`` in the order of the seeds.
     """
     shares: dict[int, Floats] = {}
     rows = [(entry.metric, *row) for entry in metrics for row in _checks(runs, entry, shares, rng)]
@@ -67,11 +68,27 @@ def _checks(
     if entry.variance.model.testable:
         normal = shapiro(entry.variance.model.residuals)
         yield "shapiro", "residuals", normal.statistic, normal.p, ""
+        yield from _influence(runs, entry)
     spread = levene(entry.cells.samples)
     yield "brown_forsythe", "cells", spread.statistic, spread.p, ""
     yield from _cell_checks(runs, entry, shares, rng)
     if entry.cells.table is not None and runs.block is not None:
         yield from _seed_checks(runs, entry.cells.table)
+
+
+def _influence(runs: CodedRuns, entry: MetricEffects) -> Iterator[_Row]:
+    """The run that moves the fit most, by Cook's (1977) distance."""
+    if not len(entry.variance.model.kept):
+        return
+    with np.errstate(divide="ignore", invalid="ignore"):  # a run that alone decides its own fit has none
+        distance = np.asarray(entry.variance.model.influence.cooks_distance[0], float)
+    if not np.isfinite(distance).any():
+        return
+    worst = int(np.argmax(np.where(np.isfinite(distance), distance, -1.0)))
+    run = int(np.flatnonzero(np.isfinite(entry.values))[worst])
+    seed = "" if runs.block is None else f", {runs.block_name} {runs.block_labels[runs.block[run]]}"
+    reading = "decides much of what is found" if distance[worst] > _INFLUENTIAL else ""
+    yield "influence", f"{runs.cell_labels[runs.cell[run]]}{seed}", float(distance[worst]), float("nan"), reading
 
 
 def _cell_checks(

@@ -13,6 +13,7 @@ from bench.judge.names import term_name
 from bench.plan.labels import term_label
 from bench.stats.anova import TermTest, fit_anova
 from bench.stats.coding import Floats, Term, term_columns
+from bench.stats.contrast import per_block
 from bench.stats.effect_size import partial_epsilon_squared, partial_eta_squared, partial_omega_squared
 from bench.stats.identify import identify
 from bench.stats.repeated import orthonormal_rows, repeated_measures
@@ -109,7 +110,7 @@ def _tables(runs: CodedRuns, entry: MetricEffects) -> Iterator[_Table]:
     yield model, 2, "ols", fitted.tests(2)
     yield model, 1, "ols", fitted.tests(1)
     yield model, 3, "ols", fitted.tests(3)
-    yield model, 3, "hc3", fitted.tests(3, "hc3")
+    yield model, 3, "hc3", fitted.robust_tests()
     if block is not None:
         yield from _within(runs, entry)
         values, codes, levels = entry.values[np.isfinite(entry.values)], entry.fitted.codes, entry.fitted.design.levels
@@ -130,6 +131,6 @@ def _within(runs: CodedRuns, entry: MetricEffects) -> Iterator[_Table]:
 def _repeated(runs: CodedRuns, table: Floats, term: Term) -> TermTest:
     """Of a full factorial, where the columns of different terms are orthogonal to each other."""
     weights = orthonormal_rows(term_columns(runs.cells, runs.n_levels, term).T)
-    test = repeated_measures(table @ weights.T, float(np.abs(table).max()))
+    test = repeated_measures(per_block(table, weights), float(np.abs(table).max()))
     nan = float("nan")
     return TermTest(term, test.df * test.epsilon, test.df_error * test.epsilon, nan, test.F, test.p_gg)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import special
 
 from bench.stats.coding import ROUNDING, Bools, Floats, Ints, Term, centred
-from bench.stats.linear import Covariance, LinearModel, fit
+from bench.stats.linear import LinearModel, fit
 
 SumsOfSquares = Literal[1, 2, 3]
 
@@ -24,7 +24,7 @@ class TermTest:
     df: float
     df_error: float
     sum_sq: float
-    """NaN in a robust or a mixed table, whose F is no ratio of sums of squares."""
+    """NaN in a robust table, whose F is no ratio of sums of squares."""
     F: float
     p: float
 
@@ -39,38 +39,65 @@ class FittedAnova:
     between: float
     """Sum of squares of the block means; 0 without blocks."""
 
-    def tests(self, kind: SumsOfSquares = 2, covariance: Covariance = "ols") -> list[TermTest]:
+    def tests(self, kind: SumsOfSquares = 2) -> list[TermTest]:
         """F tests of the blocks and of each term against the residual of the model with all of them.
 
         Kind 1: each term after those before it, blocks first. Kind 2: after every term that does not contain it.
         Kind 3: after all others, in sum coding; NaN where terms depend on each other, since it then depends on which
         are left out. Agrees with R's ``anova`` and ``car::Anova``.
-
-        A robust ``covariance`` gives Wald tests of the terms, of kind 2 or 3. Kind 2 then weights the cells by their
-        estimated variances and so tests something else than kind 3, even in balanced data: prefer kind 3.
         """
-        if covariance != "ols":
-            return _robust(self.model, kind, covariance)
         rows = [] if self.without_blocks is None else [self._blocks(self.without_blocks, kind)]
         for position, term in enumerate(self.model.terms):
             own = self.model.column_owner == position
             others = _adjusted_for(position, self.model.terms, kind)[self.model.column_owner]
-            along = _projected(self.model, own, others)
-            sum_sq = float(along @ along) if kind != 3 or self.model.complete else float("nan")
-            rows.append(_row(term, len(along), sum_sq, self.model))
+            directions = _part(self.model, own, others)
+            df, nan = directions.shape[1], float("nan")
+            usable = df > 0 and (kind != 3 or self.model.complete)
+            sum_sq = float(((directions.T @ self.model.rotated) ** 2).sum()) if usable else nan
+            # The sum of squares along some directions is that of the hypothesis that the fit has no part in them.
+            hypothesis = directions.T @ self.model.triangle
+            F, p = _f_test(self.model, hypothesis) if usable and self.model.testable else (nan, nan)
+            rows.append(TermTest(term, df, self.model.df_error, sum_sq, F, p))
+        return rows
+
+    def robust_tests(self) -> list[TermTest]:
+        """Wald tests of type III with standard errors that allow unequal variances (HC3).
+
+        Type II with HC3 weights the cells by their estimated variances and so tests something else even in balanced
+        data; it is not offered.
+        """
+        rows, nan = list[TermTest](), float("nan")
+        V = self.model.covariance("hc3") if self.model.terms else np.empty((0, 0))
+        for position, term in enumerate(self.model.terms):
+            hypothesis = np.eye(len(V))[self.model.owner == position]
+            spread = hypothesis @ V @ hypothesis.T
+            varies = bool(np.trace(spread) > (ROUNDING * self.model.magnitude) ** 2)
+            usable = self.model.complete and varies and np.linalg.matrix_rank(spread, hermitian=True) == len(spread)
+            F, p = _f_test(self.model, hypothesis, V) if usable else (nan, nan)
+            rows.append(TermTest(term, len(hypothesis), self.model.df_error, nan, F, p))
         return rows
 
     def _blocks(self, without: LinearModel, kind: SumsOfSquares) -> TermTest:
-        if kind == 1:
-            return _row(None, self.model.blocks - 1, self.between, self.model)
+        df, df_error = without.df_error - self.model.df_error, self.model.df_error
         sum_sq = without.sum_sq - self.model.sum_sq
-        return _row(None, without.df_error - self.model.df_error, sum_sq, self.model)
+        if kind == 1:
+            df, sum_sq = self.model.blocks - 1, self.between
+        if not df or not self.model.testable:
+            return TermTest(None, df, df_error, sum_sq if df else float("nan"), float("nan"), float("nan"))
+        F = (sum_sq / df) / (self.model.sum_sq / df_error)
+        return TermTest(None, df, df_error, sum_sq, F, float(special.fdtrc(df, df_error, F)))
 
 
 def fit_anova(
     values: Floats, codes: Ints, levels: Sequence[int], terms: Sequence[Term], block: Ints | None
 ) -> FittedAnova:
-    """Fit ``values`` (runs,) on ``terms`` of ``codes`` (runs, factors), with ``block`` (runs,) counted from 0."""
+    """Fit ``values`` (runs,) on ``terms`` of ``codes`` (runs, factors), with ``block`` (runs,) counted from 0.
+
+    >>> codes = np.array([[0], [0], [1], [1], [1]])
+    >>> row = fit_anova(np.array([1.0, 2.0, 4.0, 5.0, 3.0]), codes, [2], [(0,)], None).tests()[0]
+    >>> print(f"F({row.df}, {row.df_error}) = {row.F:.2f}, p = {row.p:.3f}")
+    F(1, 3) = 9.00, p = 0.058
+    """
     model = fit(values, codes, levels, terms, block)
     if block is None:
         return FittedAnova(model, None, 0.0)
@@ -78,13 +105,10 @@ def fit_anova(
     return FittedAnova(model, fit(values, codes, levels, terms), float(between @ between))
 
 
-def wald(estimates: Floats, covariance: Floats, df_error: float) -> tuple[float, float]:
-    """F and p of the hypothesis that all ``estimates`` are zero, given their covariance; NaN where it is singular."""
-    df = len(estimates)
-    if df == 0 or not np.isfinite(covariance).all() or np.linalg.matrix_rank(covariance, hermitian=True) < df:
-        return float("nan"), float("nan")
-    F = float(estimates @ np.linalg.solve(covariance, estimates)) / df
-    return F, float(special.fdtrc(df, df_error, F))
+def _f_test(model: LinearModel, hypothesis: Floats, covariance: Floats | None = None) -> tuple[float, float]:
+    """F and p of ``hypothesis`` (df, coefficients) being zero, by statsmodels."""
+    test = model.results.f_test(hypothesis, cov_p=covariance)
+    return float(test.fvalue), float(test.pvalue)
 
 
 def _adjusted_for(position: int, terms: Sequence[Term], kind: SumsOfSquares) -> Bools:
@@ -94,14 +118,13 @@ def _adjusted_for(position: int, terms: Sequence[Term], kind: SumsOfSquares) -> 
     return np.asarray(place < position if kind == 1 else place != position)
 
 
-def _projected(model: LinearModel, own: Bools, others: Bools) -> Floats:
-    """The response along the part of a term that is orthogonal to the others; as long as that part has dimensions."""
-    adjusted, part = model.coordinates[:, others], model.coordinates[:, own]
-    basis = np.linalg.qr(adjusted)[0] if model.complete else _basis(adjusted)
+def _part(model: LinearModel, own: Bools, others: Bools) -> Floats:
+    """Orthonormal directions (coefficients, df), in the basis of the model, of a term's columns beside the others."""
+    part, basis = model.coordinates[:, own], _basis(model.coordinates[:, others])
     size = np.linalg.norm(part)
     for _ in range(2):  # twice, so that rounding in the first pass is removed by the second
         part = part - basis @ (basis.T @ part)
-    return np.asarray(_basis(part, float(size)).T @ model.rotated, float)
+    return _basis(part, float(size))
 
 
 def _basis(columns: Floats, size: float | None = None) -> Floats:
@@ -110,37 +133,3 @@ def _basis(columns: Floats, size: float | None = None) -> Floats:
         return np.empty((len(columns), 0))
     U, lengths, _ = np.linalg.svd(columns, full_matrices=False)
     return np.asarray(U[:, lengths > 1e-9 * (lengths[0] if size is None else size)], float)
-
-
-def _row(term: Term | None, df: int, sum_sq: float, model: LinearModel) -> TermTest:
-    if df == 0 or not model.testable:
-        return TermTest(term, df, model.df_error, sum_sq if df else float("nan"), float("nan"), float("nan"))
-    F = (sum_sq / df) / model.mean_sq
-    return TermTest(term, df, model.df_error, sum_sq, F, float(special.fdtrc(df, model.df_error, F)))
-
-
-def _robust(model: LinearModel, kind: SumsOfSquares, covariance: Covariance) -> list[TermTest]:
-    if kind == 1:
-        raise ValueError("a robust covariance has no sequential sums of squares; take kind 3")
-    V = model.covariance(covariance)
-    df_error = model.blocks - 1 if covariance == "cluster" else model.df_error
-    rows = []
-    for position, term in enumerate(model.terms):
-        hypothesis = np.eye(len(V))[model.owner == position]
-        containing = np.array([set(term) < set(larger) for larger in model.terms])
-        relatives = np.eye(len(V))[containing[model.owner]]
-        if kind == 2 and len(relatives) and np.isfinite(V).all():
-            hypothesis = _orthogonal_part(np.vstack([relatives, hypothesis]), relatives, V)
-        spread = hypothesis @ V @ hypothesis.T
-        varies = bool(np.trace(spread) > (ROUNDING * model.magnitude) ** 2)
-        usable = varies and (kind == 2 or model.complete)
-        estimates = hypothesis @ model.coefficients
-        F, p = wald(estimates, spread, df_error) if usable else (float("nan"), float("nan"))
-        rows.append(TermTest(term, len(hypothesis), df_error, float("nan"), F, p))
-    return rows
-
-
-def _orthogonal_part(space: Floats, part: Floats, metric: Floats) -> Floats:
-    """Rows that span what is left of ``space`` beside ``part``, orthogonal to it in ``metric`` (car's ConjComp)."""
-    Q = np.linalg.qr((space @ metric @ part.T), mode="complete")[0]
-    return np.asarray(Q[:, len(part) :].T @ space, float)

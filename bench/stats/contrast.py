@@ -1,8 +1,8 @@
 """Values of the cells, block by block or not, and contrast weights -> estimates, t tests and confidence intervals.
 
 Complete blocks give one contrast per block and a one-sample t test, which assumes nothing about the variances of the
-cells or their correlations within a block. Incomplete blocks give a regression within blocks with a jackknife over
-blocks (equal to the former when the blocks are complete). Independent runs give a Welch-Satterthwaite contrast.
+cells or their correlations within a block. Independent runs give a Welch-Satterthwaite contrast. For incomplete blocks
+see ``linear``.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its submodule stats is slow to load, and is loaded where it is first used
 from scipy import special
 
-from bench.stats.coding import ROUNDING, Bools, Floats, Ints, centred
-from bench.stats.linear import leave_one_block_out
+from bench.stats.coding import ROUNDING, Bools, Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -32,36 +32,44 @@ class Estimates:
     """Where the values leave no variation to test against, so that se, t and p are NaN."""
 
 
+def per_block(table: Floats, weights: Floats) -> Floats:
+    """Contrasts ``weights`` (contrasts, cells) of each row of a ``table`` (blocks, cells), shape (blocks, contrasts).
+
+    Of deviations from the mean of the cells compared, so that a mean much larger than the differences leaves no
+    rounding error; nor do cells that a contrast does not compare.
+    """
+    found = np.empty((len(table), len(weights)))
+    patterns, pattern = np.unique(weights != 0.0, axis=0, return_inverse=True)
+    for number, compared in enumerate(patterns):
+        rows, own = weights[pattern.reshape(-1) == number][:, compared], table[:, compared]
+        mean, total = own.sum(axis=1, keepdims=True) / max(own.shape[1], 1), rows.sum(axis=1)
+        total = np.where(np.abs(total) <= ROUNDING * np.abs(rows).sum(axis=1), 0.0, total)
+        found[:, pattern.reshape(-1) == number] = (own - mean) @ rows.T + mean * total
+    return found
+
+
 def one_sample(contrasts: Floats, *, magnitude: float | Floats, confidence: float = 0.95) -> Estimates:
-    """T test of the mean of each column of ``contrasts`` (blocks, effects) against zero.
+    """T test of the mean of each column of ``contrasts`` (blocks, effects) against zero, by scipy.
 
     ``magnitude`` is the size of the values behind all contrasts, or behind each: a spread below the rounding error of
     such values counts as none, and gives NaN instead of p = 0.
+
+    >>> found = one_sample(np.array([[1.0], [2.0], [4.0]]), magnitude=4.0)
+    >>> print(f"{found.value[0]:.2f} [{found.low[0]:.2f}, {found.high[0]:.2f}], p = {found.p[0]:.3f}")
+    2.33 [-1.46, 6.13], p = 0.118
     """
-    n = len(contrasts)
-    nothing = np.full(contrasts.shape[1], np.nan)
+    n, width = contrasts.shape
+    nothing, counts = np.full(width, np.nan), np.full(width, n)
     value = contrasts.mean(axis=0) if n else nothing
-    se = contrasts.std(axis=0, ddof=1) / np.sqrt(n) if n > 1 else nothing
-    return t_estimates(value, se, np.full(value.shape, n - 1.0), n, magnitude=magnitude, confidence=confidence)
-
-
-def within_blocks(
-    values: Floats, block: Ints, columns: Floats, effects: Floats, *, confidence: float = 0.95
-) -> Estimates:
-    """Effects ``effects @ coefficients`` of a regression within blocks, SE by leaving out one block at a time.
-
-    ``values`` (rows,), ``columns`` (rows, coefficients), ``effects`` (effects, coefficients); df = blocks - 1.
-    CV3J of MacKinnon, Nielsen & Webb (2023); an effect that some block alone identifies has SE NaN.
-    """
-    X, y = centred(columns, block), centred(values, block)
-    blocks = int(block.max()) + 1
-    value = effects @ np.linalg.pinv(X) @ y
-    replicates = leave_one_block_out(y, X, block)[:, None, :]
-    without = np.where(effects == 0.0, 0.0, replicates * effects).sum(axis=2)
-    se = np.sqrt((blocks - 1) / blocks * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
-    magnitude = float(np.abs(values).max())
-    df = np.full(value.shape, blocks - 1.0)
-    return t_estimates(value, se, df, blocks, magnitude=magnitude, confidence=confidence)
+    value = np.where(np.abs(value) <= ROUNDING * magnitude, 0.0, value)
+    if n < 2 or not width:
+        return Estimates(value, nothing, nothing, nothing, nothing, nothing, nothing, counts, np.zeros(width, bool))
+    se = scipy.stats.sem(contrasts, axis=0)
+    constant = se <= ROUNDING * magnitude
+    test = scipy.stats.ttest_1samp(np.where(constant, np.nan, contrasts), 0.0, axis=0)
+    low, high = test.confidence_interval(confidence)
+    se, df = np.where(constant, np.nan, se), np.where(constant, np.nan, n - 1.0)
+    return Estimates(value, se, low, high, test.statistic, df, test.pvalue, counts, constant)
 
 
 def randomized_blocks(table: Floats, weights: Floats, *, confidence: float = 0.95) -> Estimates:
@@ -89,9 +97,11 @@ def independent(
     ``mean``, ``variance`` (ddof 1) and ``n`` per cell, ``weights`` (effects, cells). A cell of one run gives NaN.
     """
     share = weights**2 * (variance / n)
+    total = share.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        df = share.sum(axis=1) ** 2 / (share**2 / (n - 1)).sum(axis=1)
-    se = np.sqrt(share.sum(axis=1))
+        part = share / total[:, None]  # of the variance, so that no fourth power leaves the range of numbers
+        df = 1.0 / (part**2 / (n - 1)).sum(axis=1)
+    se = np.sqrt(total)
     return t_estimates(weights @ mean, se, df, int(n.sum()), magnitude=magnitude, confidence=confidence)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pingouin
 import scipy  # its submodule stats is slow to load, and is loaded where it is first used
 from scipy import special
 
@@ -27,22 +28,22 @@ _NOTHING = Check(float("nan"), float("nan"))
 
 
 def shapiro(values: Floats) -> Check:
-    """Normality (Shapiro & Wilk 1965) of three to 5000 values that vary."""
-    if not 3 <= len(values) <= 5000 or np.ptp(values) == 0:
+    """Normality (Shapiro & Wilk 1965) of four to 5000 values that vary, by pingouin."""
+    if not 4 <= len(values) <= 5000 or np.ptp(values) == 0:
         return _NOTHING
-    found = scipy.stats.shapiro((values - values.mean()) / np.ptp(values))  # a range below 1e-19 is none to scipy
-    return Check(float(found.statistic), float(found.pvalue))
+    found = pingouin.normality((values - values.mean()) / np.ptp(values)).iloc[0]  # scipy takes a tiny range for none
+    return Check(float(found["W"]), float(found["pval"]))
 
 
 def levene(samples: Sequence[Floats]) -> Check:
-    """Equal spread about medians (Brown & Forsythe 1974)."""
+    """Equal spread about medians (Brown & Forsythe 1974), by pingouin."""
     usable = [sample for sample in samples if len(sample) > 1]
     distances = [np.abs(sample - np.median(sample)) for sample in usable]
     rounding = ROUNDING * max((float(np.abs(sample).max()) for sample in usable), default=0.0)
     if len(usable) < 2 or all(np.ptp(distance) <= rounding for distance in distances):
         return _NOTHING  # nothing varies, or two runs a cell, which lie alike about their middle
-    found = scipy.stats.levene(*usable, center="median")
-    return Check(float(found.statistic), float(found.pvalue))
+    found = pingouin.homoscedasticity(usable, method="levene", center="median").iloc[0]
+    return Check(float(found["W"]), float(found["pval"]))
 
 
 def variation_class(cv: float) -> Variation:

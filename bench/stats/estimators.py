@@ -15,7 +15,7 @@ import numpy as np
 from scipy import special
 
 from bench.stats.coding import ROUNDING, Floats, Ints
-from bench.stats.contrast import Estimates, independent, one_sample, t_estimates
+from bench.stats.contrast import Estimates, independent, one_sample, per_block, t_estimates
 from bench.stats.effects import TermModel
 from bench.stats.linear import LinearModel
 from bench.stats.repeated import Hotelling, TermF, hotelling, orthonormal_rows, repeated_measures
@@ -48,7 +48,9 @@ class Blocks:
 
     def of_cells(self, weights: Floats, confidence: float) -> Estimates:
         """The same of any ``weights`` (contrasts, cells) of the cells."""
-        return one_sample(self.table @ weights.T, magnitude=np.abs(weights) @ self.magnitude, confidence=confidence)
+        return one_sample(
+            per_block(self.table, weights), magnitude=np.abs(weights) @ self.magnitude, confidence=confidence
+        )
 
     def test(self, model: TermModel) -> TermF:
         """Repeated-measures F, whose degrees of freedom Greenhouse and Geisser's epsilon corrects."""
@@ -60,11 +62,11 @@ class Blocks:
 
     def per_block(self, contrasts: Sequence[Contrasts]) -> Floats:
         """The contrasts in every block, shape (blocks, contrasts)."""
-        return np.asarray(self.table @ _weights(contrasts, self.table.shape[1]).T)
+        return per_block(self.table, _weights(contrasts, self.table.shape[1]))
 
     def _orthonormal(self, model: TermModel) -> tuple[Floats, float]:
         weights = orthonormal_rows(model.cell_weights(model.basis))
-        return self.table @ weights.T, float((np.abs(weights) @ self.magnitude).max(initial=0.0))
+        return per_block(self.table, weights), float((np.abs(weights) @ self.magnitude).max(initial=0.0))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""Runs of a factorial and a list of terms -> the fitted linear model, with classical and robust covariances.
+"""Runs of a factorial and a list of terms -> the linear model, fitted by statsmodels, and covariances of its parts.
 
-Blocks are swept out of the response and the columns first (Frisch-Waugh-Lovell), so that thousands of them cost
-nothing. Columns that depend on earlier ones are left out, as R's ``lm`` does.
+Blocks are swept out of the response and the columns first (Frisch-Waugh-Lovell) and taken from the residual degrees of
+freedom, so that thousands of them cost nothing. Columns that depend on earlier ones are left out, as R's ``lm`` does:
+statsmodels would fit them without a word.
 """
 
 from __future__ import annotations
@@ -9,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
+from statsmodels.regression.linear_model import OLS
+from statsmodels.stats.outliers_influence import OLSInfluence
 
 from bench.stats.coding import ROUNDING, Floats, Ints, Term, centred, term_columns
 from bench.stats.identify import independent_columns
 
-Covariance = Literal["ols", "hc0", "hc1", "hc2", "hc3", "hc4", "cluster"]
+Covariance = Literal["ols", "hc3", "cluster"]
 
 
 @dataclass(frozen=True)
@@ -50,37 +53,6 @@ class LinearModel:
         """Whether no column was left out."""
         return bool(len(self.kept) == self.columns.shape[1])
 
-    @cached_property
-    def factors(self) -> tuple[Floats, Floats]:
-        """Orthonormal basis of the columns and the triangle that relates them."""
-        Q, R = np.linalg.qr(self.regressors)
-        return np.asarray(Q, float), np.asarray(R, float)
-
-    @cached_property
-    def rotated(self) -> Floats:
-        """The response in that basis: Q'y."""
-        return np.asarray(self.factors[0].T @ self.y, float)
-
-    @cached_property
-    def coordinates(self) -> Floats:
-        """Every column in that basis, shape (coefficients, columns)."""
-        return np.asarray(self.factors[0].T @ self.columns, float)
-
-    @cached_property
-    def coefficients(self) -> Floats:
-        """Least-squares coefficients."""
-        return np.asarray(np.linalg.solve(self.factors[1], self.rotated), float)
-
-    @cached_property
-    def residuals(self) -> Floats:
-        """Response less fit, shape (rows,)."""
-        return np.asarray(self.y - self.factors[0] @ self.rotated, float)
-
-    @cached_property
-    def sum_sq(self) -> float:
-        """Sum of squared residuals."""
-        return float(self.residuals @ self.residuals)
-
     @property
     def blocks(self) -> int:
         """Number of blocks; 1 if there are none, for the mean."""
@@ -89,7 +61,49 @@ class LinearModel:
     @property
     def df_error(self) -> int:
         """Residual degrees of freedom."""
-        return len(self.y) - self.blocks - int(self.regressors.shape[1])
+        return len(self.y) - self.blocks - len(self.kept)
+
+    @cached_property
+    def results(self) -> Any:
+        """What statsmodels makes of it, knowing of the degrees of freedom of the blocks; not for no coefficients."""
+        model = OLS(self.y, self.regressors, hasconst=False)
+        model.df_resid = float(max(self.df_error, 0)) or np.nan
+        return model.fit()
+
+    @cached_property
+    def _factors(self) -> tuple[Floats, Floats]:
+        Q, R = np.linalg.qr(self.regressors)
+        return np.asarray(Q, float), np.asarray(R, float)
+
+    @property
+    def triangle(self) -> Floats:
+        """R of X = QR: from coefficients to the orthonormal basis Q."""
+        return self._factors[1]
+
+    @cached_property
+    def rotated(self) -> Floats:
+        """The response in that basis: Q'y."""
+        return np.asarray(self._factors[0].T @ self.y, float)
+
+    @cached_property
+    def coordinates(self) -> Floats:
+        """Every column in that basis, shape (coefficients, columns)."""
+        return np.asarray(self._factors[0].T @ self.columns, float)
+
+    @property
+    def coefficients(self) -> Floats:
+        """Least-squares coefficients."""
+        return np.asarray(self.results.params, float) if len(self.kept) else np.empty(0)
+
+    @property
+    def residuals(self) -> Floats:
+        """Response less fit, shape (rows,)."""
+        return np.asarray(self.results.resid, float) if len(self.kept) else self.y
+
+    @property
+    def sum_sq(self) -> float:
+        """Sum of squared residuals."""
+        return float(self.residuals @ self.residuals)
 
     @property
     def testable(self) -> bool:
@@ -97,61 +111,65 @@ class LinearModel:
         return self.df_error > 0 and bool(self.sum_sq > len(self.y) * (ROUNDING * self.magnitude) ** 2)
 
     @property
-    def mean_sq(self) -> float:
-        """Residual mean square; NaN where there is nothing left."""
-        return self.sum_sq / self.df_error if self.testable else float("nan")
-
-    @cached_property
-    def leverage(self) -> Floats:
-        """Diagonal of the hat matrix of the whole model, the mean or the blocks included."""
-        own = (self.factors[0] ** 2).sum(axis=1)
-        if self.block is None:
-            return np.asarray(own + 1.0 / len(self.y), float)
-        return np.asarray(own + 1.0 / np.bincount(self.block)[self.block], float)
-
-    @cached_property
     def inverse(self) -> Floats:
         """(X'X)^-1."""
-        half = np.linalg.inv(self.factors[1])
-        return np.asarray(half @ half.T, float)
+        return np.asarray(self.results.normalized_cov_params, float) if len(self.kept) else np.empty((0, 0))
+
+    @cached_property
+    def influence(self) -> Influence:
+        """What each run does to the fit, by statsmodels."""
+        return Influence(self)
 
     def covariance(self, kind: Covariance = "ols") -> Floats:
         """Covariance of the coefficients, shape (coefficients, coefficients).
 
-        ``hc0`` to ``hc4``: MacKinnon & White (1985), Cribari-Neto (2004), as R's sandwich; NaN where a run determines
-        its own fit. ``cluster``: jackknife over blocks, NaN where a block alone identifies a coefficient.
+        ``hc3``: MacKinnon & White (1985); NaN where a run determines its own fit. ``cluster``: jackknife over blocks,
+        CV3J of MacKinnon, Nielsen & Webb (2023); NaN in the rows of what one block alone identifies.
         """
         if kind not in get_args(Covariance):
             raise ValueError(f"unknown covariance {kind!r}; known: {', '.join(get_args(Covariance))}")
-        if kind == "ols":
-            return self.mean_sq * self.inverse
         if kind == "cluster":
             if self.block is None:
                 raise ValueError("a covariance by cluster needs blocks")
-            replicates = leave_one_block_out(self.y, self.regressors, self.block)
-            deviations = replicates - replicates.mean(axis=0)
-            return np.asarray((self.blocks - 1) / self.blocks * deviations.T @ deviations, float)
-        score = self.regressors @ self.inverse
-        return np.asarray((score * self._squared_errors(kind)[:, None]).T @ score, float)
-
-    def _squared_errors(self, kind: Covariance) -> Floats:
-        n, fitted = len(self.y), self.blocks + self.regressors.shape[1]
-        free = np.where(self.leverage < 1.0 - 1e-9, 1.0 - self.leverage, np.nan)
+            return _jackknife(self, self.block) if len(self.kept) else self.inverse
         if not self.testable:
-            return np.full(n, np.nan)
-        squared = self.residuals**2
-        if kind == "hc0":
-            return squared
-        if kind == "hc1":
-            return np.asarray(squared * n / (n - fitted))
-        power = {"hc2": 1.0, "hc3": 2.0, "hc4": np.minimum(4.0, n * self.leverage / fitted)}[kind]
-        return np.asarray(squared / free**power)
+            return np.full(self.inverse.shape, np.nan)
+        if kind == "ols":
+            return np.asarray(self.results.cov_params(), float)
+        # statsmodels' own HC3 takes the leverage from the columns alone and so misses the part of the block means.
+        free = 1.0 - self.influence.hat_matrix_diag
+        errors = self.residuals / np.where(free > 1e-9, free, np.nan)
+        score = self.regressors @ self.inverse * errors[:, None]
+        return np.asarray(score.T @ score, float)
+
+
+class Influence(OLSInfluence):  # type: ignore[misc]  # statsmodels has no types
+    """Leverages, internally studentised residuals and Cook's distances, with the mean or block means as coefficients.
+
+    What refits without a run (``resid_studentized_external``) does not know of the blocks.
+    """
+
+    def __init__(self, model: LinearModel) -> None:
+        super().__init__(model.results)
+        self.k_vars = len(model.kept) + model.blocks
+        self._mean = 1.0 / (len(model.y) if model.block is None else np.bincount(model.block)[model.block])
+
+    @cached_property
+    def hat_matrix_diag(self) -> Floats:
+        """Diagonal of the hat matrix of the whole model."""
+        return np.asarray((self.exog * self.results.model.pinv_wexog.T).sum(axis=1) + self._mean, float)
 
 
 def fit(
     values: Floats, codes: Ints, levels: Sequence[int], terms: Sequence[Term], block: Ints | None = None
 ) -> LinearModel:
-    """Fit ``values`` (runs,) on sum-coded ``terms`` of ``codes`` (runs, factors), blocks counted from 0."""
+    """Fit ``values`` (runs,) on sum-coded ``terms`` of ``codes`` (runs, factors), blocks counted from 0.
+
+    >>> codes, seed = np.array([[0], [1], [0], [1], [0], [1]]), np.array([0, 0, 1, 1, 2, 2])
+    >>> model = fit(np.array([1.0, 2.0, 3.0, 4.5, 2.0, 3.5]), codes, [2], [(0,)], seed)
+    >>> print(f"{2 * model.coefficients[0]:.3f} with {model.df_error} df")
+    1.333 with 2 df
+    """
     columns = [centred(term_columns(codes, levels, term), block) for term in terms]
     X = np.hstack([np.empty((len(values), 0)), *columns])
     owner = np.repeat(np.arange(len(terms)), [column.shape[1] for column in columns])
@@ -166,7 +184,18 @@ def fit(
     )
 
 
-def leave_one_block_out(y: Floats, X: Floats, block: Ints) -> Floats:
+def _jackknife(model: LinearModel, block: Ints) -> Floats:
+    """By statsmodels; where it refuses, since one block alone identifies something, by the replicates that exist."""
+    try:
+        robust = model.results.get_robustcov_results("cluster-jk", groups=block, use_t=True)
+        return np.asarray(robust.cov_params(), float)
+    except ValueError:
+        replicates = _leave_one_block_out(model.y, model.regressors, block)
+        deviations = replicates - replicates.mean(axis=0)
+        return np.asarray((model.blocks - 1) / model.blocks * deviations.T @ deviations, float)
+
+
+def _leave_one_block_out(y: Floats, X: Floats, block: Ints) -> Floats:
     """Coefficients without each block in turn, shape (blocks, coefficients), from ``y`` and ``X`` centred by block.
 
     NaN in a row marks a coefficient that cannot be had without that block.

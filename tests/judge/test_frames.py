@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
@@ -158,6 +159,20 @@ def test_tables_of_variance_are_called_what_they_are(frame):
     ):
         assert set(table[["model", "type", "covariance"]].itertuples(index=False, name=None)) == expected
     assert (found["n"] == 32).all()
+
+
+def test_the_run_that_decides_is_named(frame):
+    """Of a table with one wild run, that run is named with its Cook's distance, as a dummy for every seed gives it."""
+    quiet = frame.assign(score=np.random.default_rng(5).normal(10.0, 0.1, size=32))
+    usual = analyze(quiet, ["a", "b"], "seed", ["score"]).diagnostics.set_index("check").loc["influence"]
+    assert usual["reading"] == ""
+    few = quiet[quiet["seed"] < 3].assign(score=lambda rows: rows["score"].where(rows.index != 3, 99.0))
+    row = analyze(few, ["a", "b"], "seed", ["score"]).diagnostics.set_index("check").loc["influence"]
+    assert row["subject"] == f"{few.loc[3, 'a']}/{few.loc[3, 'b']}, seed {few.loc[3, 'seed']}"
+    assert row["reading"]
+    X = np.column_stack([np.eye(3)[few["seed"]], pd.get_dummies(few["a"] + few["b"]).to_numpy(float)[:, 1:]])
+    expected = sm.OLS(few["score"].to_numpy(), X).fit().get_influence().cooks_distance[0]
+    assert row["statistic"] == pytest.approx(expected.max())
 
 
 def test_diagnostics_name_the_cell_and_the_seed(frame):

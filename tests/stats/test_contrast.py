@@ -2,73 +2,33 @@
 
 import numpy as np
 import pytest
-import statsmodels.api as sm
 from scipy import stats
 
-from bench.stats.coding import centred, term_columns, term_effects, terms_up_to
-from bench.stats.contrast import independent, one_sample, polynomial_weights, within_blocks
+from bench.stats.coding import term_columns, terms_up_to
+from bench.stats.contrast import independent, one_sample, per_block, polynomial_weights
 
 
-@pytest.fixture
-def runs():
-    """A 2 x 3 factorial in seven blocks: codes, columns, effects, block, values."""
-    rng = np.random.default_rng(2)
-    codes = np.array([(a, b) for _ in range(7) for a in range(2) for b in range(3)])
-    block = np.repeat(np.arange(7), 6)
-    terms, levels = terms_up_to(1, 2), (2, 3)
-    columns = np.hstack([term_columns(codes, levels, term) for term in terms])
-    effects = np.zeros((3, 3))
-    effects[0, 0], effects[1:, 1:] = term_effects(levels, (0,))[0, 0], term_effects(levels, (1,))
-    values = rng.normal(size=42) + rng.normal(size=7)[block] + codes[:, 0] * rng.normal(1, 1, 7)[block]
-    return columns, effects, block, values
+def test_one_sample_is_scipys_t():
+    """t, p and limits of every column are those of the one-sample t; a column without spread is not tested."""
+    contrasts = np.random.default_rng(2).normal(0.5, 1.0, size=(7, 3))
+    contrasts[:, 1] = 0.1
+    found, expected = one_sample(contrasts, magnitude=1.0, confidence=0.9), stats.ttest_1samp(contrasts[:, ::2], 0.0)
+    np.testing.assert_allclose(found.t[::2], expected.statistic)
+    np.testing.assert_allclose(found.p[::2], expected.pvalue)
+    np.testing.assert_allclose([found.low[::2], found.high[::2]], expected.confidence_interval(0.9))
+    np.testing.assert_array_equal(found.constant, [False, True, False])
+    assert found.value[1] == pytest.approx(0.1)
+    assert np.isnan([found.t[1], found.p[1], found.se[1], found.low[1], found.df[1]]).all()
 
 
-def test_jackknife_is_the_paired_t_on_complete_blocks(runs):
-    """With complete blocks, leaving out one block at a time gives the t of one contrast per block."""
-    columns, effects, block, values = runs
-    fitted = within_blocks(values, block, columns, effects)
-    weights = effects @ np.linalg.pinv(centred(columns[:6], None))
-    per_block = values.reshape(7, 6) @ weights.T
-    expected = one_sample(per_block, magnitude=1.0)
-    for name in ("value", "low", "high", "t", "df", "p"):
-        np.testing.assert_allclose(getattr(fitted, name), getattr(expected, name), rtol=1e-9)
-    reference = stats.ttest_1samp(per_block, 0.0)
-    np.testing.assert_allclose(expected.t, reference.statistic, rtol=1e-12)
-    np.testing.assert_allclose(expected.low, reference.confidence_interval().low, rtol=1e-12)
-
-
-def test_jackknife_is_that_of_statsmodels_on_incomplete_blocks(runs):
-    """With cells missing, estimates, t and p are those of OLS on centred data with the cluster jackknife."""
-    columns, effects, block, values = runs
-    kept = np.random.default_rng(4).random(42) > 0.25
-    columns, block, values = columns[kept], block[kept], values[kept]
-    fitted = within_blocks(values, block, columns, effects)
-    model = sm.OLS(centred(values, block), centred(columns, block))
-    expected = model.fit(cov_type="cluster-jk", cov_kwds={"groups": block}, use_t=True).t_test(effects)
-    np.testing.assert_allclose(fitted.value, expected.effect, rtol=1e-9)
-    np.testing.assert_allclose(fitted.t, expected.tvalue, rtol=1e-9)
-    np.testing.assert_allclose(fitted.p, expected.pvalue, rtol=1e-9)
-
-
-def test_an_effect_that_one_block_alone_identifies_has_no_standard_error():
-    """If leaving out a block loses the effect, its t is NaN and not a number from a singular matrix."""
-    columns = np.array([[1.0], [-1.0], [1.0], [1.0], [-1.0], [-1.0]])
-    block = np.array([0, 0, 1, 1, 2, 2])
-    fitted = within_blocks(np.arange(6.0) ** 2, block, columns, np.array([[2.0]]))
-    assert fitted.value[0] == pytest.approx(-1.0)
-    assert np.isnan(fitted.t[0])
-
-
-def test_an_effect_alike_in_all_blocks_has_no_standard_error():
-    """A spread over blocks that is rounding error of the largest value counts as none, though one value is zero."""
-    codes = np.tile([[0], [1]], (5, 1))
-    block = np.repeat(np.arange(5), 2)
-    values = 1e6 * block + 0.1 * codes[:, 0]
-    fitted = within_blocks(values, block, term_columns(codes, [2], (0,)), np.array([[2.0]]))
-    assert values.min() == 0.0
-    assert fitted.value[0] == pytest.approx(0.1, rel=1e-6)
-    assert fitted.constant[0]
-    assert np.isnan(fitted.t[0])
+def test_contrasts_of_values_far_from_zero_are_exact():
+    """At an offset of 10^12 the contrasts are those of the same values without it, though the cells are 16."""
+    table = np.random.default_rng(3).integers(-4000, 4000, size=(6, 16)) / 1024
+    weights = np.sign(np.sin(np.arange(48.0))).reshape(3, 16) / 7
+    weights -= weights.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(per_block(table + 2.0**40, weights), table @ weights.T, rtol=1e-9, atol=1e-9)
+    mean = np.full((1, 16), 1 / 16)
+    np.testing.assert_allclose(per_block(table + 2.0**40, mean), (table + 2.0**40).mean(axis=1, keepdims=True))
 
 
 def test_contrast_of_two_independent_cells_is_welchs_t():

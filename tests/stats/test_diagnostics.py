@@ -48,8 +48,8 @@ def test_single_runs_and_constant_cells_leave_the_other_cells_to_compare():
     assert levene([x, constant]).p == pytest.approx(stats.levene(x, constant).pvalue)
 
 
-@pytest.mark.parametrize(("n", "tested"), [(2, False), (3, True), (5000, True), (5001, False)])
-def test_normality_is_tested_of_three_to_5000_values(n, tested):
+@pytest.mark.parametrize(("n", "tested"), [(3, False), (4, True), (5000, True), (5001, False)])
+def test_normality_is_tested_of_four_to_5000_values(n, tested):
     """Beyond the range of Shapiro and Wilk there is no p; the unit does not matter."""
     values = RNG(9).normal(size=n)
     assert np.isfinite(shapiro(values).p) == tested

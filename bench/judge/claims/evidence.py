@@ -17,7 +17,7 @@ import numpy as np
 from bench.plan.claims import Claim
 from bench.plan.kinds import kind_of
 from bench.stats.coding import Floats
-from bench.stats.contrast import one_sample, randomized_blocks
+from bench.stats.contrast import one_sample, per_block, randomized_blocks
 from bench.stats.diagnostics import Split, bimodality, normal_shares
 from bench.stats.resample import sign_flip
 
@@ -52,7 +52,8 @@ class Sample:
     @cached_property
     def contrasts(self) -> Floats:
         """One row a seed, one column a comparison."""
-        return np.asarray(np.where(np.isnan(self.used), 0.0, self.used) @ self.weights.T)
+        compared = (self.weights != 0).any(axis=0)
+        return per_block(self.used[:, compared], self.weights[:, compared])
 
     @cached_property
     def magnitude(self) -> Floats:
