@@ -19,6 +19,10 @@ import pytest
 
 import bench
 from bench import cli
+from bench.errors import BenchError
+from bench.execute import run as bench_run
+from bench.execute.baseline import require_repeats
+from bench.execute.journal import Journal, read
 
 if TYPE_CHECKING:
     from tests.conftest import Commands, Lab
@@ -539,3 +543,109 @@ def test_contrasts_of_ones_own_from_the_command_line(command: Commands, lab: Lab
     assert (code, len(json.loads(out)["requested"])) == (0, 1)
     code, _, err = command(*given, "--contrast", '{ factor = "dose", from = 0, to = 7 }')
     assert (code, "dose has no level 7" in err, "^" in err) == (2, True, True)
+
+
+@pytest.mark.parametrize(
+    ("redirection", "arguments", "code", "said"),
+    [
+        ("2>/dev/full", ["report"], 0, ""),
+        ("2>&-", ["report"], 0, ""),
+        ("2>/dev/full", ["report", "none"], 2, ""),
+        ("2>&-", ["run", "diets.toml", "--executor", "serial"], 0, ""),
+        (">/dev/full", ["report"], 2, "The output cannot be written: No space left"),
+        (">&-", ["export"], 2, "The output cannot be written"),
+        (">&-", ["run", "diets.toml", "--executor", "serial"], 2, "The output cannot be written"),
+        (">&-", ["--help"], 2, "Bad file descriptor"),
+        (">/dev/full", ["--help"], 3, "No space left"),
+    ],
+)
+def test_streams_that_are_closed_or_full(
+    lab: Lab, lab_folder: Path, redirection: str, arguments: list[str], code: int, said: str
+) -> None:
+    """What cannot be said on stderr is not said and changes no exit code; a result that cannot be printed is code 2."""
+    bench.run(lab.suite(seeds=2), out=lab.out, executor="serial")
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" {redirection}', "sh", sys.executable, "-m", "tests.command", *arguments],
+        cwd=lab.folder, env={**os.environ, "PYTHONPATH": f"{lab_folder}:{Path(__file__).parents[1]}"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, "Traceback" in done.stderr, "bug" in done.stderr) == (code, False, False), done.stderr
+    assert said in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_too_few_open_files_are_said(lab: Lab, lab_folder: Path) -> None:
+    """With ``ulimit -n 20`` a run ends with a message and not as a bug, and what is stored stays readable."""
+    bench.run(lab.suite(seeds=1), out=lab.out, executor="serial")
+    lab.suite(seeds=3)
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -n 20; "$@"', "sh", sys.executable, "-m", "tests.command", "run", "diets.toml"],
+        cwd=lab.folder, env={**os.environ, "PYTHONPATH": f"{lab_folder}:{Path(__file__).parents[1]}"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode in (0, 2)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0 or "Too many open files" in done.stderr
+    assert (bench.load("diets", out=lab.out)["status"] == "ok").sum() >= 8
+
+
+def test_no_command_fails_where_every_run_is_damaged(command: Commands, lab: Lab) -> None:
+    """They are listed without counts, as text and as JSON."""
+    bench.run(lab.suite(seeds=1), out=lab.out, executor="serial")
+    (lab.out / "diets" / "run.json").write_text("{")
+    code, out, err = command("runs", "--out", lab.out)
+    assert (code, "diets" in out, "is damaged" in err) == (0, True, True)
+    assert json.loads(command("runs", "--out", lab.out, "--format", "json")[1])["runs"][0]["planned"] == "nan"
+
+
+def test_a_header_that_lacks_its_code_stops_no_command(command: Commands, lab: Lab) -> None:
+    """A journal whose sessions say nothing, or nonsense, of their code is compared, reported and run as any other."""
+    suite = lab.suite(seeds=3)
+    run(command, lab, suite)
+    journal = lab.out / "diets" / "journal"
+    records = list(read(journal).records.values())
+    (journal / "00001.jsonl").unlink()
+    for head in ({}, {"code": 3}, {"code": [1, {}]}, {"code": None, "started": 7, "host": []}):
+        with Journal(journal, head) as more:
+            more.append(records)
+        for given in (["compare", "diets", "--baseline", lab.out / "diets"], ["report", "diets"], ["runs"]):
+            code, _, err = command(*given, "--out", lab.out)
+            assert code in (0, 4), err
+        again = [bench_run.load(lab.out / "diets") for _ in range(2)]
+        with pytest.raises(BenchError, match="the results of another run that is named"):
+            require_repeats(again)
+        assert run(command, lab, suite)[0] == 0
+
+
+def test_a_published_table_of_other_cells_is_compared_with_nothing(command: Commands, lab: Lab) -> None:
+    """That no cell of the table was run is said, with the code of what was not measured."""
+    run(command, lab, lab.suite(seeds=3))
+    table = lab.folder / "table.csv"
+    for row in ("7.0,plain,score,10,1,4", "0.0,plain,fame,10,1,4"):
+        table.write_text(f"dose,diet,metric,mean,std,n\n{row}\n")
+        code, _, err = command("compare", "diets", "--baseline", table, "--out", lab.out)
+        assert code in (2, 4), err
+
+
+def test_ctrl_c_while_a_command_starts_leaves_no_traceback(lab: Lab) -> None:
+    """Whatever is being imported then, it ends with code 130 and in silence."""
+    script = (
+        "import signal, sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == MODULE: signal.raise_signal(signal.SIGINT)\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "from bench.cli import main\n"
+        "sys.argv[1:] = ['runs']\n"
+        "main()\n"
+    )
+    for module in ("typer", "bench.cli.running", "bench.cli.app", "pandas"):
+        done = subprocess.run(
+            [sys.executable, "-c", f"MODULE = {module!r}\n{script}"],
+            cwd=lab.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (130, "")

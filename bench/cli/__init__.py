@@ -2,41 +2,60 @@
 
 from __future__ import annotations
 
-import io
+import errno
 import os
 import signal
 import sys
 from typing import NoReturn
 
-# Commands are listed in the order of these imports.
-# isort: off
-from bench.cli import running  # noqa: F401
-from bench.cli import reporting  # noqa: F401
-from bench.cli import planning  # noqa: F401
-from bench.cli import gating  # noqa: F401
-from bench.cli import starting  # noqa: F401
-
-# isort: on
-from bench.cli.app import app
-from bench.cli.output import say
 from bench.errors import BenchError, Exit
 
 
 def main() -> NoReturn:
     """Run the command line; a BenchError becomes its message and exit code, and nothing else a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's end is an interruption like Ctrl-C
     try:
+        sys.exit(_run())
+    except KeyboardInterrupt:  # before there was anything to interrupt
+        sys.exit(Exit.INTERRUPTED)
+
+
+def _run() -> Exit:
+    from bench.cli.output import drop_output, prepare_streams, say
+
+    prepare_streams()
+    try:
+        # Commands are listed in the order of these imports.
+        from bench.cli import running  # noqa: F401  # isort: skip
+        from bench.cli import reporting  # noqa: F401  # isort: skip
+        from bench.cli import planning  # noqa: F401  # isort: skip
+        from bench.cli import gating  # noqa: F401  # isort: skip
+        from bench.cli import starting  # noqa: F401  # isort: skip
+        from bench.cli.app import app
+
         app(prog_name="bench")
     except BenchError as error:
         say(f"bench: {error}")
-        sys.exit(error.exit_code)
+        return error.exit_code
+    except OSError as error:
+        if os.environ.get("BENCH_DEBUG"):
+            raise
+        drop_output()
+        where = f"{error.filename}: " if error.filename else ""
+        say(f"bench: {where}{error.strerror or error}.{_HINTS.get(error.errno or 0, '')}")
+        return Exit.RUNS_FAILED if error.errno in (errno.ENOSPC, errno.EDQUOT) else Exit.USAGE
     except Exception as error:
         if os.environ.get("BENCH_DEBUG"):
             raise
         what = f"{type(error).__name__}: {error}".replace("\n", " ")
         say(f"bench: this is a bug, please report it: {what}\nBENCH_DEBUG=1 shows where it happened.")
-        sys.exit(Exit.BUG)
-    sys.exit(Exit.OK)
+        return Exit.BUG
+    return Exit.OK
+
+
+_HINTS = {
+    errno.EMFILE: "\nThis process may open more files after: ulimit -n 1024.",
+    errno.ENFILE: "\nThis machine has too many files open; end what holds them.",
+    errno.ENOSPC: "\nFree some space (df says where, /dev/shm too), then give the same command again.",
+    errno.ENOMEM: "\nFree some memory, or use fewer --workers; then give the same command again.",
+}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from bench.cli.options import ReportFormat, TextFormat
 from bench.errors import BenchError, printable
@@ -60,10 +61,11 @@ def emit(data: str | bytes, output: str | None = None) -> None:
     try:
         sys.stdout.buffer.write(_bytes(data))
         sys.stdout.buffer.flush()
-    except BrokenPipeError:  # the reader, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        raise BenchError(f"The output cannot be written: {error.strerror}.") from error
+    except (OSError, ValueError) as error:
+        drop_output()
+        if not isinstance(error, BrokenPipeError):  # the reader, such as head, has seen enough
+            why = getattr(error, "strerror", None) or "stdout is closed"
+            raise BenchError(f"The output cannot be written: {why}.") from error
 
 
 def append_summary(text: str) -> None:
@@ -85,8 +87,46 @@ def _bytes(data: str | bytes) -> bytes:
 
 def say(message: str) -> None:
     """A message to the user, apart from the result."""
-    with suppress(OSError, ValueError, AttributeError):  # stderr is full or closed: nobody is there to be told
-        print(printable(message), file=sys.stderr, flush=True)  # noqa: T201
+    print(printable(message), file=sys.stderr)  # noqa: T201
+
+
+def drop_output() -> None:
+    """Give up what is not yet written to stdout, or it would be tried once more at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def prepare_streams() -> None:
+    """Let no letter, and no stream that is closed or full, end a command: what cannot be said on stderr is not said."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:  # closed: or the next file that is opened would be taken for it
+            os.open(os.devnull, os.O_RDONLY if descriptor == 1 else os.O_RDWR)
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115  to write there fails, as it should
+    sys.stderr = cast("TextIO", _Forgiving(sys.stderr or open(2, "w", closefd=False)))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(getattr(stream, "buffer", None), io.BufferedIOBase):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+
+
+class _Forgiving:
+    """A stream for messages: one that is full or broken is no reason to fail."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+            self._stream.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def width() -> int:

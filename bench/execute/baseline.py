@@ -130,8 +130,10 @@ def require_repeats(runs: Sequence[Run]) -> None:
 
 def _sources(run: Run) -> str:
     """The digests of the source that its sessions ran."""
-    code = [entry for session in run.contents.sessions for entry in session["code"] if entry["name"] != "bench"]
-    return ", ".join(sorted({str(entry.get("digest", "")) for entry in code})) or "unknown"
+    code = [entry for session in run.contents.sessions for entry in code_of(session)]
+    return (
+        ", ".join(sorted({str(entry.get("digest", "")) for entry in code if entry.get("name") != "bench"})) or "unknown"
+    )
 
 
 def default_path(run: Run) -> Path:

@@ -125,6 +125,7 @@ def runs(summaries: Sequence[Summary]) -> Table:
         for line in summaries
     ]
     frame = DataFrame(rows, columns=["name", "updated", *counts, "damage"])
+    frame = frame.astype({name: float for name in counts if frame[name].dtype == object})  # where all are damaged
     columns = (
         Column("Run", ("name",), key=True),
         Column("Updated", ("updated",)),
