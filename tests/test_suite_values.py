@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from enum import Enum
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,13 @@ CLAIM = {
     "expect": "increase",
     "contrast": {"factor": "dose", "from": 0, "to": 2.0},
 }
+
+
+class Diet(Enum):
+    """Levels by their values."""
+
+    PLAIN = "plain"
+    RICH = "rich"
 
 
 @pytest.fixture
@@ -110,6 +118,18 @@ def test_what_python_offers_is_as_good_as_toml(lab: object) -> None:
     assert check(suite).factors["dose"] == (0.0, 0.5, 1.0)
     assert suite.metrics["loss"].margin == "5%"
     assert Suite(name="diets", experiment=EXPERIMENT, seeds=2, factors=factors).experiment == suite.experiment
+    odd = {"dose": np.linspace(0, 1, 3), "diet": list(Diet), "seconds": [np.float64(0.5)]}
+    same = Suite(
+        "diets", EXPERIMENT, seeds=np.arange(2), factors=odd, published=Path("means.csv"), params={"trouble": None}
+    )
+    assert same.data == {
+        "name": "diets",
+        "experiment": "lab_of_a_user:EXPERIMENT",
+        "seeds": [0, 1],
+        "factors": {"dose": [0.0, 0.5, 1.0], "diet": ["plain", "rich"], "seconds": [0.5]},
+        "published": "means.csv",
+        "params": {},
+    }
 
 
 @pytest.mark.parametrize(

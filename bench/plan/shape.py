@@ -16,15 +16,14 @@ MAX_LEVELS = 1_000
 _PERCENT = r"^([0-9]{0,5}[1-9][0-9]{0,5}([.][0-9]{1,12})?|[0-9]{1,6}[.][0-9]{0,11}[1-9][0-9]{0,11})%$"
 
 
-def read_keys(source: Source) -> SuiteKeys:
-    """The keys of a suite.
+def require_shape(source: Source) -> None:
+    """Let only a suite pass whose keys are known and hold what they may.
 
     Raises:
         SuiteError: with all unknown and missing keys, and all values of the wrong kind.
     """
     if faults := list(model_faults(source, SuiteKeys, _TABLES)):
         raise source.error(faults)
-    return SuiteKeys.model_validate(source.data)
 
 
 Tables = Mapping[tuple[str, ...], type[BaseModel]]

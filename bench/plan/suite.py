@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePath
+from datetime import date, time
+from pathlib import Path
 from typing import Any, Self
 
 from pydantic import PrivateAttr
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from bench.errors import BenchError
 from bench.experiment import Experiment
@@ -31,7 +32,7 @@ from bench.plan.positions import KeyPath
 from bench.plan.regions import RegionReader
 from bench.plan.rules import rule_faults
 from bench.plan.seal import draw_seeds, seal
-from bench.plan.shape import MAX_SEEDS, BaselineTable, SealedTable, SequentialTable, SuiteKeys, read_keys
+from bench.plan.shape import MAX_SEEDS, BaselineTable, SealedTable, SequentialTable, SuiteKeys, require_shape
 from bench.plan.source import Fault, Source, show
 from bench.plan.writing import lines_of
 
@@ -66,6 +67,8 @@ class Suite(SuiteKeys):
         **keys: Any,
     ) -> None:
         keys = {"name": name, "experiment": experiment, **keys}
+        if isinstance(keys["experiment"], Experiment):
+            keys["experiment"] = _reference(keys["experiment"])
         data = {key: _plain(value) for key, value in keys.items()}
         if margins:
             metrics = dict(data.get("metrics") or {})
@@ -74,15 +77,17 @@ class Suite(SuiteKeys):
             data["metrics"] = metrics
         data = {key: value for key, value in data.items() if value is not None}
         source = Source(Path.cwd() / f"<{data.get('name')}>", "", data, in_python=True)
-        read_keys(source)
-        super().__init__(**data)
+        self._fill(source)
+
+    def _fill(self, source: Source) -> None:
+        require_shape(source)
+        super().__init__(**source.data)
         self._source = source
 
     @classmethod
     def _of(cls, source: Source) -> Self:
-        """The suite of a source whose shape is known to be right."""
-        suite = cls(**source.data)
-        suite._source = source
+        suite = cls.__new__(cls)
+        cls._fill(suite, source)
         return suite
 
     @classmethod
@@ -92,9 +97,7 @@ class Suite(SuiteKeys):
         Raises:
             bench.errors.BenchError: there is no such file; or with every fault of its shape, and its line and column.
         """
-        source = read_extended(path)
-        read_keys(source)
-        return cls._of(source)
+        return cls._of(read_extended(path))
 
     def to_toml(self) -> str:
         """The suite as the text of a file for the same folder; what it extends is part of it."""
@@ -399,15 +402,15 @@ def _reference(experiment: Experiment) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A value given in Python as TOML would have it: lists, tables, plain numbers, and the names of experiments."""
+    """A value given in Python as TOML would have it: lists, tables and plain numbers."""
     if isinstance(value, Mapping):
         return {str(name): _plain(item) for name, item in value.items() if item is not None}
     if isinstance(value, list | tuple | range | AbstractSet):
         return [_plain(item) for item in (sorted(value, key=repr) if isinstance(value, AbstractSet) else value)]
-    if isinstance(value, Experiment):
-        return _reference(value)
     if isinstance(value, Margin):
         return str(value) if value.relative else value.size
-    if isinstance(value, PurePath):
-        return os.fspath(value)
-    return value.item() if type(value).__module__ == "numpy" and hasattr(value, "item") else value
+    number = value.tolist() if hasattr(value, "tolist") else value  # an array or a number of numpy's
+    try:
+        return number if isinstance(number, date | time) else to_jsonable_python(number)
+    except PydanticSerializationError:  # what it cannot be is said where it stands
+        return number
