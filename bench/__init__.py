@@ -231,7 +231,7 @@ def undecidable(
     """The claims of a suite that its seeds can neither support nor refute: id -> why.
 
     Because its cells cannot tell what is compared, or seeds are too few: for any test, or, by the spread of the suite's
-    own results if some are stored, to tell an effect of the margin from none with a probability of 80 %.
+    own results if those of some seeds are stored, to tell an effect of the margin from none with a probability of 80 %.
 
         >>> bench.undecidable("suites/published_ablations.toml", seeds=1)
 
@@ -250,7 +250,8 @@ def undecidable(
             pilot = read_pilot(find_run(loaded.name, Path(out)), loaded)
         except BenchError:  # a damaged run is reported, and mended, by what reads it next
             pilot = None
-    return undecidable_claims(loaded, pilot)
+    before_the_run = pilot is not None and not {*loaded.seeds} <= {*pilot.seeds}  # after it, the report says
+    return undecidable_claims(loaded, pilot if before_the_run else None)
 
 
 def load(

@@ -71,9 +71,8 @@ def _undecidable(suite: Plan, claim: Claim, row: Mapping[str, object], pilot: Pi
     if pilot is None or not needed > planned:
         return ""
     number = f"it takes {needed:.0f} seeds" if math.isfinite(needed) else "no number of seeds suffices"
-    return (
-        f"by the spread of {pilot.name} {number} to tell an effect of the margin from none ({POWER:.0%}), not {planned}"
-    )
+    told = f"to tell an effect of the margin from none ({POWER:.0%})"
+    return f"by the spread of {pilot.name} {number} {told}, and {planned} are planned"
 
 
 def _too_few(suite: Plan, claim: Claim) -> str:
