@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from polysem import exact
+
 N_FEATURES = 8
 
 Samples = Float[np.ndarray, "sample feature"]
@@ -31,7 +33,7 @@ def features(
     x = np.zeros((n_samples, N_FEATURES))
     for group in groups:
         active = rng.random((n_samples, 1)) < p_active
-        s = rng.uniform(*strength, size=(n_samples, 1))
+        s = strength[0] + (strength[1] - strength[0]) * rng.random((n_samples, 1))
         shared = s * rng.standard_normal((n_samples, 1))
         x[:, list(group)] = active * (shared + (1 - s) * rng.standard_normal((n_samples, len(group))))
     kept = rng.random(x.shape) < p_keep
@@ -43,10 +45,10 @@ def targets(x: Samples, importance: Float[np.ndarray, " feature"]) -> Samples:
     x0, x1, x2, x3, x4, x5, x6, x7 = x.T
     y = [
         x0 * x1 + 0.5 * x2,
-        np.sin(x0 + x2) + x1,
+        exact.sin(x0 + x2) + x1,
         x0**2 + x1 * x2,
         x3 * x4 + 0.3 * x5,
-        np.tanh(x3 + x4),
+        exact.tanh(x3 + x4),
         x5 * x6 * x7,
         x5 + 0.7 * x7,
         x6**2 + x5 * x7,

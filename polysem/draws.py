@@ -9,12 +9,11 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from jaxtyping import Float
-from torch import Tensor, nn
 
-from polysem import data, network
-from polysem.sae import leaky_l1
+from polysem import data, initial
+from polysem.mersenne import Mersenne, uniform
+from polysem.mersenne import pairs as normals
 from polysem.streams import stream
 
 if TYPE_CHECKING:
@@ -48,22 +47,22 @@ def _streams(params: Params, seed: int, shapes: Shapes) -> Start:
         strength=(params.strength_low, params.strength_high),
         p_keep=params.p_keep,
     )
-    encoder, decoder = leaky_l1.initial_weights(params.hidden, params.sae_width, stream(seed, "sae"))
+    encoder, decoder = initial.autoencoder(params.hidden, params.sae_width, stream(seed, "sae"))
     return Start(features, _weights(params, seed, shapes), encoder, decoder)
 
 
 def _weights(params: Params, seed: int, shapes: Shapes) -> list[Float[np.ndarray, "_ _"]]:
     kind = params.random_init if params.init == "random" else params.init
-    return network.initial_weights(kind, shapes, stream(seed, "init"), orthogonal_gain=params.orthogonal_gain)
+    return initial.network(kind, shapes, stream(seed, "init"), orthogonal_gain=params.orthogonal_gain)
 
 
 def _post(params: Params, seed: int, shapes: Shapes) -> Start:
-    """All from one torch generator in the order of the post's public code, which seeded it with the run's seed.
+    """All from one generator in the order of the post's public code, which seeded torch's with the run's seed.
 
     Seeds 0 to 9 thus have the very data sets and initial weights behind the published table. (The noise was drawn on a
     GPU and cannot be had again.) Schemes that the public code does not know draw their weights from streams.
     """
-    features, state = _post_features(
+    features, generator = _post_features(
         seed,
         params.n_train + params.n_val,
         params.groups,
@@ -71,29 +70,30 @@ def _post(params: Params, seed: int, shapes: Shapes) -> Start:
         (params.strength_low, params.strength_high),
         params.p_keep,
     )
-    generator = torch.Generator()
-    generator.set_state(state)
-    layers = [_linear(out, columns - 1, generator) for out, columns in shapes]
+    generator = generator.copy()
+    weights = [_linear(out, columns - 1, generator) for out, columns in shapes]
     if params.init == "orthogonal":
-        for weight, bias in layers:
-            nn.init.orthogonal_(weight, params.orthogonal_gain, generator=generator)
-            bias.zero_()
-    published = params.init == "orthogonal" or (params.init, params.random_init) == ("random", "uniform")
-    weights = [torch.cat(layer, dim=1).numpy() for layer in layers] if published else _weights(params, seed, shapes)
+        for layer in weights:
+            rows, fan_in = len(layer), layer.shape[1] - 1
+            gaussian = generator.normal(rows, fan_in)
+            gaussian = gaussian if rows >= fan_in else gaussian.T
+            layer[:, :-1] = params.orthogonal_gain * initial.orthogonal(gaussian, rows)
+            layer[:, -1] = 0
+    elif (params.init, params.random_init) != ("random", "uniform"):
+        weights = _weights(params, seed, shapes)
     _linear(params.sae_width, params.hidden, generator)
-    decoder = nn.functional.normalize(_linear(params.hidden, params.sae_width, generator, bias=False)[0], dim=0)
-    bias = torch.empty(params.sae_width, 1).uniform_(0, 0.1, generator=generator)
-    return Start(features, weights, torch.cat([decoder.T, bias], dim=1).numpy(), decoder.numpy())
+    decoder = _linear(params.hidden, params.sae_width, generator, bias=False)
+    return Start(features, weights, *initial.tied_start(decoder, 0.1 * generator.uniform(params.sae_width, 1)))
 
 
-def _linear(out: int, fan_in: int, generator: torch.Generator, *, bias: bool = True) -> tuple[Tensor, Tensor]:
-    """Weight [out, in] and bias [out, 1] as ``torch.nn.Linear`` draws them."""
-    weight, offsets = torch.empty(out, fan_in), torch.empty(out, int(bias))
-    nn.init.kaiming_uniform_(weight, a=sqrt(5), generator=generator)
-    return weight, offsets.uniform_(-1 / sqrt(fan_in), 1 / sqrt(fan_in), generator=generator)
+def _linear(out: int, fan_in: int, generator: Mersenne, *, bias: bool = True) -> Float[np.ndarray, "_ _"]:
+    """Weight [out, in], and bias as last column, as ``torch.nn.Linear`` draws them: U(-1/sqrt(in), 1/sqrt(in))."""
+    parts = [generator.uniform(out, fan_in), *([generator.uniform(out, 1)] if bias else [])]
+    drawn: Float[np.ndarray, "_ _"] = (2 * np.hstack(parts) - 1) / sqrt(fan_in)
+    return drawn
 
 
-@lru_cache(maxsize=64)  # the cells of a seed share their data, which take 20 ms to draw one number at a time
+@lru_cache(maxsize=64)  # the cells of a seed share their data, which take milliseconds to draw one number at a time
 def _post_features(
     seed: int,
     n_samples: int,
@@ -101,26 +101,34 @@ def _post_features(
     p_active: float,
     strength: tuple[float, float],
     p_keep: float,
-) -> tuple[Float[np.ndarray, "sample feature"], Tensor]:
-    """``polysem.data.features`` drawn in the public code's order, and the generator's state after it."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def uniform() -> float:
-        return torch.rand(1, generator=generator).item()
-
-    def normal() -> float:
-        return torch.randn(1, generator=generator).item()
-
-    x = np.zeros((n_samples, data.N_FEATURES))
+) -> tuple[Float[np.ndarray, "sample feature"], Mersenne]:
+    """``polysem.data.features`` drawn in the public code's order, and the generator after it."""
+    most = n_samples * (2 * len(groups) + 4 * (len(groups) + data.N_FEATURES))
+    words = Mersenne(seed).words(most)
+    numbers, taken, pairs = uniform(words).tolist(), 0, list[int]()  # where pairs of normal variates start
     low, high = strength
-    for sample in x:
-        active = [group for group in groups if uniform() > 1 - p_active]
+    entries: list[tuple[int, int, float, int, int]] = []  # sample, feature, strength, which normals: shared, own
+    n_normal = 0
+    for sample in range(n_samples):
+        active = [group for k, group in enumerate(groups, taken) if numbers[k] > 1 - p_active]
+        taken += len(groups)
         for group in active:
-            s = uniform() * (high - low) + low
-            shared = s * normal()
-            for feature in group:
-                sample[feature] = shared + (1 - s) * normal()
-    kept = torch.rand(n_samples, data.N_FEATURES, generator=generator) > 1 - p_keep
-    features = np.maximum(x * kept.numpy(), 0)
+            s = numbers[taken] * (high - low) + low
+            taken += 1
+            shared = n_normal
+            for k in range(n_normal, n_normal + 1 + len(group)):
+                if k % 2 == 0:
+                    pairs.append(taken)
+                    taken += 4
+            n_normal += 1 + len(group)
+            entries += [(sample, feature, s, shared, shared + 1 + k) for k, feature in enumerate(group)]
+    normal = normals(words[np.add.outer(pairs, range(4))].ravel()) if pairs else np.zeros(0)
+    x = np.zeros((n_samples, data.N_FEATURES))
+    if entries:
+        at_sample, at_feature, of_strength, of_group, own = map(np.array, zip(*entries, strict=True))
+        x[at_sample, at_feature] = of_strength * normal[of_group] + (1 - of_strength) * normal[own]
+    generator = Mersenne(seed, taken, float(normal[-1]) if n_normal % 2 else None)
+    kept = generator.uniform(n_samples, data.N_FEATURES) > 1 - p_keep
+    features = np.maximum(x * kept, 0)
     features.setflags(write=False)
-    return features, generator.get_state()
+    return features, generator

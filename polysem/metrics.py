@@ -1,15 +1,17 @@
-"""Trained networks and sparse autoencoders become the numbers that the post reports, one member at a time.
+"""A trained network and its sparse autoencoder become the numbers that the post reports.
 
-A member is a leading axis everywhere else; here each is measured by itself, in a call whose shapes do not depend on
-its companions, so that sums are taken in the same order whatever the ensemble.
+In double precision, but for ``calibrated_macs``, and by sums whose order does not depend on the machine.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import sqrt
+
 import numpy as np
-import torch
-from jaxtyping import Float
-from torch import Tensor
+from jaxtyping import Float, Float32
+
+from polysem import exact
 
 N_NULL = 200
 """Column permutations behind ``calibrated_macs``, as in the post."""
@@ -17,61 +19,65 @@ N_NULL = 200
 EPSILON = 1e-8
 
 
-def standardise(activations: Float[Tensor, "unit sample"]) -> Float[Tensor, "unit sample"]:
+def standardise(activations: Float[np.ndarray, "unit sample"]) -> Float32[np.ndarray, "unit sample"]:
     """(a - mean)/(SD + 1e-8) per unit, sample SD; a dead unit stays 0."""
-    centred = activations - activations.mean(dim=1, keepdim=True)
-    return centred / (activations.std(dim=1, keepdim=True) + EPSILON)
+    rows = []
+    for unit in activations.astype(np.float64):
+        centred = unit - exact.mean(unit)
+        variance = exact.mean(centred**2) * len(unit) / (len(unit) - 1)
+        rows.append(centred / (sqrt(variance) + EPSILON))
+    return np.array(rows, dtype=np.float32)
 
 
-def mse(output: Float[Tensor, "unit sample"], target: Float[Tensor, "unit sample"]) -> float:
-    """Mean squared error over all entries, accumulated in double precision."""
-    return float((output.double() - target.double()).square().mean())
+def mse(output: Float[np.ndarray, "unit sample"], target: Float[np.ndarray, "unit sample"]) -> float:
+    """Mean squared error over all entries."""
+    return exact.mean((output.astype(np.float64) - target) ** 2)
 
 
-def cosines(decoder: Float[Tensor, "hidden latent"]) -> Float[Tensor, "latent latent"]:
+def cosines(decoder: Float[np.ndarray, "hidden latent"]) -> Float[np.ndarray, "latent latent"]:
     """Cosines between decoder directions; the diagonal is set to exactly 0."""
-    directions = decoder / (decoder.norm(dim=0) + EPSILON)
-    cosine: Tensor = directions.T @ directions
-    return cosine.fill_diagonal_(0)
+    directions = decoder / (np.sqrt(exact.in_order(decoder**2)) + decoder.dtype.type(EPSILON))
+    cosine = exact.product(directions.T, directions)
+    np.fill_diagonal(cosine, 0)
+    return cosine
 
 
-def macs(decoder: Float[Tensor, "hidden latent"]) -> float:
+def macs(decoder: Float[np.ndarray, "hidden latent"]) -> float:
     """Mean |cosine| between decoder directions as published: the zero diagonal is in the mean, in [0, (k - 1)/k]."""
-    return float(cosines(decoder.double()).abs().mean())
+    return exact.mean(np.abs(cosines(decoder.astype(np.float64))))
 
 
-def interference(decoder: Float[Tensor, "hidden latent"], importance: Float[np.ndarray, " feature"]) -> float:
+def interference(decoder: Float[np.ndarray, "hidden latent"], importance: Float[np.ndarray, " feature"]) -> float:
     """Sum over i < j of cos^2(d_i, d_j) I_i I_j, with the importance of feature ``i mod 8`` for latent i, as published.
 
     Latents have no natural order, so that which importance meets which latent is arbitrary.
     """
-    c2 = cosines(decoder.double()).square()
-    weights = torch.from_numpy(np.resize(importance, decoder.shape[1]))
-    return float((weights @ c2 @ weights) / 2)
+    weights = np.resize(importance, decoder.shape[1])
+    weighted = cosines(decoder.astype(np.float64)) ** 2 * weights * weights[:, None]
+    return exact.mean(weighted) * weighted.size / 2
 
 
-def calibrated_macs(decoder: Float[Tensor, "hidden latent"], rng: np.random.Generator) -> float:
+def calibrated_macs(decoder: Float[np.ndarray, "hidden latent"], rng: np.random.Generator) -> float:
     """The post's sigmoid((MACS - null mean)/(null SD + 1e-8)) over column permutations, in single precision.
 
     An exhibit, not a measure: a permutation of columns leaves MACS as it is, so the null has no spread and the value
     is the sigmoid of rounding noise.
     """
-    orders = torch.from_numpy(
-        np.stack([np.arange(decoder.shape[1]), *(rng.permutation(decoder.shape[1]) for _ in range(N_NULL))])
-    )
-    directions = decoder[:, orders].permute(1, 0, 2)
-    directions = directions / (directions.norm(dim=1, keepdim=True) + EPSILON)
-    grams = torch.bmm(directions.transpose(1, 2), directions) - torch.eye(decoder.shape[1])
-    values = grams.abs().mean(dim=(1, 2)).double().numpy()
-    z = (values[0] - values[1:].mean()) / (values[1:].std() + EPSILON)
-    return float(1 / (1 + np.exp(-z)))
+    overlaps = np.abs(cosines(decoder.astype(np.float32)))
+    k = len(overlaps)
+    orders = np.stack([np.arange(k), *(rng.permutation(k) for _ in range(N_NULL))])
+    entries = overlaps[orders[:, :, None], orders[:, None, :]].reshape(len(orders), -1)
+    values = (exact.in_order(entries.T) / np.float32(k * k)).astype(np.float64)
+    null_mean = exact.mean(values[1:])
+    z = (values[0] - null_mean) / (sqrt(exact.mean((values[1:] - null_mean) ** 2)) + EPSILON)
+    return float(1 / (1 + exact.exp(np.array([-z]))[0]))
 
 
-def l0_sparsity(latents: Float[Tensor, "latent sample"]) -> float:
+def l0_sparsity(latents: Float[np.ndarray, "latent sample"]) -> float:
     """Fraction of latents above 0, over all samples; NaN if any latent is."""
-    return float(torch.where(latents.isnan(), latents, (latents > 0).to(latents)).double().mean())
+    return float("nan") if np.isnan(latents).any() else float(np.count_nonzero(latents > 0)) / latents.size
 
 
-def sparsity_w4(weights: list[Float[Tensor, "_ _"]]) -> float:
+def sparsity_w4(weights: Sequence[Float[np.ndarray, "_ _"]]) -> float:
     """Mean of w^4 over the entries of all weight matrices, biases left out."""
-    return float(torch.cat([w.reshape(-1) for w in weights]).double().pow(4).mean())
+    return exact.mean(np.concatenate([w.astype(np.float64).ravel() for w in weights]) ** 4)

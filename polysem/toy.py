@@ -184,7 +184,7 @@ def batch_by(params: Params) -> Hashable:
 
 def run(jobs: Sequence[Job], progress: Progress) -> Iterator[Outcome]:
     """Train and measure every job; all must agree in ``batch_by``."""
-    from polysem.ensemble import measure  # noqa: PLC0415  (torch takes seconds to import)
+    from polysem.ensemble import measure  # noqa: PLC0415  (numpy is slow to import)
 
     for measured in measure([job.params for job in jobs], [job.seed for job in jobs], progress):
         lost = [name for name, value in measured.metrics.items() if not isfinite(value)]
@@ -193,4 +193,13 @@ def run(jobs: Sequence[Job], progress: Progress) -> Iterator[Outcome]:
         yield Outcome(measured.metrics, diverged=why, notes=notes, arrays=measured.arrays)
 
 
-EXPERIMENT = Experiment(params=Params, metrics=METRICS, run=run, batch_by=batch_by, batch_size=40)
+def environment() -> Mapping[str, str]:
+    """What trains in this process: the compiled kernel, known by its answer, or its reference."""
+    from polysem import kernel  # noqa: PLC0415  (as above)
+
+    return {"training": f"C++ kernel {kernel.KNOWN_ANSWER}" if kernel.choose().kernel else "numpy and torch"}
+
+
+EXPERIMENT = Experiment(
+    params=Params, metrics=METRICS, run=run, batch_by=batch_by, batch_size=40, version="2", environment=environment
+)

@@ -97,9 +97,10 @@ def execute(
             settled = current(stored.sources, digest_of(source)) if rerun_changed else stored.sources.keys()
             with storing_plan(run, suite, source):
                 todo = sum(1 for _ in missing(suite, settled)) if settled else planned
-                tell(0, count)
                 if todo:
                     added(suite.experiment)  # so that it is prepared once, before its workers start
+                tell(0, count)
+                if todo:
                     wanted = Wanted(workers=workers, address=address, limits=limits or Limits())
                     with Journal(run.journal, _session(suite, source, stored.damaged)) as target:
                         crew = Crew(executor, wanted, most=todo, preload=suite.reference)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from polysem import exact
+
 
 @dataclass(frozen=True)
 class Responses:
@@ -37,7 +39,7 @@ def _correlation(
     a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
     sizes = np.outer(np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1))
     found: Float[np.ndarray, "row column"] = np.divide(
-        a @ b.T, sizes, out=np.full(sizes.shape, np.nan), where=sizes > 0
+        exact.product(a, b.T), sizes, out=np.full(sizes.shape, np.nan), where=sizes > 0
     )
     return found
 
@@ -47,4 +49,4 @@ def _means(
 ) -> Float[np.ndarray, "latent column"]:
     """Mean of every latent over the samples that each row of ``chosen`` chooses."""
     counts = chosen.sum(axis=1)
-    return np.where(counts > 0, latents @ chosen.T / np.maximum(counts, 1), np.nan)
+    return np.where(counts > 0, exact.product(latents, chosen.T.astype(float)) / np.maximum(counts, 1), np.nan)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import multiprocessing
 import os
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -33,7 +35,16 @@ def choose() -> Choice:
 
     ``POLYSEM_KERNEL`` may name the instructions (``avx2``, ``avx512``, ``neon``), or be ``off``.
     """
-    wish = os.environ.get("POLYSEM_KERNEL", "")
+    choice = _choose(os.environ.get("POLYSEM_KERNEL", ""))
+    if choice.why_not and multiprocessing.parent_process() is None:  # workers would say it again
+        logging.getLogger("polysem").warning(
+            "polysem trains by numpy and torch, several times slower than by its compiled kernel: %s.",
+            choice.why_not,
+        )
+    return choice
+
+
+def _choose(wish: str) -> Choice:
     if wish == "off":
         return Choice(None, why_not="POLYSEM_KERNEL is off")
     names = [name for name in available() if wish in {"", name}]

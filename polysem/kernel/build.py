@@ -112,7 +112,8 @@ def _compile(folder: Path, stem: str, command: str, options: tuple[str, ...]) ->
             arguments, capture_output=True, text=True, errors="replace", check=False, stdin=subprocess.DEVNULL
         )
         if done.returncode:
-            said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-            raise UnavailableError(f"{command} failed: {said[0][:300]}")
+            lines = [line for line in done.stderr.splitlines() if "error" in line]
+            why = lines[0][:300] if lines else f"exit code {done.returncode}"
+            raise UnavailableError(f"{command} failed: {why}")
         digest = hashlib.sha256(output.read_bytes()).hexdigest()[:16]
         return output.replace(folder / f"{stem}-{digest}.so")

@@ -4,9 +4,9 @@
 // A weight matrix lies in tiles of 4 x 4 (`at`) padded with zeros, its biases behind it: padding has gradient 0 and
 // stays 0.
 //
-// The samples whose features are all zero are one column with their number as its weight. Noise enters behind the last
-// hidden activation, where the loss is quadratic: of the noise of these samples only its sum and its sum of products
-// matter (`zero_samples`).
+// Samples at the end that are all alike (in the toy's data those without any feature, two of five) are one column with
+// their number as its weight. Noise enters behind the last hidden activation, where the loss is quadratic: of the noise
+// of these samples only its sum and its sum of products matter (`sum_noise_of_alike`).
 #include "lanes.h"
 #include <algorithm>
 #include <cstdlib>
@@ -33,7 +33,7 @@ struct Training {  // mirrored in native.py
   uint32_t step, key[2];                         // of the noise
   int32_t layers, activation, noise;
   int32_t samples, batch, stride;                // batch 0: all samples at every step
-  int32_t active;                                // the first column of a full batch whose features are all zero
+  int32_t distinct;                              // how many samples of a full batch precede those that are all alike
   int32_t output_bias, tied, centred, unit_columns;
 };
 
@@ -286,13 +286,13 @@ struct Trainer {
 
  private:
   void full_batch() {
-    const bool zeros = t.active < t.samples;
-    if (zeros && t.noise) zero_samples();
-    const int columns = up(zeros ? t.active + 1 : t.samples, LANES);
+    const bool alike = t.distinct < t.samples;
+    if (alike && t.noise) sum_noise_of_alike();
+    const int columns = up(alike ? t.distinct + 1 : t.samples, LANES);
     for (int start = 0; start < columns; start += BLOCK)
       block(t.x + start, t.y + start, t.stride, t.weight + start, std::min(BLOCK, columns - start), t.samples,
-            t.noise ? noise + start : nullptr, zeros && t.noise ? t.active - start : -1);
-    if (zeros && t.noise) add_noise_of_zero_samples();
+            t.noise ? noise + start : nullptr, alike && t.noise ? t.distinct - start : -1);
+    if (alike && t.noise) add_noise_of_alike();
   }
 
   void minibatch(const int32_t* order, int first) {
@@ -309,17 +309,17 @@ struct Trainer {
     }
   }
 
-  // Add the gradient of one block. `zero` is its column of all-zero samples whose noise has been summed, if it has it.
-  void block(const float* x, const float* y, int stride, const float* weight, int n, int samples, const float* noisy, int zero) {
+  // Add the gradient of one block. `joint` is its column of samples that are alike, if it has it and their noise has been summed.
+  void block(const float* x, const float* y, int stride, const float* weight, int n, int samples, const float* noisy, int joint) {
     forward(x, stride, n, noisy, output);
     const int n_out = t.widths[t.layers];
     for (int o = 0; o < n_out; o++) {
       float* row = output + o * STRIDE;
       for (int s = 0; s < n; s += WIDTH) store(row + s, load(row + s) - load(y + o * stride + s));
-      const bool has_zero = 0 <= zero && zero < n;
-      if (has_zero) residual[o] = row[zero];
+      const bool has_joint = 0 <= joint && joint < n;
+      if (has_joint) residual[o] = row[joint];
       for (int s = 0; s < n; s += WIDTH) store(row + s, load(row + s) * (load(weight + s) * t.error));
-      if (has_zero) row[zero] += shift[o];
+      if (has_joint) row[joint] += shift[o];
     }
     float *g = output, *next = other;
     for (int l = last; l >= 0; l--) {
@@ -345,19 +345,19 @@ struct Trainer {
       }
   }
 
-  // The noise of all-zero samples becomes its sum s and its sum of products Q, and is then removed from their column.
+  // The noise of the samples that are alike becomes its sum s and its sum of products Q, and is then removed from their column.
   // Their error is W (h + noise) + b - y, so that in the gradient of their outputs they have W s besides (`shift`).
-  void zero_samples() {
+  void sum_noise_of_alike() {
     const Layer& layer = layers[last];
-    const int units = t.widths[last], first = t.active / LANES * LANES, n = noise_stride - first;
+    const int units = t.widths[last], first = t.distinct / LANES * LANES, n = noise_stride - first;
     float edge[LANES];
     std::memset(noise_sum, 0, up(units, 16) * sizeof(float));
     std::memset(products, 0, layer.in * layer.in * sizeof(float));
     std::vector<float> kept(units * LANES);
     for (int r = 0; r < units; r++) {
       float* row = noise + r * noise_stride;
-      for (int k = 0; k < LANES; k++) edge[k] = first + k < t.active ? row[first + k] : 0.0f;
-      for (int s = first; s < t.active; s++) row[s] = 0;
+      for (int k = 0; k < LANES; k++) edge[k] = first + k < t.distinct ? row[first + k] : 0.0f;
+      for (int s = first; s < t.distinct; s++) row[s] = 0;
       for (int s = t.samples; s < noise_stride; s++) row[s] = 0;
       std::memcpy(&kept[r * LANES], edge, sizeof edge);
     }
@@ -373,7 +373,7 @@ struct Trainer {
   }
 
   // What the gradient of the last weights has besides: (W h + b - y) s' + W Q.
-  void add_noise_of_zero_samples() {
+  void add_noise_of_alike() {
     const Layer& layer = layers[last];
     const float scale = t.error / (float)t.samples;
     for (int o = 0; o < layer.out; o++)

@@ -28,8 +28,8 @@ class _Training(ctypes.Structure):
         *((name, ctypes.c_float) for name in ("sigma", "leak", "error", "sparsity_sum", "sparsity_mean")),
         ("step", ctypes.c_uint32),
         ("key", ctypes.c_uint32 * 2),
-        *((name, ctypes.c_int32) for name in ("layers", "activation", "noise", "samples", "batch", "stride", "active")),
-        *((name, ctypes.c_int32) for name in ("output_bias", "tied", "centred", "unit_columns")),
+        *((name, ctypes.c_int32) for name in ("layers", "activation", "noise", "samples", "batch", "stride")),
+        *((name, ctypes.c_int32) for name in ("distinct", "output_bias", "tied", "centred", "unit_columns")),
     )
 
 
@@ -56,22 +56,22 @@ class Kernel:
     ) -> list[Float32[np.ndarray, "_ _"]]:
         """The matrices after training; ``progress`` is called with the number of steps taken since its last call.
 
-        Full batches are faster the more samples at the end have only zeros as features: they are computed once.
+        Full batches are faster the more samples at the end are all alike: they are computed once.
         """
         model = _Model(start, x, y)
         n = x.shape[1]
-        active = n if task.batch else int(np.flatnonzero(x.any(axis=0)).max(initial=-1)) + 1
+        distinct = n if task.batch else _distinct(np.vstack([x, y]))
         weight = np.zeros(model.stride, np.float32)
-        weight[:active] = 1 / n
-        if active < n:
-            weight[active] = (n - active) / n
+        weight[:distinct] = 1 / n
+        if distinct < n:
+            weight[distinct] = (n - distinct) / n
         l1, l2 = (pack(of) if of else np.zeros_like(model.parameters) for of in (task.l1, task.l2))
         moments = np.zeros((2, len(model.parameters)), np.float32)
         training = model.training
         training.weight, training.l1, training.l2 = weight.ctypes.data, l1.ctypes.data, l2.ctypes.data
         training.mean, training.square = moments[0].ctypes.data, moments[1].ctypes.data
         training.activation, training.noise = ACTIVATIONS.index(task.activation), NOISE.index(task.noise)
-        training.samples, training.active, training.batch = n, active, min(task.batch, n)
+        training.samples, training.distinct, training.batch = n, distinct, min(task.batch, n)
         training.key[:] = task.key
         training.power1 = training.power2 = 1
         for name in ("rate", "sigma", "leak", "error", "sparsity_sum", "sparsity_mean"):
@@ -94,7 +94,7 @@ class Kernel:
     ) -> tuple[Float32[np.ndarray, "hidden sample"], Float32[np.ndarray, "out sample"]]:
         """The last hidden layer and the output, without noise."""
         outputs, inputs = (len(matrices[-1]), matrices[-1].shape[1] - 1)
-        model = _Model(matrices, x, np.zeros((outputs, 0)))
+        model = _Model(matrices, x, np.zeros((outputs, x.shape[1])))
         model.training.activation, model.training.leak = ACTIVATIONS.index(activation), leak
         hidden, output = (np.zeros((rows, model.stride), np.float32) for rows in (inputs, outputs))
         pointers = (ctypes.c_void_p(hidden.ctypes.data), ctypes.c_void_p(output.ctypes.data))
@@ -163,6 +163,14 @@ def unpack(
         matrices.append(np.column_stack([tiles[:out, : columns - 1], parameters[biases : biases + out]]))
         start = biases + _up(out, LANES)
     return matrices
+
+
+def _distinct(rows: Float[np.ndarray, "row sample"]) -> int:
+    """How many samples precede those at the end that are all alike; all, if the last two differ."""
+    n = rows.shape[1]
+    differs = np.flatnonzero((rows != rows[:, -1:]).any(axis=0))
+    distinct = int(differs[-1]) + 1 if len(differs) else 0
+    return distinct if distinct < n - 1 else n
 
 
 def _up(n: int, multiple: int) -> int:

@@ -9,12 +9,16 @@ PACKAGE = (
     "data",
     "draws",
     "ensemble",
+    "exact",
+    "initial",
+    "kernel",
+    "mersenne",
     "metrics",
-    "network",
     "noise",
-    "parameters",
-    "train",
+    "philox",
+    "reference",
     "sae",
+    "task",
 )
 FEATURES = ("features.matching", "features.responses")
 

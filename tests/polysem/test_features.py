@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 import bench
 from bench.errors import BenchError
@@ -87,7 +86,7 @@ def test_orthogonal_decoders_do_not_overlap() -> None:
 def test_overlap_is_macs_without_its_diagonal() -> None:
     """The mean over distinct pairs is MACS, whose mean counts k zeros among k^2 entries, times k/(k - 1)."""
     decoder = np.random.default_rng(2).standard_normal((12, 16))
-    assert mean_overlap(decoder) == pytest.approx(metrics.macs(torch.from_numpy(decoder)) * 16 / 15, rel=1e-6)
+    assert mean_overlap(decoder) == pytest.approx(metrics.macs(decoder) * 16 / 15, rel=1e-6)
 
 
 def test_chance_is_the_level_of_unrelated_latents() -> None:

@@ -2,20 +2,15 @@
 
 import math
 from collections.abc import Sequence
-from threading import Event, Thread
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bench.experiment import Job, Outcome
-from polysem.parameters import Parameters
-from polysem.sae.leaky_l1 import LeakyL1
 from polysem.toy import EXPERIMENT, METRICS, PRESETS, SHARED_BY_A_BATCH, Params
-from polysem.train import batches, fit_sae, reproducible
 
 QUICK = {"epochs": 6, "sae_epochs": 4}
 
@@ -124,39 +119,6 @@ def test_divergence_is_reported_and_contained() -> None:
     assert math.isnan(diverged.metrics["macs"])
     assert not fine.diverged
     assert _bits(fine) == _bits(_run([tame])[0])
-
-
-def test_threads_take_turns() -> None:
-    """Bits depend on settings of the whole process: a thread that needs them waits until another is done with them."""
-    entered = Event()
-
-    def enter() -> None:
-        with reproducible():
-            entered.set()
-
-    thread = Thread(target=enter)
-    with reproducible():
-        thread.start()
-        assert not entered.wait(0.2)
-        assert torch.get_num_threads() == 1
-    assert entered.wait(10)
-    thread.join()
-
-
-def test_a_tied_sae_has_one_matrix() -> None:
-    """After training, encoder and decoder weights are each other's transpose, to the bit."""
-    parameters = Parameters(2, [(5, 5), (4, 5)])
-    drawn = torch.from_numpy(np.random.default_rng(0).standard_normal((2, 4, 5)).astype(np.float32))
-    parameters.matrices[1].copy_(drawn)
-    parameters.matrices[0][:, :, :-1] = drawn.transpose(1, 2)
-    activations = torch.from_numpy(np.random.default_rng(1).standard_normal((2, 5, 64)).astype(np.float32))
-    with reproducible():
-        sae = LeakyL1(parameters, 64)
-        data = batches(activations, 64, 0, 30, [])
-        one = torch.full((2, 1, 1), 0.01)
-        fit_sae(sae, parameters, data, (one, one), torch.full((2, 1), 0.01), lambda: None, tied=True)
-    assert torch.equal(sae.encoder[:, :, :-1], sae.decoder.transpose(1, 2))
-    assert not torch.equal(sae.decoder, drawn)
 
 
 def test_presets_fill_what_is_not_named() -> None:

@@ -10,8 +10,6 @@ from torch import Tensor
 
 aten = torch.ops.aten
 
-LEAKY_SLOPE = 0.01
-
 
 @dataclass(frozen=True)
 class Activation:
@@ -47,5 +45,4 @@ ACTIVATIONS = {
         lambda grad, z, out: aten.silu_backward.grad_input(grad, z, grad_input=out),
     ),
     "tanh": Activation(lambda z, out: torch.tanh(z, out=out), _tanh_backward),
-    "leaky_relu": leaky_relu(LEAKY_SLOPE),
 }

@@ -1,4 +1,4 @@
-"""An ensemble of multilayer perceptrons: initial weights, forward pass and hand-written gradient.
+"""An ensemble of multilayer perceptrons: forward pass and hand-written gradient.
 
 Tensors are [member, feature, sample]. Every layer's input carries a last row of ones, so that one matrix
 [out, in + 1] holds weights and biases, and one batched product serves both.
@@ -6,17 +6,15 @@ Tensors are [member, feature, sample]. Every layer's input carries a last row of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
-from math import sqrt
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from polysem.activation import Activation
-from polysem.parameters import Parameters, product
+from polysem.reference.activation import Activation
+from polysem.reference.parameters import Parameters, product
 
 
 class Network:
@@ -65,53 +63,18 @@ class Network:
                 multiply()
         return self.output
 
-    def backward(self, x: Float[Tensor, "member in_and_one sample"]) -> None:
+    def backward(
+        self, x: Float[Tensor, "member in_and_one sample"], sparsity: Float[Tensor, "member 1 sample"] | None = None
+    ) -> None:
         """Compute the gradients of all parameters for the pass just made with noise.
 
-        The caller has overwritten ``output`` with the gradient of the loss with respect to it.
+        The caller has overwritten ``output`` with the gradient of the loss with respect to it. ``sparsity`` is the
+        weight of each sample's |hidden| in the loss.
         """
-        for weight_gradient, input_gradient, through_activation in self._backward:
+        for k, (weight_gradient, input_gradient, through_activation) in enumerate(self._backward):
             weight_gradient()
             input_gradient()
+            if sparsity is not None and k == 0:
+                self._grad_z[-2].addcmul_(torch.sign(self.hidden[:, :-1]), sparsity)
             through_activation()
         np.matmul(self._grad_z[0].numpy(), x.numpy().transpose(0, 2, 1), out=self._first_gradient)
-
-
-def initial_weights(
-    kind: str, shapes: Sequence[tuple[int, int]], rng: np.random.Generator, *, orthogonal_gain: float
-) -> list[Float[np.ndarray, "_ _"]]:
-    """Weights and biases (last column) of every layer, drawn as ``kind`` says.
-
-    uniform      weights and biases U(-1/sqrt(fan_in), 1/sqrt(fan_in)), the default of ``torch.nn.Linear``
-    gaussian     N(0, 1/(3 fan_in)), the variance of ``uniform``; biases 0, as in all that follow
-    xavier       U(-a, a), a = sqrt(6/(fan_in + fan_out)) (Glorot & Bengio 2010)
-    kaiming      N(0, 2/fan_in) (He et al. 2015, arXiv 1502.01852)
-    orthogonal   ``orthogonal_gain`` times a Haar (semi-)orthogonal matrix (Saxe et al. 2014, arXiv 1312.6120)
-    """
-    layers = []
-    for out, columns in shapes:
-        fan_in = columns - 1
-        layer = np.zeros((out, columns))
-        weight = layer[:, :-1]
-        if kind == "uniform":
-            layer[:] = rng.uniform(-1, 1, layer.shape) / sqrt(fan_in)
-        elif kind == "gaussian":
-            weight[:] = rng.standard_normal(weight.shape) / sqrt(3 * fan_in)
-        elif kind == "xavier":
-            weight[:] = rng.uniform(-1, 1, weight.shape) * sqrt(6 / (fan_in + out))
-        elif kind == "kaiming":
-            weight[:] = rng.standard_normal(weight.shape) * sqrt(2 / fan_in)
-        elif kind == "orthogonal":
-            weight[:] = orthogonal_gain * _orthogonal(out, fan_in, rng)
-        else:
-            raise ValueError(f"unknown initialisation {kind!r}")
-        layers.append(layer)
-    return layers
-
-
-def _orthogonal(rows: int, columns: int, rng: np.random.Generator) -> Float[np.ndarray, "row column"]:
-    """Orthonormal rows or columns, whichever are fewer: the sign-corrected Q of a Gaussian matrix (Mezzadri 2007)."""
-    gaussian = rng.standard_normal((max(rows, columns), min(rows, columns)))
-    q, r = np.linalg.qr(gaussian)
-    q = q * np.sign(np.diag(r))
-    return q if rows >= columns else q.T
