@@ -293,6 +293,7 @@ def _facts(origin: Origin, digested: Collection[str] = ()) -> dict[str, str]:
         which = f" {number}" if len(origin.environments) > 1 else ""
         for name in ("python", "packages", "platform", "cpu", "instructions", "kernels", "threads"):
             facts[f"{name.capitalize()}{which}"] = _text(entry.get(name))
+        facts[f"What the experiment adds{which}"] = _text(entry.get("experiment"))
     return {name: text for name, text in facts.items() if text}
 
 

@@ -13,6 +13,7 @@ import pytest
 import bench
 from bench.errors import Exit
 from bench.present.compared import GateReport
+from polysem.kernel.build import INSTRUCTIONS, available
 
 ROOT = Path(__file__).parents[2]
 LABORATORY = """
@@ -81,12 +82,25 @@ def test_a_sabotaged_experiment_is_stopped(
         assert {name for name, _ in failing} == {metric}
 
 
-def test_other_instructions_pass(tmp_path: Path) -> None:
-    """Trained with plain instructions, the numbers are equivalent to the committed baseline, and pass."""
-    suite, out = ROOT / "suites" / "ci.toml", tmp_path
+def _verdicts(out: Path, **environment: str) -> set[str]:
+    """Of all comparisons of the suite, trained in another process, with the committed baseline."""
+    suite = ROOT / "suites" / "ci.toml"
     code = f"import bench; bench.run({str(suite)!r}, out={str(out)!r}, executor='serial')"
-    environment = {**os.environ, "ATEN_CPU_CAPABILITY": "default"}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True, cwd=ROOT)
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, **environment}, check=True, cwd=ROOT)
     report = bench.compare("ci", out=out)
     assert report.exit_code is Exit.OK
-    assert set(report.data["changes"]["verdict"]) <= {"equivalent", "identical"}
+    return set(report.data["changes"]["verdict"])
+
+
+@pytest.mark.parametrize("instructions", INSTRUCTIONS)
+def test_the_committed_baseline_is_met_to_the_bit(instructions: str, tmp_path: Path) -> None:
+    """Whatever the machine and the instructions that its kernel is compiled for, every value is the baseline's."""
+    if instructions not in available():
+        pytest.skip(f"this CPU has no {instructions}")
+    assert _verdicts(tmp_path, POLYSEM_KERNEL=instructions) == {"identical"}
+
+
+def test_the_reference_passes(tmp_path: Path) -> None:
+    """Trained by numpy and torch with plain instructions, the numbers are equivalent to the baseline, and pass."""
+    verdicts = _verdicts(tmp_path, POLYSEM_KERNEL="off", ATEN_CPU_CAPABILITY="default")
+    assert verdicts <= {"equivalent", "identical"}
