@@ -140,21 +140,25 @@ def run(protocol, init, noise, reg, act, seed, epochs=2000, sae_epochs=1000):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("protocol", choices=["published", "described"])
-    parser.add_argument("--cells", type=int, default=16, help="how many of the 16 cells, spread evenly")
+    parser.add_argument("--cells", type=int, default=16, help="how many of the 16 cells; 4 have every level")
+    parser.add_argument("--threads", type=int, help="by default as many as torch takes")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=2000, help="of the network; the SAE takes half as many")
     options = parser.parse_args()
     levels = ["random", "orthogonal"], ["bipolar", "positive_kurtosis"], ["l1", "l2"], ["relu", "gelu"]
-    cells = list(itertools.product(*levels))[:: 16 // options.cells]
+    all_cells = list(itertools.product(*levels))
+    cells = [all_cells[5 * k % 16] for k in range(options.cells)]
+    if options.threads:
+        torch.set_num_threads(options.threads)
     run(
         options.protocol, *cells[0], seed=0, epochs=1, sae_epochs=1
     )  # not timed: torch imports its optimisers' machinery
     first = True
     for seed, cell in itertools.product(range(options.seeds), cells):
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         values = run(options.protocol, *cell, seed, options.epochs, options.epochs // 2)
         row = dict(zip(("init", "noise", "reg", "act"), cell, strict=True))
-        row |= {"seed": seed, "seconds": time.perf_counter() - start, **values}
+        row |= {"seed": seed, "seconds": time.perf_counter() - start, "cpu": time.process_time() - cpu, **values}
         if first:
             print(*row, sep=",")
             first = False
