@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from math import isfinite, sqrt
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -201,5 +202,12 @@ def environment() -> Mapping[str, str]:
 
 
 EXPERIMENT = Experiment(
-    params=Params, metrics=METRICS, run=run, batch_by=batch_by, batch_size=40, version="2", environment=environment
+    params=Params,
+    metrics=METRICS,
+    run=run,
+    batch_by=batch_by,
+    batch_size=40,
+    version="2",
+    environment=environment,
+    sources=[str(Path(__file__).with_name("kernel"))],
 )

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bench.experiment import Job, Outcome
+from bench.plan.imports import source_files
 from polysem.toy import EXPERIMENT, METRICS, PRESETS, SHARED_BY_A_BATCH, Params
 
 QUICK = {"epochs": 6, "sae_epochs": 4}
@@ -144,6 +146,12 @@ def test_bad_parameters_are_named(values: dict[str, object], field: str) -> None
     """A value that a field does not admit raises an error that names the field."""
     with pytest.raises(ValidationError, match=field):
         Params.model_validate(values)
+
+
+def test_its_sources_are_all_that_decides_its_numbers() -> None:
+    """The kernel's source belongs to the experiment's, and so does what trains where nothing can be compiled."""
+    names = {Path(path).name for path in source_files("polysem.toy:EXPERIMENT", EXPERIMENT)}
+    assert {"kernel.cpp", "lanes.h", "native.py", "exact.py", "philox.py", "activation.py"} <= names
 
 
 def test_batches_share_what_fixes_shapes() -> None:
