@@ -586,6 +586,7 @@ def analyze(
     log: Collection[str] = (),
     margin: Mapping[str, float | str] | None = None,
     better: Mapping[str, str] | None = None,
+    ranges: Mapping[str, Sequence[float] | str] | None = None,
     confidence: float = 0.95,
     contrasts: Sequence[Mapping[str, Any] | str] = (),
 ) -> Analysis:
@@ -596,7 +597,8 @@ def analyze(
     ``notes`` counts them. ``block`` is the column of the seeds, or None for independent runs;
     ``reference`` maps a factor to its reference level, by default the first. ``log``: metrics whose logarithms are
     analysed. ``margin``: metric -> the smallest difference that matters, a number or "5%" of its mean. ``better``:
-    metric -> "lower" or "higher". ``confidence``: of every interval, above 0.5.
+    metric -> "lower" or "higher". ``ranges``: metric -> between which values it always lies, as (0, 1),
+    which bounds what lost runs could change. ``confidence``: of every interval, above 0.5.
     ``contrasts``: further comparisons in the language of claims (docs/claims.md), estimated in ``found.requested``.
 
         >>> found = bench.analyze("runs.csv", ["model", "scaling"], "seed", ["accuracy"], margin={"accuracy": "1%"})
@@ -611,7 +613,7 @@ def analyze(
     from bench.judge.options import metric_options
     from bench.judge.table import one_row_a_run, read_table, without_failures
 
-    options = metric_options(metrics, log, margin or {}, better or {})
+    options = metric_options(metrics, log, margin or {}, better or {}, ranges or {})
     if isinstance(data, str | Path):
         frame = read_table(Path(data), factors, metrics)
     else:

@@ -33,6 +33,8 @@ class Metric:
     unit: str = ""
     better: Literal["lower", "higher", "neither"] = "neither"
     scale: Literal["identity", "log"] = "identity"
+    range: tuple[float, float] | None = None
+    """Between which values it always lies, as (0, 1) for an accuracy: bounds what lost runs could change."""
     note: str = ""
     """A caveat printed wherever the metric is: what it does not mean, or why it is only an exhibit."""
 

@@ -102,6 +102,10 @@ def analyze(
     better: Annotated[
         list[str] | None, typer.Option(metavar="METRIC=lower|higher", help="Which direction is better.")
     ] = None,
+    ranges: Annotated[
+        list[str] | None,
+        typer.Option("--range", metavar="METRIC=LOW,HIGH", help="Between which values it always lies: 0,1."),
+    ] = None,
     contrast: Annotated[
         list[str] | None,
         typer.Option(metavar="TABLE", help="A comparison as in a claim: '{ factor = \"lr\", from = 0.1, to = 0.01 }'."),
@@ -129,6 +133,7 @@ def analyze(
         log=log or [],
         margin=pairs("margin", margin, metric),
         better=pairs("better", better, metric),
+        ranges=pairs("range", ranges, metric),
         confidence=confidence,
         contrasts=contrast or (),
     )

@@ -15,9 +15,11 @@ from bench.judge.coded import CodedRuns, code_runs
 from bench.judge.doubts import diagnostic_frame, value_frame
 from bench.judge.effects import MetricEffects, estimate_effects, lost_levels
 from bench.judge.frames import cell_frame, contrast_frame, equivalence_frame, estimable_frame
+from bench.judge.losses import averaged_outcomes, loss_frame, survivor_frame
 from bench.judge.omnibus import omnibus_frame
 from bench.judge.requested import requested_frame
 from bench.judge.simple import marginal_frame, simple_frame
+from bench.judge.table import unfinished
 from bench.judge.terms import flip_signs, level_frame, term_frame
 from bench.judge.trends import trend_frame
 from bench.judge.variance import anova_frame, anova_models
@@ -41,6 +43,8 @@ class MetricOptions:
     relative: bool = False
     """The margin is a part of the metric's mean (0.05 is 5 %)."""
     better: Literal["lower", "higher", "neither"] = "neither"
+    range: tuple[float, float] | None = None
+    """Between which values it always lies."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,10 @@ class Analysis:
     """The mean of every level of every factor."""
     simple: pd.DataFrame
     """Effects of a factor at each level of another, where its main effect misleads."""
+    losses: pd.DataFrame
+    """How many runs have no value, by level of each factor; empty if none."""
+    survivors: pd.DataFrame
+    """What lost runs leave of each pair of levels; empty if none is lost."""
     requested: pd.DataFrame
     """The contrasts that the user asked for."""
     trends: pd.DataFrame
@@ -106,12 +114,18 @@ def analyze(
     options = [MetricOptions(metric) if isinstance(metric, str) else metric for metric in metrics]
     _require_margins(options)
     runs = code_runs(frame, factors, block, [option.name for option in options], reference)
+    planned = identify(runs.cells, runs.n_levels)
+    rng = np.random.default_rng(0) if rng is None else rng
+    done = ~unfinished(frame, [*factors, *([] if block is None else [block])])
+    settings = {option.name: (option.log, option.better, option.range) for option in options}
+    outcomes, done = averaged_outcomes(runs, done, [option.name for option in options if option.log])
+    survivors = survivor_frame(outcomes, planned, done, settings, confidence)
+    losses = loss_frame(outcomes, done, rng, confidence)
+    lost = {name: int((~np.isfinite(values) & done).sum()) for name, values in outcomes.values.items()}
     usable = {option.name: _usable(runs.values[option.name], option) for option in options}
     runs = replace(runs, values={name: values for name, (values, _) in usable.items()})
     notes = [*_design_notes(runs), *copy_notes(runs)]
     runs = runs.averaged([option.name for option in options if option.log])
-    rng = np.random.default_rng(0) if rng is None else rng
-    planned = identify(runs.cells, runs.n_levels)
     effects = []
     for option in options:
         values = np.log(runs.values[option.name]) if option.log else runs.values[option.name]
@@ -124,9 +138,10 @@ def analyze(
     }
     flips = flip_signs(effects, rng)
     terms = term_frame(runs, effects, flips)
+    effect_rows = contrast_frame(runs, effects, terms, flips, confidence)
     return Analysis(
         cells=cell_frame(runs),
-        contrasts=contrast_frame(runs, effects, terms, flips, confidence),
+        contrasts=effect_rows.assign(lost=effect_rows["metric"].map(lost)),
         terms=terms,
         levels=level_frame(runs, effects, confidence),
         anova=anova_frame(runs, effects, confidence),
@@ -138,6 +153,8 @@ def analyze(
         estimable=estimable_frame(runs, effects),
         marginal=marginal_frame(runs, planned, effects, confidence),
         simple=simple_frame(runs, planned, effects, terms, confidence),
+        losses=losses,
+        survivors=survivors,
         requested=requested_frame(runs, planned, effects, contrasts, confidence),
         trends=trend_frame(runs, planned, effects, confidence),
         notes=tuple(dict.fromkeys(notes)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
 from bench.errors import BenchError
@@ -15,14 +16,18 @@ _DIRECTIONS: tuple[Direction, ...] = ("lower", "higher", "neither")
 
 
 def metric_options(
-    metrics: Sequence[str], log: Collection[str], margin: Mapping[str, float | str], better: Mapping[str, str]
+    metrics: Sequence[str],
+    log: Collection[str],
+    margin: Mapping[str, float | str],
+    better: Mapping[str, str],
+    ranges: Mapping[str, Sequence[float] | str] = MappingProxyType({}),
 ) -> list[MetricOptions]:
-    """One entry for each of ``metrics``; ``log``, ``margin`` and ``better`` are by metric.
+    """One entry for each of ``metrics``; ``log``, ``margin``, ``better`` and ``ranges`` are by metric.
 
     Raises:
-        BenchError: for a setting of a metric that is not named, and for a margin or a direction that is none.
+        BenchError: for a setting of a metric that is not named, and for a margin, a direction or a range that is none.
     """
-    for setting, given in (("log", log), ("margin", margin), ("better", better)):
+    for setting, given in (("log", log), ("margin", margin), ("better", better), ("range", ranges)):
         if unknown := [name for name in given if name not in metrics]:
             raise BenchError(
                 f"{setting} is given for {unknown[0]!r}, which is not one of the metrics.",
@@ -36,6 +41,7 @@ def metric_options(
             margin=known[name].size if name in known else None,
             relative=name in known and known[name].relative,
             better=_direction(name, better.get(name, "neither")),
+            range=_range(name, ranges[name]) if name in ranges else None,
         )
         for name in metrics
     ]
@@ -50,9 +56,21 @@ def suite_options(suite: Plan) -> list[MetricOptions]:
             margin=suite.metrics[metric.name].margin,
             relative=suite.metrics[metric.name].relative,
             better=metric.better,
+            range=suite.metrics[metric.name].range,
         )
         for metric in suite.experiment.metrics
     ]
+
+
+def _range(name: str, given: Sequence[float] | str) -> tuple[float, float]:
+    try:
+        low, high = (float(end) for end in (given.split(",") if isinstance(given, str) else given))
+    except (TypeError, ValueError):
+        low = high = float("nan")
+    if not low < high:
+        hint = "Give two numbers between which it always lies, the lower first: 0,1."
+        raise BenchError(f"The range {given!r} of {name} is none.", hint=hint)
+    return low, high
 
 
 def _direction(name: str, given: str) -> Direction:

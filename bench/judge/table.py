@@ -9,7 +9,9 @@ import warnings
 from collections.abc import Collection
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from bench.errors import BenchError
 
@@ -80,6 +82,16 @@ def without_failures(
     listed = ", ".join(f"{count} {name}" for name, count in counts.items())
     note = f"Of {len(frame)} runs, {int(bad.sum())} are not ok by their status ({listed}); their values are left out."
     return frame.assign(**{name: frame[name].mask(bad) for name in columns}), (note,)
+
+
+def unfinished(frame: pd.DataFrame, others: Collection[str]) -> NDArray[np.bool_]:
+    """Which runs have no outcome yet, by a column ``status`` of bench (not among the ``others``): to diverge is one."""
+    if "status" not in frame.columns or "status" in others:
+        return np.zeros(len(frame), dtype=bool)
+    status = frame["status"].astype("object").where(frame["status"].notna(), "").astype(str).str.strip().str.lower()
+    if not {*status} <= {"ok", *_NOT_OK}:
+        return np.zeros(len(frame), dtype=bool)
+    return np.asarray(status.isin(["missing", "failed", "lost"]))
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

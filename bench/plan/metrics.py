@@ -73,3 +73,5 @@ class MetricSettings:
     """The smallest difference that matters, in the metric's unit; if ``relative``, a fraction (0.05 for "5%")."""
     relative: bool = False
     scale: Scale = "identity"
+    range: tuple[float, float] | None = None
+    """Between which values the metric always lies."""

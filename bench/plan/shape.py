@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError
+from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, ValidationError
 
 from bench.plan.kinds import STRICT, ContrastTable
 from bench.plan.positions import KeyPath
@@ -68,6 +68,12 @@ class SealedTable(_Strict):
     sealed: int = Field(ge=1, le=MAX_SEEDS, description=f"How many seeds are drawn from the seal, 1 to {MAX_SEEDS}.")
 
 
+def _rising(ends: list[float]) -> list[float]:
+    if not ends[0] < ends[1]:
+        raise ValueError("the lower end comes first")
+    return ends
+
+
 class MetricTable(_Strict):
     """A table ``[metrics.NAME]``."""
 
@@ -76,6 +82,9 @@ class MetricTable(_Strict):
     )
     scale: Literal["identity", "log"] | None = Field(
         None, description='The scale on which the metric is analysed: "identity" or "log".'
+    )
+    range: Annotated[list[_Number], Field(min_length=2, max_length=2), AfterValidator(_rising)] | None = Field(
+        None, description="Between which two numbers the metric always lies, the lower first: [0, 1]."
     )
 
 

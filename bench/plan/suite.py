@@ -322,7 +322,8 @@ def _metric_settings(suite: Suite, experiment: Experiment) -> Mapping[str, Metri
         margin = None if table is None or table.margin is None else Margin.parse(table.margin)
         scale = (table.scale if table else None) or metric.scale
         size, relative = (margin.size, margin.relative) if margin else (None, False)
-        settings[metric.name] = MetricSettings(size, relative, scale)
+        ends = metric.range if table is None or table.range is None else (table.range[0], table.range[1])
+        settings[metric.name] = MetricSettings(size, relative, scale, ends)
     return settings
 
 

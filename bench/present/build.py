@@ -106,6 +106,9 @@ def _analysis_sections(analysis: Analysis, context: Context) -> Iterator[Section
     if several:
         exhibits = [*several, *tables.levels(analysis.levels, context)]
         yield Section("Factors with more than two levels", [words.terms(context)], exhibits=exhibits)
+    if len(analysis.losses):
+        exhibits = list(tables.losses(analysis, context))
+        yield Section("Lost runs", list(words.losses(analysis, context)), exhibits=exhibits)
     if len(analysis.requested):
         asked = list(tables.requested(analysis.requested, context))
         yield Section("Contrasts asked for", [words.requested(context)], exhibits=asked)

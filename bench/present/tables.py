@@ -10,6 +10,7 @@ from itertools import combinations
 from pandas import DataFrame
 
 from bench.experiment import Metric
+from bench.judge.analysis import Analysis
 from bench.judge.frames import factor_column
 from bench.judge.published import LABEL
 from bench.judge.variation import variation as variation_of
@@ -101,9 +102,14 @@ def effects(contrasts: DataFrame, context: Context) -> Mapping[str, Table]:
             ),
             headline="headline",
             left_out="without a star",
-            notes=[metric.note] if metric.note else [],
+            notes=[*([metric.note] if metric.note else []), *_of_survivors(rows)],
         )
     return made
+
+
+def _of_survivors(rows: DataFrame) -> list[str]:
+    lost = int(rows["lost"].max())
+    return [f"From the survivors: {numbers.counted(lost, 'run')} lost their values."] if lost else []
 
 
 def terms(frame: DataFrame, context: Context) -> Iterator[Table]:
@@ -141,6 +147,63 @@ def levels(frame: DataFrame, context: Context) -> Iterator[Table]:
             headline="headline",
             left_out="without a star",
         )
+
+
+def losses(analysis: Analysis, context: Context) -> Iterator[Table]:
+    """The lost runs by factor, once for metrics that lose the same, and what they leave of each pair of levels."""
+    alike: dict[str, list[tuple[Metric, DataFrame]]] = {}
+    for metric, rows in by_metric(analysis.losses, context):
+        alike.setdefault(rows.drop(columns="metric").to_json(orient="values"), []).append((metric, rows))
+    for group in alike.values():
+        rows = group[0][1]
+        level = [f"{factor} = {name}" for factor, name in zip(rows["factor"], rows["level"], strict=True)]
+        yield Table(
+            f"{numbers.listed([metric.label for metric, _ in group])}: runs without a value",
+            rows.assign(level=level, unequal=rows["p_adjusted"] < ALPHA),
+            (
+                Column("Level", ("level",), key=True),
+                Column("Lost", ("lost",), "count"),
+                Column("Runs", ("runs",), "count"),
+                Column("p of the factor", ("p",), "p"),
+                Column("adj. p", ("p_adjusted", "unequal"), "p_marked"),
+            ),
+            notes=[_PERMUTED],
+        )
+    for metric, rows in by_metric(analysis.survivors[analysis.survivors["method"] != "none"], context):
+        yield _survivors(metric, rows, context)
+
+
+def _survivors(metric: Metric, rows: DataFrame, context: Context) -> Table:
+    pair = [f"{factor}: {b} → {a}" for factor, a, b in zip(rows["factor"], rows["a"], rows["b"], strict=True)]
+    bounded = bool(rows["bound_low"].notna().any())
+    bounds = [
+        Column("At least", ("bound_low",), "value"),
+        Column("At most", ("bound_high",), "value"),
+        Column(f"Outer {context.level} limits, low", ("low",), "value"),
+        Column("high", ("high",), "value"),
+    ]
+    signs = [
+        *(Column(name.capitalize(), (name,), "count") for name in ("better", "worse", "tied")),
+        Column("p", ("p",), "p"),
+        Column("adj. p (Holm)", ("p_adjusted", "survives"), "p_marked"),
+    ]
+    return Table(
+        f"{heading(metric)}: effects that count lost runs",
+        rows.assign(pair=pair, survives=rows["p_adjusted"] < ALPHA),
+        [Column("Levels", ("pair",), key=True), *(bounds if bounded else signs)],
+        notes=[_BOUNDS if bounded else _SIGNS],
+    )
+
+
+_PERMUTED = (
+    "p permutes the losses among the levels of the factor within each block and combination of the other factors; "
+    "adjusted by Holm over the factors."
+)
+_BOUNDS = (
+    "Whatever value in the metric's range the lost runs had, the change lies between these bounds, and within the "
+    "outer limits with its confidence."
+)
+_SIGNS = "Blocks in which the later level is better or worse, lost runs being worse than all others: sign test."
 
 
 def requested(frame: DataFrame, context: Context) -> Iterator[Table]:

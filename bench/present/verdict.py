@@ -18,12 +18,12 @@ from bench.present import compared, compared_words, numbers
 from bench.present.claim_words import allows_published, contrary, credited_part, figure, others, together_with
 from bench.present.report import sign
 from bench.present.tables import ALPHA, Context
-from bench.present.words import misleading, unseen
+from bench.present.words import losses, misleading, unseen
 
 _MOST = 4
 """Claims that are quoted."""
 _MOST_MISLED = 2
-"""Main effects that mislead, of those named in the verdict."""
+"""Main effects that mislead, and kinds of lost runs, of those named in the verdict."""
 _MEANING = {
     Verdict.INCONCLUSIVE: "Decided neither way by these seeds, which is no evidence against a claim",
     Verdict.NOT_IDENTIFIABLE: "Beyond the cells of this design, whatever is measured",
@@ -61,6 +61,8 @@ def of_effects(analysis: Analysis, context: Context, n_claims: int = 0) -> Itera
     tested = analysis.terms[analysis.terms["p"].notna()]
     if analysis.lost:
         yield "Without values", " ".join(analysis.lost)
+    if lost := list(losses(analysis, context)):
+        yield "Lost runs", " ".join(lost[:_MOST_MISLED])
     if tested.empty:
         yield "Effects", "None can be tested here; the tables describe the runs."
         return

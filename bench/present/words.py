@@ -57,6 +57,33 @@ def terms(context: Context) -> str:
     )
 
 
+def losses(analysis: Analysis, context: Context) -> Iterator[str]:
+    """Which factors the lost runs depend on, and what that means for the effects; alike metrics together."""
+    alike: dict[str, list[str]] = {}
+    for metric in context.metrics:
+        rows = analysis.losses[analysis.losses["metric"] == metric.name]
+        if rows.empty:
+            continue
+        factors = rows.drop_duplicates("factor")
+        own = rows[rows["factor"] == factors["factor"].iloc[0]]
+        unequal = [
+            f"{factor} (adj. p {numbers.p_value(p)})"
+            for factor, p in zip(factors["factor"], factors["p_adjusted"], strict=True)
+            if p < ALPHA
+        ]
+        how = f"more at some levels than at others of {numbers.listed(unequal)}" if unequal else _NO_FACTOR
+        said = f"{int(own['lost'].sum())} of {int(own['runs'].sum())} runs have no value, {how}."
+        alike.setdefault(said, []).append(metric.label)
+    for said, labels in alike.items():
+        yield (
+            f"{numbers.listed(labels)}: {said} Effects are estimated from the survivors, and biased where bad runs are "
+            "the ones that are lost."
+        )
+
+
+_NO_FACTOR = "which is not shown to depend on a factor"
+
+
 def requested(context: Context) -> str:
     """How to read the contrasts that the user asked for."""
     each = f"One contrast per {context.block} each" if context.block else "Each by Welch's t"

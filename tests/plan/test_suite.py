@@ -123,6 +123,7 @@ def test_given_seeds_take_the_place_of_the_files(good: str, write: Write) -> Non
         ('"5%"', '"0.0%"', 10, 10, ['metrics.loss.margin cannot be "0.0%"', "above 0"]),
         ('"5%"', "nan", 10, 10, ["cannot be nan"]),
         ('"5%"', '"5"', 10, 10, ['cannot be "5"']),
+        ('margin = "5%"', "range = [1, 0]", 10, 9, ["metrics.loss.range cannot be [1, 0]", "the lower first"]),
         ('margin = "5%"', 'scale = "lg"', 10, 9, ['cannot be "lg"', '"identity" or "log"']),
         (
             'name = "grid"',

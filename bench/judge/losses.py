@@ -1,0 +1,202 @@
+"""Runs without a value -> the flat frames of losses by factor, and of effects that take lost runs into account."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from bench.judge.coded import CodedRuns
+from bench.judge.terms import MOST_LEVELS
+from bench.stats.coding import Bools, Floats, Ints
+from bench.stats.contrast import Estimates, independent, one_sample
+from bench.stats.diagnostics import wilson
+from bench.stats.identify import Design
+from bench.stats.losses import loss_test
+from bench.stats.multiplicity import adjust
+from bench.stats.pairs import Cells
+from bench.stats.regions import cell_weights
+
+Range = tuple[float, float]
+_NAN = float("nan")
+_DONE = "\0done"  # no column is called so
+_LOSSES = ["metric", "factor", "level", "lost", "runs", "share", "low", "high", "p", "p_adjusted"]
+_SURVIVORS = [
+    *("metric", "factor", "a", "b", "method", "scale", "bound_low", "bound_high", "low", "high"),
+    *("better", "worse", "tied", "p", "p_adjusted", "reason"),
+]
+
+
+def averaged_outcomes(runs: CodedRuns, done: Bools, log: Collection[str]) -> tuple[CodedRuns, Bools]:
+    """``CodedRuns.averaged``, and which of its runs are done; one is lost if all its copies are."""
+    averaged = replace(runs, values={**runs.values, _DONE: done.astype(float)}).averaged(log)
+    values = {name: values for name, values in averaged.values.items() if name != _DONE}
+    return replace(averaged, values=values), averaged.values[_DONE] == 1.0
+
+
+def loss_frame(runs: CodedRuns, done: Bools, rng: np.random.Generator, confidence: float) -> pd.DataFrame:
+    """One row per metric that lost values, factor and level: ``lost`` of ``runs``; Wilson's limits of the ``share``.
+
+    ``p`` (of the factor, the same in all its rows) permutes the losses among its levels within each block and
+    combination of the other factors; ``p_adjusted``: Holm over the factors of a metric. ``done`` (runs,): the others
+    have no outcome yet and are no losses.
+    """
+    frames = [pd.DataFrame(columns=_LOSSES)]
+    known: dict[bytes, pd.DataFrame] = {}
+    for metric, values in runs.values.items():
+        lost = ~np.isfinite(values) & done
+        if lost.any():
+            if lost.tobytes() not in known:
+                known[lost.tobytes()] = pd.DataFrame(_losses(runs, lost, done, rng, confidence), columns=_LOSSES[1:])
+            frames.append(known[lost.tobytes()].assign(metric=metric))
+    frame = pd.concat(frames[1:] or frames, ignore_index=True)[_LOSSES]
+    for _, rows in frame.groupby("metric"):
+        first = rows.drop_duplicates("factor")
+        adjusted = dict(zip(first["factor"], adjust(first["p"].to_numpy(float), "holm"), strict=True))
+        frame.loc[rows.index, "p_adjusted"] = rows["factor"].map(adjusted)
+    return frame
+
+
+def survivor_frame(
+    runs: CodedRuns,
+    planned: Design,
+    done: Bools,
+    settings: Mapping[str, tuple[bool, str, Range | None]],
+    confidence: float,
+) -> pd.DataFrame:
+    """What lost runs leave of each pair of levels of a factor (``a`` minus ``b``), for metrics that lost values.
+
+    ``settings``: metric -> whether it is analysed as logarithms, its better direction, and its range, if it has one.
+    With a range, ``bound_low`` and ``bound_high``: the estimate if every lost run had the end of the range that makes
+    it smallest or largest, and ``low`` and ``high``, the outer limits of their intervals (ratios on a log scale).
+    Without, but with a better direction: a sign test over blocks in which lost runs rank worst; a block is ``better``
+    at ``a`` if more of its comparisons with ``b`` are won than lost there. ``p_adjusted``: Holm over the metric.
+    """
+    frames = [pd.DataFrame(columns=_SURVIVORS)]
+    for metric, values in runs.values.items():
+        lost = ~np.isfinite(values) & done
+        if lost.any() and not lost[done].all():
+            rows = list(_survivors(runs, planned, values, lost, *settings[metric], confidence))
+            frame = pd.DataFrame(rows, columns=_SURVIVORS[1:])
+            frame["p_adjusted"] = adjust(frame["p"].to_numpy(float), "holm")
+            frames.append(frame.assign(metric=metric)[_SURVIVORS])
+    return pd.concat(frames[1:] or frames, ignore_index=True)
+
+
+def _losses(
+    runs: CodedRuns, lost: Bools, done: Bools, rng: np.random.Generator, confidence: float
+) -> Iterator[Sequence[Any]]:
+    for position, factor in enumerate(runs.factors):
+        if len(factor.levels) < 2:
+            continue
+        level, stratum = runs.codes[done, position], _strata(runs, position)[done]
+        p = loss_test(lost[done], level, stratum, rng)
+        for code, label in enumerate(factor.labels):
+            there = level == code
+            count, size = int(lost[done][there].sum()), int(there.sum())
+            limits = wilson(count, size, confidence) if size else (_NAN, _NAN)
+            yield factor.name, label, count, size, count / size if size else _NAN, *limits, p, _NAN
+
+
+def _strata(runs: CodedRuns, factor: int) -> Ints:
+    """Runs that differ in the level of the factor alone share a stratum."""
+    others = np.delete(runs.codes, factor, axis=1)
+    block = np.zeros(len(others), np.int64) if runs.block is None else runs.block
+    return np.unique(np.column_stack([block, others]), axis=0, return_inverse=True)[1].reshape(-1)
+
+
+def _survivors(
+    runs: CodedRuns,
+    planned: Design,
+    values: Floats,
+    lost: Bools,
+    log: bool,
+    better: str,
+    limits: Range | None,
+    confidence: float,
+) -> Iterator[Mapping[str, Any]]:
+    reason = _refusal(values, limits, log=log)
+    for position, factor in enumerate(runs.factors):
+        if len(factor.levels) > MOST_LEVELS:
+            continue
+        for low, high in combinations(range(len(factor.levels)), 2):
+            row: dict[str, Any] = {"factor": factor.name, "a": factor.labels[high], "b": factor.labels[low]}
+            row |= {"scale": "ratio" if log else "difference", "p": _NAN, "reason": ""}
+            if limits is not None and not reason:
+                regions = [{position: low}, {position: high}]
+                found = cell_weights(runs.cells, runs.n_levels, regions, [-1.0, 1.0], planned.order)
+                if found is not None:
+                    yield {**row, **_bounds(runs, values, lost, found.weights, limits, confidence, log=log)}
+            elif better != "neither" and runs.block is not None:
+                score = np.where(lost, -np.inf, values if better == "higher" else -values)
+                yield {**row, "reason": reason, **_signs(runs, score, position, low, high)}
+            else:
+                yield {**row, "method": "none", "reason": reason or _NEITHER}
+
+
+_NEITHER = "needs a range of the metric, or a better direction and blocks"
+
+
+def _refusal(values: Floats, limits: Range | None, *, log: bool) -> str:
+    """Why a range gives no bounds; "" where it does, or where there is none."""
+    if limits is None:
+        return ""
+    finite = values[np.isfinite(values)]
+    if ((finite < limits[0]) | (finite > limits[1])).any():
+        return f"values lie outside the range {limits[0]:g} to {limits[1]:g}"
+    if log and (finite <= 0).any():
+        return "values that are not positive have no logarithm"
+    return "the range of a log scale must be above 0" if log and limits[0] <= 0 else ""
+
+
+def _bounds(
+    runs: CodedRuns, values: Floats, lost: Bools, weights: Floats, limits: Range, confidence: float, *, log: bool
+) -> Mapping[str, Any]:
+    """The estimates with lost runs at either end, on whatever scale (Horowitz & Manski 2000, worst-case bounds)."""
+    low, high = np.log(limits) if log else limits
+    with np.errstate(invalid="ignore", divide="ignore"):
+        measured = (
+            np.log(np.where(values > 0, values, np.nan)) if log else np.where(np.isfinite(values), values, np.nan)
+        )
+    upward = weights[runs.cell] > 0
+    least = _estimate(runs, np.where(lost, np.where(upward, low, high), measured), weights, confidence)
+    most = _estimate(runs, np.where(lost, np.where(upward, high, low), measured), weights, confidence)
+    ends = {"bound_low": least.value, "bound_high": most.value, "low": least.low, "high": most.high}
+    return {
+        "method": "bounds by the range",
+        **{name: float(np.exp(end[0]) if log else end[0]) for name, end in ends.items()},
+    }
+
+
+def _estimate(runs: CodedRuns, values: Floats, weights: Floats, confidence: float) -> Estimates:
+    cells = Cells.of(values, runs.cell, runs.block, len(runs.cells))
+    magnitude = np.abs(weights[None]) @ cells.magnitude
+    if cells.table is None:
+        return independent(cells.mean, cells.sd**2, cells.n, weights[None], magnitude=magnitude, confidence=confidence)
+    complete = cells.table[np.isfinite(cells.table[:, weights != 0]).all(axis=1)]
+    compared = np.where(weights != 0, complete, 0.0)
+    return one_sample(compared @ weights[:, None], magnitude=magnitude, confidence=confidence)
+
+
+def _signs(runs: CodedRuns, score: Floats, factor: int, low: int, high: int) -> Mapping[str, Any]:
+    """A larger score is better; NaN is a run without an outcome."""
+    assert runs.block is not None
+    known = ~np.isnan(score)
+    columns = {"block": runs.block, "stratum": _strata(runs, factor), "level": runs.codes[:, factor], "score": score}
+    frame = pd.DataFrame(columns)
+    scores = frame[known].set_index(["block", "stratum", "level"])["score"].unstack("level")
+    if low not in scores or high not in scores:
+        return {"method": "sign test, lost runs worst", "better": 0, "worse": 0, "tied": 0}
+    pair = scores[[low, high]].dropna()
+    # Two lost runs are equal, although infinity less infinity is no number.
+    won = (pair[high] > pair[low]).astype(int) - (pair[high] < pair[low]).astype(int)
+    of_block = won.groupby(level="block").sum()
+    better, worse = int((of_block > 0).sum()), int((of_block < 0).sum())
+    p = float(stats.binomtest(better, better + worse).pvalue) if better + worse else _NAN
+    counts = {"better": better, "worse": worse, "tied": len(of_block) - better - worse, "p": p}
+    return {"method": "sign test, lost runs worst", **counts}
