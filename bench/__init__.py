@@ -125,25 +125,50 @@ def schema() -> dict[str, Any]:
     return suite_schema()
 
 
-def check(suite: str | Path | Suite | Plan, *, seeds: Seeds = None) -> Plan:
-    """Read a suite, a file or a ``Suite``, and check all of it against its experiment; nothing is run.
+def check(suite: str | Path | Suite | Plan, *, seeds: Seeds = None, twice: bool = False) -> Plan:
+    """Read a suite, a file or a ``Suite``, and check all of it against its experiment; nothing is run but by ``twice``.
 
     ``seeds`` takes the place of the suite's own: a count (``20`` is 0 to 19), the seeds themselves, or text as the
-    command line takes it ("20", "5-9", "3,5,8").
+    command line takes it ("20", "5-9", "3,5,8"). ``twice`` runs the suite's first job twice, alone and in the company
+    of up to three others, each time in a process of its own, and stores nothing: equal parameters and seeds must give
+    equal numbers, to the bit.
 
         >>> bench.check("examples/digits.toml").factors["scaling"]
         (False, True)
 
     Raises:
-        bench.errors.BenchError: with every fault of the suite, each with its line and column.
+        bench.errors.BenchError: with every fault of the suite, each with its line and column; or with the metrics that
+            differ between the two.
     """
     from bench.plan.suite import Plan, Suite, parse_seeds
     from bench.plan.suite import check as check_suite
 
     if isinstance(suite, Plan):
-        return suite
-    chosen = parse_seeds(str(seeds)) if isinstance(seeds, int | str) else seeds
-    return check_suite(suite if isinstance(suite, Suite) else Suite.read(suite), seeds=chosen)
+        plan = suite
+    else:
+        chosen = parse_seeds(str(seeds)) if isinstance(seeds, int | str) else seeds
+        plan = check_suite(suite if isinstance(suite, Suite) else Suite.read(suite), seeds=chosen)
+    if twice:
+        _require_the_same(plan)
+    return plan
+
+
+def _require_the_same(plan: Plan) -> None:
+    """Run a job twice; a BenchError says what differs, or why it has no outcome."""
+    from bench.errors import BenchError
+    from bench.execute.twice import run_twice
+    from bench.plan.levels import describe
+
+    found = run_twice(plan, _reachable("local", plan))
+    job = f"the run {describe(found.levels)}, seed {found.seed}"
+    if found.failed is not None:
+        raise BenchError(f"Of {plan.reference}, {job} has {found.failed.status}: {found.failed.reason}.")
+    if differences := list(found.differences()):
+        raise BenchError(
+            f"{plan.reference} gives other numbers the second time: of {job}, {'; '.join(differences)}.",
+            hint="A run may depend on its parameters and seed alone: draw from default_rng(seed), not from a global "
+            "generator; let no state, set order, thread count or companion in a batch decide.",
+        )
 
 
 def run(

@@ -20,21 +20,36 @@ from bench.cli.options import (
     TextFormat,
     TextOrJson,
 )
-from bench.cli.output import emit_facts, emit_report
+from bench.cli.output import emit_facts, emit_report, say
 from bench.errors import BenchError
 
 
 @app.command(
     epilog=examples(
         "bench check suites/full_factorial.toml",
+        "bench check suites/smoke.toml --twice",
     )
 )
-def check(suite: SuiteFile, *, seeds: Seeds = None, form: TextOrJson = TextFormat.TEXT) -> None:
-    """Check a suite: what it would run, or all its faults."""
+def check(
+    suite: SuiteFile,
+    *,
+    seeds: Seeds = None,
+    twice: Annotated[
+        bool, typer.Option("--twice", help="Also run one job twice, alone and in company: is it the same to the bit?")
+    ] = False,
+    form: TextOrJson = TextFormat.TEXT,
+) -> None:
+    """Check a suite: what it would run, or all its faults.
+
+    With --twice also whether the experiment depends on anything besides parameters and seed: its first job is run
+    twice, in processes of their own, and what differs is named. Nothing is stored.
+    """
     import bench
     from bench.present import brief
 
-    emit_facts(brief.checked(bench.check(suite, seeds=seeds)), form)
+    emit_facts(brief.checked(bench.check(suite, seeds=seeds, twice=twice)), form)
+    if twice:
+        say("One job, run twice, alone and in company, gave the same to the bit.")
 
 
 @app.command(
