@@ -614,17 +614,23 @@ def analyze(
     ranges: Mapping[str, Sequence[float] | str] | None = None,
     confidence: float = 0.95,
     contrasts: Sequence[Mapping[str, Any] | str] = (),
+    trim: bool = False,
+    encoding: str = "",
+    decimal: str = "",
 ) -> Analysis:
     """Analyse anyone's table with one row per run: effects, ANOVA, pairs of cells, and what the design identifies.
 
-    ``data`` is a frame, or a CSV or Parquet file; one row per run and metric, as ``load`` gives them, serve as well. If
-    a column ``status`` says which runs are ok, as in what ``load`` gives, the values of all others are left out, and
-    ``notes`` counts them. ``block`` is the column of the seeds, or None for independent runs;
+    ``data`` is a frame, or a CSV, Excel or Parquet file; one row per run and metric, as ``load`` gives them, serve as
+    well. If a column ``status`` says which runs are ok, as in what ``load`` gives, the values of all others are left
+    out, and ``notes`` counts them. ``block`` is the column of the seeds, or None for independent runs;
     ``reference`` maps a factor to its reference level, by default the first. ``log``: metrics whose logarithms are
     analysed. ``margin``: metric -> the smallest difference that matters, a number or "5%" of its mean. ``better``:
     metric -> "lower" or "higher". ``ranges``: metric -> between which values it always lies, as (0, 1),
     which bounds what lost runs could change. ``confidence``: of every interval, above 0.5.
     ``contrasts``: further comparisons in the language of claims (docs/claims.md), estimated in ``found.requested``.
+
+    Levels that differ in blanks, case or the writing of a number only are named in ``notes``; ``trim`` removes blanks
+    around levels. ``encoding`` (UTF-8) and ``decimal`` ("," where it cannot be told) are those of a CSV file.
 
         >>> found = bench.analyze("runs.csv", ["model", "scaling"], "seed", ["accuracy"], margin={"accuracy": "1%"})
         >>> found.contrasts[["effect", "estimate", "low", "high", "p_adjusted"]]
@@ -636,14 +642,18 @@ def analyze(
     """
     from bench.judge.analysis import analyze as analyze_frame
     from bench.judge.options import metric_options
-    from bench.judge.table import one_row_a_run, read_table, without_failures
+    from bench.judge.table import alike_levels, one_row_a_run, read_table, without_blanks, without_failures
 
     options = metric_options(metrics, log, margin or {}, better or {}, ranges or {})
     if isinstance(data, str | Path):
-        frame = read_table(Path(data), factors, metrics)
+        frame = read_table(Path(data), factors, metrics, encoding=encoding, decimal=decimal)
     else:
         frame = one_row_a_run(data, factors, metrics, "The frame")
-    frame, notes = without_failures(frame, metrics, [*factors, *([] if block is None else [block])])
+    others = [*factors, *([] if block is None else [block])]
+    if trim:
+        frame = without_blanks(frame, others)
+    frame, notes = without_failures(frame, metrics, others)
+    notes = (*notes, *alike_levels(frame, others))
     found = analyze_frame(
         frame, factors, block, options, reference=reference, confidence=confidence, contrasts=contrasts
     )

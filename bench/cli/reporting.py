@@ -77,7 +77,9 @@ def report(
     )
 )
 def analyze(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or Parquet, one row a run; - is stdin.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="CSV (or .gz), Excel, Parquet, one row a run; - is stdin.")
+    ],
     *,
     factors: Annotated[
         list[str],
@@ -111,6 +113,13 @@ def analyze(
         typer.Option(metavar="TABLE", help="A comparison as in a claim: '{ factor = \"lr\", from = 0.1, to = 0.01 }'."),
     ] = None,
     confidence: Confidence = 0.95,
+    trim: Annotated[bool, typer.Option("--trim", help="Remove blanks around levels.")] = False,
+    encoding: Annotated[
+        str, typer.Option(metavar="NAME", help="Of a text: cp1252, latin-1; else UTF-8.", show_default=False)
+    ] = "",
+    decimal: Annotated[
+        str, typer.Option(metavar="MARK", help='"," where 1,234 is no thousand.', show_default=False)
+    ] = "",
     form: Form = ReportFormat.TERMINAL,
     full: Full = False,
     output: Output = None,
@@ -136,6 +145,9 @@ def analyze(
         ranges=pairs("range", ranges, metric),
         confidence=confidence,
         contrasts=contrast or (),
+        trim=trim,
+        encoding=encoding,
+        decimal=decimal,
     )
     emit_report(analyzed(analysis, str(file)), form, output, full=full)
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import bench
 from bench.errors import BenchError
-from bench.judge.table import read_table, without_failures
+from bench.judge.table import alike_levels, read_table, without_failures
 
 
 @pytest.fixture
@@ -117,3 +121,99 @@ def test_a_status_that_is_analysed_is_no_status():
     frame = pd.DataFrame({"status": ["ok", "failed"], "loss": [1, 2]})
     for metrics, others in ((["loss"], ["status"]), (["status"], [])):
         assert without_failures(frame, metrics, others) == (frame, ())
+
+
+@pytest.mark.parametrize(
+    ("values", "numbers"),
+    [
+        (["1,5", "0,25", "2"], [1.5, 0.25, 2.0]),
+        (["0,125", "-1,250e3", ""], [0.125, -1250.0, np.nan]),
+        (["1,234", "0,5"], [1.234, 0.5]),
+    ],
+)
+def test_decimal_commas_are_numbers_where_they_cannot_be_thousands(write, values, numbers):
+    """As a spreadsheet of many countries writes them; levels stay text as written."""
+    rows = ["arm;seed;loss", *(f"1,{place};{place};{value}" for place, value in enumerate(values))]
+    frame = read_table(write("\n".join(rows)), ["arm"], ["loss"])
+    np.testing.assert_array_equal(frame["loss"], numbers)
+    assert frame["arm"].tolist() == ["1,0", "1,1", "1,2"][: len(values)]
+
+
+@pytest.mark.parametrize("values", [["1,234", "5,678"], ["1,5", "2.5"], ["1.234,5", "2"]])
+def test_what_may_be_thousands_is_no_number(write, values):
+    """1,234 alone may be one thousand: it stays text, which the analysis refuses, unless the mark is given."""
+    path = write("arm;loss\n" + "\n".join(f"a;{value}" for value in values))
+    assert read_table(path, ["arm"], ["loss"])["loss"].tolist() == values
+    if values[0] == "1,234":
+        assert read_table(path, ["arm"], ["loss"], decimal=",")["loss"].tolist() == [1.234, 5.678]
+    with pytest.raises(BenchError, match="';' is no decimal mark"):
+        read_table(path, ["arm"], ["loss"], decimal=";")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_packed_tables_are_read(write, pack):
+    """By what they hold, whatever they are called; one that is cut short is named."""
+    packed = pack(b"arm,loss\na,1.5\nb,2.5\n")
+    assert read_table(write(packed, "runs.csv.gz"), ["arm"], ["loss"])["loss"].tolist() == [1.5, 2.5]
+    with pytest.raises(BenchError, match="cannot be unpacked"):
+        read_table(write(packed[:-9]), ["arm"], ["loss"])
+
+
+@pytest.mark.parametrize(
+    ("encoding", "given"), [("utf-8", ""), ("utf-16", ""), ("cp1252", "cp1252"), ("shift-jis", "shift-jis")]
+)
+def test_texts_are_read_in_their_encoding(write, encoding, given):
+    """UTF-8 and UTF-16 are known, others are named; a wrong or unknown name is said."""
+    level = "日本" if encoding == "shift-jis" else "größer"
+    path = write(f"arm,loss\n{level},1.5\n".encode(encoding))
+    assert read_table(path, ["arm"], ["loss"], encoding=given)["arm"].tolist() == [level]
+    if given:
+        with pytest.raises(BenchError, match=r"no text in UTF-8 or UTF-16 \(byte \d+\)") as error:
+            read_table(path, ["arm"], ["loss"])
+        assert "--encoding" in error.value.hint
+    with pytest.raises(BenchError, match="no text in martian"):
+        read_table(path, ["arm"], ["loss"], encoding="martian")
+
+
+def test_excel_is_read_as_text_is(tmp_path):
+    """Levels as text, numbers exact, an empty cell missing; what is no workbook is named."""
+    path = tmp_path / "runs.xlsx"
+    rows = {"arm": ["NA", "01"], "size": [1, 2], "loss": [0.375, None]}
+    pd.DataFrame(rows).to_excel(path, index=False)
+    frame = read_table(path, ["arm", "size"], ["loss"])
+    assert (frame["arm"].tolist(), frame["size"].tolist()) == (["NA", "01"], ["1", "2"])
+    np.testing.assert_array_equal(frame["loss"], [0.375, np.nan])
+    path.write_bytes(b"no workbook")
+    with pytest.raises(BenchError, match="is no table"):
+        read_table(path, ["arm"], ["loss"])
+
+
+ALIKE = [["x", "x "], ["x", "X"], ["0.1", "1e-1"], ["a b", "a\u00a0 b"], ["1", "1.0"], ["0,5", "0.50"], ["ﬁt", "fit"]]
+
+
+@pytest.mark.parametrize("levels", ALIKE)
+def test_levels_that_differ_in_their_writing_only_are_named(levels):
+    """Blanks, case and the writing of a number make other levels, which is said with both."""
+    frame = pd.DataFrame({"arm": [*levels, "other"], "loss": [1.0, 2.0, 3.0]})
+    (caution,) = alike_levels(frame, ["arm"])
+    assert caution.startswith("Levels of arm differ in blanks, case or the writing of a number only")
+    assert all(repr(level) in caution for level in levels)
+    assert "other" not in caution
+    assert not list(alike_levels(frame, ["loss"]))
+
+
+def test_levels_that_differ_are_not_alike():
+    """Levels of other letters or numbers are not named."""
+    frame = pd.DataFrame({"arm": ["x", "y", "1", "10", "0.1", "01x"]})
+    assert not list(alike_levels(frame, ["arm", "none"]))
+
+
+def test_blanks_around_levels_are_removed_on_request(write):
+    """``trim`` makes one level of "x" and "x ", and the caution is gone; without it both count, and are named."""
+    rows = [f"{level},{seed},{seed + ('y' in level)}.5" for seed in range(4) for level in ("x ", "y")]
+    path = write("\n".join(["arm,seed,m", *rows, "x,9,1.0", "y ,9,2.0"]))
+    plain = bench.analyze(path, ["arm"], "seed", ["m"])
+    assert any("'x ' and 'x'" in note for note in plain.notes)
+    trimmed = bench.analyze(path, ["arm"], "seed", ["m"], trim=True)
+    assert list(trimmed.factors["arm"]) == ["x", "y"]
+    assert not any("differ in blanks" in note for note in trimmed.notes)
