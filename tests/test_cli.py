@@ -395,7 +395,7 @@ def start(*arguments: object, folder: Path, experiment: Path) -> subprocess.Pope
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
 def test_an_interruption_exits_with_130_and_keeps_what_is_done(
     lab: Lab, lab_folder: Path, sent: signal.Signals
 ) -> None:

@@ -10,10 +10,16 @@ from typing import NoReturn
 
 from bench.errors import BenchError, Exit
 
+_ENDS = ("SIGTERM", "SIGHUP", "SIGUSR1")
+"""What ends a run like Ctrl-C: a scheduler, a closed terminal, Slurm's warning ahead of its time limit."""
+
 
 def main() -> NoReturn:
     """Run the command line; a BenchError becomes its message and exit code, and nothing else a traceback."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler's end is an interruption like Ctrl-C
+    for name in _ENDS:
+        number = getattr(signal, name, None)  # Windows has but some
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
+            signal.signal(number, signal.default_int_handler)
     try:
         sys.exit(_run())
     except KeyboardInterrupt:  # before there was anything to interrupt
