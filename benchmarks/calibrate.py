@@ -11,7 +11,6 @@ error is above 5 % by more than chance (exact binomial tests at 1 % over the tab
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -126,8 +125,9 @@ def main() -> None:
     tables = "\n\n".join(markdown(rates))
     if options.repetitions is None:
         text = PAGE.read_text(encoding="utf-8")
-        parts = re.split("(?<=<!-- calibrate -->\n)|(?=<!-- /calibrate -->)", text)
-        PAGE.write_text(f"{parts[0]}\n{tables}\n\n{parts[2]}", encoding="utf-8")
+        before, start, rest = text.partition("<!-- calibrate -->\n")
+        _, end, after = rest.partition("<!-- /calibrate -->")
+        PAGE.write_text(f"{before}{start}\n{tables}\n\n{end}{after}", encoding="utf-8")
     else:
         print(tables)
 

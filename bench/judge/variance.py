@@ -18,7 +18,7 @@ from bench.stats.effect_size import partial_epsilon_squared, partial_eta_squared
 from bench.stats.identify import identify
 from bench.stats.repeated import orthonormal_rows, repeated_measures
 
-_COLUMNS = ["metric", "model", "type", "covariance", "term", "df_num", "df_den", "sum_sq", "F", "p", "n"]
+_COLUMNS = ["metric", "model", "type", "covariance", "term", "df_num", "df_den", "sum_sq", "F", "p", "n", "units"]
 _Table = tuple[str, int, str, Sequence[TermTest]]
 
 
@@ -28,7 +28,8 @@ def anova_frame(runs: CodedRuns, metrics: Sequence[MetricEffects], confidence: f
     ``block``: the seeds as blocks (types I, II, III, and III with HC3). ``within``: each term against its own
     interaction with the blocks, degrees of freedom times Greenhouse and Geisser's epsilon. ``independent``: the runs
     taken as independent; where there are blocks, type II only, for comparison. Effect sizes follow from F and its
-    degrees of freedom; omega squared only where one residual serves every term.
+    degrees of freedom, omega squared only where one residual serves every term; their limits are those of the share of
+    variance in the population, by ``units`` that vary independently: runs, or seeds for ``within``.
     """
     rows = []
     for entry in metrics:
@@ -49,16 +50,17 @@ def anova_frame(runs: CodedRuns, metrics: Sequence[MetricEffects], confidence: f
                     test.F,
                     test.p,
                     size,
+                    len(entry.blocks) if model == "within" else size,
                 )
                 for test in tests
             ]
     frame = pd.DataFrame(rows, columns=_COLUMNS)
-    F, df, df_error, n = (frame[name].to_numpy(float) for name in ("F", "df_num", "df_den", "n"))
+    F, df, df_error, n = (frame[name].to_numpy(float) for name in ("F", "df_num", "df_den", "units"))
     pooled = frame["model"].isin(["block", "independent"]).to_numpy()
     for name, interval in (
-        ("partial_eta_sq", partial_eta_squared(F, df, df_error, confidence)),
+        ("partial_eta_sq", partial_eta_squared(F, df, df_error, n, confidence)),
         ("omega_sq", partial_omega_squared(np.where(pooled, F, np.nan), df, df_error, n, confidence)),
-        ("epsilon_sq", partial_epsilon_squared(F, df, df_error, confidence)),
+        ("epsilon_sq", partial_epsilon_squared(F, df, df_error, n, confidence)),
     ):
         frame[name], frame[f"{name}_low"], frame[f"{name}_high"] = interval.value, interval.low, interval.high
     return frame

@@ -50,29 +50,46 @@ def cohen_d_z(t: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> Interval:
     return Interval(t * scale, low * scale, high * scale)
 
 
-def partial_eta_squared(F: ArrayLike, df: ArrayLike, df_error: ArrayLike, confidence: float = 0.95) -> Interval:
-    """SS / (SS + SS_error); limits are ncp / (ncp + df_error), the convention of R's effectsize."""
+def partial_eta_squared(
+    F: ArrayLike, df: ArrayLike, df_error: ArrayLike, n: ArrayLike, confidence: float = 0.95
+) -> Interval:
+    """SS / (SS + SS_error), with the limits of ``share_limits``."""
     F, df, df_error = np.asarray(F, float), np.asarray(df, float), np.asarray(df_error, float)
-    return _share_of_variance(F * df / (F * df + df_error), df, df_error, confidence)
+    return Interval(F * df / (F * df + df_error), *share_limits(F, df, df_error, n, confidence))
 
 
 def partial_omega_squared(
     F: ArrayLike, df: ArrayLike, df_error: ArrayLike, n: ArrayLike, confidence: float = 0.95
 ) -> Interval:
-    """(SS - df MSE) / (SS + (n - df) MSE) of ``n`` runs, at least 0 (Olejnik & Algina 2003, with all runs as N)."""
+    """(SS - df MSE) / (SS + (n - df) MSE) of ``n`` runs, at least 0 (Olejnik & Algina 2003, with all runs as N).
+
+    >>> size = partial_omega_squared(4.0, 1, 18, 20)
+    >>> print(f"{size.value:.3f} [{size.low:.3f}, {size.high:.3f}]")
+    0.130 [0.000, 0.449]
+    """
+    F, df, df_error, n = (np.asarray(each, float) for each in (F, df, df_error, n))
+    value = np.maximum(df * (F - 1.0) / (df * F + n - df), 0.0)
+    return Interval(value, *share_limits(F, df, df_error, n, confidence))
+
+
+def partial_epsilon_squared(
+    F: ArrayLike, df: ArrayLike, df_error: ArrayLike, n: ArrayLike, confidence: float = 0.95
+) -> Interval:
+    """(SS - df MSE) / (SS + SS_error), at least 0 (Kelley 1935), with the limits of ``share_limits``."""
     F, df, df_error = np.asarray(F, float), np.asarray(df, float), np.asarray(df_error, float)
-    value = np.maximum(df * (F - 1.0) / (df * F + np.asarray(n, float) - df), 0.0)
-    return _share_of_variance(value, df, df_error, confidence)
+    value = np.maximum(df * (F - 1.0) / (df * F + df_error), 0.0)
+    return Interval(value, *share_limits(F, df, df_error, n, confidence))
 
 
-def partial_epsilon_squared(F: ArrayLike, df: ArrayLike, df_error: ArrayLike, confidence: float = 0.95) -> Interval:
-    """(SS - df MSE) / (SS + SS_error), at least 0 (Kelley 1935)."""
-    F, df, df_error = np.asarray(F, float), np.asarray(df, float), np.asarray(df_error, float)
-    return _share_of_variance(np.maximum(df * (F - 1.0) / (df * F + df_error), 0.0), df, df_error, confidence)
+def share_limits(
+    F: ArrayLike, df: ArrayLike, df_error: ArrayLike, n: ArrayLike, confidence: float = 0.95
+) -> tuple[Floats, Floats]:
+    """Limits of the share of variance that a term has in the population, which eta, omega and epsilon all estimate.
 
-
-def _share_of_variance(value: Floats, df: Floats, df_error: Floats, confidence: float) -> Interval:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        equivalent_F = (value / df) / ((1.0 - value) / df_error)
-    low, high = f_limits(equivalent_F, df, df_error, confidence)
-    return Interval(np.asarray(value), low / (low + df_error), high / (high + df_error))
+    That share is ncp / (ncp + n), where ncp is the noncentrality of F (Steiger 2004, eq. 9) and ``n`` the number of
+    units that vary independently: runs in an analysis of variance, seeds where there is one contrast a seed. R's
+    effectsize divides by ncp + df_error instead, and so does not cover omega and epsilon squared.
+    """
+    n = np.asarray(n, float)
+    low, high = f_limits(F, df, df_error, confidence)
+    return low / (low + n), high / (high + n)

