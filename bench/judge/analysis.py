@@ -27,7 +27,7 @@ from bench.plan.metrics import Scale, margin_of
 from bench.stats.coding import Floats
 from bench.stats.identify import identify
 
-_HUGE = 1e100
+_HUGE = 1e140
 """Squares of larger values, and their sums, come too near the largest float."""
 
 

@@ -222,7 +222,7 @@ def pooled_f(value: Floats, covariance: Floats, alike: Floats, df_error: float, 
     whitening = (vectors / np.sqrt(size)).T
     z, spread = whitening @ value, whitening @ covariance @ whitening.T
     F = float(z @ z / np.trace(spread))
-    epsilon = min(1.0, float(np.trace(spread) ** 2 / (q * (spread**2).sum())))
+    epsilon = min(1.0, float(1.0 / (q * ((spread / np.trace(spread)) ** 2).sum())))
     p, p_gg = (float(special.fdtrc(share * q, share * df_error, F)) for share in (1.0, epsilon))
     return TermF(F, float(q), float(df_error), p, epsilon, p_gg)
 

@@ -72,7 +72,8 @@ def compare_pairs(cells: Cells, a: Ints, b: Ints, *, confidence: float = 0.95) -
     with np.errstate(invalid="ignore", divide="ignore"):
         share_a, share_b = cells.sd[a] ** 2 / n_a, cells.sd[b] ** 2 / n_b
         se = _unless_constant(np.sqrt(share_a + share_b), magnitude)
-        df = se**4 / (share_a**2 / (n_a - 1) + share_b**2 / (n_b - 1))
+        part = share_a / se**2  # of the variance, so that no fourth power leaves the range of numbers
+        df = 1.0 / (part**2 / (n_a - 1) + (1.0 - part) ** 2 / (n_b - 1))
         pooled = ((n_a - 1) * cells.sd[a] ** 2 + (n_b - 1) * cells.sd[b] ** 2) / (n_a + n_b - 2)
         student = diff / _unless_constant(np.sqrt(pooled * (1 / n_a + 1 / n_b)), magnitude)
     average = _unless_constant(np.sqrt((cells.sd[a] ** 2 + cells.sd[b] ** 2) / 2), magnitude)

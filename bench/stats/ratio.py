@@ -57,12 +57,16 @@ def _fieller(
     """From two means, their squared standard errors and numbers of runs; ``covariance`` of the means if paired."""
     (x, y), (var_x, var_y), (n, m) = (np.asarray(each, float) for each in (means, variances, sizes))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        ratio = np.where((y != 0) & (np.minimum(n, m) > 1), x / y, np.nan)
+        # In units of y, so that no fourth power leaves the range of numbers.
+        size = np.where(y != 0, np.abs(y), np.nan)
+        x, y, var_x, var_y = x / size, y / size, var_x / size**2, var_y / size**2
+        within = None if covariance is None else np.asarray(covariance, float) / size**2
+        ratio = np.where(np.minimum(n, m) > 1, x / y, np.nan)
         total = var_x + ratio**2 * var_y
         welch = np.where(total > 0, total**2 / (var_x**2 / (n - 1) + (ratio**2 * var_y) ** 2 / (m - 1)), np.nan)
-        t = special.stdtrit(welch if covariance is None else n - 1, (1 + confidence) / 2)
+        t = special.stdtrit(welch if within is None else n - 1, (1 + confidence) / 2)
         a = y**2 - t**2 * var_y
-        b = x * y - t**2 * (0.0 if covariance is None else np.asarray(covariance, float))
+        b = x * y - t**2 * (0.0 if within is None else within)
         c = x**2 - t**2 * var_x
         half = np.sqrt(np.where(a > 0, b * b - a * c, np.nan))
         return Interval(ratio, (b - half) / a, (b + half) / a)

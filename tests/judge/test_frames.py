@@ -194,11 +194,11 @@ def test_diagnostics_name_the_cell_and_the_seed(frame):
 
 
 def test_values_too_large_or_too_small_for_squares_are_said(frame):
-    """Beyond 1e100 a value is left out; a metric that never reaches 1e-100 counts as zero; notes say so."""
-    large = analyze(frame.assign(loss=frame["loss"].where(frame.index != 3, 1e101)), ["a"], "seed", ["loss"])
-    assert "loss: 1 values beyond 1e+100 are left out." in large.notes
+    """Beyond 1e140 a value is left out; a metric that never reaches 1e-140 counts as zero; notes say so."""
+    large = analyze(frame.assign(loss=frame["loss"].where(frame.index != 3, 1e141)), ["a"], "seed", ["loss"])
+    assert "loss: 1 values beyond 1e+140 are left out." in large.notes
     tiny = analyze(frame.assign(loss=frame["loss"] * 1e-150), ["a"], "seed", ["loss"])
-    assert any(note.startswith("loss: no value reaches 1e-100") for note in tiny.notes)
+    assert any(note.startswith("loss: no value reaches 1e-140") for note in tiny.notes)
     assert (tiny.contrasts["estimate"] == 0.0).all()
 
 
@@ -210,6 +210,34 @@ def test_a_tiny_unit_changes_no_test(frame, block):
         ours, theirs = (getattr(found, name)[columns] for found in (tiny, plain))
         np.testing.assert_allclose(ours, theirs, rtol=1e-6, err_msg=name)
         assert ours.iloc[0].notna().all()
+
+
+@pytest.mark.parametrize("block", ["seed", None])
+@pytest.mark.parametrize("exponent", [-138, -120, -99, -90, -77, -50, 50, 76, 77, 80, 90, 99, 120, 138])
+def test_no_unit_changes_a_test(frame, block, exponent):
+    """From 1e-138 to 1e138 every t, F, p, df and standardised effect is that of values of the order of 1."""
+    values = np.random.default_rng(6).normal(10.0, 1.0, len(frame))
+    plain, scaled = (
+        analyze(frame.assign(loss=values * unit), ["a", "b"], block, ["loss"]) for unit in (1.0, 10.0**exponent)
+    )
+    free = {"contrasts": ["t", "df", "p", "p_adjusted"], "terms": ["F", "df_den", "p"], "anova": ["F", "p", "omega_sq"]}
+    free |= {"pairwise": ["t", "df", "p_welch", "d", "ratio_low", "ratio_high"], "diagnostics": ["p"]}
+    for name, columns in free.items():
+        ours, theirs = (getattr(found, name)[columns] for found in (scaled, plain))
+        np.testing.assert_allclose(ours.astype(float), theirs.astype(float), rtol=1e-6, atol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("block", ["seed", None])
+def test_one_enormous_run_leaves_the_pairs_without_it_alone(frame, block):
+    """A run of 1e90 breaks nothing, and cells that it is not in are compared as before."""
+    values = np.random.default_rng(6).normal(10.0, 1.0, len(frame))
+    wild = values.copy()
+    wild[0] = 1e90
+    plain, found = (analyze(frame.assign(loss=v), ["a", "b"], block, ["loss"]).pairwise for v in (values, wild))
+    cell = f"{frame['a'][0]}/{frame['b'][0]}"
+    others = ~(plain[["a", "b"]] == cell).any(axis=1)
+    assert others.sum() == 3
+    np.testing.assert_allclose(found.loc[others, "diff"], plain.loc[others, "diff"], rtol=1e-9)
 
 
 def test_notes_are_made_only_where_they_are_true(frame):
