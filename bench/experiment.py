@@ -8,6 +8,7 @@ import inspect
 import json
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import chdir
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -232,7 +233,8 @@ def resolve(reference: str) -> Experiment:
     if not (module_name and name):
         raise BenchError(f"{reference!r} does not name an experiment.", hint=hint)
     try:
-        module = importlib.import_module(module_name)
+        with chdir("."):  # what a module makes its current folder is not that of bench
+            module = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:  # whatever a user's module raises is theirs to read, not ours to die of
         raise BenchError(f"{module_name!r} cannot be imported: {type(error).__name__}: {error}", hint=hint) from error
     found = getattr(module, name, None)

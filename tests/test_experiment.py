@@ -10,6 +10,7 @@ import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -235,3 +236,13 @@ def test_a_function_that_cannot_run_a_job_is_refused(run: Callable[..., Any], sa
     with pytest.raises(BenchError, match=said) as error:
         function(metrics=["loss"])(run)
     assert "def run(params: Params, seed: int)" in error.value.hint
+
+
+def test_importing_an_experiment_leaves_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module that changes the current folder when it is imported does not change it for bench."""
+    text = "import os\nos.chdir('/')\nfrom bench import Experiment\nA = Experiment(params=dict, metrics=[], run=iter)\n"
+    (tmp_path / "wandering_module.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    resolve("wandering_module:A")
+    assert Path.cwd() == tmp_path

@@ -80,7 +80,8 @@ def execute(
         raise BenchError(f"{workers} workers cannot run anything.", hint="Give at least 1.")
     start = time.monotonic()
     count: Counter[Status] = Counter()
-    planned, todo = 0, None
+    planned = 0
+    todo: int | None = None
 
     def tell(done: float, count: Counter[Status]) -> None:
         if on_progress is not None and todo is not None:
