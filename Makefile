@@ -23,6 +23,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/deptry .
 
 format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
