@@ -617,6 +617,7 @@ def analyze(
     trim: bool = False,
     encoding: str = "",
     decimal: str = "",
+    every_pair: bool = False,
 ) -> Analysis:
     """Analyse anyone's table with one row per run: effects, ANOVA, pairs of cells, and what the design identifies.
 
@@ -628,6 +629,7 @@ def analyze(
     metric -> "lower" or "higher". ``ranges``: metric -> between which values it always lies, as (0, 1),
     which bounds what lost runs could change. ``confidence``: of every interval, above 0.5.
     ``contrasts``: further comparisons in the language of claims (docs/claims.md), estimated in ``found.requested``.
+    ``every_pair``: compare every two cells in ``found.pairwise``, not only each with the reference cell.
 
     Levels that differ in blanks, case or the writing of a number only are named in ``notes``; ``trim`` removes blanks
     around levels. ``encoding`` (UTF-8) and ``decimal`` ("," where it cannot be told) are those of a CSV file.
@@ -655,7 +657,14 @@ def analyze(
     frame, notes = without_failures(frame, metrics, others)
     notes = (*notes, *alike_levels(frame, others))
     found = analyze_frame(
-        frame, factors, block, options, reference=reference, confidence=confidence, contrasts=contrasts
+        frame,
+        factors,
+        block,
+        options,
+        reference=reference,
+        confidence=confidence,
+        contrasts=contrasts,
+        every_pair=every_pair,
     )
     return replace(found, notes=(*notes, *found.notes))
 

@@ -112,6 +112,9 @@ def analyze(
         list[str] | None,
         typer.Option(metavar="TABLE", help="A comparison as in a claim: '{ factor = \"lr\", from = 0.1, to = 0.01 }'."),
     ] = None,
+    every_pair: Annotated[
+        bool, typer.Option("--every-pair", help="Compare every two cells, not only each with the reference.")
+    ] = False,
     confidence: Confidence = 0.95,
     trim: Annotated[bool, typer.Option("--trim", help="Remove blanks around levels.")] = False,
     encoding: Annotated[
@@ -148,6 +151,7 @@ def analyze(
         trim=trim,
         encoding=encoding,
         decimal=decimal,
+        every_pair=every_pair,
     )
     emit_report(analyzed(analysis, str(file)), form, output, full=full)
 

@@ -100,13 +100,15 @@ def analyze(
     reference: Mapping[str, Hashable] | None = None,
     confidence: float = 0.95,
     contrasts: Sequence[Mapping[str, Any] | str] = (),
+    every_pair: bool = False,
     rng: np.random.Generator | None = None,
 ) -> Analysis:
     """Analyse one row per run: a column per factor, the block (the seed; None for independent runs), and the metrics.
 
     Levels are in the order of a Categorical, else of first appearance; the first is the reference unless ``reference``
-    (factor -> level) says otherwise. ``contrasts``: of the user's own, each as a claim has it (docs/claims.md). ``rng``
-    serves sign flips of more than 14 blocks and the check for bimodal cells (default: a fixed seed). Raises BenchError
+    (factor -> level) says otherwise. ``contrasts``: of the user's own, each as a claim has it (docs/claims.md).
+    ``every_pair`` of cells is compared, not only each with the reference cell. ``rng`` serves sign flips of more than
+    14 blocks and the check for bimodal cells (default: a fixed seed). Raises BenchError
     for columns that are missing, not numeric, levels that are unknown, or a confidence outside 0.5 to 1.
     """
     if not 0.5 < confidence < 1.0:
@@ -145,7 +147,7 @@ def analyze(
         terms=terms,
         levels=level_frame(runs, effects, confidence),
         anova=anova_frame(runs, effects, confidence),
-        pairwise=pair_frame(runs, effects, confidence, rng),
+        pairwise=pair_frame(runs, effects, confidence, rng, every_pair=every_pair),
         equivalence=equivalence_frame(effects, runs, margins, confidence),
         omnibus=omnibus_frame(effects),
         diagnostics=diagnostic_frame(runs, effects, rng),

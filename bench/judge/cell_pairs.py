@@ -17,23 +17,20 @@ from bench.stats.multiplicity import adjust
 from bench.stats.pairs import Cells, compare_pairs
 from bench.stats.ratio import ratios_of_pairs
 
-MOST_CELLS = 32
-"""Among more cells only those with the reference are paired: others would be thousands."""
-
 
 def pair_frame(
-    runs: CodedRuns, metrics: Sequence[MetricEffects], confidence: float, rng: np.random.Generator
+    runs: CodedRuns, metrics: Sequence[MetricEffects], confidence: float, rng: np.random.Generator, *, every_pair: bool
 ) -> pd.DataFrame:
-    """Cells (``a``) against the reference cell (``b``), and every other pair of up to ``MOST_CELLS``; a minus b.
+    """Cells (``a``) against the reference cell (``b``), and if asked for ``every_pair`` of cells; a minus b.
 
     The reference is the cell of all reference levels, or the first cell where that one was not run. ``p_adjusted`` is
-    Holm's over the cells compared with the reference, of the paired t where there are blocks and else of Welch's, and
-    NaN for other pairs. Without blocks, ``p_dunnett``: the same comparisons with a pooled SD; ``p_games_howell``: among
-    all pairs of up to ``MOST_CELLS`` cells. ``ratio``: of the means as measured, with Fieller's interval, for percent
-    change.
+    Holm's over all metrics and cells compared with the reference, of the paired t where there are blocks and else of
+    Welch's, and NaN for other pairs. Without blocks, ``p_dunnett``: the same comparisons with a pooled SD, of one
+    metric; ``p_games_howell``: among all pairs of cells. ``ratio``: of the means as measured, with Fieller's interval,
+    for percent change.
     """
     cells = range(len(runs.cells))
-    chosen = list(combinations(cells, 2)) if len(cells) <= MOST_CELLS else [(0, cell) for cell in cells[1:]]
+    chosen = list(combinations(cells, 2)) if every_pair else [(0, cell) for cell in cells[1:]]
     b, a = (np.array([pair[side] for pair in chosen], dtype=np.int64) for side in (0, 1))
     labels = np.array(runs.cell_labels, dtype=object)
     every_a, every_b = ((len(cells) * np.arange(len(metrics))[:, None] + side).ravel() for side in (a, b))
@@ -44,27 +41,29 @@ def pair_frame(
     for place, entry in enumerate(metrics):
         own = slice(place * len(chosen), (place + 1) * len(chosen))
         pairs = compared[own].reset_index(drop=True)
-        judged = (pairs["p_welch"] if runs.block is None else pairs["p_paired"]).where(b == 0)
-        pairs["p_adjusted"] = adjust(judged, "holm")
-        for name, p in _among_all(entry.cells, a, b, rng).items():
+        for name, p in _among_all(entry.cells, a, b, rng, every_pair=every_pair).items():
             pairs[name] = p
         for name, column in (("ratio", ratios.value), ("ratio_low", ratios.low), ("ratio_high", ratios.high)):
             pairs[name] = column[own]
         for name in ("diff", "low", "high", "diff_paired", "low_paired", "high_paired"):
             pairs[name] = reported(pairs[name].to_numpy(), entry)
-        pairs["family"] = f"cells against {labels[0]} (Holm): {'Welch' if runs.block is None else 'paired t'}"
-        pairs["family_size"] = int(judged.notna().sum())
         names = pd.DataFrame({"metric": entry.metric, "a": labels[a], "b": labels[b], "scale": scale_name(entry)})
         frames.append(pd.concat([names, pairs], axis=1))
-    return pd.concat(frames, ignore_index=True)
+    frame = pd.concat(frames, ignore_index=True)
+    judged = frame["p_welch" if runs.block is None else "p_paired"].where(np.tile(b == 0, len(metrics)))
+    frame["p_adjusted"] = adjust(judged, "holm")
+    test = "Welch" if runs.block is None else "paired t"
+    frame["family"] = f"every metric and cell against {labels[0]} (Holm): {test}"
+    frame["family_size"] = int(judged.notna().sum())
+    return frame
 
 
-def _among_all(cells: Cells, a: Ints, b: Ints, rng: np.random.Generator) -> dict[str, Floats]:
+def _among_all(cells: Cells, a: Ints, b: Ints, rng: np.random.Generator, *, every_pair: bool) -> dict[str, Floats]:
     """P values among independent cells: Games-Howell, and Dunnett against the reference; NaN where there are blocks."""
     p_dunnett, p_games_howell = np.full(len(a), np.nan), np.full(len(a), np.nan)
     if cells.table is None:
         p_dunnett = np.where(b == 0, dunnett(cells.samples, 0, rng)[a], np.nan)
-        if len(cells.n) <= MOST_CELLS:
+        if every_pair:
             p_games_howell = games_howell(cells.samples)[a, b]
     return {"p_dunnett": p_dunnett, "p_games_howell": p_games_howell}
 

@@ -366,19 +366,25 @@ def pairwise(frame: DataFrame, context: Context) -> Iterator[Table]:
             _effect(f"{name}, paired [{context.level} CI]", ("diff_paired", "low_paired", "high_paired"), ratio=ratio),
             Column("p paired", ("p_paired",), "p"),
         )
+        d_z = Column(f"d_z [{context.level} CI]", ("d_z", "d_z_low", "d_z_high"), "interval")
         welch = (
             _effect(f"{name}, Welch [{context.level} CI]", ("diff", "low", "high"), ratio=ratio),
             Column("p Welch", ("p_welch",), "p"),
         )
+        d = Column(f"Cohen's d [{context.level} CI]", ("d", "d_low", "d_high"), "interval")
         adjusted = Column("adj. p", ("p_adjusted", "survives"), "p_marked")
+        independent = (
+            f"Runs of one {context.block} make pairs. Welch and Cohen's d take all runs as independent, as most papers "
+            "do: their intervals are too wide where runs of a pair go together, and too narrow where they go apart."
+        )
         yield Table(
             f"{heading(metric)}: against {rows['b'].iloc[0]}",
             rows.assign(survives=rows["p_adjusted"] < ALPHA),
             (
                 Column("Cell", ("a",), key=True),
-                *((*paired, adjusted, *welch) if context.block else (*welch, adjusted)),
-                Column(f"Cohen's d [{context.level} CI]", ("d", "d_low", "d_high"), "interval"),
+                *((*paired, adjusted, d_z, *welch, d) if context.block else (*welch, adjusted, d)),
             ),
+            notes=[independent] if context.block else [],
         )
 
 

@@ -40,10 +40,10 @@ def analysed(request, reference, tmp_path, monkeypatch):
 
     def by_library(name, block, levels):
         frame, results = reference(name)
-        return analyze(frame, list(levels), block, ["value"], reference=levels), results
+        return analyze(frame, list(levels), block, ["value"], reference=levels, every_pair=True), results
 
     def by_command(name, block, levels):
-        options = ["--factors", ",".join(levels), "--metric", "value", "--format", "json"]
+        options = ["--factors", ",".join(levels), "--metric", "value", "--every-pair", "--format", "json"]
         options += [] if block is None else ["--block", block]
         for factor, level in levels.items():
             options += ["--reference", f"{factor}={level}"]

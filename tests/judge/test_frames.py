@@ -10,7 +10,6 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from bench.judge.analysis import MetricOptions, analyze
-from bench.judge.cell_pairs import MOST_CELLS
 from bench.judge.claims.verdicts import judge_claims
 from bench.plan.claims import Claim, Comparison
 from bench.present.analyzed import analyzed
@@ -55,16 +54,18 @@ def test_every_run_with_a_value_is_listed(frame):
     np.testing.assert_array_equal(found["value"], present["score"])
 
 
+@pytest.mark.parametrize("every_pair", [False, True])
 @pytest.mark.parametrize("block", ["seed", None])
-def test_pairs_with_the_reference_are_one_family_of_holms(frame, block):
-    """Three of six pairs are adjusted: by their paired t where there are seeds, else by Welch's."""
-    pairs = analyze(frame, ["a", "b"], block, ["score"]).pairwise
+def test_all_cells_against_the_reference_in_all_metrics_are_one_family_of_holms(frame, block, every_pair):
+    """Three pairs in each of two metrics are adjusted together: by their paired t, or Welch's without seeds."""
+    pairs = analyze(frame, ["a", "b"], block, ["score", "loss"], every_pair=every_pair).pairwise
+    assert len(pairs) == (12 if every_pair else 6)
     with_reference = pairs["b"] == "x/u"
     p = pairs.loc[with_reference, "p_welch" if block is None else "p_paired"]
-    assert len(p) == 3
+    assert len(p) == 6
     np.testing.assert_allclose(pairs.loc[with_reference, "p_adjusted"], multipletests(p, method="holm")[1], rtol=1e-12)
     assert pairs.loc[~with_reference, "p_adjusted"].isna().all()
-    assert (pairs["family_size"] == 3).all()
+    assert (pairs["family_size"] == 6).all()
 
 
 def test_a_cell_of_one_run_leaves_the_others_to_dunnett(frame):
@@ -82,7 +83,7 @@ def test_a_cell_of_one_run_leaves_the_others_to_dunnett(frame):
 @pytest.mark.parametrize(("metric", "log"), [("score", False), ("loss", False), ("loss", True)])
 def test_ratios_are_of_the_means_as_measured(frame, block, metric, log):
     """The ratio of two cells is that of the plain means, over the seeds that have both, also on a log scale."""
-    pairs = analyze(frame, ["a", "b"], block, [MetricOptions(metric, log=log)]).pairwise
+    pairs = analyze(frame, ["a", "b"], block, [MetricOptions(metric, log=log)], every_pair=True).pairwise
     cells = by_cell(frame, metric)
     for row in pairs.itertuples():
         x, y = cells[row.a], cells[row.b]
@@ -91,17 +92,6 @@ def test_ratios_are_of_the_means_as_measured(frame, block, metric, log):
         expected = ratio_of_means(x.to_numpy(), y.to_numpy(), paired=block is not None)
         np.testing.assert_allclose((row.ratio, row.ratio_low, row.ratio_high), expected, rtol=1e-9)
         assert row.ratio == pytest.approx(x.mean() / y.mean())
-
-
-@pytest.mark.parametrize("beyond", [0, 1])
-def test_many_cells_are_paired_with_the_reference_only(beyond):
-    """Up to 32 cells every pair is shown; from 33 on each cell beside the reference."""
-    count = MOST_CELLS + beyond
-    frame = pd.DataFrame({"width": np.tile(np.arange(count), 2), "seed": np.repeat([0, 1], count)})
-    frame["loss"] = np.random.default_rng(0).normal(10.0, 1.0, 2 * count)
-    pairs = analyze(frame, ["width"], "seed", ["loss"]).pairwise
-    assert len(pairs) == (count - 1 if beyond else count * (count - 1) / 2)
-    assert (pairs["b"] == "0").sum() == count - 1
 
 
 def test_effects_of_all_metrics_are_one_exploratory_family(frame):
@@ -233,7 +223,8 @@ def test_one_enormous_run_leaves_the_pairs_without_it_alone(frame, block):
     values = np.random.default_rng(6).normal(10.0, 1.0, len(frame))
     wild = values.copy()
     wild[0] = 1e90
-    plain, found = (analyze(frame.assign(loss=v), ["a", "b"], block, ["loss"]).pairwise for v in (values, wild))
+    tables = [frame.assign(loss=v) for v in (values, wild)]
+    plain, found = (analyze(table, ["a", "b"], block, ["loss"], every_pair=True).pairwise for table in tables)
     cell = f"{frame['a'][0]}/{frame['b'][0]}"
     others = ~(plain[["a", "b"]] == cell).any(axis=1)
     assert others.sum() == 3
