@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from bench.execute.coordinate import OnProgress
-    from bench.execute.doctor import Checkup
     from bench.execute.forecast import Forecast
     from bench.execute.run import Summary
     from bench.execute.sequential import OnLook
@@ -58,7 +57,6 @@ __all__ = [
     "check",
     "compare",
     "design",
-    "doctor",
     "find",
     "forecast",
     "function",
@@ -576,29 +574,12 @@ def runs(out: str | Path = REPORTS) -> list[Summary]:
 
         >>> [summary.name for summary in bench.runs() if summary.missing]
 
-    A run whose files are damaged has no counts, and says so in ``damage``.
+    ``damage`` says what is wrong with what is stored; a run that cannot be read has no counts. ``run`` mends what can
+    be, and loses nothing: it moves damaged lines and files to folders called ``damaged``, and runs what they held.
     """
     from bench.execute.run import runs as summaries
 
     return summaries(Path(out))
-
-
-def doctor(run: str | Path | None = None, *, mend: bool = False, out: str | Path = REPORTS) -> Checkup:
-    """What is wrong with a run's folder; ``run`` and ``out`` as in ``load``, but in whatever state the run is.
-
-    With ``mend``, damaged lines and files are moved aside (none is deleted), unfinished files are deleted, and good
-    records stay as they are. Without it nothing is written.
-
-        >>> bench.doctor("digits").healthy
-        True
-
-    Raises:
-        bench.errors.BenchError: if there is no such run, or it cannot be read, or mended because it is being written.
-    """
-    from bench.execute.doctor import check_up
-    from bench.execute.run import locate
-
-    return check_up(locate(run, Path(out)), mend=mend)
 
 
 def analyze(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.conftest import Commands, Lab
 
 
-COMMANDS = ["run", "report", "check", "design", "runs", "doctor", "export"]
+COMMANDS = ["run", "report", "check", "design", "runs", "export"]
 COMMANDS += ["analyze", "calibrate", "audit", "compare", "init", "schema"]
 
 
@@ -89,21 +89,20 @@ def test_more_seeds_run_only_the_new_ones(command: Commands, lab: Lab) -> None:
     assert json.loads(out)["ok"] == 20
 
 
-def test_doctor_finds_and_mends(command: Commands, lab: Lab) -> None:
-    """A healthy run exits with 0; a torn journal is named and exits with 3 until it is mended."""
+def test_a_run_mends_what_is_damaged(command: Commands, lab: Lab) -> None:
+    """A torn journal is named by ``runs``; the next run says what it moved away and runs it again."""
     run(command, lab, lab.suite())
-    code, out, _ = command("doctor", "--out", lab.out)
-    assert (code, out) == (0, f"{lab.out / 'diets'} is healthy.\n")
     segment = lab.out / "diets" / "journal" / "00001.jsonl"
     segment.write_bytes(segment.read_bytes()[:-5])
-    code, out, _ = command("doctor", "diets", "--out", lab.out)
-    assert code == 3
-    assert "has 1 problem." in out
-    assert "--mend mends 1 of them" in out
-    code, out, _ = command("doctor", "diets", "--out", lab.out, "--mend", "--format", "json")
-    content = json.loads(out)
-    assert (code, content["healthy"], content["schema_version"]) == (0, True, 1)
-    assert [finding["where"] for finding in content["mended"]] == ["journal/00001.jsonl"]
+    assert "1 damaged lines (the first is line 18 of journal/00001.jsonl: torn" in command("runs", "--out", lab.out)[2]
+    (lab.out / "diets" / "run.json").write_text("{")
+    code, _, err = run(command, lab, lab.suite())
+    assert code == 0
+    assert "moved to folders called damaged, and made anew: 1 lines of 00001.jsonl and run.json" in err
+    assert (lab.out / "diets" / "damaged" / "run.json.1").read_text() == "{"
+    code, _, err = run(command, lab, lab.suite())
+    assert (code, "made anew" in err) == (0, False)
+    assert command("runs", "--out", lab.out)[2] == ""
 
 
 def test_a_damaged_run_is_listed_with_the_others(command: Commands, lab: Lab) -> None:
@@ -115,7 +114,7 @@ def test_a_damaged_run_is_listed_with_the_others(command: Commands, lab: Lab) ->
     assert code == 0
     assert "well" in out
     assert "–" in next(line for line in out.splitlines() if line.startswith("ill"))
-    assert f"See: bench doctor {lab.out / 'ill'}" in err
+    assert f"{lab.out / 'ill'}: {lab.out / 'ill' / 'run.json'} is damaged" in err
 
 
 def test_markdown_is_printed_and_kept(command: Commands, lab: Lab) -> None:

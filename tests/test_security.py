@@ -109,7 +109,7 @@ def test_links_in_the_folder_of_a_run_lead_nowhere(lab: Lab, monkeypatch: pytest
         with pytest.raises(BenchError, match="link"):
             create(load(suite), lab.out)
         with suppress(BenchError):
-            bench.doctor("diets", mend=True, out=lab.out)
+            bench.run(suite, out=lab.out, executor="serial")
         kept.unlink(missing_ok=True)
         if aside.exists():
             aside.rename(kept)
@@ -163,7 +163,6 @@ def test_a_run_is_data_for_every_command(foreign: Path, lab: Lab, command: Comma
         (("report", "stranger", "--format", "html"), 0),
         (("export", "stranger", "--wide"), 0),
         (("runs",), 0),
-        (("doctor", "stranger", "--mend"), 0),
         (("calibrate", "stranger", "--repetitions", 20), 0),
         (("calibrate", foreign / "suite.toml", "--repetitions", 20), 0),
         (("baseline", "accept", "stranger"), 0),

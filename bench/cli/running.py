@@ -1,4 +1,4 @@
-"""The commands that run suites and keep what is stored: run, runs, doctor, export."""
+"""The commands that run suites and keep what is stored: run, runs, export."""
 
 from __future__ import annotations
 
@@ -166,41 +166,7 @@ def runs(*, out: Out = REPORTS, form: TextOrJson = TextFormat.TEXT) -> None:
         say(f"There is no run under {out}. Start one: bench run SUITE.")
     for line in found:
         if line.damage:
-            say(f"{line.damage} See: bench doctor {line.folder}")
-
-
-@app.command(
-    epilog=examples(
-        "bench doctor",
-        "bench doctor full_factorial --mend",
-    )
-)
-def doctor(
-    name: RunName = None,
-    *,
-    mend: Annotated[bool, typer.Option("--mend", help="Mend without asking.")] = False,
-    out: Out = REPORTS,
-    form: TextOrJson = TextFormat.TEXT,
-) -> None:
-    """Say what is wrong with a run's folder, and mend it.
-
-    Finds torn and damaged lines, damaged files, runs that gave different numbers twice, leftovers of killed processes,
-    links and foreign files. Mending moves what is damaged aside and deletes unfinished files; no good record is
-    touched. On a terminal it asks first. Exits with 3 while results are at stake.
-    """
-    import bench
-    from bench.present import checkup
-    from bench.present.render import json
-
-    found = bench.doctor(name, mend=mend, out=out)
-    asks = form is TextFormat.TEXT and sys.stdin.isatty() and sys.stderr.isatty()
-    if asks and any(finding.mend for finding in found.findings):
-        say(checkup.text(found))
-        if typer.confirm("Mend now?", err=True):
-            found = bench.doctor(found.folder, mend=True, out=out)
-    emit(json.dumps(checkup.facts(found)) if form is TextFormat.JSON else checkup.text(found))
-    if not found.healthy:
-        raise typer.Exit(Exit.RUNS_FAILED)
+            say(f"{line.folder}: {line.damage}")
 
 
 @app.command(

@@ -71,7 +71,7 @@ def load(run: Run, key: str) -> dict[str, NDArray[Any]]:
     try:
         return read(run.artefacts, record.artefact) if record.artefact else {}
     except ValueError as error:
-        hint = "bench doctor looks at all of them; bench run --fresh makes them anew."
+        hint = "The metrics are not concerned; bench run --fresh makes all anew."
         raise BenchError(f"The arrays of the run {key} cannot be read: {error}.", hint=hint) from error
 
 
@@ -103,6 +103,12 @@ def read(folder: Path, digest: str) -> dict[str, NDArray[Any]]:
             return dict(arrays)
     except Exception as error:  # a file that bench did not write may do anything to its reader
         raise ValueError(f"{path} was not written by bench: {error}") from error
+
+
+def exists(folder: Path, digest: str) -> bool:
+    """Whether there is a file of that digest; ``read`` says whether it is what was stored."""
+    path = _path(folder, digest)
+    return path.is_file() and not path.is_symlink()
 
 
 def _path(folder: Path, digest: str) -> Path:

@@ -20,6 +20,7 @@ from bench.execute.dispatch import Dispatch
 from bench.execute.executors import Crew, Wanted
 from bench.execute.journal import Journal
 from bench.execute.limits import Limits
+from bench.execute.mend import mend
 from bench.execute.migrate import rekey
 from bench.execute.provenance import added, code, digest_of, is_other
 from bench.execute.records import Status
@@ -90,10 +91,12 @@ def execute(
 
     try:
         with locked(run.folder):
+            aside = mend(run.folder)
             rekey(run.folder, suite.experiment)
             planned = n_jobs(suite)
             stored = journal.settled(run.journal, [metric.name for metric in suite.experiment.metrics])
             set_aside(run.journal, stored.damaged)
+            aside += [damage.segment for damage in stored.damaged]
             source = source_files(suite.reference, suite.experiment)
             settled = current(stored.sources, digest_of(source)) if rerun_changed else stored.sources.keys()
             with storing_plan(run, suite, source):
@@ -103,7 +106,7 @@ def execute(
                 tell(0, count)
                 if todo:
                     wanted = Wanted(workers=workers, address=address, limits=limits or Limits())
-                    with Journal(run.journal, _session(suite, source, stored.damaged)) as target:
+                    with Journal(run.journal, _session(suite, source, aside)) as target:
                         crew = Crew(executor, wanted, most=todo, preload=suite.reference)
                         size = even_size(todo, crew.size, suite.experiment.batch_size)
                         until = time.monotonic() + seconds
@@ -148,7 +151,7 @@ def current(sources: Mapping[str, str], today: str) -> set[str]:
     return {key for key, source in sources.items() if not is_other(source, today)}
 
 
-def _session(suite: Plan, source: Mapping[str, str], damaged: Sequence[Damage]) -> Mapping[str, Any]:
+def _session(suite: Plan, source: Mapping[str, str], aside: Sequence[str]) -> Mapping[str, Any]:
     """What this coordinator says of itself, and of what it set aside, at the head of its segment."""
     return {
         "started": datetime.now(UTC).isoformat(timespec="microseconds"),
@@ -159,5 +162,5 @@ def _session(suite: Plan, source: Mapping[str, str], damaged: Sequence[Damage]) 
         "version": suite.experiment.version,
         "code": [asdict(code("bench")), asdict(code(suite.reference.partition(":")[0], source))],
         "source": source,
-        "set_aside": Counter(damage.segment for damage in damaged),
+        "set_aside": Counter(aside),
     }

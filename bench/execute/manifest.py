@@ -340,10 +340,14 @@ def _check(fits: bool, why: str) -> None:
         raise ValueError(why)
 
 
-def _damaged(path: Path, error: Exception) -> BenchError:
+class DamagedError(BenchError):
+    """A file that bench wrote and that is not what it was."""
+
+
+def _damaged(path: Path, error: Exception) -> DamagedError:
     why = str(error).partition("\n")[0]
-    hint = "Delete it and run the suite again: it is written anew, and every stored result stays."
-    return BenchError(f"{path} is damaged: {why}.", hint=hint)
+    hint = "Run the suite again: it is written anew, and every stored result stays."
+    return DamagedError(f"{path} is damaged: {why}.", hint=hint)
 
 
 def _cannot_run(*_: object) -> NoReturn:

@@ -24,6 +24,7 @@ from bench.execute import REPORTS, manifest
 from bench.execute import looks as look_file
 from bench.execute.journal import Contents, read
 from bench.execute.looks import Looks
+from bench.execute.mend import faults
 from bench.execute.precedence import declare, sealed
 from bench.execute.segments import experiments
 from bench.execute.storage import locked, read_stored, reading, storing
@@ -151,7 +152,7 @@ class Summary:
     outside: int | None = None
     """Stored jobs that the suite as last run does not ask for."""
     damage: str = ""
-    """Why the run cannot be read."""
+    """What is wrong with what is stored, or why the run cannot be read."""
 
 
 def planned(folder: Path, stored: manifest.Generation | None = None) -> Iterator[Planned]:
@@ -190,8 +191,7 @@ def create(suite: Plan, out: Path = REPORTS, *, fresh: bool = False) -> Run:
         _move_aside(folder)
         entries = _entries(folder)
     if entries & _OURS:
-        references = {manifest.read(folder).reference} if "run.json" in entries else experiments(folder / "journal")
-        if others := references - {suite.reference}:
+        if others := _references(folder) - {suite.reference}:
             raise BenchError(
                 f"{folder} holds runs of {', '.join(sorted(others))}, and {suite.path} is of {suite.reference}.",
                 hint="Give the suite another name or write elsewhere with --out; --fresh moves the old folder aside.",
@@ -202,6 +202,16 @@ def create(suite: Plan, out: Path = REPORTS, *, fresh: bool = False) -> Run:
             hint="Give the suite another name, or write elsewhere with --out.",
         )
     return Run(folder, suite, datetime.now(UTC))
+
+
+def _references(folder: Path) -> set[str]:
+    """The experiments whose results a folder holds, as its plan says, or if that is lost, its journal."""
+    try:
+        if os.path.lexists(folder / "run.json"):
+            return {manifest.read(folder).reference}
+    except manifest.DamagedError:  # which the run mends
+        pass
+    return experiments(folder / "journal")
 
 
 def continue_run(run: Run, suite: Plan) -> Run:
@@ -314,6 +324,7 @@ def summarize(run: Run) -> Summary:
         failed=count["failed"],
         lost=count["lost"],
         missing=planned - within,
+        damage="; ".join(faults(run.folder, run.contents)),
         outside=len(records) - within,
     )
 

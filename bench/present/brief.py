@@ -6,7 +6,8 @@ import math
 import os
 import socket
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +86,19 @@ def cautions(folder: Path) -> list[str]:
         *state.alarms(run.contents, keys),
         *mixtures(run, keys, latest="today's"),
         *([f"Superseded: {replaced}; the newer ones are in use."] if replaced else []),
+        *_set_aside(run),
         *([rekeying] if moved else []),
         *([f"{made}{numbers.listed(late)}."] if late else []),
     ]
+
+
+def _set_aside(run: Run) -> Iterator[str]:
+    """What the last command found damaged, moved away and made anew."""
+    last = run.contents.sessions[-1] if run.contents.sessions else {}
+    aside = last.get("set_aside")
+    if aside and datetime.fromisoformat(str(last.get("started"))) >= run.updated:
+        parts = [f"{n} lines of {name}" if name.endswith(".jsonl") else name for name, n in sorted(aside.items())]
+        yield f"Damaged, moved to folders called damaged, and made anew: {numbers.listed(parts)}."
 
 
 def _replaced_now(run: Run) -> str:

@@ -19,9 +19,9 @@ import bench
 from bench.errors import BenchError
 from bench.execute import artefacts
 from bench.execute.coordinate import execute
-from bench.execute.doctor import check_up
 from bench.execute.frames import remarks, wide
 from bench.execute.journal import Journal, read
+from bench.execute.mend import faults
 from bench.execute.run import Run, create, load
 from tests.execute.conftest import MakeSuite
 
@@ -92,7 +92,7 @@ def test_arrays_come_back_from_workers(make_suite: MakeSuite, tmp_path: Path) ->
         np.testing.assert_array_equal(found["decoder"], np.full((size, 2), 1 / 3, np.float32))
         np.testing.assert_array_equal(found["steps"], np.arange(size))
     assert len(list(run.artefacts.rglob("*.npz"))) == 2
-    assert check_up(run.folder).findings == []
+    assert not list(faults(run.folder, run.contents))
     for levels in ({"kind": "fine"}, {"kind": "odd", "size": 1}, {"colour": 1}):
         with pytest.raises(BenchError, match=r"runs of .* have seed=1") as raised:
             bench.arrays("tiny", out=tmp_path / "out", seed=1, **levels)
@@ -149,15 +149,14 @@ def test_other_arrays_are_an_alarm(run: Run) -> None:
     ],
 )
 def test_missing_and_wrong_arrays_are_said(run: Run, harm: object, said: str) -> None:
-    """Arrays that are gone or changed are an error with the file and never other arrays; the doctor counts them."""
+    """Arrays that are gone or changed are an error with the file and never other arrays; what is gone is counted."""
     key = next(iter(run.contents.records))
     harm(file_of(run, key))  # type: ignore[operator]
     with pytest.raises(BenchError, match=said) as raised:
         artefacts.load(run, key)
-    assert "bench doctor" in raised.value.hint
-    problems = [finding for finding in check_up(run.folder, mend=True).findings if finding.level == "problem"]
-    assert [finding.where for finding in problems] == ["artefacts"]
-    assert "the arrays of 1 records cannot be read" in problems[0].what
+    assert "--fresh" in raised.value.hint
+    gone = file_of(run, key).is_symlink() or not file_of(run, key).is_file()
+    assert ("the arrays of 1 records are missing" in " ".join(faults(run.folder, run.contents))) == gone
 
 
 PICKLE = b"cos\nsystem\n(S'true'\ntR."
