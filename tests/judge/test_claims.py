@@ -428,3 +428,12 @@ def test_a_verdict_knows_its_word_and_its_sign(verdicts: type[Signed]) -> None:
         assert (f"{verdict}", verdict.value) == (str(verdict), str(verdict))
         assert sign(f"{verdict}, post hoc") == verdict.sign
     assert sign("supported together with diet") == "~"
+
+
+@pytest.mark.parametrize(("seeds", "claims", "offered"), [(5, 1, False), (6, 1, True), (6, 2, False), (8, 2, True)])
+def test_sign_flips_are_offered_where_they_can_decide(seeds: int, claims: int, offered: bool) -> None:
+    """With S seeds no p of sign flips is below 2 / 2^S: where that times the claims exceeds 5 % there is no verdict."""
+    frame = grid(lambda rng, levels: 5.0 * levels["a"] + rng.normal(), seeds=seeds)
+    made = [difference({"a": 0}, {"a": 1}, "increase", id=f"claim {number}") for number in range(claims)]
+    verdicts = judged(frame, made, ["a", "b"])["sign_flip"]
+    assert set(verdicts) == ({"supported"} if offered else {""})

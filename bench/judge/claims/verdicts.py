@@ -205,6 +205,12 @@ def _sensitivity(
     for variant in ("block_model", "sign_flip", "other_scale"):
         found = [_evidence(case, variant) for case in cases]
         applies = [np.isfinite(entry.support) for entry in found]
+        if variant == "sign_flip":
+            # Where no arrangement of signs can be significant, it says nothing, and nothing of a disagreement.
+            floors = [
+                2.0 ** (1 - len(case.sample().used)) if fits else 1.0 for case, fits in zip(cases, applies, strict=True)
+            ]
+            applies = [floor * sum(applies) <= alpha for floor in floors]
         joined = [own if fits else first for own, first, fits in zip(found, primary, applies, strict=True)]
         judged = decide(cases, joined, late, alpha)
         columns[variant] = [verdict if fits else "" for verdict, fits in zip(judged, applies, strict=True)]
