@@ -25,7 +25,7 @@ from bench.judge.trends import trend_frame
 from bench.judge.variance import anova_frame, anova_models
 from bench.plan.metrics import Scale, margin_of
 from bench.stats.coding import Floats
-from bench.stats.identify import identify
+from bench.stats.identify import HIGHEST_ORDER, MANY_FACTORS, identify
 
 _HUGE = 1e140
 """Squares of larger values, and their sums, come too near the largest float."""
@@ -249,6 +249,8 @@ def _design_notes(runs: CodedRuns) -> list[str]:
         for factor in runs.factors
         if len(factor.levels) == 1
     ]
+    if len(runs.factors) > MANY_FACTORS:
+        notes.append(f"Of {len(runs.factors)} factors, effects of up to {HIGHEST_ORDER} together are looked at.")
     if runs.block is not None and runs.block.max() == 0:
         notes.append(f"All runs share one {runs.block_name}: effects are described, not tested.")
     return notes

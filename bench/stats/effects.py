@@ -8,7 +8,7 @@ from itertools import combinations, product
 
 import numpy as np
 
-from bench.stats.coding import Bools, Floats, Term, level_columns, term_columns, term_effects, term_levels, terms_up_to
+from bench.stats.coding import Bools, Floats, Term, term_columns, term_effects, term_levels, terms_up_to
 from bench.stats.identify import Design, Identified, rank
 
 _NOTHING = 1e-9
@@ -84,11 +84,18 @@ def level_contrast(levels: Sequence[int], term: Term, lower: Sequence[int], uppe
     Averaged over the other factors: ``upper`` minus ``lower`` for one factor, for m factors the m-fold difference of
     differences over 2^(m - 1), as ``term_effects`` has it against the references.
     """
-    row = np.ones(1)
+    row: Floats = np.ones(1)
     for factor, low, high in zip(term, lower, upper, strict=True):
-        coded = level_columns(levels[factor])
-        row = np.kron(row, coded[high] - coded[low])
+        row = np.asarray(np.kron(row, _coded(levels[factor], high) - _coded(levels[factor], low)), float)
     return row[None] / 2.0 ** (len(term) - 1)
+
+
+def _coded(levels: int, level: int) -> Floats:
+    """One row of ``level_columns``."""
+    row = np.full(levels - 1, -1.0 if level == 0 else 0.0)
+    if level > 0:
+        row[level - 1] = 1.0
+    return row
 
 
 def pair_contrasts(levels: Sequence[int], term: Term) -> Floats:

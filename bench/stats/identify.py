@@ -14,6 +14,9 @@ import numpy as np
 
 from bench.stats.coding import Floats, Ints, Term, centred, term_columns, term_df, terms_up_to
 
+MANY_FACTORS = 6
+HIGHEST_ORDER = 3
+"""Of more factors than so many, there are more interactions of more factors than this than anyone reads."""
 _TOLERANCE = 1e-9
 _NOTHING = 1e-6
 """An absolute coefficient that rounding alone explains."""
@@ -72,13 +75,16 @@ class Design:
 
 
 def identify(codes: Ints, levels: Sequence[int], block: Ints | None = None, *, order: int | None = None) -> Design:
-    """Judge every term of at most ``order`` factors (default: all) by the ranks of the models that contain it.
+    """Judge every term of at most ``order`` factors by the ranks of the models that contain it.
+
+    Default: all terms, or of more than ``MANY_FACTORS`` factors those of at most ``HIGHEST_ORDER``.
 
     ``codes`` (rows, factors) are the cells, once each when the blocks are complete or absent; with incomplete blocks
     the rows are the runs and ``block`` says where each belongs, so that effects confounded with blocks are found.
     """
     levels = tuple(levels)
-    order = len(levels) if order is None else min(order, len(levels))
+    highest = HIGHEST_ORDER if len(levels) > MANY_FACTORS else len(levels)
+    order = min(highest if order is None else order, len(levels))
     terms = [term for term in terms_up_to(order, len(levels)) if term_df(levels, term) > 0]
     columns = _turned({term: centred(term_columns(codes, levels, term), block) for term in terms}, len(codes))
     base = _full_rank_order(columns, order)

@@ -268,3 +268,14 @@ def test_an_aliased_anova_says_which_model_it_fitted(split_plot):
     two = half[half["c"] == "0"]
     (none,) = analyze(two.drop(columns="c"), ["a", "b"], "seed", ["y"]).anova_models
     assert none.startswith("There is no analysis of variance")
+
+
+def test_of_many_factors_effects_of_up_to_three_are_looked_at():
+    """Seven factors have 63 terms instead of 127, and a note says so; six have all."""
+    for factors, terms, notes in ((7, 63, 1), (6, 63, 0)):
+        names = [f"f{position}" for position in range(factors)]
+        frame = pd.DataFrame(itertools.product((0, 1), *[(0, 1)] * factors), columns=["seed", *names])
+        frame["y"] = np.random.default_rng(0).normal(size=len(frame))
+        analysis = analyze(frame, names, "seed", ["y"])
+        assert len(analysis.terms) == terms
+        assert sum("effects of up to 3 together" in note for note in analysis.notes) == notes
