@@ -168,8 +168,8 @@ def test_a_table_of_ones_own_gets_pictures(command: Commands, lab: Lab) -> None:
     given = ["--factors", "dose,diet", "--block", "seed", "--metric", "score", "--format", "html", "--output", page]
     assert command("analyze", table, *given)[0] == 0
     drawn = re.findall(r"<figcaption>([^.<]*)", page.read_text())
-    assert drawn[:2] == ["Effects on score", "score by two factors at a time"]
-    assert "<title>seed 3: " in page.read_text()
+    assert drawn[:2] == ["Effects on score", "Interactions, score"]
+    assert ", seed 3: " in page.read_text()
 
 
 def test_tables_are_a_folder(command: Commands, lab: Lab) -> None:

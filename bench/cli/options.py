@@ -65,6 +65,11 @@ Form = Annotated[
     ),
 ]
 Confidence = Annotated[float, typer.Option("--confidence", metavar="SHARE", help="Of every interval: 0.95 is 95%.")]
+Brief = Annotated[bool, typer.Option("--brief", help="In the terminal, the opening alone.")]
+Sections = Annotated[
+    list[str] | None,
+    typer.Option("--section", metavar="TITLE", help="Only the sections whose titles begin so; may be repeated."),
+]
 Full = Annotated[bool, typer.Option("--full", help="Every table and row in the terminal too.")]
 Seeds = Annotated[
     str | None,

@@ -18,15 +18,21 @@ if TYPE_CHECKING:
 
 
 def emit_report(
-    report: Report, form: ReportFormat, output: str | None, *, full: bool = False, folder: Path | None = None
+    report: Report,
+    form: ReportFormat,
+    output: str | None,
+    *,
+    full: bool = False,
+    opening: bool = False,
+    folder: Path | None = None,
 ) -> None:
     """Print a report, or write its files: to ``output``, else into the ``folder`` of its run, if it has one."""
     from bench.present.files import destination, files, printed, save
     from bench.present.render import terminal
 
     if form is ReportFormat.TERMINAL:
-        to_screen = output is None and sys.stdout.isatty()
-        emit(terminal.render(report, width=width(), color=to_screen, full=full), output)
+        colored = output is None and (sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR")))
+        emit(terminal.render(report, width=width(), color=colored, full=full, opening=opening), output)
         return
     target = destination(form.value, folder, output)
     if target is None:

@@ -11,6 +11,7 @@ import typer
 from bench import REPORTS
 from bench.cli.app import app, examples
 from bench.cli.options import (
+    Brief,
     Confidence,
     Form,
     Full,
@@ -18,6 +19,7 @@ from bench.cli.options import (
     Output,
     ReportFormat,
     RunName,
+    Sections,
     pairs,
 )
 from bench.cli.output import emit_report, say
@@ -27,7 +29,9 @@ from bench.errors import BenchError, Exit
 @app.command(
     epilog=examples(
         "bench report",
+        "bench report full_factorial --brief",
         "bench report full_factorial --full | less",
+        "bench report full_factorial --section 'Analysis of variance'",
         "bench report full_factorial --format html",
         "bench report full_factorial --format md --output paper/appendix.md",
         "bench report full_factorial --format comment | gh pr comment --body-file -",
@@ -39,7 +43,9 @@ def report(
     name: RunName = None,
     *,
     form: Form = ReportFormat.TERMINAL,
+    brief: Brief = False,
     full: Full = False,
+    section: Sections = None,
     compare: Annotated[
         tuple[str, str] | None, typer.Option(metavar="RUN RUN", help="Two runs side by side.", show_default=False)
     ] = None,
@@ -54,7 +60,7 @@ def report(
     Exits with 1 if a claim of the suite that has gate = true is refuted or immaterial.
     """
     import bench
-    from bench.present import brief
+    from bench.present.brief import failed_gates
 
     if compare is not None:
         if name is not None:
@@ -63,8 +69,10 @@ def report(
     else:
         folder = bench.find(name, out=out)
         found = bench.report(folder, confidence=confidence)
-    emit_report(found, form, output, full=full, folder=folder)
-    if failed := brief.failed_gates(found.data):
+    if section:
+        found, full = found.only(section), True
+    emit_report(found, form, output, full=full, opening=brief, folder=folder)
+    if failed := failed_gates(found.data):
         say(f"Gating claims fail: {', '.join(failed)}")
         raise typer.Exit(Exit.REGRESSION)
 

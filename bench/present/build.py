@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from io import BytesIO
 
@@ -36,7 +36,7 @@ from bench.present.figures.published import published_figure
 from bench.present.found import found
 from bench.present.illustrate import illustrated
 from bench.present.origin import mixtures, origin
-from bench.present.report import Figure, Report, Section, Table
+from bench.present.report import Figure, Finding, Report, Section, Table
 from bench.present.tables import Context
 
 
@@ -55,6 +55,7 @@ def build(run: Run, *, confidence: float = 0.95) -> Report:
         *mixtures(run, set(jobs["run"])),
     ]
     facts: dict[str, str] = {}
+    findings: Sequence[Finding] = ()
     body: list[Section] = []
     data: dict[str, pd.DataFrame] = {"runs": jobs, "remarks": said}
     if (jobs["status"] == "ok").any():
@@ -66,7 +67,8 @@ def build(run: Run, *, confidence: float = 0.95) -> Report:
             verdicts = claims.judge(run, measured(suite, jobs), confidence=confidence)
             data |= claims.frames(verdicts, context)
             unfinished = state.is_unfinished(jobs)
-            facts |= verdict.of_claims(verdicts, context, unfinished=unfinished)
+            findings, further = verdict.of_claims(verdicts, suite.claims, context)
+            facts |= further
             body[:0] = claims.sections(run, verdicts, context, unfinished=unfinished)
         elif run.looks is not None and suite.claims:
             facts["Claims"] = looks.waiting(run, run.looks)
@@ -74,13 +76,13 @@ def build(run: Run, *, confidence: float = 0.95) -> Report:
         if suite.published is not None:
             published, data["published"] = _published(run, analysis, context)
             body.insert([part.title for part in body].index("Means"), published)
-            facts[published.title] = published.text[0]
+            facts[published.title] = f"{published.text[0].partition(';')[0].rstrip('.')}."
         facts |= verdict.of_baseline(run)
     else:
         stated.append("Nothing was found yet: no run has a result.")
     provenance = origin(run)
     sections = [
-        Section("Verdict", stated, facts=facts, verdict=True),
+        Section("Verdict", stated, findings=findings, facts=facts, verdict=True),
         *body,
         *([state.without_value(said, list(suite.factors))] if len(said) else []),
         *gate_rates.sections(run),
@@ -101,7 +103,7 @@ def _analysis_sections(analysis: Analysis, context: Context) -> Iterator[Section
     yield Section("What was found", *found(analysis, context))
     yield Section("What this design cannot tell", points=list(words.limits(analysis, context)))
     if effects:
-        yield Section("Effects", [words.effects(analysis, context)], exhibits=list(effects.values()))
+        yield Section("Effects", [words.effects(analysis, context)], exhibits=list(effects.values()), chief=True)
     several = list(tables.terms(analysis.terms, context))
     if several:
         exhibits = [*several, *tables.levels(analysis.levels, context)]

@@ -86,7 +86,9 @@ def sections(run: Run, verdicts: ClaimVerdicts, context: Context, *, unfinished:
     how = _HOW.format(alpha=format(claims["alpha"].iloc[0], ".3g"))
     caveats = [f"{metric.label}: {metric.note}" for metric in context.metrics if metric.note and metric.name in claimed]
     table = Table("Verdicts", shown, columns, notes=[how, _OTHER_METHODS, *caveats])
-    picture = claims_figure(_drawn(shown, context.confidence), context.metrics)
+    picture = claims_figure(
+        _drawn(shown, {claim.id: claim.label for claim in run.suite.claims}, context.confidence), context.metrics
+    )
     yield Section("Claims", said, exhibits=[picture, table, *_parts(verdicts.parts, context)])
     worded = sentences(verdicts, context)
     facts = {
@@ -98,7 +100,7 @@ def sections(run: Run, verdicts: ClaimVerdicts, context: Context, *, unfinished:
         yield Section("The claims level by level", exhibits=[_levels(verdicts.levels, context)], appendix=True)
 
 
-def _drawn(claims: DataFrame, confidence: float) -> DataFrame:
+def _drawn(claims: DataFrame, labels: Mapping[str, str], confidence: float) -> DataFrame:
     """The claims as their picture takes them: limits at the level at which each was judged, and the published value."""
     ratio = (claims["scale"] == "ratio").to_numpy()
     estimate, low, high, p, adjusted = (
@@ -118,7 +120,11 @@ def _drawn(claims: DataFrame, confidence: float) -> DataFrame:
     drawn = claims[claims["scale"].isin(["difference", "ratio"])]
     kept = claims["scale"].isin(["difference", "ratio"]).to_numpy()
     values = {"start": start[kept], "end": end[kept], "published": published[kept]}
-    return drawn.assign(**values, label=drawn["claim"], sign=[sign(verdict) for verdict in drawn["verdict"]])
+    return drawn.assign(
+        **values,
+        label=[labels[claim] or claim for claim in drawn["claim"]],
+        sign=[sign(verdict) for verdict in drawn["verdict"]],
+    )
 
 
 def frames(verdicts: ClaimVerdicts, context: Context) -> Mapping[str, DataFrame]:

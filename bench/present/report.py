@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pandas import NA, DataFrame
 
-from bench.errors import printable
+from bench.errors import BenchError, printable
 from bench.judge.claims import verdicts as claims
 from bench.judge.gate import decide as gate
 from bench.present import numbers
@@ -176,13 +176,28 @@ class Figure:
         return self.svg.decode()
 
 
+@dataclass(frozen=True)
+class Finding:
+    """What became of a claim, in two lines: sign, label and number, and below them the one thing to know besides.
+
+    ``statement`` is what is claimed in full; a terminal leaves it to the full report.
+    """
+
+    sign: str
+    label: str
+    number: str
+    caveat: str
+    statement: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class Section:
-    """A heading with paragraphs, points, named facts and exhibits, in this order; all text is plain, without markup.
+    """A heading with paragraphs, points, findings, facts and exhibits, in this order; all text without markup.
 
     ``exhibits`` are tables and figures in the order in which they are read. ``lines``, below them, are in the format of
     a file, such as TOML to paste, and shown as they are. A ``verdict`` stands out: it is what a reader in a hurry
-    reads. ``appendix`` sections are for looking things up: a short rendering only names them.
+    reads. ``appendix`` sections are for looking things up: a short rendering only names them. Where a section of the
+    report is ``chief``, a short rendering shows the verdict and the tables of the chief sections, and names the others.
     """
 
     title: str
@@ -192,7 +207,14 @@ class Section:
     exhibits: Sequence[Table | Figure] = ()
     lines: Sequence[str] = ()
     verdict: bool = False
+    findings: Sequence[Finding] = ()
+    chief: bool = False
     appendix: bool = False
+
+    @property
+    def has_words(self) -> bool:
+        """Whether it has anything to say besides its exhibits."""
+        return bool(self.text or self.points or self.findings or self.facts)
 
     @property
     def tables(self) -> list[Table]:
@@ -216,6 +238,24 @@ class Report:
     provenance: Mapping[str, str]
     sections: Sequence[Section]
     data: Mapping[str, DataFrame] = field(default_factory=dict)
+
+    def only(self, titles: Sequence[str]) -> Report:
+        """The report with the sections whose titles begin with one of ``titles``, whatever their case, unfolded.
+
+        Raises:
+            BenchError: no section's title begins so.
+        """
+        starts = [title.casefold() for title in titles]
+        unknown = [
+            title
+            for title, start in zip(titles, starts, strict=True)
+            if not any(part.title.casefold().startswith(start) for part in self.sections)
+        ]
+        if unknown:
+            known = "; ".join(part.title for part in self.sections)
+            raise BenchError(f"No section is called {' or '.join(map(repr, unknown))}.", hint=f"There are: {known}.")
+        kept = [part for part in self.sections if part.title.casefold().startswith(tuple(starts))]
+        return replace(self, sections=[replace(part, appendix=False, chief=False) for part in kept])
 
     def __str__(self) -> str:
         from bench.present.render import terminal  # noqa: PLC0415 (a renderer needs this module)

@@ -120,7 +120,9 @@ def without_value(remarks: DataFrame, factors: Sequence[str]) -> Section:
     )
     frame = DataFrame(rows)
     frame["headline"] = frame.index < _MOST
-    return Section("Runs and values that are missing", exhibits=[Table("Why", frame, columns, headline="headline")])
+    return Section(
+        "Runs and values that are missing", exhibits=[Table("Why", frame, columns, headline="headline")], chief=True
+    )
 
 
 _MOST = 12

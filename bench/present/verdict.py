@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from math import isnan
 from typing import Any
 
@@ -12,48 +13,35 @@ from bench.errors import BenchError
 from bench.execute import baseline as baselines
 from bench.execute.run import Run
 from bench.judge.analysis import Analysis
-from bench.judge.claims.verdicts import FAILED, ClaimVerdicts, Verdict
+from bench.judge.claims.verdicts import DECIDED, FAILED, ClaimVerdicts, Verdict
 from bench.judge.sensitivity import sensitivity
+from bench.plan.claims import Claim
 from bench.present import compared, compared_words, numbers
-from bench.present.claim_words import allows_published, contrary, credited_part, figure, others, together_with
-from bench.present.report import sign
+from bench.present.claim_words import contrary, credited_part, figure, others, together_with
+from bench.present.report import Finding, sign
 from bench.present.tables import ALPHA, Context
 from bench.present.words import losses, misleading, unseen
 
-_MOST = 4
-"""Claims that are quoted."""
-_MOST_MISLED = 2
-"""Main effects that mislead, and kinds of lost runs, of those named in the verdict."""
-_MEANING = {
-    Verdict.INCONCLUSIVE: "Decided neither way by these seeds, which is no evidence against a claim",
-    Verdict.NOT_IDENTIFIABLE: "Beyond the cells of this design, whatever is measured",
-    Verdict.NOT_MEASURED: "No seed has a value in every cell compared",
-}
+_MOST = 9
+"""Claims that are shown; the others are counted."""
+_MOST_LOSSES = 2
+"""Kinds of lost runs that are named."""
 
 
-def of_claims(verdicts: ClaimVerdicts, context: Context, *, unfinished: bool) -> Iterator[tuple[str, str]]:
-    """The declared claims by verdict: what is decided in words, with what speaks against it, and the rest by name."""
-    claims, labels = verdicts.rows, context.labels
-    decided = {
-        Verdict.SUPPORTED: [
-            row for row in claims.itertuples() if row.verdict == Verdict.SUPPORTED and not together_with(row)
-        ],
-        f"{Verdict.SUPPORTED} of several factors together": [
-            row for row in claims.itertuples() if row.verdict == Verdict.SUPPORTED and together_with(row)
-        ],
-        Verdict.IMMATERIAL: [row for row in claims.itertuples() if row.verdict == Verdict.IMMATERIAL],
-        Verdict.REFUTED: [row for row in claims.itertuples() if row.verdict == Verdict.REFUTED],
-    }
-    for title, rows in decided.items():
-        if rows:
-            quoted = [_quoted(row, labels[str(row.metric)], verdicts.parts) for row in rows[:_MOST]]
-            more = [f"and {len(rows) - _MOST} more"] if len(rows) > _MOST else []
-            lead = "Provisional, for runs are missing: " if unfinished else ""
-            yield _counted(title, len(rows)), f"{lead}{'; '.join([*quoted, *more])}."
-    for name, meaning in _MEANING.items():
-        listed = list(claims.loc[claims["verdict"] == name, "claim"])
-        if listed:
-            yield _counted(name, len(listed)), f"{numbers.listed(listed, most=20)}. {meaning}."
+def of_claims(
+    verdicts: ClaimVerdicts, claims: Sequence[Claim], context: Context
+) -> tuple[list[Finding], Mapping[str, str]]:
+    """The declared claims in two lines each, and a fact that counts those for which there is no room.
+
+    First the headline (else the first claim), then those that are decided.
+    """
+    of = {claim.id: claim for claim in claims}
+    headline = next((claim.id for claim in claims if claim.headline), claims[0].id)
+    rows = sorted(verdicts.rows.itertuples(), key=lambda row: (row.claim != headline, row.verdict not in DECIDED))
+    shown = [_finding(row, of[str(row.claim)].label, context, verdicts.parts) for row in rows[:_MOST]]
+    counts = Counter(str(row.verdict) for row in rows[_MOST:])
+    listed = numbers.listed([f"{number} {verdict}" for verdict, number in counts.items()])
+    return shown, {f"{numbers.counted(sum(counts.values()), 'further claim')}": f"{listed}."} if counts else {}
 
 
 def of_effects(analysis: Analysis, context: Context, n_claims: int = 0) -> Iterator[tuple[str, str]]:
@@ -62,21 +50,21 @@ def of_effects(analysis: Analysis, context: Context, n_claims: int = 0) -> Itera
     if analysis.lost:
         yield "Without values", " ".join(analysis.lost)
     if lost := list(losses(analysis, context)):
-        yield "Lost runs", " ".join(lost[:_MOST_MISLED])
+        yield "Lost runs", " ".join(lost[:_MOST_LOSSES])
     if tested.empty:
         yield "Effects", "None can be tested here; the tables describe the runs."
         return
     labels = context.labels
     survive = tested[tested["p_adjusted"] < ALPHA].groupby("metric", sort=False).size()
-    found = [f"{survive[name]} in {label}" for name, label in labels.items() if name in survive]
-    lead = f"Of {numbers.counted(len(tested), 'effect')} tested, {int(survive.sum()) or 'none'} "
-    lead += f"survive{'s' if survive.sum() < 2 else ''} the adjustment for so many tests"
-    if len(tested) == 1:
-        lead = f"The one effect that was tested is {'' if len(survive) else 'not '}significant"
-    yield "Effects, exploratory", f"{lead}{': ' if found else ''}{numbers.listed(found, most=9)}."
+    listed = [f"{survive[name]} in {label}" for name, label in labels.items() if name in survive]
+    lead = f"{int(survive.sum()) or 'None'} of {numbers.counted(len(tested), 'effect')} survive"
+    lead += f"{'s' if survive.sum() < 2 else ''} the adjustment"
+    yield "Effects, exploratory", f"{lead}{': ' if listed else ''}{numbers.listed(listed, most=9)}."
     if misled := list(misleading(analysis, context)):
-        more = f" And {len(misled) - _MOST_MISLED} more." if len(misled) > _MOST_MISLED else ""
-        yield "Main effects that mislead", " ".join(misled[:_MOST_MISLED]) + more
+        yield (
+            "Main effects that mislead",
+            f"{len(misled)}, since an interaction survives: see “Where main effects mislead”.",
+        )
     yield "Cannot tell", " ".join(_cannot_tell(analysis, context, tested, n_claims))
 
 
@@ -85,24 +73,20 @@ def _cannot_tell(analysis: Analysis, context: Context, tested: DataFrame, n_clai
     if mixed:
         them = "effect cannot" if mixed == 1 else "effects cannot"
         yield f"{mixed} {them} be told from others: where such an interaction exists, an effect above is biased."
-    if analysis.block:
-        blocks = int(tested["n"].min())
-        alone, among = sensitivity(blocks, 1), sensitivity(blocks, len(tested)).in_family
-        said = (
-            f"With {numbers.counted(blocks, context.block)}, a single test finds an effect of "
-            f"{numbers.fixed(alone.alone, 1)} times its spread over {context.block}s with a probability of "
-            f"{alone.power:.0%}"
-        )
-        said += (
-            f"; among {len(tested)} effects it takes up to {numbers.fixed(among, 1)} times" if len(tested) > 1 else ""
-        )
-        if n_claims > 1:
-            least = sensitivity(blocks, n_claims).in_family
-            said += f", among {n_claims} claims up to {numbers.fixed(least, 1)} times"
-        yield f"{said}. Smaller ones may be there unseen."
-    else:
+    if not analysis.block:
         yield "The runs are taken as independent; where some share a seed, intervals and p mislead."
-    yield "Nothing is said of other data, sizes or settings."
+        return
+    blocks = int(tested["n"].min())
+    families = {"claims": n_claims, "all effects": len(tested)}
+    alone = sensitivity(blocks, 1)
+    sizes = [f"{numbers.fixed(alone.alone, 1)} (one)"]
+    for name, size in families.items():
+        if size > 1:
+            sizes.append(f"{numbers.fixed(sensitivity(blocks, size).in_family, 1)} ({name})")
+    yield (
+        f"Effects smaller than {numbers.listed(sizes)} times their spread over {context.block}s: "
+        f"{numbers.counted(blocks, context.block)} show larger ones with a probability of {alone.power:.0%}."
+    )
 
 
 def of_baseline(run: Run) -> Iterator[tuple[str, str]]:
@@ -122,31 +106,40 @@ def of_baseline(run: Run) -> Iterator[tuple[str, str]]:
         yield f"Baseline: {outcome}", " ".join([f"Compared with {path}.", *report.sections[0].text])
 
 
-def _counted(verdict: str, number: int) -> str:
-    return f"{sign(verdict)} {numbers.counted(number, 'claim')} {verdict}"
+def _finding(row: Any, label: str, context: Context, parts: DataFrame) -> Finding:
+    mark = "~" if row.verdict == Verdict.SUPPORTED and together_with(row) else sign(str(row.verdict))
+    number = f"{context.labels[str(row.metric)]} {figure(row)}"
+    return Finding(mark, label or str(row.claim), number, _caveat(row, parts), str(row.statement))
 
 
-def _quoted(row: Any, metric: str, parts: DataFrame) -> str:
-    """The statement, what was found, and what a reader must know beside the verdict."""
-    said = [f"{metric} {figure(row)}"]
-    if row.held:
-        said.append(f"at {row.held}")
-    if row.averaged_over:
-        said.append(f"averaged over {numbers.listed(row.averaged_over.split(', '))}")
-    if row.verdict in FAILED:
-        said.append(contrary(row))
-        if allows_published(row):
-            said.append("the published change is not excluded")
+def _caveat(row: Any, parts: DataFrame) -> str:
+    """The verdict, and the one thing to know beside it."""
+    if row.verdict == Verdict.NOT_IDENTIFIABLE:
+        why = "beyond the cells of this design"
+    elif row.verdict == Verdict.NOT_MEASURED:
+        why = "no seed has a value in every cell compared"
+    elif row.verdict in FAILED:
+        why = contrary(row)
+    elif isnan(row.p):
+        why = "nothing varies over the seeds, or they are too few"
+    else:
+        why = "; ".join([_p(row), *_besides(row, parts)][:2])
+    late = " post hoc, made after results were seen" if row.declared == "post hoc" else ""
+    return f"{row.verdict}{late}: {why}"
+
+
+def _p(row: Any) -> str:
+    alone = f" (alone {numbers.p_value(row.p)})" if row.p <= row.alpha < row.p_adjusted else ""
+    return f"adj. p {numbers.p_value(row.p_adjusted)}{'' if row.side == 'for' else ' against it'}{alone}"
+
+
+def _besides(row: Any, parts: DataFrame) -> Iterator[str]:
+    """What speaks against a claim beside its p, the gravest first."""
     if besides := together_with(row):
         own = credited_part(row, parts)
-        alone = "cannot be told" if isnan(own["change"]) else f"makes {numbers.percent_interval(*own[_PART])}"
-        said.append(f"{numbers.listed(besides)} changed too: {row.credited_to} alone {alone}")
+        alone = "cannot be told" if isnan(own["change"]) else numbers.percent(own["change"])
+        yield f"{numbers.listed(besides)} changed too, {row.credited_to} alone {alone}"
+    if row.verdict == Verdict.SUPPORTED:
+        yield from others(row)
     if row.n < row.seeds:
-        said.append(f"by {row.n} of {row.seeds} seeds")
-    if row.declared == "post hoc":
-        said.append("post hoc")
-    said += others(row)
-    return f"“{str(row.statement).rstrip('.')}” ({'; '.join(said)})"
-
-
-_PART = ["change", "low", "high"]
+        yield f"by {row.n} of {row.seeds} seeds"

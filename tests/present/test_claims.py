@@ -75,8 +75,12 @@ def test_claims_stand_first(reported: Reported) -> None:
     """The verdicts open the report and are counted; the frames hold them with a sentence each."""
     report = reported(RISES + FALLS)
     assert [section.title for section in report.sections][:3] == ["Verdict", "Claims", "The claims one by one"]
-    assert "✓ 1 claim supported: “A dose raises the score” (Score " in words(report, "Verdict")
-    assert "✗ 1 claim refuted: “A dose lowers the score” (Score " in words(report, "Verdict")
+    first, second = report.sections[0].findings
+    assert (first.sign, first.label, first.statement) == ("✓", "dose-helps", "A dose raises the score.")
+    assert first.number.startswith("Score ")
+    assert first.caveat.startswith("supported: adj. p ")
+    assert (second.sign, second.label) == ("✗", "dose-harms")
+    assert second.caveat == "refuted: it goes the other way"
     assert "Of 2 claims declared by the suite: 1 supported and 1 refuted." in words(report, "Claims")
     frame = report.data["claims"].set_index("claim")
     assert frame["verdict"].to_dict() == {"dose-helps": "supported", "dose-harms": "refuted"}
@@ -107,8 +111,9 @@ def test_a_difference_credited_to_one_of_two_factors_is_taken_apart(reported: Re
     assert "It was credited to dose, but diet changed too: of +" in text
     parts = report.data["claim_parts"].set_index("part")["change"]
     assert list(parts.index) == ["dose", "diet", "dose × diet", "total"]
-    assert "~ 1 claim supported of several factors together: “Dosing raises the score”" in words(report, "Verdict")
-    assert "diet changed too: dose alone makes +" in words(report, "Verdict")
+    (finding,) = report.sections[0].findings
+    assert finding.sign == "~"
+    assert "diet changed too, dose alone " in finding.caveat
     assert section_of(report, "Claims").tables[0].rows[0][1] == "~ supported together with diet"
     assert parts.iloc[:3].sum() == pytest.approx(parts["total"])
     text = words(reported(BOTH.replace('credited_to = "dose"\n', "")), "The claims one by one")

@@ -12,7 +12,7 @@ from itertools import chain, count
 from typing import NamedTuple
 
 from bench.present.figures import style
-from bench.present.report import SIGNS, Column, Figure, Report, Section, Table, plain
+from bench.present.report import SIGNS, Column, Figure, Finding, Report, Section, Table, plain
 
 _COLOURS = {
     style.PAPER: "--fig-paper",
@@ -173,9 +173,20 @@ def _words(section: Section) -> Iterator[str]:
     yield from (f"<p>{_text(paragraph)}</p>" for paragraph in section.text)
     if section.points:
         yield f"<ul>{''.join(f'<li>{_text(point)}</li>' for point in section.points)}</ul>"
+    if section.findings:
+        yield f'<ul class="findings">{"".join(map(_finding, section.findings))}</ul>'
     if section.facts:
         pairs = (f"<dt>{_toned(name)}</dt><dd>{_text(text)}</dd>" for name, text in section.facts.items())
         yield f"<dl>{''.join(pairs)}</dl>"
+
+
+def _finding(finding: Finding) -> str:
+    tone = _TONES.get(f"{finding.sign} ", "open")
+    statement = f"<br>“{_text(finding.statement)}”" if finding.statement else ""
+    return (
+        f'<li><span class="{tone}">{_text(f"{finding.sign} {finding.label}")}</span> '
+        f"<strong>{_text(finding.number)}</strong><br>{_text(finding.caveat)}{statement}</li>"
+    )
 
 
 def _table(table: Table) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ def render(report: Report) -> str:
             "title": section.title,
             "text": list(section.text),
             "points": list(section.points),
+            **({"findings": [asdict(finding) for finding in section.findings]} if section.findings else {}),
             **({"facts": dict(section.facts)} if section.facts else {}),
             **({"lines": list(section.lines)} if section.lines else {}),
             "figures": [

@@ -45,8 +45,9 @@ def _verdict(report: Report) -> Iterator[str]:
     """What whoever pastes the tables must know of the run, unfinished or not."""
     for section in report.sections:
         if section.verdict:
+            findings = (f"{one.sign} {one.label}: {one.number}; {one.caveat}" for one in section.findings)
             facts = (f"{name}: {text}" for name, text in section.facts.items())
-            yield from (f"% {plain(said)}" for said in (*section.text, *section.points, *facts))
+            yield from (f"% {plain(said)}" for said in (*section.text, *section.points, *findings, *facts))
 
 
 @dataclass(frozen=True)

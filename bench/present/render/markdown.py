@@ -9,7 +9,7 @@ from dataclasses import replace
 from rich.cells import cell_len, set_cell_size
 
 from bench.present import numbers
-from bench.present.report import Figure, Report, Section, Table, plain
+from bench.present.report import Figure, Finding, Report, Section, Table, plain
 
 
 def render(report: Report, *, figures: str | None = "figures") -> str:
@@ -30,7 +30,9 @@ MOST = 65_536
 def comment(report: Report, *, most: int = MOST) -> str:
     """The report for a comment: its main sections without pictures, cut where GitHub would refuse it."""
     kept = [replace(section, exhibits=section.tables) for section in report.sections if not section.appendix]
-    shown = [part for part in kept if part.text or part.points or part.facts or part.exhibits or part.lines]
+    shown = [
+        part for part in kept if part.text or part.points or part.findings or part.facts or part.exhibits or part.lines
+    ]
     text = render(replace(report, sections=shown), figures=None)
     left_out = [plain(section.title) for section in report.sections if section.appendix]
     said = [f"The whole report has more: {', '.join(left_out)}."] if left_out else []
@@ -98,6 +100,9 @@ def _section(section: Section, figures: str | None) -> Iterator[str]:
     if section.points:
         yield ""
         yield from (f"- {escape(point)}" for point in section.points)
+    if section.findings:
+        yield ""
+        yield from (f"- {_finding(finding)}" for finding in section.findings)
     if section.facts:
         yield ""
         yield from (f"- {_fact(name, text)}" for name, text in section.facts.items())
@@ -105,6 +110,11 @@ def _section(section: Section, figures: str | None) -> Iterator[str]:
         yield from _figure(part, figures) if isinstance(part, Figure) else _captioned(part)
     if section.lines:
         yield from ("", "```toml", *map(plain, section.lines), "```")
+
+
+def _finding(finding: Finding) -> str:
+    head = _fact(f"{finding.sign} {finding.label}", f"{finding.number}; {finding.caveat}.")
+    return f"{head} {escape(f'“{finding.statement}”')}" if finding.statement else head
 
 
 def _fact(name: str, text: str) -> str:

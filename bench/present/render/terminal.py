@@ -15,7 +15,7 @@ from rich.text import Text
 
 from bench.present import numbers
 from bench.present.render.strips import strips
-from bench.present.report import Report, Section, Table, plain
+from bench.present.report import Finding, Report, Section, Table, plain
 
 _GAP = 2  # columns between the columns of a table: a blank of padding and one that the box draws
 _NARROWEST = 14  # a text column is not wrapped to less for the sake of its neighbours
@@ -25,23 +25,32 @@ _WIDEST_STRIP = 41
 _PROSE = 100  # columns; longer lines are hard to read
 
 
-def render(report: Report, *, width: int = 80, color: bool = False, full: bool = False) -> str:
+def render(report: Report, *, width: int = 80, color: bool = False, full: bool = False, opening: bool = False) -> str:
     """The report as text of at most ``width`` columns; NO_COLOR overrules ``color``.
 
-    Without ``full``, tables show their headline rows and appendix sections are only named.
+    Without ``full``, tables show their headline rows, chief sections are their tables, and other sections are only
+    named; ``opening`` leaves the verdict alone.
     """
     parts: list[RenderableType] = [Text(plain(report.title), style="bold")]
-    spoken = [
-        section for section in report.sections if section.text or section.points or section.facts or section.tables
-    ]
-    parts += [_section(section, width, full=full) for section in spoken if full or not section.appendix]
-    hidden = [section.title for section in spoken if section.appendix and not full]
-    if hidden:
+    spoken = [section for section in report.sections if section.has_words or section.tables]
+    shown = [section for section in spoken if full or _is_brief(section, spoken, opening=opening)]
+    parts += [_section(section, width, full=full) for section in shown]
+    hidden = [section.title for section in spoken if section not in shown]
+    if hidden and not opening:
         parts += ["", _prose(f"In the full report (--full, or --format html): {'; '.join(hidden)}.", width)]
     n_figures = sum(len(section.figures) for section in report.sections)
-    if n_figures:
+    if n_figures and not opening:
         parts += [_prose(f"{numbers.counted(n_figures, 'figure')}: --format html, or md.", width)]
     return _drawn(parts, width, color=color)
+
+
+def _is_brief(section: Section, sections: Sequence[Section], *, opening: bool) -> bool:
+    """Whether a short rendering shows a section."""
+    if opening:
+        return section.verdict
+    if any(other.chief for other in sections):
+        return section.verdict or section.chief
+    return not section.appendix
 
 
 def render_table(table: Table, *, width: int = 80, color: bool = False) -> str:
@@ -62,12 +71,15 @@ def _drawn(parts: Iterable[RenderableType], width: int, *, color: bool) -> str:
 def _section(section: Section, width: int, *, full: bool) -> Group:
     rule = Rule(Text(plain(section.title), style="bold"), align="left", style="dim")
     parts: list[RenderableType] = ["", _narrow(rule, width)]
-    parts += [_prose(text, width) for text in section.text]
+    parts += [_prose(text, width) for text in section.text if full or not section.chief]
     for point in section.points:
         grid = Grid.grid(padding=(0, 1, 0, 0))
         grid.add_row("•", Text(plain(point)))
         parts.append(_narrow(grid, width))
-    for name, text in section.facts.items():
+    parts += [_finding(finding, min(width, _PROSE)) for finding in section.findings]
+    for name, text in section.facts.items() if section.verdict else ():
+        parts.append(_narrow(Text.assemble((f"{plain(name)}: ", "bold"), plain(text)), width))
+    for name, text in () if section.verdict else section.facts.items():
         parts.append(_prose(name, width, "bold"))
         parts.append(_narrow(Padding(Text(plain(text)), (0, 0, 0, 2)), width))
     for table in section.tables:
@@ -75,6 +87,20 @@ def _section(section: Section, width: int, *, full: bool) -> Group:
     if section.lines:
         parts += ["", *(Text(plain(line), overflow="fold") for line in section.lines)]
     return Group(*parts)
+
+
+def _finding(finding: Finding, width: int) -> Group:
+    """Two lines: sign, label and number; and the caveat. The number goes below where both do not fit."""
+    head = Text(plain(f"{finding.sign} {finding.label}"), style=f"bold {_TONES.get(finding.sign, '')}".strip())
+    number = plain(finding.number)
+    gap = width - cell_len(head.plain) - cell_len(number)
+    caveat = Padding(Text(plain(finding.caveat), style="dim"), (0, 0, 0, 2))
+    if gap > 0:
+        return Group(Text.assemble(head, " " * gap, number), caveat)
+    return Group(head, Padding(Text(number), (0, 0, 0, 2)), caveat)
+
+
+_TONES = {"✓": "green", "~": "green", "✗": "red"}
 
 
 def _prose(text: str, width: int, style: str = "") -> RenderableType:
