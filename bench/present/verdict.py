@@ -61,10 +61,8 @@ def of_effects(analysis: Analysis, context: Context, n_claims: int = 0) -> Itera
     lead += f"{'s' if survive.sum() < 2 else ''} the adjustment"
     yield "Effects, exploratory", f"{lead}{': ' if listed else ''}{numbers.listed(listed, most=9)}."
     if misled := list(misleading(analysis, context)):
-        yield (
-            "Main effects that mislead",
-            f"{len(misled)}, since an interaction survives: see “Where main effects mislead”.",
-        )
+        more = f" And {len(misled) - 1} more." if len(misled) > 1 else ""
+        yield "Main effects that mislead", misled[0] + more
     yield "Cannot tell", " ".join(_cannot_tell(analysis, context, tested, n_claims))
 
 
