@@ -22,8 +22,8 @@ from bench.present.report import Finding, sign
 from bench.present.tables import ALPHA, Context
 from bench.present.words import losses, misleading, unseen
 
-_MOST = 9
-"""Claims that are shown; the others are counted."""
+_MOST = 7
+"""Claims that are shown, so that the opening fits one screen of 30 lines; the others are counted."""
 _MOST_LOSSES = 2
 """Kinds of lost runs that are named."""
 
