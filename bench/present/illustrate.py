@@ -141,15 +141,12 @@ class _Illustrator:
 
     def is_log(self, metric: Metric) -> bool:
         """Whether the metric was analysed as logarithms."""
-        return _is_log(_of(self.contrasts, metric))
+        effects = _of(self.contrasts, metric)
+        return bool(len(effects)) and bool((effects["scale"] == "ratio").all())
 
 
 def _of(frame: DataFrame, metric: Metric) -> DataFrame:
     return frame[frame["metric"] == metric.name]
-
-
-def _is_log(effects: DataFrame) -> bool:
-    return bool(len(effects)) and bool((effects["scale"] == "ratio").all())
 
 
 def _stems(metrics: Sequence[Metric]) -> dict[str, str]:

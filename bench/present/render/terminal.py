@@ -77,11 +77,12 @@ def _section(section: Section, width: int, *, full: bool) -> Group:
         grid.add_row("•", Text(plain(point)))
         parts.append(_narrow(grid, width))
     parts += [_finding(finding, min(width, _PROSE)) for finding in section.findings]
-    for name, text in section.facts.items() if section.verdict else ():
-        parts.append(_narrow(Text.assemble((f"{plain(name)}: ", "bold"), plain(text)), width))
-    for name, text in () if section.verdict else section.facts.items():
-        parts.append(_prose(name, width, "bold"))
-        parts.append(_narrow(Padding(Text(plain(text)), (0, 0, 0, 2)), width))
+    for name, text in section.facts.items():
+        if section.verdict:  # a screen is short: in one paragraph
+            parts.append(_narrow(Text.assemble((f"{plain(name)}: ", "bold"), plain(text)), width))
+        else:
+            parts.append(_prose(name, width, "bold"))
+            parts.append(_narrow(Padding(Text(plain(text)), (0, 0, 0, 2)), width))
     for table in section.tables:
         parts += ["", *_table(table if full else _shortened(table, width), width)]
     if section.lines:
