@@ -51,7 +51,6 @@ __all__ = [
     "accept",
     "analyze",
     "arrays",
-    "audit",
     "beside",
     "calibrate_gate",
     "check",
@@ -648,23 +647,3 @@ def analyze(
         every_pair=every_pair,
     )
     return replace(found, notes=(*notes, *found.notes))
-
-
-def audit(file: str | Path, *, ddof: int | None = None) -> Report:
-    """Recompute published figures from each other: which contradict themselves, within the digits that were printed.
-
-    ``file``: TOML or CSV (docs/audit.md) with means, SDs, sizes, t, p, d and changes in percent. ``ddof`` takes the
-    place of the file's own: 1 if SDs are of samples, 0 if they are of populations.
-
-        >>> bench.audit("suites/audits/post.toml").data["figures"].query("verdict == 'inconsistent'")
-
-    Raises:
-        bench.errors.BenchError: with every fault of the file.
-    """
-    from bench.judge.audit.read import read_published
-    from bench.judge.audit.recompute import audit as audit_figures
-    from bench.present.audit import build
-
-    published = read_published(Path(file))
-    used = published.ddof if ddof is None else ddof
-    return build(published, audit_figures(published, ddof=used), used)

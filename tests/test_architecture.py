@@ -20,8 +20,9 @@ MAY_IMPORT = {
     "execute": FOUNDATIONS | {"execute", "plan"},
     "judge": FOUNDATIONS | {"judge", "stats", "plan", "execute"},
     "present": FOUNDATIONS | {"present", "judge", "plan", "execute"},
+    "audit": FOUNDATIONS | {"audit", "present", "plan"},
     "api": FOUNDATIONS | {"present", "judge", "stats", "plan", "execute"},
-    "cli": {"cli", "errors", "api", "present"},
+    "cli": {"cli", "errors", "api", "audit", "present"},
 }
 """Room of bench -> the rooms that its modules may import; ``api`` is bench/__init__.py."""
 

@@ -191,9 +191,9 @@ def audit(
     From means, SDs and n: t, p, Cohen's d and changes in percent; from t: p and d. Printed digits count as all values
     that round to them. docs/audit.md says how FILE is written.
     """
-    import bench
+    from bench.audit import audit as recompute
 
-    emit_report(bench.audit(file, ddof=ddof), form, output, full=True)
+    emit_report(recompute(file, ddof=ddof), form, output, full=True)
 
 
 @app.command(

@@ -8,8 +8,8 @@ from typing import Any
 
 from pandas import DataFrame
 
-from bench.judge.audit.read import Published
-from bench.judge.audit.recompute import COMPUTED, CONSISTENT, IMPOSSIBLE, INCONSISTENT, Audit
+from bench.audit.paper import Paper
+from bench.audit.recompute import COMPUTED, CONSISTENT, IMPOSSIBLE, INCONSISTENT, Audit
 from bench.present import numbers
 from bench.present.report import Column, Report, Section, Table
 
@@ -19,7 +19,7 @@ _HOW = (
 )
 
 
-def build(published: Published, audit: Audit, ddof: int) -> Report:
+def page(paper: Paper, audit: Audit, ddof: int) -> Report:
     """The report; ``data`` holds the frames of the audit by name."""
     figures = audit.figures
     wrong = figures["verdict"].isin([INCONSISTENT, IMPOSSIBLE])
@@ -32,7 +32,7 @@ def build(published: Published, audit: Audit, ddof: int) -> Report:
         Section(
             "What the audit finds",
             [
-                f"{numbers.counted(checked, 'check')} of {published.title}: {counts}. {_HOW}",
+                f"{numbers.counted(checked, 'check')} of {paper.title}: {counts}. {_HOW}",
                 f"SDs divide by {divisor}.",
             ],
             [*_contradictions(figures[wrong]), *_orders(audit.orders), *_confounded(audit.confounded)],
@@ -42,7 +42,7 @@ def build(published: Published, audit: Audit, ddof: int) -> Report:
     if len(figures):
         sections.append(Section("Every figure, recomputed", exhibits=[_table(figures)]))
     data = {"figures": figures, "orders": audit.orders, "confounded": audit.confounded}
-    return Report(f"Audit of {published.title}", {"SDs divide by": divisor}, sections, data)
+    return Report(f"Audit of {paper.title}", {"SDs divide by": divisor}, sections, data)
 
 
 def _contradictions(wrong: DataFrame) -> Iterator[str]:

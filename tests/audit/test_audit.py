@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
+from bench.audit.paper import read_paper
+from bench.audit.recompute import Audit, recompute
 from bench.errors import BenchError
-from bench.judge.audit.read import read_published
-from bench.judge.audit.recompute import audit
 from bench.plan.source import SuiteError
 
 POST = Path(__file__).parents[2] / "suites" / "audits" / "post.toml"
@@ -22,8 +25,13 @@ to = { mean = 3.0, sd = 1.0, n = 10 }
 """
 
 
-def figures(path: Path, **options: int) -> pd.DataFrame:
-    return audit(read_published(path), **options).figures.set_index(["comparison", "figure", "basis"]).sort_index()
+def audit(path: Path, ddof: int | None = None) -> Audit:
+    paper = read_paper(path)
+    return recompute(paper, paper.ddof if ddof is None else ddof)
+
+
+def figures(path: Path, ddof: int | None = None) -> pd.DataFrame:
+    return audit(path, ddof).figures.set_index(["comparison", "figure", "basis"]).sort_index()
 
 
 @pytest.fixture
@@ -65,7 +73,7 @@ def test_changes_are_checked_within_rounding() -> None:
 
 def test_consistently_lower_is_false_for_configuration_7() -> None:
     """Of the L2 configurations, 7 lies above 2 and 6, and no other above any."""
-    orders = audit(read_published(POST)).orders
+    orders = audit(POST).orders
     assert list(zip(orders["lower"], orders["higher"], strict=True)) == [("7", "2"), ("7", "6")]
 
 
@@ -75,12 +83,12 @@ def test_an_order_is_contradicted_only_beyond_rounding(toml: Path, mean: str, co
     (toml.parent / "table.csv").write_text(f"name,metric,mean,std,n\na,loss,{mean},,10\nb,loss,8.3,,10\n")
     order = '[[orders]]\nid = "o"\nmetric = "loss"\nlower = ["a"]\nhigher = ["b"]\n'
     toml.write_text(f'title = "A paper"\ntable = "table.csv"\n{order}')
-    assert (len(audit(read_published(toml)).orders) == 1) is contradicted
+    assert (len(audit(toml).orders) == 1) is contradicted
 
 
 def test_confounded_comparisons_are_flagged() -> None:
     """From 1 to 4, reg and act change at once; in the post's table only 3 to 7 changes reg alone."""
-    rows = audit(read_published(POST)).confounded.set_index("comparison")
+    rows = audit(POST).confounded.set_index("comparison")
     assert rows.loc["l2-interference", ["changed", "alone"]].tolist() == ["reg, act", "3 → 7"]
     assert "configuration-2" not in rows.index
 
@@ -109,14 +117,14 @@ def test_a_missing_sd_is_bounded_by_t() -> None:
 def test_verdicts_on_figures(toml: Path, lines: str, figure: str, verdict: str) -> None:
     """Means 5 and 3 with SDs of 1 and ten runs each are t = 2 / sqrt(0.2) = 4.47 on 18 df, d = 2 and -40 %."""
     toml.write_text(INLINE + lines)
-    found = audit(read_published(toml)).figures
+    found = audit(toml).figures
     assert found.loc[found["figure"] == figure, "verdict"].iloc[0] == verdict
 
 
 def test_an_impossible_t_is_bounded(toml: Path) -> None:
     """Whatever the SD that is missing, |t| cannot exceed 2.1 / sqrt(0.95^2 / 10) = 6.99."""
     toml.write_text(INLINE.replace("mean = 3.0, sd = 1.0", "mean = 3.0") + "t = 7.5\n")
-    row = audit(read_published(toml)).figures.set_index("figure").loc["t"]
+    row = audit(toml).figures.set_index("figure").loc["t"]
     assert row["verdict"] == "impossible"
     assert row["high"] == pytest.approx(2.1 / (0.95**2 / 10) ** 0.5)
 
@@ -124,7 +132,7 @@ def test_an_impossible_t_is_bounded(toml: Path) -> None:
 def test_paired_and_one_sided_tests(toml: Path) -> None:
     """A paired t has n - 1 degrees of freedom; a p of half the size is called one-sided."""
     toml.write_text(INLINE + 't = 2.10\np = 0.033\ntest = "paired"\n')
-    rows = audit(read_published(toml)).figures.set_index("figure")
+    rows = audit(toml).figures.set_index("figure")
     assert rows.loc["p", "value"] == pytest.approx(0.0651, abs=1e-4)
     assert (rows.loc["p", "verdict"], rows.loc["p", "note"]) == ("inconsistent", "it would fit a one-sided test")
     assert rows.loc["d", "value"] == pytest.approx(2.1 / 10**0.5)
@@ -133,8 +141,74 @@ def test_paired_and_one_sided_tests(toml: Path) -> None:
 def test_whole_numbers_have_possible_means(toml: Path) -> None:
     """28 whole numbers cannot have the mean 5.19."""
     toml.write_text(INLINE.replace("mean = 5.0, sd = 1.0, n = 10", "mean = 5.19, n = 28, integers = true"))
-    rows = audit(read_published(toml)).figures.set_index("figure")
+    rows = audit(toml).figures.set_index("figure")
     assert rows.loc["mean of from", "verdict"] == "impossible"
+
+
+FIGURES = ("from_mean", "from_sd", "to_mean", "to_sd", "change", "t", "df", "p", "d")
+
+
+def correct_comparison(rng: np.random.Generator, test: str) -> dict[str, float]:
+    """What a correct paper has of two samples of unequal sizes and SDs, unrounded; d by any definition for its test."""
+    n = rng.integers(3, 40, size=2) if test != "paired" else np.repeat(rng.integers(3, 40), 2)
+    seeds, centre = rng.normal(size=40), 10 * rng.choice([-1, 1])
+    x, y = (
+        rng.normal(centre + shift, sd, size) + (seeds[:size] if test == "paired" else 0.0)
+        for shift, sd, size in zip((0.0, rng.uniform(-2, 2)), rng.uniform(0.2, 4.0, size=2), n, strict=True)
+    )
+    found = stats.ttest_rel(y, x) if test == "paired" else stats.ttest_ind(y, x, equal_var=test == "student")
+    pooled = np.sqrt(((n[0] - 1) * x.var(ddof=1) + (n[1] - 1) * y.var(ddof=1)) / (n.sum() - 2))
+    average = [np.sqrt((x.var(ddof=1) + y.var(ddof=1)) / 2), (x.std(ddof=1) + y.std(ddof=1)) / 2]
+    least = min(n)
+    own = {
+        "student": [pooled],
+        "welch": [pooled, average[0]],
+        "paired": [(y[:least] - x[:least]).std(ddof=1), *average],
+    }[test]
+    difference = y.mean() - x.mean()
+    change = difference / abs(x.mean()) * (rng.choice([-1, 1]) if x.mean() < 0 else 1)
+    sides = (x.mean(), x.std(ddof=1), y.mean(), y.std(ddof=1))
+    figures = (*sides, change, found.statistic, found.df, found.pvalue, difference / rng.choice(own))
+    return {"from_n": int(n[0]), "to_n": int(n[1]), **dict(zip(FIGURES, map(float, figures), strict=True))}
+
+
+def audited(path: Path, test: str, rows: list[dict[str, float]], digits: Callable[[], int]) -> pd.DataFrame:
+    """The audit of figures that are printed to so many decimals each, by row."""
+    printed = [
+        {"id": number, "test": test}
+        | {name: f"{value:.{digits()}f}" if name in FIGURES else value for name, value in row.items()}
+        for number, row in enumerate(rows)
+    ]
+    pd.DataFrame(printed).to_csv(path, index=False)
+    return audit(path).figures
+
+
+@pytest.mark.parametrize("test", ["student", "welch", "paired"])
+def test_no_correct_paper_is_called_inconsistent(tmp_path: Path, test: str) -> None:
+    """Unequal sizes and SDs, any rounding, figures left out: whatever fits its test is consistent."""
+    rng = np.random.default_rng(1)
+    rows = [correct_comparison(rng, test) for _ in range(200)]
+    for row in rows:
+        for name in FIGURES:
+            if rng.random() < 0.25:
+                del row[name]
+    found = audited(tmp_path / "figures.csv", test, rows, lambda: int(rng.integers(0, 5)))
+    wrong = found[found["verdict"].isin(["inconsistent", "impossible"])]
+    assert wrong.empty, wrong.to_string()
+    assert found["verdict"].eq("consistent").sum() > 400
+
+
+@pytest.mark.parametrize("test", ["student", "welch", "paired"])
+@pytest.mark.parametrize("figure", ["change", "t", "df", "p", "d"])
+def test_a_figure_that_is_wrong_is_called_so(tmp_path: Path, test: str, figure: str) -> None:
+    """One figure a quarter too large, printed to six decimals, contradicts the others in every comparison."""
+    rng = np.random.default_rng(2)
+    rows = [row for row in (correct_comparison(rng, test) for _ in range(40)) if row["p"] > 1e-4]
+    for row in rows:
+        row[figure] *= 1.25
+    found = audited(tmp_path / "figures.csv", test, rows, lambda: 6)
+    wrong = found[found["verdict"].isin(["inconsistent", "impossible"])]
+    assert wrong["comparison"].nunique() == len(rows) > 20
 
 
 def test_a_csv_of_comparisons(tmp_path: Path) -> None:
@@ -142,7 +216,7 @@ def test_a_csv_of_comparisons(tmp_path: Path) -> None:
     path = tmp_path / "figures.csv"
     header = "id,metric,from_mean,from_sd,from_n,to_mean,to_sd,to_n,t,p,d,change\n"
     path.write_text(f"{header}one,loss,5.0,1.0,10,3.0,1.0,10,4.47,<0.001,2.0,-40%\ntwo,loss,,,10,,,10,2.1,0.04,,\n")
-    found = audit(read_published(path)).figures
+    found = audit(path).figures
     assert (found.loc[found["comparison"] == "one", "verdict"] == "consistent").all()
     assert found.loc[(found["comparison"] == "two") & (found["figure"] == "p"), "verdict"].tolist() == ["inconsistent"]
 
@@ -156,14 +230,14 @@ def test_a_csv_of_comparisons(tmp_path: Path) -> None:
         ("n = 10 }\nto", "n = 1 }\nto", 4, 36, ["cannot be 1", "at least 2"]),
         ("mean = 5.0", 'mean = "five"', 4, 17, ['mean cannot be "five"', "digits that were printed"]),
         ("from = { mean = 5.0, sd = 1.0, n = 10 }", 'from = "one"', 4, 8, ['no row "one"']),
-        ("mean = 5.0", "mean = nan", 4, 17, ['mean cannot be "NaN"']),
+        ("mean = 5.0", "mean = nan", 4, 17, ["mean cannot be nan"]),
     ],
 )
 def test_faults_of_a_file_are_placed(toml: Path, old: str, new: str, line: int, column: int, words: list[str]) -> None:
     """Every fault has its line and column, and what is allowed there."""
     toml.write_text(INLINE.replace(old, new, 1))
     with pytest.raises(SuiteError) as raised:
-        read_published(toml)
+        read_paper(toml)
     assert f"paper.toml:{line}:{column}: " in str(raised.value)
     assert all(word in str(raised.value) for word in words), str(raised.value)
 
@@ -172,9 +246,11 @@ def test_faults_of_a_file_are_placed(toml: Path, old: str, new: str, line: int, 
     ("content", "words"),
     [
         ("id,t\none,2\n", "has no column from_n, to_n"),
-        ("from_n,to_n,t\n10,10,two\n", 'row 1 has "two" for t'),
-        ("from_n,to_n,t\n10,1,2\n", 'row 1 has "1" for to_n'),
-        ("from_n,to_n,t,test\n10,10,2,anova\n", 'the test "anova"'),
+        ("from_n,to_n,t\n10,10,two\n", 'figures.csv:2:1: t cannot be "two"'),
+        ("from_n,to_n,t\n10,10,2\n10,1,2\n", "figures.csv:3:1: to_n cannot be 1"),
+        ("from_n,to_n,t\n,10,2\n", 'figures.csv:2:1: from_n cannot be ""'),
+        ("from_n,to_n,t,test\n10,10,2,anova\n", 'test cannot be "anova"'),
+        ("from_n,to_n,t,test\n10,9,2,paired\n", "2:1: 10 values cannot be paired with 9"),
     ],
 )
 def test_faults_of_a_table_name_the_row(tmp_path: Path, content: str, words: str) -> None:
@@ -182,12 +258,12 @@ def test_faults_of_a_table_name_the_row(tmp_path: Path, content: str, words: str
     path = tmp_path / "figures.csv"
     path.write_text(content)
     with pytest.raises(BenchError, match=words):
-        read_published(path)
+        read_paper(path)
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
     """A file of another kind, or none, is refused in words."""
     with pytest.raises(BenchError, match="neither"):
-        read_published(tmp_path / "paper.pdf")
+        read_paper(tmp_path / "paper.pdf")
     with pytest.raises(BenchError, match="cannot be read"):
-        read_published(tmp_path / "none.csv")
+        read_paper(tmp_path / "none.csv")

@@ -1,1 +1,0 @@
-"""Published figures -> which of them contradict each other."""
