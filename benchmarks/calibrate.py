@@ -23,13 +23,13 @@ from scipy import special
 from bench.stats.coding import Floats, Ints, Term, term_columns, terms_up_to
 from bench.stats.contrast import one_sample, per_block
 from bench.stats.diagnostics import wilson
-from bench.stats.effects import pair_contrasts, term_models
 from bench.stats.estimators import IncompleteBlocks
 from bench.stats.identify import identify
 from bench.stats.linear import fit
 from bench.stats.multiplicity import adjust
 from bench.stats.repeated import orthonormal_rows, repeated_measures
 from bench.stats.resample import sign_flip
+from bench.stats.term_models import pair_contrasts, term_models
 
 ALPHA = 0.05
 DESIGNS: Mapping[str, tuple[int, ...]] = {"2⁴": (2, 2, 2, 2), "3 × 2": (3, 2), "5 × 2": (5, 2), "8 levels": (8,)}

@@ -14,7 +14,7 @@ from bench.stats.coding import Floats
 from bench.stats.contrast import Estimates, independent, one_sample
 from bench.stats.estimators import SplitPlot
 from bench.stats.identify import Design, identify
-from bench.stats.regions import Region, cell_weights
+from bench.stats.region_weights import Region, cell_weights
 
 UNKNOWN = "not estimable from these cells"
 CONSTANT = "no variation to test against"

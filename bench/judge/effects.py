@@ -12,11 +12,11 @@ from bench.judge.coded import CodedRuns
 from bench.stats.anova import FittedAnova, fit_anova
 from bench.stats.coding import Bools, Floats, Ints, Term, terms_up_to
 from bench.stats.contrast import Estimates
-from bench.stats.effects import Effect, TermModel, effects_of, level_contrast, term_models
 from bench.stats.estimators import Blocks, Contrasts, Estimator, IncompleteBlocks, IndependentRuns, SplitPlot
 from bench.stats.identify import Design, identify
 from bench.stats.linear import fit
 from bench.stats.pairs import Cells
+from bench.stats.term_models import Effect, TermModel, effects_of, level_contrast, term_models
 
 Method = Literal[
     "contrast per block",

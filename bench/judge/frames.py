@@ -12,10 +12,10 @@ from bench.judge.effects import NOT_IDENTIFIED, MetricEffects
 from bench.judge.names import alias_text, effect_name, reported, scale_name, term_name
 from bench.judge.terms import CONSTANT, FAMILY, TOO_FEW, Flips
 from bench.stats.coding import term_columns
-from bench.stats.effects import Effect
 from bench.stats.equivalence import tost
 from bench.stats.estimators import Blocks, IncompleteBlocks
 from bench.stats.pairs import Cells
+from bench.stats.term_models import Effect
 
 _CELL_COLUMNS = ("cell", "metric", "n", "n_missing", "mean", "sd", "cv", "min", "max")
 _FACTOR = " (factor)"

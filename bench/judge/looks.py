@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.plan.shape import Spending
-from bench.stats.sequential import obrien_fleming, pocock
+from bench.stats.boundaries import obrien_fleming, pocock
 
 _SPENDING = {"obrien_fleming": obrien_fleming, "pocock": pocock}
 

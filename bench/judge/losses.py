@@ -17,10 +17,10 @@ from bench.stats.coding import Bools, Floats, Ints
 from bench.stats.contrast import Estimates, independent, one_sample
 from bench.stats.diagnostics import wilson
 from bench.stats.identify import Design
-from bench.stats.losses import loss_test
+from bench.stats.loss_test import loss_test
 from bench.stats.multiplicity import adjust
 from bench.stats.pairs import Cells
-from bench.stats.regions import cell_weights
+from bench.stats.region_weights import cell_weights
 
 Range = tuple[float, float]
 _NAN = float("nan")

@@ -10,9 +10,9 @@ from bench.judge.coded import CodedRuns
 from bench.judge.effects import MetricEffects
 from bench.plan.labels import effect_label, term_label
 from bench.stats.coding import Floats, Term
-from bench.stats.effects import Effect
 from bench.stats.estimators import IncompleteBlocks
 from bench.stats.identify import Alias
+from bench.stats.term_models import Effect
 
 
 def term_name(runs: CodedRuns, term: Term) -> str:

@@ -15,10 +15,10 @@ from bench.judge.coded import CodedRuns
 from bench.judge.effects import NOT_IDENTIFIED, MetricEffects
 from bench.judge.names import reported, scale_name, term_name
 from bench.stats.coding import Term
-from bench.stats.effects import TermModel
 from bench.stats.estimators import Blocks, Contrasts
 from bench.stats.multiplicity import adjust
 from bench.stats.resample import SignFlip, sign_flip
+from bench.stats.term_models import TermModel
 
 MOST_LEVELS = 20
 """Factors of more levels have no table of all pairs."""

@@ -16,9 +16,9 @@ from scipy import special
 
 from bench.stats.coding import ROUNDING, Floats, Ints
 from bench.stats.contrast import Estimates, independent, one_sample, per_block, t_estimates
-from bench.stats.effects import TermModel
 from bench.stats.linear import LinearModel
 from bench.stats.repeated import Hotelling, TermF, hotelling, orthonormal_rows, repeated_measures
+from bench.stats.term_models import TermModel
 
 Contrasts = tuple[TermModel, Floats]
 

@@ -8,8 +8,8 @@ from math import prod
 import numpy as np
 
 from bench.stats.coding import Floats, Term, term_effects
-from bench.stats.effects import term_models
 from bench.stats.identify import Design, Identified
+from bench.stats.term_models import term_models
 
 _NOTHING = 1e-9
 """A correlation, or a relative size of columns, that rounding alone explains."""

@@ -17,9 +17,9 @@ from bench.judge.preview.augment import augment
 from bench.judge.preview.design import Study, study_design
 from bench.judge.preview.forecast import Spread, family_frame, look_frame, term_power_frame
 from bench.judge.preview.simulate import simulated_frame
-from bench.stats.effects import Effect
 from bench.stats.power import paired_power, seeds_for, smallest_effect
 from bench.stats.repeated import orthonormal_rows, repeated_measures
+from bench.stats.term_models import Effect
 
 if TYPE_CHECKING:
     from tests.conftest import Commands, Lab

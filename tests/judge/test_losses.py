@@ -11,7 +11,7 @@ import bench
 from bench.errors import BenchError
 from bench.judge.analysis import MetricOptions, analyze
 from bench.present.analyzed import analyzed
-from bench.stats.losses import loss_test
+from bench.stats.loss_test import loss_test
 
 
 def table(seeds=8, seed=0):

@@ -9,10 +9,10 @@ import pytest
 from scipy import stats
 
 from bench.stats.coding import terms_up_to
-from bench.stats.effects import pair_contrasts, term_models
 from bench.stats.estimators import Blocks, IncompleteBlocks, IndependentRuns, SplitPlot, welch_james
 from bench.stats.identify import identify
 from bench.stats.linear import fit
+from bench.stats.term_models import pair_contrasts, term_models
 
 
 def grid(levels):

@@ -18,7 +18,7 @@ from bench.plan.metrics import margin_of
 from bench.stats.coding import Floats, Term
 from bench.stats.identify import Design, identify
 from bench.stats.pairs import Cells
-from bench.stats.regions import CellWeights, cell_weights
+from bench.stats.region_weights import CellWeights, cell_weights
 
 SEED = "seed"
 

@@ -22,7 +22,7 @@ from bench.plan.suite import Plan
 from bench.stats.coding import Floats
 from bench.stats.identify import Design
 from bench.stats.power import smallest_effect
-from bench.stats.regions import CellWeights, cell_weights
+from bench.stats.region_weights import CellWeights, cell_weights
 
 _COLUMNS = ["id", "statement", "metric", "estimable", "assumes", "se", "sd", "smallest", "margin", "seeds_for_margin"]
 _COLUMNS += ["undecidable", "refutable"]

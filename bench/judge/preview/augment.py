@@ -14,8 +14,8 @@ from bench.judge.preview.design import MOST_CELLS, coded, codes_of, effect_frame
 from bench.plan.grid import combinations
 from bench.plan.levels import Level, attempt
 from bench.plan.suite import Plan
-from bench.stats.augment import d_optimal
 from bench.stats.coding import Floats, Ints, term_columns, terms_up_to
+from bench.stats.d_optimal import d_optimal
 from bench.stats.identify import identify
 
 

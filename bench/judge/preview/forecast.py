@@ -12,11 +12,11 @@ from bench.errors import BenchError
 from bench.judge.preview.pilot import Pilot
 from bench.plan.labels import term_label
 from bench.plan.metrics import MetricSettings, margin_of
+from bench.stats.boundaries import crossing, plan_looks
 from bench.stats.coding import Floats
-from bench.stats.effects import Effect, cell_weights, effects_of
 from bench.stats.identify import Design
 from bench.stats.power import paired_power, runs_for, seeds_for, smallest_effect, tost_power
-from bench.stats.sequential import crossing, plan_looks
+from bench.stats.term_models import Effect, cell_weights, effects_of
 
 POWER = 0.8
 SIZES = (0.5, 1.0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench.stats import augment
-from bench.stats.augment import d_optimal
+from bench.stats.d_optimal import d_optimal
 
 RNG = np.random.default_rng(5)
 GRID = np.array([(1, *signs) for signs in product((-1, 1), repeat=4)], float)

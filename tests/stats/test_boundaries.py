@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bench.stats.boundaries import Spending, crossing, obrien_fleming, plan_looks, pocock
 from bench.stats.diagnostics import wilson
-from bench.stats.sequential import Spending, crossing, obrien_fleming, plan_looks, pocock
 
 
 @pytest.mark.parametrize(

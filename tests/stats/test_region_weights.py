@@ -9,7 +9,7 @@ import pytest
 
 from bench.stats.coding import term_levels
 from bench.stats.identify import identify
-from bench.stats.regions import cell_weights
+from bench.stats.region_weights import cell_weights
 
 POST = np.array(
     [
