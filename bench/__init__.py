@@ -2,15 +2,21 @@
 
 The functions here are what the commands are made of. Importing this module imports nothing else of weight.
 
+Examples use what ``bench init`` writes, the experiment study.py and the suite study.toml:
+
     >>> import bench
-    >>> frame = bench.run("examples/digits.toml")      # finishes what is missing; one row a run and metric
-    >>> bench.load("digits", wide=True).groupby("model", observed=True)["accuracy"].mean()
-    >>> bench.report("digits")                         # shows itself in a notebook
+    >>> frame = bench.run("study.toml")  # finishes what is missing; one row a run and metric
+    >>> frame.groupby(["estimator", "noise"], observed=True)["value"].mean().round(2).to_dict()
+    {('mean', 'normal'): 0.1, ('mean', 'heavy'): 0.17, ('median', 'normal'): 0.13, ('median', 'heavy'): 0.13}
+    >>> print(bench.report("study"))  # shows itself in a notebook
+    study: 4 cells × 10 seeds
+    ...
 
-An experiment and its suite may be made here as well:
+A suite may be made here as well:
 
-    >>> from bench import Experiment, Job, Margin, Metric, Outcome, Suite
-    >>> bench.run(Suite("digits", "digits:EXPERIMENT", seeds=3, factors={"scaling": [False, True]}))
+    >>> suite = bench.Suite("sizes", "study:estimate", seeds=3, factors={"samples": [50, 200]})
+    >>> len(bench.run(suite, executor="serial"))
+    6
 """
 
 from __future__ import annotations
@@ -115,7 +121,8 @@ def __dir__() -> list[str]:
 def schema() -> dict[str, Any]:
     """The JSON Schema of suites, by which editors complete and check TOML.
 
-    >>> bench.schema()["properties"]["seeds"]["description"]
+    >>> bench.schema()["properties"]["seeds"]["oneOf"][0]
+    {'maximum': 100000, 'minimum': 1, 'type': 'integer'}
     """
     from bench.plan.shape import schema as suite_schema
 
@@ -130,8 +137,8 @@ def check(suite: str | Path | Suite | Plan, *, seeds: Seeds = None, twice: bool 
     of up to three others, each time in a process of its own, and stores nothing: equal parameters and seeds must give
     equal numbers, to the bit.
 
-        >>> bench.check("examples/digits.toml").factors["scaling"]
-        (False, True)
+        >>> bench.check("study.toml").factors["noise"]
+        ('normal', 'heavy')
 
     Raises:
         bench.errors.BenchError: with every fault of the suite, each with its line and column; or with the metrics that
@@ -198,8 +205,8 @@ def run(
     ``strict``: refuse claims that the planned seeds can neither support nor refute, before anything is run.
     ``progress(done, stored, planned, failed)`` is called as jobs get on.
 
-        >>> bench.run("examples/digits.toml", seeds=3)["value"].notna().all()
-        True
+        >>> list(bench.run("study.toml").columns)
+        ['run', 'estimator', 'noise', 'seed', 'status', 'metric', 'value']
 
     Raises:
         bench.errors.BenchError: for a bad suite or folder, a full disk, or Ctrl-C (what had finished is stored); if
@@ -255,7 +262,11 @@ def undecidable(
     Because its cells cannot tell what is compared, or seeds are too few: for any test, or, by the spread of the suite's
     own results if those of some seeds are stored, to tell an effect of the margin from none with a probability of 80 %.
 
-        >>> bench.undecidable("suites/published_ablations.toml", seeds=1)
+        >>> claim = {"id": "robust", "statement": "The median errs less", "metric": "error", "expect": "decrease",
+        ...          "contrast": {"factor": "estimator", "from": "mean", "to": "median"}}
+        >>> levels = {"estimator": ["mean", "median"]}
+        >>> bench.undecidable(bench.Suite("two", "study:estimate", seeds=1, factors=levels, claims=[claim]))
+        {'robust': 'it takes at least 2 seeds, and 1 is planned'}
 
     Raises:
         bench.errors.BenchError: for a bad suite.
@@ -286,7 +297,10 @@ def load(
     then the values; a value that is missing is NaN. So is every value of a run that is not ok, unless ``all_values``
     asks for what such runs came to: a loss of 1e30 belongs in no mean.
 
-        >>> bench.load("digits").query("metric == 'accuracy'").groupby(["model", "scaling"], observed=True).value.mean()
+        >>> bench.load("study", wide=True)[["estimator", "noise", "seed", "error"]].round(3).head(2)
+          estimator   noise  seed  error
+        0      mean  normal     0  0.107
+        1      mean   heavy     0  0.160
 
     Raises:
         bench.errors.BenchError: if there is no such run, or its files are damaged.
@@ -308,7 +322,8 @@ def arrays(
 
     ``levels`` name the run's cell; factors with one level only may be left out. Empty if it stored none.
 
-        >>> bench.arrays("digits", seed=0, model="logistic", scaling=True, train_size=100)
+        >>> bench.arrays("study", seed=0, estimator="mean", noise="heavy")
+        {}
 
     Raises:
         bench.errors.BenchError: if the levels and the seed name no run or several, or what it stored cannot be read.
@@ -323,8 +338,8 @@ def arrays(
 def find(run: str | Path | None = None, *, out: str | Path = REPORTS) -> Path:
     """The folder of a run: a name under ``out``, or a folder; by default the newest under ``out``.
 
-        >>> bench.find("digits")
-        PosixPath('reports/digits')
+        >>> bench.find("study").as_posix()
+        'reports/study'
 
     Raises:
         bench.errors.BenchError: if there is no such run, or its files are damaged.
@@ -342,7 +357,11 @@ def report(run: str | Path | None = None, *, confidence: float = 0.95, out: str 
     A notebook shows it as HTML, ``files(report, "md")`` of ``bench.present.files`` turns it into files, and
     ``report.data["contrasts"]`` is the table of effects as numbers.
 
-        >>> bench.report("digits").data["contrasts"][["metric", "effect", "estimate", "p_adjusted"]]
+        >>> bench.report("study").data["contrasts"][["effect", "estimate", "p_adjusted"]].round(3)
+                    effect  estimate  p_adjusted
+        0        estimator    -0.007       0.017
+        1            noise     0.040       0.000
+        2  estimator:noise    -0.031       0.000
 
     Raises:
         bench.errors.BenchError: if there is no such run, or its files are damaged.
@@ -361,8 +380,8 @@ def accept(run: str | Path | None = None, to: str | Path | None = None, *, out: 
     ``baselines/<suite>.csv`` under ``out``. A manifest with the CSV's checksum is written beside it; both belong into
     version control.
 
-        >>> bench.accept("full_factorial")
-        PosixPath('reports/baselines/full_factorial.csv')
+        >>> bench.accept("study").as_posix()
+        'baselines/study.csv'
 
     Raises:
         bench.errors.BenchError: there is no such run, it is unfinished, its suite names a file elsewhere, or the files
@@ -395,7 +414,8 @@ def compare(
     ``suite`` is the file of the run's suite, by worker processes, as by ``run``: a stored run is data, and nothing that
     it names is imported. ``report.outcome`` is the verdict, ``report.data["changes"]`` the table.
 
-        >>> bench.compare("full_factorial").outcome
+        >>> _ = bench.accept("study")
+        >>> bench.compare("study").outcome
         'passed'
 
     Raises:
@@ -432,8 +452,11 @@ def calibrate_gate(
     code to measure that too; ``data["occasions"]`` then has the spread between them. The result is kept in the folder
     of the first and shown by ``report`` and ``compare``. Each run: as in ``load``, or a suite file that was run.
 
-        >>> rates = bench.calibrate_gate("full_factorial").data["rates"]
-        >>> rates.loc[rates["size"] == 0, ["noise", "any_alarm", "any_alarm_high"]]
+        >>> rates = bench.calibrate_gate("study", repetitions=100).data["rates"]
+        >>> rates.loc[rates["size"] == 0, ["noise", "comparisons", "tests"]]
+               noise  comparisons  tests
+        0     normal          100      4
+        1  resampled          100      4
 
     Raises:
         bench.errors.BenchError: there is no such run, too few seeds or values to tell how they vary, or runs that are
@@ -464,7 +487,9 @@ def beside(first: str | Path, second: str | Path, *, confidence: float = 0.95, o
 
     It describes and does not test: see what both have in common, and whether their intervals overlap.
 
-        >>> bench.beside("full_factorial", "full_factorial_described").data["effects"]
+        >>> bench.beside("study", "study").data["cells"][["cell", "mean_a", "mean_b"]].round(3).head(1)
+                  cell  mean_a  mean_b
+        0  mean/normal   0.101   0.101
 
     Raises:
         bench.errors.BenchError: if there is no such run, or its files are damaged.
@@ -495,7 +520,11 @@ def design(
     frames ``effects`` (aliases, VIF, standard errors), ``correlations``, ``models``, ``single``, ``families`` and
     ``cells``, and as there is cause ``claims``, ``detectable`` (with a pilot), ``augmented``, ``simulated``, ``looks``.
 
-        >>> bench.design("suites/published_ablations.toml").data["effects"][["effect", "estimable", "vif", "se"]]
+        >>> bench.design("study.toml").data["effects"][["effect", "estimable", "vif"]]
+                    effect  estimable  vif
+        0        estimator       True  1.0
+        1            noise       True  1.0
+        2  estimator:noise       True  1.0
 
     Raises:
         bench.errors.BenchError: for a bad suite, no such pilot or one that shares no cell with the suite, or more
@@ -537,7 +566,8 @@ def forecast(
     Time and disk are judged by what is stored of the suite, and NaN if nothing is. With ``probe``, jobs are run for
     about five seconds first; their results are stored and count.
 
-        >>> bench.forecast("examples/digits.toml", seeds=20).to_run
+        >>> bench.forecast("study.toml", seeds=20).to_run
+        40
 
     Raises:
         bench.errors.BenchError: for a bad suite, a journal that cannot be read, or a fresh probe.
@@ -571,7 +601,8 @@ def forecast(
 def runs(out: str | Path = REPORTS) -> list[Summary]:
     """Every run under ``out``, the newest first, with how many of its jobs are ok, diverged, failed, lost and missing.
 
-        >>> [summary.name for summary in bench.runs() if summary.missing]
+        >>> [(summary.name, summary.ok, summary.missing) for summary in bench.runs()]
+        [('study', 40, 0)]
 
     ``damage`` says what is wrong with what is stored; a run that cannot be read has no counts. ``run`` mends what can
     be, and loses nothing: it moves damaged lines and files to folders called ``damaged``, and runs what they held.
@@ -614,10 +645,17 @@ def analyze(
     Levels that differ in blanks, case or the writing of a number only are named in ``notes``; ``trim`` removes blanks
     around levels. ``encoding`` (UTF-8) and ``decimal`` ("," where it cannot be told) are those of a CSV file.
 
-        >>> found = bench.analyze("runs.csv", ["model", "scaling"], "seed", ["accuracy"], margin={"accuracy": "1%"})
-        >>> found.contrasts[["effect", "estimate", "low", "high", "p_adjusted"]]
-        >>> at = {"factor": "model", "from": "logistic", "to": "mlp", "at": {"scaling": True}}
-        >>> bench.analyze("runs.csv", ["model", "scaling"], "seed", ["accuracy"], contrasts=[at]).requested
+        >>> frame = bench.load("study", wide=True)  # or a file: "runs.csv"
+        >>> at = {"factor": "estimator", "from": "mean", "to": "median", "at": {"noise": "heavy"}}
+        >>> found = bench.analyze(frame, ["estimator", "noise"], "seed", ["error"], contrasts=[at])
+        >>> found.contrasts[["effect", "estimate", "low", "high"]].round(3)
+                    effect  estimate    low   high
+        0        estimator    -0.007 -0.013 -0.002
+        1            noise     0.040  0.034  0.045
+        2  estimator:noise    -0.031 -0.035 -0.027
+        >>> found.requested[["estimate", "low", "high"]].round(3)
+           estimate    low   high
+        0    -0.038 -0.047 -0.029
 
     Raises:
         bench.errors.BenchError: for a file that is no table, columns that are missing or not numeric, unknown levels.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import hashlib
 import json
 import sys
@@ -172,12 +171,6 @@ def test_what_is_hashed_is_json(changed: dict[str, object], seed: int, version: 
     """The key is the hash of the JSON text of parameters, seed and version, however it is put together."""
     text = json.dumps([changed, seed, version], sort_keys=True)
     assert identify(changed, seed, version) == hashlib.sha256(text.encode()).hexdigest()[:20]
-
-
-def test_the_examples_of_the_contract_run() -> None:
-    """What the docstrings show is what happens."""
-    results = doctest.testmod(sys.modules["bench.experiment"])
-    assert (results.failed, results.attempted > 3) == (0, True)
 
 
 def test_a_plain_function_is_an_experiment() -> None:

@@ -47,9 +47,18 @@ class Suite(SuiteKeys):
     ``margins`` is short for the margins of ``metrics``. Paths are relative to the current directory, or to the folder
     of the file that the suite was read from.
 
-        >>> suite = Suite("digits", "digits:EXPERIMENT", seeds=10, factors={"scaling": [False, True]},
-        ...               margins={"accuracy": 0.01})
-        >>> print(suite.to_toml())
+        >>> factors = {"estimator": ["mean", "median"]}
+        >>> suite = Suite("study", "study:estimate", seeds=10, factors=factors, margins={"error": "5%"})
+        >>> print(suite.to_toml(), end="")
+        name = "study"
+        experiment = "study:estimate"
+        seeds = 10
+        <BLANKLINE>
+        [factors]
+        estimator = ["mean", "median"]
+        <BLANKLINE>
+        [metrics]
+        error = { margin = "5%" }
 
     Raises:
         bench.errors.BenchError: with every key that is unknown, missing or of the wrong kind.
@@ -108,7 +117,9 @@ class Suite(SuiteKeys):
 
         ``reason`` stands in reports. Levels without any cell are left out.
 
-            >>> suite.where(lambda cell: not (cell["init"] == "orthogonal" and cell["act"] == "gelu"))
+            >>> suite = Suite.read("study.toml").where(lambda cell: cell["estimator"] == "mean")
+            >>> dict(check(suite).factors)
+            {'estimator': ('mean',), 'noise': ('normal', 'heavy')}
 
         Raises:
             bench.errors.BenchError: the suite does not fit its experiment, or no cell is left.
