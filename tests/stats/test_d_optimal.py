@@ -5,7 +5,7 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
-from bench.stats import augment
+from bench.stats import d_optimal as exchange
 from bench.stats.d_optimal import d_optimal
 
 RNG = np.random.default_rng(5)
@@ -45,7 +45,7 @@ def test_exchanges_find_what_trying_all_finds(n: int, monkeypatch: pytest.Monkey
     """Where all choices cannot be tried, exchanges reach the same determinant on the post's cells."""
     missing = GRID[[row for row in range(16) if row not in POST]]
     tried = d_optimal(GRID[POST], missing, n, RNG)
-    monkeypatch.setattr(augment, "MOST_TRIED", 0)
+    monkeypatch.setattr(exchange, "MOST_TRIED", 0)
     exchanged = d_optimal(GRID[POST], missing, n, RNG)
     assert len(set(exchanged)) == n
     found, best = (information(np.vstack([GRID[POST], missing[list(rows)]])) for rows in (exchanged, tried))
