@@ -26,7 +26,9 @@ MAY_IMPORT = {
 }
 """Room of bench -> the rooms that its modules may import; ``api`` is bench/__init__.py."""
 
-SHOWING_FEATURES = {f"polysem/features/{name}.py" for name in ("__main__", "report", "stored", "figures")}
+SHOWING = {f"polysem/features/{name}.py" for name in ("__main__", "report", "stored", "figures")} | {
+    f"polysem/pictures/{name}.py" for name in ("__main__", "geometry", "collisions")
+}
 """The modules of polysem that stand above bench, as a user's script does; no experiment imports them."""
 
 COMPUTING = {"scipy", "statsmodels", "pingouin"}
@@ -88,11 +90,11 @@ def test_bench_knows_nothing_of_torch_or_polysem() -> None:
 def test_polysem_meets_bench_only_where_an_experiment_is_defined_or_shown() -> None:
     """In polysem, a module that imports bench imports the contract alone and defines an EXPERIMENT.
 
-    The analysis of features, which reads stored runs and reports on them, imports the API, errors and present instead.
+    What reads stored runs and shows them (features, pictures) imports the API, errors and present instead.
     """
 
     def is_allowed(path: Path, name: str) -> bool:
-        if path.relative_to(ROOT).as_posix() in SHOWING_FEATURES:
+        if path.relative_to(ROOT).as_posix() in SHOWING:
             return top(name) != "bench" or room(name) in {"api", "errors", "present"}
         is_contract = name.startswith("bench.experiment.") and "\nEXPERIMENT" in path.read_text(encoding="utf-8")
         return top(name) != "bench" or is_contract
@@ -101,11 +103,11 @@ def test_polysem_meets_bench_only_where_an_experiment_is_defined_or_shown() -> N
 
 
 def test_experiments_do_not_know_what_shows_them() -> None:
-    """No module of polysem outside its analysis of features imports what reads and shows stored runs."""
-    shown = {path.removesuffix(".py").replace("/", ".") for path in SHOWING_FEATURES}
+    """No module of polysem outside features and pictures imports what reads and shows stored runs."""
+    shown = {path.removesuffix(".py").replace("/", ".") for path in SHOWING}
 
     def is_allowed(path: Path, name: str) -> bool:
-        return path.parent.name == "features" or not any(name.startswith(module) for module in shown)
+        return path.parent.name in {"features", "pictures"} or not any(name.startswith(module) for module in shown)
 
     assert breaches("polysem", is_allowed) == []
 
