@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from scipy import integrate, optimize, special
 
 from bench.stats.coding import Floats
-from bench.stats.noncentral import noncentral_f_cdf, noncentral_t_cdf
+from bench.stats.noncentral import noncentral_t_cdf
 
 Alternative = Literal["two.sided", "one.sided"]
 
@@ -42,7 +42,7 @@ def paired_power(d_z: ArrayLike, n: ArrayLike, alpha: float = 0.05, alternative:
 def f_power(noncentrality: ArrayLike, df: ArrayLike, df_error: ArrayLike, alpha: float = 0.05) -> Floats:
     """Power of an F test: noncentrality is f^2 times the number of runs, or S 2^k effect^2 / 4 for a 2^k effect."""
     critical = special.fdtri(df, df_error, 1 - alpha)
-    return 1.0 - noncentral_f_cdf(noncentrality, critical, df, df_error)
+    return np.asarray(1.0 - special.ncfdtr(df, df_error, noncentrality, critical))
 
 
 def term_power(d_z: ArrayLike, n: ArrayLike, contrasts: ArrayLike, alpha: float = 0.05) -> Floats:
