@@ -71,6 +71,8 @@ def read_table(
         reason = str(error).splitlines()[0].removeprefix("Error tokenizing data. C error: ").rstrip(". ")
         hint = "Give a CSV, Excel or Parquet file whose lines all have the columns of the first."
         raise BenchError(f"{path} is no table: {reason}.", hint=hint) from error
+    if {"run", "status"} <= {*frame.columns}:  # a run of bench has every level: what is empty is the text ""
+        frame = frame.assign(**{name: frame[name].fillna("") for name in factors if name in frame.columns})
     numbers = [name for name in (*metrics, "value") if name in frame.columns and name not in factors]
     frame = frame.assign(**{name: _with_points(frame[name]) for name in numbers})
     return one_row_a_run(frame, factors, metrics, str(path))

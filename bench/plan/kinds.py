@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bench.errors import BenchError
 from bench.plan.claims import Claim, Comparison
-from bench.plan.labels import cell_label
+from bench.plan.labels import cell_label, listed, visible
 from bench.plan.levels import Level
 
 if TYPE_CHECKING:
@@ -86,13 +86,13 @@ class Kind(ABC):
     def contrast(self, claim: Claim) -> str:
         """What a claim compares, as people read it: ``reg: l1 → l2 at act = gelu``."""
         levels = _levels(claim)
-        varied = [f"{name}: {' → '.join(map(str, taken))}" for name, taken in levels.items() if len(taken) > 1]
+        varied = [f"{name}: {' → '.join(map(visible, taken))}" for name, taken in levels.items() if len(taken) > 1]
         held = self.held(claim)
         return self.joint.join(varied) + (f" at {held}" if held else "")
 
     def held(self, claim: Claim) -> str:
         """Where it is compared: the levels that all sides share, ``act = gelu``."""
-        return ", ".join(f"{name} = {taken[0]}" for name, taken in _levels(claim).items() if len(taken) == 1)
+        return listed({name: taken[0] for name, taken in _levels(claim).items() if len(taken) == 1})
 
     def fewest_seeds(self, claim: Claim) -> int:
         """Without so many nothing varies that could be tested: two distances from their median are equal."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 def cell_label(levels: Iterable[object]) -> str:
@@ -13,6 +13,20 @@ def cell_label(levels: Iterable[object]) -> str:
     ('l1/0.5', '"a/b"/c', 'a/"b/c"')
     """
     return "/".join(level_label(level) for level in levels)
+
+
+def visible(level: object) -> str:
+    r"""A level or parameter by itself, in quotes only where it could not be seen as it is.
+
+    >>> visible(""), visible("a/b"), visible(" two\nlines"), visible(0.5), visible(None)
+    ('""', 'a/b', '" two\\nlines"', '0.5', 'null')
+    """
+    return _quoted_with("", "null" if level is None else str(level))
+
+
+def listed(values: Mapping[str, object]) -> str:
+    """Parameters or levels by name: ``reg = l1, act = relu``."""
+    return ", ".join(f"{name} = {visible(value)}" for name, value in values.items())
 
 
 def level_label(level: object) -> str:

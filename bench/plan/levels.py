@@ -49,7 +49,7 @@ def attempt(experiment: Experiment, values: Mapping[str, Any]) -> Trial:
         as_json = experiment.values(params)
         changes = not_read_back(experiment, params, values)
     except ValidationError as error:
-        return Trial(refusals={**refusals, **_refusals(error, values)})
+        return Trial(refusals={**refusals, **_refusals(error, values, experiment)})
     except Exception as error:  # noqa: BLE001 - a user's validator may raise anything; it is reported, not swallowed
         raised = f"The experiment's parameters raised {type(error).__name__}: {error}."
         return Trial(refusals={**refusals, "": Refusal(_refused(values, ""), raised)})
@@ -82,11 +82,13 @@ def describe(levels: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} = {show(value)}" for name, value in levels.items())
 
 
-def _refusals(error: ValidationError, values: Mapping[str, Any]) -> dict[str, Refusal]:
+def _refusals(error: ValidationError, values: Mapping[str, Any], experiment: Experiment) -> dict[str, Refusal]:
     found: dict[str, Refusal] = {}
     for entry in error.errors(include_url=False):
         name = str(entry["loc"][0]) if entry["loc"] else ""
         allowed = _allowed(entry["msg"])
+        if any(part.get("type") == "null" for part in experiment.fields.get(name, {}).get("anyOf", ())):
+            allowed += ' Or "null", for None.'
         if name in found and allowed not in found[name].allowed:
             allowed = f"{found[name].allowed} Or: {allowed}"
         known = re.findall(r"'([^']*)'", str(entry.get("ctx", {}).get("expected", "")))

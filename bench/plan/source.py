@@ -229,7 +229,9 @@ def _syntax_fault(text: str, error: ValueError) -> Fault:
     reason, _, place = str(error).partition(" (at ")
     lines = text.split("\n")
     if numbers := re.match(r"line (\d+), column (\d+)", place):
-        return Fault(int(numbers[1]), int(numbers[2]), reason, _SYNTAX)
+        line, column = int(numbers[1]), int(numbers[2])
+        is_none = re.match(r"(null|None|nil)\b", lines[line - 1][column - 1 :])
+        return Fault(line, column, reason, 'TOML has no null: write "null", in quotes.' if is_none else _SYNTAX)
     if place:
         return Fault(len(lines), len(lines[-1]) + 1, f"{reason} at the end of the file", _SYNTAX)
     digits = re.search(r"[\d_]{4000,}", text)

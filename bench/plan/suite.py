@@ -28,6 +28,7 @@ from bench.plan.find import find
 from bench.plan.grid import Exclusion, Nesting, Region, Setting, combinations, within
 from bench.plan.levels import Level, attempt, describe
 from bench.plan.metrics import Margin, MetricSettings
+from bench.plan.nulls import NULL, read_nulls
 from bench.plan.positions import KeyPath
 from bench.plan.regions import RegionReader
 from bench.plan.rules import rule_faults
@@ -78,13 +79,12 @@ class Suite(SuiteKeys):
         keys = {"name": name, "experiment": experiment, **keys}
         if isinstance(keys["experiment"], Experiment):
             keys["experiment"] = _reference(keys["experiment"])
-        data = {key: _plain(value) for key, value in keys.items()}
+        data = {key: _plain(value, is_level=key in _HOLD_LEVELS) for key, value in keys.items() if value is not None}
         if margins:
             metrics = dict(data.get("metrics") or {})
             for metric, margin in margins.items():
                 metrics[metric] = {**metrics.get(metric, {}), "margin": _plain(margin)}
             data["metrics"] = metrics
-        data = {key: value for key, value in data.items() if value is not None}
         source = Source(Path.cwd() / f"<{data.get('name')}>", "", data, in_python=True)
         self._fill(source)
 
@@ -132,7 +132,8 @@ class Suite(SuiteKeys):
         if not kept:
             raise BenchError(f"No cell of {self.name} is left.", hint="where keeps the cells for which it is true.")
         data = _narrowed(plan, kept, [Exclusion({n: (level,) for n, level in cell.items()}, reason) for cell in gone])
-        data = {key: _plain(value) for key, value in {**self.data, "design": None, **data}.items() if value is not None}
+        data = {**self.data, "design": None, **data}
+        data = {k: _plain(value, is_level=k in _HOLD_LEVELS) for k, value in data.items() if value is not None}
         path = self._source.path.with_name(f"<{self.name}>")
         return self._of(Source(path, "", data, in_python=True))
 
@@ -241,6 +242,7 @@ def check(suite: Suite, *, seeds: Sequence[int] | None = None) -> Plan:
         experiment = find(suite.experiment, source.path)
     except BenchError as error:
         raise source.error([*faults, source.fault(("experiment",), error.message, error.hint)]) from error
+    suite = suite.model_copy(update=read_nulls(suite, experiment))
     reader = LevelReader(suite, source, experiment)
     listed = None if suite.cells is None else reader.cells()
     if listed is None:
@@ -413,12 +415,20 @@ def _reference(experiment: Experiment) -> str:
     )
 
 
-def _plain(value: Any) -> Any:
-    """A value given in Python as TOML would have it: lists, tables and plain numbers."""
+_HOLD_LEVELS = ("params", "cells", "where", "under", "otherwise", "at", "from", "to")
+"""Keys below which None is a value, while it elsewhere stands for a key that is not given."""
+
+
+def _plain(value: Any, *, is_level: bool = False) -> Any:
+    """A value given in Python as TOML would have it: lists, tables, plain numbers, and "null" for None."""
     if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items() if item is not None}
+        below = {str(name): (item, is_level or name in _HOLD_LEVELS) for name, item in value.items()}
+        return {name: _plain(item, is_level=may) for name, (item, may) in below.items() if may or item is not None}
+    if value is None:
+        return NULL
     if isinstance(value, list | tuple | range | AbstractSet):
-        return [_plain(item) for item in (sorted(value, key=repr) if isinstance(value, AbstractSet) else value)]
+        items = sorted(value, key=repr) if isinstance(value, AbstractSet) else value
+        return [_plain(item, is_level=is_level) for item in items]
     if isinstance(value, Margin):
         return str(value) if value.relative else value.size
     number = value.tolist() if hasattr(value, "tolist") else value  # an array or a number of numpy's

@@ -21,6 +21,7 @@ from bench.execute.migrate import rekeyed
 from bench.execute.run import Run, Summary, load
 from bench.judge.claims.verdicts import FAILED
 from bench.plan.design import n_cells, n_jobs
+from bench.plan.labels import visible
 from bench.plan.suite import Plan
 from bench.present import numbers, standing, state
 from bench.present.origin import mixtures, superseded
@@ -155,5 +156,5 @@ def _text(value: Any) -> str:
         return "; ".join(f"{name}: {_text(levels)}" for name, levels in value.items())
     if isinstance(value, list):
         integers = bool(value) and all(type(item) is int for item in value)
-        return numbers.ranges(value) if integers else ", ".join(map(str, value)) or "none"
+        return numbers.ranges(value) if integers else ", ".join(map(visible, value)) or "none"
     return str(value)

@@ -14,6 +14,7 @@ from bench.judge.gate.absent import Absence
 from bench.judge.gate.compare import Comparison, Outcome
 from bench.judge.gate.decide import Verdict
 from bench.judge.looks import Look
+from bench.plan.labels import listed
 from bench.present import numbers
 
 OUTCOMES: Mapping[Outcome, str] = {
@@ -280,7 +281,7 @@ def _facts(origin: Origin, digested: Collection[str] = ()) -> dict[str, str]:
     facts = {
         "Suite": f"{origin.suite}, digest {origin.digest}",
         "Experiment": f"{origin.experiment}, version {origin.version}",
-        "Shared parameters": ", ".join(f"{name} = {value}" for name, value in origin.params.items()) or "all defaults",
+        "Shared parameters": listed(origin.params) or "all defaults",
     }
     states: dict[str, list[str]] = {}
     for entry in origin.code:

@@ -14,6 +14,7 @@ from bench.judge.preview.forecast import POWER
 from bench.judge.preview.pilot import Pilot
 from bench.judge.preview.preview import Preview
 from bench.plan.grid import Region
+from bench.plan.labels import visible
 from bench.plan.suite import Plan
 from bench.plan.writing import lines_of
 from bench.present import design_tables, numbers
@@ -104,13 +105,13 @@ def _duration(seconds: float) -> str:
 
 def _left_out(suite: Plan) -> Iterator[str]:
     for name, nesting in suite.nestings.items():
-        yield f"{name} is swept only where {_region(nesting.under)}; it is {nesting.otherwise} elsewhere."
+        yield f"{name} is swept only where {_region(nesting.under)}; it is {visible(nesting.otherwise)} elsewhere."
     for exclusion in suite.exclusions:
         yield f"Not run where {_region(exclusion.where)}: {exclusion.reason}"
 
 
 def _region(region: Region) -> str:
-    return " and ".join(f"{name} is {' or '.join(map(str, levels))}" for name, levels in region.items())
+    return " and ".join(f"{name} is {' or '.join(map(visible, levels))}" for name, levels in region.items())
 
 
 def _limits(preview: Preview, context: Context) -> Iterator[str]:

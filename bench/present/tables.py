@@ -14,7 +14,7 @@ from bench.judge.analysis import Analysis
 from bench.judge.frames import factor_column
 from bench.judge.published import LABEL
 from bench.judge.variation import variation as variation_of
-from bench.plan.labels import cell_label, effect_label
+from bench.plan.labels import cell_label, effect_label, visible
 from bench.present import numbers
 from bench.present.report import Column, Table
 
@@ -49,7 +49,7 @@ class Context:
         named = {}
         for name, (reference, *others) in self.factors.items():
             for level in others:
-                named[effect_label([(name, level if len(others) > 1 else None)])] = f"{name}: {reference} → {level}"
+                named[effect_label([(name, level if len(others) > 1 else None)])] = _step(name, reference, level)
         return named
 
     @property
@@ -68,6 +68,10 @@ class Context:
 
 _COLON = re.compile(r'"(?:[^"\\]|\\.)*"|:')
 """A quoted name, or what joins names (``plan.labels``)."""
+
+
+def _step(factor: str, start: object, end: object) -> str:
+    return f"{factor}: {visible(start)} → {visible(end)}"
 
 
 def heading(metric: Metric) -> str:
@@ -135,7 +139,7 @@ def terms(frame: DataFrame, context: Context) -> Iterator[Table]:
 def levels(frame: DataFrame, context: Context) -> Iterator[Table]:
     """One table a metric: every pair of levels of the factors that have more than two."""
     for metric, rows in by_metric(frame, context):
-        pair = [f"{factor}: {b} → {a}" for factor, a, b in zip(rows["factor"], rows["a"], rows["b"], strict=True)]
+        pair = [_step(*row) for row in rows[["factor", "b", "a"]].itertuples(index=False)]
         yield Table(
             f"{heading(metric)}: pairs of levels",
             rows.assign(
@@ -174,7 +178,7 @@ def losses(analysis: Analysis, context: Context) -> Iterator[Table]:
 
 
 def _survivors(metric: Metric, rows: DataFrame, context: Context) -> Table:
-    pair = [f"{factor}: {b} → {a}" for factor, a, b in zip(rows["factor"], rows["a"], rows["b"], strict=True)]
+    pair = [_step(*row) for row in rows[["factor", "b", "a"]].itertuples(index=False)]
     bounded = bool(rows["bound_low"].notna().any())
     bounds = [
         Column("At least", ("bound_low",), "value"),
@@ -217,8 +221,8 @@ def requested(frame: DataFrame, context: Context) -> Iterator[Table]:
 def simple(frame: DataFrame, context: Context) -> Iterator[Table]:
     """One table a metric: the effects of a factor at each level of another."""
     for metric, rows in by_metric(frame, context):
-        pair = [f"{factor}: {b} → {a}" for factor, a, b in zip(rows["factor"], rows["a"], rows["b"], strict=True)]
-        at = [f"{factor} = {level}" for factor, level in zip(rows["within"], rows["level"], strict=True)]
+        pair = [_step(*row) for row in rows[["factor", "b", "a"]].itertuples(index=False)]
+        at = [f"{factor} = {visible(level)}" for factor, level in zip(rows["within"], rows["level"], strict=True)]
         shown = rows.assign(pair=pair, at=at, survives=rows["p_adjusted"] < ALPHA)
         yield Table(
             f"{heading(metric)}: simple effects", shown, _compared(rows, context, ("Levels", "pair"), ("At", "at"))
@@ -244,6 +248,7 @@ def means(cells: DataFrame, context: Context, notes: Sequence[str] = ()) -> Tabl
     if len(named) > _MOST_FACTORS:
         named = {"Cell": "cell"}
     frame = cells[list(named.values())].drop_duplicates().reset_index(drop=True)
+    frame = frame.apply(lambda levels: levels.astype(object).map(visible))
     frame.columns = [f"level {position}" for position in range(len(named))]
     columns = [Column(name, (f"level {position}",), key=True) for position, name in enumerate(named)]
     frame["headline"] = frame.index < _MOST_CELLS

@@ -9,7 +9,7 @@ from pandas import DataFrame
 from bench.judge.analysis import Analysis
 from bench.judge.sensitivity import sensitivity
 from bench.judge.variance import primary
-from bench.plan.labels import cell_label
+from bench.plan.labels import cell_label, visible
 from bench.present import numbers
 from bench.present.tables import ALPHA, Context
 
@@ -100,12 +100,12 @@ def misleading(analysis: Analysis, context: Context) -> Iterator[str]:
             if len(reverses):
                 shown = numbers.listed(
                     [
-                        f"{numbers.significant(float(str(row.estimate)), 3)} at {row.level}"
+                        f"{numbers.significant(float(str(row.estimate)), 3)} at {visible(row.level)}"
                         for row in reverses.itertuples()
                         if row.a == reverses["a"].iloc[0] and row.b == reverses["b"].iloc[0]
                     ]
                 )
-                pair = f"{reverses['b'].iloc[0]} → {reverses['a'].iloc[0]}"
+                pair = f"{visible(reverses['b'].iloc[0])} → {visible(reverses['a'].iloc[0])}"
                 yield (
                     f"{metric.label}: {factor} ({pair}) works in opposite directions at the levels of {within} "
                     f"({shown}): its main effect misleads."

@@ -36,4 +36,4 @@ def test_plain_names_stay_as_they_are() -> None:
     """Words, numbers, truth values and blanks within are not quoted; examples are true."""
     assert cell_label(["l1", 1e-05, True, "two words", '["a"]']) == 'l1/1e-05/True/two words/["a"]'
     assert effect_label([("init", "kaiming"), ("reg", None)]) == "init[kaiming]:reg"
-    assert doctest.testmod(labels) == doctest.TestResults(failed=0, attempted=3)
+    assert doctest.testmod(labels) == doctest.TestResults(failed=0, attempted=4)

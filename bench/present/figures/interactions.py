@@ -11,6 +11,7 @@ import numpy as np
 from pandas import DataFrame
 
 from bench.experiment import Metric
+from bench.plan.labels import visible
 from bench.present import numbers
 from bench.present.figures.style import MARKERS, NORMAL, SERIES, SMALL, Drawing, blank, log_axis, quantity, wrap
 from bench.present.report import Figure, plain
@@ -60,9 +61,9 @@ def _paint(
             colour, marker = SERIES[code % len(SERIES)], MARKERS[code % len(MARKERS)]
             axes.errorbar(
                 x, line["mean"], errors, color=colour, marker=marker, ms=4.5, capsize=0, lw=1.3,
-                label=plain(f"{levels[second][code]}"),
+                label=plain(visible(levels[second][code])),
             )  # fmt: skip
-        axes.set_xticks(range(len(levels[first])), [wrap(str(level), 0.8, SMALL) for level in levels[first]])
+        axes.set_xticks(range(len(levels[first])), [wrap(visible(level), 0.8, SMALL) for level in levels[first]])
         axes.set_xlim(-0.4, len(levels[first]) - 0.6)
         axes.grid(visible=True, axis="y")
         axes.grid(visible=False, axis="x")

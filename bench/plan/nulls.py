@@ -1,0 +1,44 @@
+"""A suite -> the suite with None for "null", the word for it where TOML has none, wherever a parameter may be None."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bench.experiment import Experiment
+from bench.plan.levels import attempt
+from bench.plan.shape import SuiteKeys
+
+NULL = "null"
+"""What None is called in suites and tables. A parameter that may be None is never given this text."""
+
+
+def read_nulls(keys: SuiteKeys, experiment: Experiment) -> dict[str, Any]:
+    """The keys of a suite that give values to parameters and change: name -> their value with None for ``"null"``."""
+
+    def value(name: str, given: Any) -> Any:
+        return None if given == NULL and _may_be_none(experiment, name) else given
+
+    def table(given: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value(name, item) for name, item in given.items()}
+
+    def levels(name: str, entry: Any) -> Any:
+        if isinstance(entry, list):
+            return [value(name, item) for item in entry]
+        changed = {
+            key: value(name, item) if key == "otherwise" else levels(name, item)
+            for key, item in entry
+            if key in entry.model_fields_set and key in ("levels", "otherwise") and item is not None
+        }
+        return entry.model_copy(update=changed)
+
+    return {
+        "params": table(keys.params),
+        "sets": [one.model_copy(update={"params": table(one.params)}) for one in keys.sets],
+        "factors": keys.factors and {name: levels(name, entry) for name, entry in keys.factors.items()},
+        "cells": keys.cells and [table(cell) for cell in keys.cells],
+    }
+
+
+def _may_be_none(experiment: Experiment, name: str) -> bool:
+    return name in experiment.fields and name not in attempt(experiment, {name: None}).refusals
