@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from polysem.sae.common import Active, Counts, Latents, Pass, PerMember, Rows, Weights, pre_activations
+from polysem.sae.common import Active, Counts, Latents, Pass, PerMember, Rows, Weights, largest, pre_activations
 from polysem.sae.topk import Dead, selected_pass
 
 DECAY = 0.999
@@ -27,11 +27,8 @@ def largest_of_batch(z: Latents, k: Counts) -> Active:
     """The round(rows * k) largest entries of ReLU(z) of every member; equal ones in the order of rows and latents."""
     members, rows, width = z.shape
     flat = np.maximum(z, 0).reshape(members, rows * width)
-    selected = np.zeros(flat.shape, dtype=bool)
-    for member, values in enumerate(flat):
-        count = min(round(rows * float(k[member])), rows * width)
-        selected[member, np.argsort(-values, kind="stable")[:count]] = True
-    return selected.reshape(z.shape)
+    counts = np.minimum(np.rint(rows * np.asarray(k, dtype=float)), rows * width).astype(np.intp)
+    return largest(flat, counts).reshape(z.shape)
 
 
 def next_threshold(threshold: PerMember, latents: Latents) -> PerMember:

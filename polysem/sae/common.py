@@ -79,12 +79,15 @@ def through_encoder(weights: Weights, centred: Rows, of_z: Latents, gradients: d
     gradients["bias"] = gradients["bias"] - np.matmul(of_z, weights["encoder"]).sum(axis=1)
 
 
-def largest(values: Latents, counts: Counts) -> Active:
-    """The ``counts[member]`` largest entries of every row; equal ones in the order of the latents."""
-    order = np.argsort(-values, axis=2, kind="stable")
-    rank = np.empty_like(order)
-    np.put_along_axis(rank, order, np.arange(values.shape[2])[None, None, :], axis=2)
-    return rank < counts[:, None, None]
+def largest(values: Float[np.ndarray, "member *row entry"], counts: Counts) -> Bool[np.ndarray, "member *row entry"]:
+    """The ``counts[member]`` largest of the last axis' entries; of equal ones those that come first."""
+    counts = np.broadcast_to(counts.reshape(-1, *[1] * (values.ndim - 1)), (*values.shape[:-1], 1))
+    smallest = np.clip(counts - 1, 0, values.shape[-1] - 1).astype(np.intp)
+    limit = np.take_along_axis(-np.sort(-values, axis=-1), smallest, axis=-1)
+    above, equal = values > limit, values == limit
+    room = counts - above.sum(axis=-1, keepdims=True)
+    chosen: np.ndarray = (above | (equal & (np.cumsum(equal, axis=-1) <= room))) & (counts > 0)
+    return chosen
 
 
 def auxiliary(
