@@ -9,7 +9,7 @@ from statsmodels.stats import weightstats
 
 from bench.judge.analysis import MetricOptions
 from bench.judge.gate.compare import margin_on_scale
-from bench.judge.gate.decide import Changes, Decisions, Moments, decide, independent, paired
+from bench.judge.gate.decide import Changes, Decisions, Moments, decide, independent, on_scale, paired
 from bench.judge.gate.undecided import detectable_change, seeds_to_decide
 from bench.judge.looks import look
 from bench.stats.diagnostics import wilson
@@ -42,7 +42,10 @@ NOISE = np.linspace(-0.1, 0.1, 10)
         (np.full(10, 0.5), 1.0, -1.0, ("deterministic change", False, False)),
         (np.full(10, 1.5), 1.0, -1.0, ("deterministic change", True, True)),
         (np.full(10, 1.5), 1.0, 1.0, ("deterministic change", True, False)),
-        (np.full(10, 1.5), np.nan, 0.0, ("deterministic change", True, True)),
+        (np.full(10, -1.5), 1.0, 1.0, ("deterministic change", True, True)),
+        (np.full(10, 1.0), 1.0, -1.0, ("deterministic change", False, False)),
+        (np.full(10, 0.5), 0.2, 1.0, ("deterministic change", True, False)),
+        (np.full(10, 0.5), np.nan, 0.0, ("deterministic change", True, True)),
         (0.5 + NOISE, 1.0, -1.0, ("equivalent", False, False)),
         (0.98 + NOISE, 1.0, -1.0, ("regression", False, True)),
         (2.0 + NOISE, 1.0, -1.0, ("regression", True, True)),
@@ -52,6 +55,7 @@ NOISE = np.linspace(-0.1, 0.1, 10)
         (NOISE, np.nan, -1.0, ("no margin", False, False)),
         (np.full(10, np.nan), 1.0, -1.0, ("not measured", False, False)),
         ([0.5], 1.0, -1.0, ("inconclusive", False, False)),
+        ([0.0], 1.0, -1.0, ("identical", False, False)),
     ],
 )
 def test_verdicts_come_in_order(
@@ -87,6 +91,80 @@ def test_missing_values_leave_pairs_out() -> None:
     assert not paired(np.full((3, 1), np.nan), np.full((3, 1), np.nan), RAW).same[0]
 
 
+@pytest.mark.parametrize(
+    ("difference", "margin", "better", "noninferior"),
+    [
+        (np.zeros(10), 1.0, -1.0, True),
+        (np.full(10, 0.5), 1.0, -1.0, True),
+        (np.full(10, 1.5), 1.0, -1.0, False),
+        (np.full(10, 1.5), 1.0, 1.0, True),
+        (0.5 + NOISE, 1.0, 0.0, True),
+        (0.98 + NOISE, 1.0, -1.0, False),
+        (3.0 + NOISE, 1.0, 1.0, True),
+        (-3.0 + NOISE, 1.0, -1.0, True),
+        (3.0 + NOISE, 1.0, -1.0, False),
+        (3.0 + NOISE, 1.0, 0.0, False),
+        (3.0 + NOISE, np.nan, 1.0, True),
+        (NOISE, np.nan, 1.0, False),
+        (NOISE, np.nan, 0.0, False),
+        (4.0 + 60.0 * NOISE, 1.0, 1.0, True),
+        (100.0 * NOISE, 1.0, -1.0, False),
+        (np.full(10, np.nan), 1.0, -1.0, False),
+    ],
+)
+def test_what_is_shown_to_be_no_worse(difference: object, margin: float, better: float, noninferior: bool) -> None:
+    """Equal, better, or not worse by the margin; without a direction, equivalent; never without a margin to show it."""
+    _, decisions = judged(difference, margin=margin, better=better)
+    assert bool(decisions.noninferior[0]) is noninferior
+
+
+def test_same_means_every_value() -> None:
+    """One value that differs, or is missing on one side, is not the same; a sample is never."""
+    old = np.array([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]])
+    new = np.array([[1.0, 1.0], [2.0, np.nan], [3.5, 3.0]])
+    assert paired(old, new, np.zeros(2, bool)).same.tolist() == [False, False]
+    sides = Moments.of(old[:, :1])
+    assert not independent(sides, sides, RAW).same[0]
+
+
+def test_moments_are_of_what_is_finite() -> None:
+    """Mean, SD and number without missing or infinite values; one value has no SD, none has no mean."""
+    values = np.array([[1.0, 5.0, np.nan], [2.0, np.nan, np.nan], [np.inf, np.nan, np.nan], [6.0, np.nan, np.nan]])
+    found = Moments.of(values)
+    np.testing.assert_allclose(found.mean, [3.0, 5.0, np.nan])
+    np.testing.assert_allclose(found.sd, [np.std([1.0, 2.0, 6.0], ddof=1), np.nan, np.nan])
+    assert found.n.tolist() == [3, 1, 0]
+
+
+@pytest.mark.parametrize("side", ["old", "new"])
+@pytest.mark.parametrize("size", [1e8, -1e8])
+def test_rounding_is_that_of_the_larger_side(side: str, size: float) -> None:
+    """Changes of one unit in the last place of the larger side are none, whichever it is and whatever its sign."""
+    large = size + np.spacing(abs(size)) * np.arange(5.0)[:, None]
+    small = np.ones((5, 1))
+    old, new = (large, small) if side == "old" else (small, large)
+    assert paired(old, new, RAW).constant[0]
+    assert independent(Moments.of(old), Moments.of(new), RAW).constant[0]
+
+
+def test_small_numbers_vary() -> None:
+    """Values of 1e-20 are no rounding errors, also where some are missing."""
+    values = 1e-20 * np.arange(1.0, 6.0)[:, None]
+    for missing in (values, np.where(values == values[2], np.nan, values)):
+        changes = paired(values, 2 * missing, RAW)
+        assert not changes.constant[0]
+        assert changes.se[0] > 0
+    few, many = Moments.of(values[:3]), Moments.of(values)
+    assert independent(few, many, RAW).n.tolist() == independent(many, few, RAW).n.tolist() == [3]
+
+
+def test_logarithms_are_of_what_is_positive() -> None:
+    """Nothing that is infinite, and no logarithm of zero or less, is a number on the scale of the analysis."""
+    values = np.array([0.5, 0.0, -1.0, np.inf, np.nan])
+    np.testing.assert_array_equal(on_scale(values, np.zeros(5, bool)), [0.5, 0.0, -1.0, np.nan, np.nan])
+    np.testing.assert_array_equal(on_scale(values, np.ones(5, bool)), [np.log(0.5), *[np.nan] * 4])
+
+
 def test_tests_are_those_of_the_libraries() -> None:
     """Paired and Welch t tests and intervals are SciPy's, equivalence is statsmodels', adjusted p are Holm's."""
     rng = np.random.default_rng(3)
@@ -99,6 +177,7 @@ def test_tests_are_those_of_the_libraries() -> None:
         found = decide(changes, np.full(4, 0.8), np.full(4, -1.0))
         np.testing.assert_allclose(found.p, test.pvalue)
         np.testing.assert_allclose(found.low, test.confidence_interval().low)
+        np.testing.assert_allclose(found.high, test.confidence_interval().high)
         np.testing.assert_allclose(found.p_adjusted.min(), 4 * test.pvalue.min())
     for column in range(4):
         p = weightstats.ttost_ind(new[:, column], old[:, column], -0.8, 0.8, usevar="unequal")[0]

@@ -65,7 +65,7 @@ class Moments:
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = np.where(present, values, 0.0).sum(axis=0) / n
             squares = (np.where(present, values - mean, 0.0) ** 2).sum(axis=0)
-            return cls(mean, np.sqrt(squares / np.where(n > 1, n - 1, np.nan)), n)
+            return cls(mean, np.sqrt(squares / np.maximum(n - 1, 0)), n)
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,9 @@ def paired(old: Floats, new: Floats, log: Bools) -> Changes:
     matched = np.isfinite(difference)
     difference = np.where(matched, difference, np.nan)
     magnitude = np.where(matched, np.maximum(np.abs(old), np.abs(new)), 0.0).max(axis=0, initial=0.0)
-    found = Moments.of(difference)
+    change = Moments.of(difference)
     with np.errstate(invalid="ignore"):
-        return _changes(found.mean, found.sd / np.sqrt(found.n), found.n - 1, found.n, same, magnitude, log)
+        return _changes(change.mean, change.sd / np.sqrt(change.n), change.n - 1, change.n, same, magnitude, log)
 
 
 def independent(old: Moments, new: Moments, log: Bools) -> Changes:
@@ -123,8 +123,8 @@ def decide(changes: Changes, margin: Floats, better: Floats, alpha: float = 0.05
     half = special.stdtrit(changes.df, 1.0 - alpha / 2.0) * changes.se
     p = two_sided_t(estimate / changes.se, changes.df)
     p_adjusted = np.concatenate([adjust(family, "holm") for family in np.split(p, families)])
-    tests = tost(estimate, changes.se, changes.df, np.where(np.isnan(margin), np.inf, margin), alpha)
-    p_equivalent = np.where(np.isnan(margin), np.nan, tests.p)
+    tests = tost(estimate, changes.se, changes.df, margin, alpha)
+    p_equivalent = tests.p
     p_worse = np.select([better > 0, better < 0], [tests.p_lower, tests.p_upper], p_equivalent)
 
     nothing = np.isnan(estimate)
@@ -156,7 +156,6 @@ def decide(changes: Changes, margin: Floats, better: Floats, alpha: float = 0.05
         Verdict.INCONCLUSIVE,
     ).astype(object)
     clears = np.where(changes.constant, beyond, (estimate - half > margin) | (estimate + half < -margin))
-    with_margin = ~np.isnan(margin) & (np.where(np.isnan(p_worse), 1.0, p_worse) <= alpha)
     constant_alarm = (verdict == Verdict.DETERMINISTIC) & beyond & worse
     return Decisions(
         low=estimate - half,
@@ -167,7 +166,8 @@ def decide(changes: Changes, margin: Floats, better: Floats, alpha: float = 0.05
         verdict=verdict,
         material=np.asarray(clears, bool) & ~equal,
         alarm=np.isin(verdict, [Verdict.REGRESSION, Verdict.CHANGE]) | constant_alarm,
-        noninferior=equal | np.where(changes.constant, ~constant_alarm, with_margin | (verdict == Verdict.IMPROVEMENT)),
+        noninferior=equal
+        | np.where(changes.constant, ~constant_alarm, (p_worse <= alpha) | (verdict == Verdict.IMPROVEMENT)),
     )
 
 
