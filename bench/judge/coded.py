@@ -111,18 +111,24 @@ def code_runs(
         raise BenchError(f"Reference given for {', '.join(unknown)}, which is no factor.", hint=_choices(factors))
     coded = [_code_factor(frame[name], (reference or {}).get(name)) for name in factors]
     codes = np.stack([codes for _, codes in coded], axis=1)
-    cells, cell = np.unique(codes, axis=0, return_inverse=True)
+    cells, cell = unique_rows(codes)
     block_codes, block_labels = (None, ()) if block is None else _code_block(frame[block])
     return CodedRuns(
         factors=tuple(factor for factor, _ in coded),
         codes=codes,
-        cell=cell.reshape(-1),
+        cell=cell,
         cells=cells,
         block=block_codes,
         block_name=block or "",
         block_labels=block_labels,
         values={name: _numbers(frame[name]) for name in metrics},
     )
+
+
+def unique_rows(codes: Ints) -> tuple[Ints, Ints]:
+    """The different rows in their order, and which of them each row is."""
+    number = pd.DataFrame(codes).groupby(list(range(codes.shape[1]))).ngroup().to_numpy(np.int64)
+    return codes[np.unique(number, return_index=True)[1]], number
 
 
 def _means(values: Floats, group: Ints, groups: int) -> Floats:

@@ -147,13 +147,9 @@ def whole_plot_factors(runs: CodedRuns) -> frozenset[int]:
     """The factors of several levels of which each block has only one: they vary between blocks."""
     if runs.block is None:
         return frozenset()
-    blocks = len(np.unique(runs.block))
+    _, first, block = np.unique(runs.block, return_index=True, return_inverse=True)
     columns = enumerate(runs.codes.T)
-    return frozenset(
-        factor
-        for factor, column in columns
-        if len(np.unique(column)) > 1 and len(np.unique(np.stack([runs.block, column]), axis=1).T) == blocks
-    )
+    return frozenset(f for f, column in columns if np.ptp(column) > 0 and (column == column[first][block]).all())
 
 
 def _anova_terms(fitted: Fitted) -> tuple[Term, ...]:

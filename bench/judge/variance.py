@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from bench.judge.coded import CodedRuns
+from bench.judge.coded import CodedRuns, unique_rows
 from bench.judge.effects import MetricEffects
 from bench.judge.names import term_name
 from bench.plan.labels import term_label
-from bench.stats.anova import TermTest, fit_anova
+from bench.stats.anova import FittedAnova, TermTest, fit_anova
 from bench.stats.coding import Floats, Term, term_columns
 from bench.stats.contrast import per_block
 from bench.stats.effect_size import partial_epsilon_squared, partial_eta_squared, partial_omega_squared
@@ -116,8 +116,11 @@ def _tables(runs: CodedRuns, entry: MetricEffects) -> Iterator[_Table]:
     if block is not None:
         yield from _within(runs, entry)
         values, codes, levels = entry.values[np.isfinite(entry.values)], entry.fitted.codes, entry.fitted.design.levels
-        terms = identify(np.unique(codes, axis=0), levels).model
-        yield "independent", 2, "ols", fit_anova(values, codes, levels, terms, None).tests(2)
+        terms = identify(unique_rows(codes)[0], levels).model
+        if terms == fitted.model.terms and fitted.without_blocks is not None:
+            yield "independent", 2, "ols", FittedAnova(fitted.without_blocks, None, 0.0).tests(2)
+        else:
+            yield "independent", 2, "ols", fit_anova(values, codes, levels, terms, None).tests(2)
 
 
 def _within(runs: CodedRuns, entry: MetricEffects) -> Iterator[_Table]:

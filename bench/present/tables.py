@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 from pandas import DataFrame
@@ -43,7 +44,7 @@ class Context:
         """Name of a metric -> its label."""
         return {metric.name: metric.label for metric in self.metrics}
 
-    @property
+    @cached_property
     def contrasts(self) -> Mapping[str, str]:
         """Main effect as result frames name it -> as people read it, ``reg: l1 → l2``."""
         named = {}

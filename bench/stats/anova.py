@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,8 @@ from bench.stats.coding import ROUNDING, Bools, Floats, Ints, Term, centred
 from bench.stats.linear import LinearModel, fit
 
 SumsOfSquares = Literal[1, 2, 3]
+_ORTHOGONAL = 1e-12
+"""A cosine that rounding alone explains."""
 
 
 @dataclass(frozen=True)
@@ -46,19 +49,41 @@ class FittedAnova:
         Kind 3: after all others, in sum coding; NaN where terms depend on each other, since it then depends on which
         are left out. Agrees with R's ``anova`` and ``car::Anova``.
         """
-        rows = [] if self.without_blocks is None else [self._blocks(self.without_blocks, kind)]
+        blocks = [] if self.without_blocks is None else [self._blocks(self.without_blocks, kind)]
+        if self._unadjusted is not None:
+            return [*blocks, *self._unadjusted]
+        terms, whole = self.model.terms, kind != 3 or self.model.complete
+        adjusted_for = [_adjusted_for(position, terms, kind) for position in range(len(terms))]
+        return [*blocks, *(self._test(position, others, whole=whole) for position, others in enumerate(adjusted_for))]
+
+    @cached_property
+    def _unadjusted(self) -> Sequence[TermTest] | None:
+        """The tests of the terms, if these are orthogonal to each other, so that every kind is the same."""
+        size = np.linalg.norm(self.model.coordinates, axis=0)
+        across = self.model.column_owner[:, None] != self.model.column_owner
+        products = self.model.coordinates.T @ self.model.coordinates
+        if not self.model.complete or (np.abs(products) > _ORTHOGONAL * size * size[:, None])[across].any():
+            return None
+        rows, df_error = [], self.model.df_error
+        mean_sq = self.model.sum_sq / df_error if self.model.testable else float("nan")
         for position, term in enumerate(self.model.terms):
-            own = self.model.column_owner == position
-            others = _adjusted_for(position, self.model.terms, kind)[self.model.column_owner]
-            directions = _part(self.model, own, others)
-            df, nan = directions.shape[1], float("nan")
-            usable = df > 0 and (kind != 3 or self.model.complete)
-            sum_sq = float(((directions.T @ self.model.rotated) ** 2).sum()) if usable else nan
-            # The sum of squares along some directions is that of the hypothesis that the fit has no part in them.
-            hypothesis = directions.T @ self.model.triangle
-            F, p = _f_test(self.model, hypothesis) if usable and self.model.testable else (nan, nan)
-            rows.append(TermTest(term, df, self.model.df_error, sum_sq, F, p))
+            directions = np.linalg.qr(self.model.coordinates[:, self.model.column_owner == position])[0]
+            df, sum_sq = directions.shape[1], float(((directions.T @ self.model.rotated) ** 2).sum())
+            F = sum_sq / df / mean_sq
+            rows.append(TermTest(term, df, df_error, sum_sq, F, float(special.fdtrc(df, df_error, F))))
         return rows
+
+    def _test(self, position: int, others: Bools, *, whole: bool) -> TermTest:
+        """Of a term beside the ``others``; NaN where it has nothing of its own, or unless ``whole``."""
+        own = self.model.column_owner == position
+        directions = _part(self.model, own, others[self.model.column_owner])
+        df, nan = directions.shape[1], float("nan")
+        usable = df > 0 and whole
+        sum_sq = float(((directions.T @ self.model.rotated) ** 2).sum()) if usable else nan
+        # The sum of squares along some directions is that of the hypothesis that the fit has no part in them.
+        hypothesis = directions.T @ self.model.triangle
+        F, p = _f_test(self.model, hypothesis) if usable and self.model.testable else (nan, nan)
+        return TermTest(self.model.terms[position], df, self.model.df_error, sum_sq, F, p)
 
     def robust_tests(self) -> list[TermTest]:
         """Wald tests of type III with standard errors that allow unequal variances (HC3).

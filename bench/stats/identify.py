@@ -99,16 +99,15 @@ def identify(codes: Ints, levels: Sequence[int], block: Ints | None = None, *, o
 def independent_columns(columns: Floats) -> list[int]:
     """Indices of the columns that are not combinations of earlier ones, as R's ``lm`` keeps them."""
     kept: list[int] = []
-    basis: list[Floats] = []
+    basis = np.empty((min(columns.shape), len(columns)))
     for index, column in enumerate(columns.T):
-        rest = column.copy()
+        rest, directions = column, basis[: len(kept)]
         for _ in range(2):  # twice, so that rounding in the first pass is removed by the second
-            for direction in basis:
-                rest -= (direction @ rest) * direction
+            rest = rest - (directions @ rest) @ directions
         norm = float(np.linalg.norm(rest))
-        if norm > _TOLERANCE * max(float(np.linalg.norm(column)), np.finfo(float).tiny):
+        if len(kept) < len(basis) and norm > _TOLERANCE * max(float(np.linalg.norm(column)), np.finfo(float).tiny):
+            basis[len(kept)] = rest / norm
             kept.append(index)
-            basis.append(rest / norm)
     return kept
 
 
@@ -116,7 +115,8 @@ def rank(columns: Floats) -> int:
     """Number of independent columns, up to rounding."""
     if columns.size == 0:
         return 0
-    return int(np.linalg.matrix_rank(columns, tol=_TOLERANCE * max(1.0, float(np.linalg.norm(columns, 2)))))
+    lengths = np.linalg.svd(columns, compute_uv=False)
+    return int((lengths > _TOLERANCE * max(1.0, float(lengths[0]))).sum())
 
 
 def _full_rank_order(columns: Mapping[Term, Floats], order: int) -> int:

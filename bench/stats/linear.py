@@ -68,12 +68,18 @@ class LinearModel:
         """What statsmodels makes of it, knowing of the degrees of freedom of the blocks; not for no coefficients."""
         model = OLS(self.y, self.regressors, hasconst=False)
         model.df_resid = float(max(self.df_error, 0)) or np.nan
-        return model.fit()
+        return model.fit(method="qr")
 
     @cached_property
     def _factors(self) -> tuple[Floats, Floats]:
-        Q, R = np.linalg.qr(self.regressors)
+        fitted = self.results.model if len(self.kept) else None
+        Q, R = np.linalg.qr(self.regressors) if fitted is None else (fitted.exog_Q, fitted.exog_R)
         return np.asarray(Q, float), np.asarray(R, float)
+
+    @property
+    def orthonormal(self) -> Floats:
+        """Q of X = QR, shape (rows, coefficients)."""
+        return self._factors[0]
 
     @property
     def triangle(self) -> Floats:
@@ -83,12 +89,12 @@ class LinearModel:
     @cached_property
     def rotated(self) -> Floats:
         """The response in that basis: Q'y."""
-        return np.asarray(self._factors[0].T @ self.y, float)
+        return np.asarray(self.orthonormal.T @ self.y, float)
 
     @cached_property
     def coordinates(self) -> Floats:
         """Every column in that basis, shape (coefficients, columns)."""
-        return np.asarray(self._factors[0].T @ self.columns, float)
+        return self.triangle if self.complete else np.asarray(self.orthonormal.T @ self.columns, float)
 
     @property
     def coefficients(self) -> Floats:
@@ -152,12 +158,13 @@ class Influence(OLSInfluence):  # type: ignore[misc]  # statsmodels has no types
     def __init__(self, model: LinearModel) -> None:
         super().__init__(model.results)
         self.k_vars = len(model.kept) + model.blocks
+        self._orthonormal = model.orthonormal
         self._mean = 1.0 / (len(model.y) if model.block is None else np.bincount(model.block)[model.block])
 
     @cached_property
     def hat_matrix_diag(self) -> Floats:
         """Diagonal of the hat matrix of the whole model."""
-        return np.asarray((self.exog * self.results.model.pinv_wexog.T).sum(axis=1) + self._mean, float)
+        return np.asarray((self._orthonormal**2).sum(axis=1) + self._mean, float)
 
 
 def fit(

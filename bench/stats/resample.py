@@ -62,7 +62,7 @@ def sign_flip(
     total = 2 ** max(seeds - 1, 0) if exact else flips + 1  # one more: the observed signs are among the drawn ones
     reached = np.full(len(observed), 0 if exact else 1)
     reached_group, reached_max = (np.full(len(known), 0 if exact else 1) for _ in range(2))
-    rows = max(16, min(_CHUNK, _MOST_AT_ONCE // max(len(observed), 1)))
+    rows = max(16, min(_CHUNK, _MOST_AT_ONCE // max(len(observed), seeds, 1)))
     for signs in _all_signs(seeds, rows) if exact else _drawn_signs(seeds, flips, rows, rng):
         flipped = np.abs(signs @ standard)
         reached += (flipped >= observed * (1.0 - _TIE) - _TIE).sum(axis=0)
