@@ -68,12 +68,11 @@ class LinearModel:
         """What statsmodels makes of it, knowing of the degrees of freedom of the blocks; not for no coefficients."""
         model = OLS(self.y, self.regressors, hasconst=False)
         model.df_resid = float(max(self.df_error, 0)) or np.nan
-        return model.fit(method="qr")
+        return model.fit()
 
     @cached_property
     def _factors(self) -> tuple[Floats, Floats]:
-        fitted = self.results.model if len(self.kept) else None
-        Q, R = np.linalg.qr(self.regressors) if fitted is None else (fitted.exog_Q, fitted.exog_R)
+        Q, R = np.linalg.qr(self.regressors)
         return np.asarray(Q, float), np.asarray(R, float)
 
     @property
@@ -101,10 +100,10 @@ class LinearModel:
         """Least-squares coefficients."""
         return np.asarray(self.results.params, float) if len(self.kept) else np.empty(0)
 
-    @property
+    @cached_property
     def residuals(self) -> Floats:
         """Response less fit, shape (rows,)."""
-        return np.asarray(self.results.resid, float) if len(self.kept) else self.y
+        return self.y - self.orthonormal @ self.rotated
 
     @property
     def sum_sq(self) -> float:
