@@ -127,7 +127,7 @@ def code_runs(
 
 def unique_rows(codes: Ints) -> tuple[Ints, Ints]:
     """The different rows in their order, and which of them each row is."""
-    number = pd.DataFrame(codes).groupby(list(range(codes.shape[1]))).ngroup().to_numpy(np.int64)
+    number = np.asarray(pd.DataFrame(codes).groupby(list(range(codes.shape[1]))).ngroup(), np.int64)
     return codes[np.unique(number, return_index=True)[1]], number
 
 
