@@ -75,6 +75,8 @@ def _reason(row: Any, metric: str) -> str:
         found += f", by the {row.n} of {numbers.counted(row.seeds, 'seed')} that have every cell compared"
     if kind.detail:
         found += f" ({kind.detail.format(row.detail)})"
+    if row.constant:
+        found += f"; it is the same in each of the {row.n} seeds, so that p is the exact sign test's"
     if row.verdict in (Verdict.REFUTED, Verdict.IMMATERIAL):
         return f"{row.verdict.capitalize()}, since {contrary(row)}. {found}."
     if row.verdict == Verdict.INCONCLUSIVE and isnan(row.p):
@@ -82,8 +84,22 @@ def _reason(row: Any, metric: str) -> str:
         return f"Inconclusive, since {why}. {found}."
     if row.verdict == Verdict.INCONCLUSIVE and row.p <= row.alpha:
         alone = f"unadjusted, p {row.side} it is {numbers.p_value(row.p)}"
-        return f"{found}; {alone}, which among {row.family_size} claims is not enough."
-    return f"{found}."
+        return f"{found}; {alone}, which among {row.family_size} claims is not enough.{_silence(row)}"
+    return f"{found}.{_silence(row)}"
+
+
+def _silence(row: Any) -> str:
+    """By the Bayes factor, whether the data of an inconclusive claim are silent or speak; empty without one."""
+    factor = row.bayes_factor
+    if isnan(factor):
+        return ""
+    if factor <= 1 / 3:
+        meaning = f"evidence of absence: no effect makes the data {numbers.significant(1 / factor, 2)} times likelier"
+    elif factor < 3:
+        meaning = "absence of evidence: the data hardly tell an effect from none"
+    else:
+        meaning = f"the data are {numbers.significant(factor, 2)} times likelier with an effect than without one"
+    return f" Bayes factor BF10 {numbers.significant(factor, 2)} (JZS prior, r = .707), {meaning}."
 
 
 def _not_judged(row: Any, metric: str) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
+from scipy import integrate, stats
 
 from bench.judge.analysis import analyze
 from bench.judge.claims.cases import gather
-from bench.judge.claims.evidence import Sample, by_blocks, by_sign_flips, weigh
+from bench.judge.claims.evidence import Sample, bayes_factor, by_blocks, by_sign_flips, weigh
 from bench.judge.claims.parts import part_frame
 from bench.judge.claims.verdicts import Verdict, judge_claims
 from bench.judge.gate.decide import Verdict as GateVerdict
@@ -207,11 +207,57 @@ def test_one_seed_decides_nothing() -> None:
     assert np.isnan(found["p"].item())
 
 
-def test_constant_differences_are_not_called_certain() -> None:
-    """Where nothing varies over seeds there is no p of 0, but none at all."""
-    found = judged(grid(lambda _, cell: 3.0 - cell["a"]), [difference(*A)], ["a", "b"])
-    assert found["verdict"].item() == "inconclusive"
-    assert np.isnan(found["p"].item())
+@pytest.mark.parametrize(
+    ("seeds", "shift", "expect", "margin", "verdict", "p"),
+    [
+        (10, 3.0, "increase", None, "supported", 2**-9),
+        (6, 3.0, "increase", None, "supported", 2**-5),
+        (5, 3.0, "increase", None, "inconclusive", 2**-4),
+        (10, -3.0, "increase", None, "refuted", 2**-9),
+        (10, 3.0, "increase", 4.0, "immaterial", 2**-9),
+        (10, 3.0, "increase", 3.0, "supported", 2**-9),
+        (10, 0.0, "increase", None, "inconclusive", 1.0),
+        (10, 0.0, "increase", 1.0, "refuted", 2**-9),
+        (10, -3.0, "difference", None, "supported", 2**-9),
+        (10, 3.0, "difference", 4.0, "immaterial", 2**-10),
+        (10, 0.0, "difference", None, "inconclusive", 1.0),
+        (10, 3.0, "equivalent", 4.0, "supported", 2**-10),
+        (5, 3.0, "equivalent", 4.0, "supported", 2**-5),
+        (4, 3.0, "equivalent", 4.0, "inconclusive", 2**-4),
+        (10, 3.0, "equivalent", 3.0, "inconclusive", 0.5),
+        (10, -3.0, "equivalent", 2.0, "refuted", 2**-9),
+        (10, 0.0, "equivalent", 2.0, "supported", 2**-10),
+    ],
+)
+def test_a_contrast_that_is_the_same_in_every_seed_has_the_exact_sign_test(
+    seeds: int, shift: float, expect: Expect, margin: float | None, verdict: str, p: float
+) -> None:
+    """Its signs are counted: S of S lie on one side of the bound with a chance of 2^-S; no p is 0, and none is NaN."""
+    frame = grid(lambda rng, cell: rng.integers(9) + shift * cell["a"], seeds=seeds)
+    frame["value"] -= frame["value"] - frame["seed"] - shift * frame["a"]  # seeds differ, and their contrasts do not
+    found = judged(frame, [difference(*A, expect, margin=margin)], ["a", "b"]).loc["claim"]
+    assert (found["verdict"], found["p"], found["constant"]) == (verdict, p, True)
+    assert np.isnan([found["t"], found["low"], found["bayes_factor"]]).all()
+
+
+@pytest.mark.parametrize("expect", ["increase", "decrease"])
+def test_an_order_with_a_constant_step(expect: Expect) -> None:
+    """A step that is the same in every seed counts with its sign test, and may be the weakest of an order."""
+    sign = 1.0 if expect == "increase" else -1.0
+    noise = np.random.default_rng(3).normal(size=10)
+    for third, verdict, detail in (
+        (1.0, "supported", "1 → 2"),
+        (-1.0, "refuted", "1 → 2"),
+        (0.0, "inconclusive", "1 → 2"),
+    ):
+        table = np.column_stack([np.zeros(10), 50 * sign + noise, 50 * sign + noise + third * sign])
+        rows = [{"a": a, "seed": s, "value": table[s, a]} for s in range(10) for a in range(3)]
+        steps = tuple(Comparison(({"a": low}, {"a": low + 1}), (-1.0, 1.0)) for low in (0, 1))
+        found = judged(pd.DataFrame(rows), [Claim("order", "On.", "value", "order", steps, expect)], ["a"]).loc["order"]
+        assert (found["verdict"], found["detail"], found["constant"]) == (verdict, detail, True)
+        assert found["estimate"] == pytest.approx(third * sign)
+        expected = {1.0: 2**-9, 0.0: 1.0, -1.0: 2 * 2**-9}[third]  # what is against is multiplied by the steps
+        assert found["p"] == pytest.approx(expected)
 
 
 def test_an_order_stands_with_its_weakest_step() -> None:
@@ -430,10 +476,58 @@ def test_a_verdict_knows_its_word_and_its_sign(verdicts: type[Signed]) -> None:
     assert sign("supported together with diet") == "~"
 
 
-@pytest.mark.parametrize(("seeds", "claims", "offered"), [(5, 1, False), (6, 1, True), (6, 2, False), (8, 2, True)])
-def test_sign_flips_are_offered_where_they_can_decide(seeds: int, claims: int, offered: bool) -> None:
-    """With S seeds no p of sign flips is below 2 / 2^S: where that times the claims exceeds 5 % there is no verdict."""
-    frame = grid(lambda rng, levels: 5.0 * levels["a"] + rng.normal(), seeds=seeds)
-    made = [difference({"a": 0}, {"a": 1}, "increase", id=f"claim {number}") for number in range(claims)]
-    verdicts = judged(frame, made, ["a", "b"])["sign_flip"]
-    assert set(verdicts) == ({"supported"} if offered else {""})
+@pytest.mark.parametrize(
+    ("seeds", "claims", "late", "expect", "offered"),
+    [
+        (5, 1, 0, "increase", False),
+        (6, 1, 0, "increase", True),
+        (6, 2, 0, "increase", False),
+        (8, 2, 0, "increase", True),
+        (6, 1, 3, "increase", True),
+        (6, 1, 3, "decrease", True),
+        (4, 1, 0, "equivalent", False),
+        (5, 1, 0, "equivalent", True),
+        (5, 2, 0, "equivalent", False),
+    ],
+)
+def test_sign_flips_are_offered_where_they_can_decide(
+    seeds: int, claims: int, late: int, expect: Expect, offered: bool
+) -> None:
+    """With S seeds no p is below 2 / 2^S (of equivalence 1 / 2^S): where the family makes that over 5 %, none is told.
+
+    The family of a claim made in advance is the claims made in advance; of a late one, all of them.
+    """
+    shift = {"increase": 5.0, "decrease": -5.0, "equivalent": 0.0}[expect]
+    frame = grid(lambda rng, levels: shift * levels["a"] + rng.normal() / 9, seeds=seeds)
+    margin = 2.0 if expect == "equivalent" else None
+    made = [difference(*A, expect, id=f"claim {number}", margin=margin) for number in range(claims + late)]
+    post_hoc = [claim.id for claim in made[claims:]]
+    verdicts = judged(frame, made, ["a", "b"], post_hoc=post_hoc)["sign_flip"]
+    assert set(verdicts[:claims]) == ({"supported"} if offered else {""})
+    assert set(verdicts[claims:]) <= {""}
+
+
+def test_a_bayes_factor_stands_beside_what_is_inconclusive() -> None:
+    """It is R's (BayesFactor 0.9.12, ttestBF of the sleep data: 17.25888), of single comparisons, and no verdict's."""
+    assert bayes_factor(-4.062128, 10) == pytest.approx(17.25888, rel=1e-5)
+    assert bayes_factor(0.0, 10) == pytest.approx(1 / bayes_factor_of_no_effect(10), rel=1e-6)
+    assert np.isnan(bayes_factor(np.nan, 10))
+    assert bayes_factor(1e9, 500) == np.inf
+    frame = grid(lambda rng, cell: rng.normal() + 3 * cell["b"])
+    steps = tuple(Comparison(({"a": low}, {"a": high}), (-1.0, 1.0)) for low, high in ((0, 1), (1, 0)))
+    claims = [
+        difference(*A, "increase", id="open"),
+        difference({"b": 0}, {"b": 1}, "increase", id="decided"),
+        Claim("order", "On.", "value", "order", steps, "increase"),
+    ]
+    found = judged(frame, claims, ["a", "b"])
+    assert found["verdict"].tolist() == ["inconclusive", "supported", "inconclusive"]
+    assert found.loc["open", "bayes_factor"] == pytest.approx(bayes_factor(found.loc["open", "t"], 10))
+    assert found.loc[["decided", "order"], "bayes_factor"].isna().all()
+
+
+def bayes_factor_of_no_effect(n: int) -> float:
+    """1 / BF10 at t = 0: the mean of (1 + n g)^-1/2 over g from an inverse gamma of shape 1/2 and scale r²/2."""
+    prior = stats.invgamma(0.5, scale=1 / 4)
+    mean, _ = integrate.quad(lambda g: prior.pdf(g) / np.sqrt(1 + n * g), 0, np.inf)
+    return float(1 / mean)

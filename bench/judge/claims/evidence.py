@@ -1,24 +1,30 @@
-"""What a claim compares, seed by seed -> p values for the claim and against it, by one test or another.
+"""What a claim compares, seed by seed -> its estimate, and p values for it and against it, by one method or another.
 
 A claim of a direction is tested on either side at half of alpha, since it can be refuted as well as supported. Each
 one-sided p is therefore doubled, which makes it the usual two-sided p where the estimate lies on that side. Equivalence
 is two one-sided tests at alpha (Schuirmann 1987), and an order is supported by its weakest comparison (the
 intersection-union test of Berger 1982).
+
+A contrast that is the same in every seed leaves t nothing to divide by. Its signs can still be counted: all S of them
+lie on one side of the bound, which under symmetry happens with a probability of 2^-S (the exact sign test).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import pingouin
 
 from bench.plan.claims import Claim
 from bench.plan.kinds import kind_of
+from bench.plan.labels import cell_label
 from bench.stats.coding import Floats
 from bench.stats.contrast import one_sample, per_block, randomized_blocks
-from bench.stats.diagnostics import Split, bimodality, normal_shares
+from bench.stats.diagnostics import Split, bimodality, normal_shares, wilson
 from bench.stats.resample import sign_flip
 
 _NAN = float("nan")
@@ -66,9 +72,11 @@ Tail = Callable[[Sample, float, int], Floats]
 
 
 def per_seed(sample: Sample, bound: float, direction: int) -> Floats:
-    """One contrast per seed and t on it: the primary test."""
+    """One contrast per seed and t on it, the primary test; the exact sign test where all seeds have the same value."""
     found = one_sample(sample.contrasts - bound, magnitude=sample.magnitude)
-    return _one_sided(found.p, found.t, direction)
+    signs = np.where(found.value == 0, 1.0, 2.0 ** (1 - len(sample.contrasts)))
+    p, statistic = (np.where(found.constant, own, t) for own, t in ((signs, found.p), (found.value, found.t)))
+    return _one_sided(p, statistic, direction)
 
 
 def by_blocks(sample: Sample, bound: float, direction: int) -> Floats:
@@ -110,11 +118,81 @@ def weigh(claim: Claim, sample: Sample, tail: Tail = per_seed) -> Evidence:
     return Evidence(inside, _twice(min(tail(sample, margin, 1)[0], tail(sample, -margin, -1)[0])))
 
 
-def weigh_split(sample: Sample) -> tuple[Split, Evidence]:
-    """Whether the runs of a cell fall into two groups; that they do not is never shown."""
+def split_values(sample: Sample) -> Split:
+    """The values of a cell, divided where they divide best."""
     values = sample.contrasts[:, 0]
-    split = bimodality(values, normal_shares(len(values), np.random.default_rng(0), _DRAWS))
-    return split, Evidence(split.p)
+    return bimodality(values, normal_shares(len(values), np.random.default_rng(0), _DRAWS))
+
+
+def estimate_contrast(claim: Claim, sample: Sample, confidence: float) -> Mapping[str, Any]:
+    """The contrast with its t interval; of several comparisons, the one that speaks least for the claim."""
+    n = len(sample.used)
+    found = one_sample(sample.contrasts, magnitude=sample.magnitude, confidence=confidence)
+    weakest = 0
+    if n > 1 and kind_of(claim).is_order:
+        sign = -1 if claim.expect == "decrease" else 1
+        with np.errstate(divide="ignore"):
+            odds = np.log(per_seed(sample, 0.0, -sign)) - np.log(per_seed(sample, 0.0, sign))
+        weakest = int(np.argmin(odds))
+    regions = claim.comparisons[weakest].regions
+    detail = " → ".join(cell_label(region.values()) for region in regions) if kind_of(claim).is_order else ""
+    names = ("value", "low", "high", "t", "df")
+    value, low, high, t, df = (float(getattr(found, name)[weakest]) for name in names)
+    shown = np.array([value, low, high, _NAN if sample.margin is None else sample.margin])
+    shown = np.exp(shown) if claim.scale == "log" else shown
+    return {
+        "scale": "ratio" if claim.scale == "log" else "difference",
+        **dict(zip(("estimate", "low", "high", "margin"), map(float, shown), strict=True)),
+        "t": t,
+        "df": df,
+        "n": n,
+        "constant": bool(found.constant[weakest]),
+        "detail": detail,
+    }
+
+
+def estimate_groups(claim: Claim, sample: Sample, confidence: float) -> Mapping[str, Any]:
+    """The share of a cell's upper group, with Wilson's interval."""
+    n, split = len(sample.used), split_values(sample)
+    if not np.isfinite(split.p):
+        return {"scale": "share", "n": n}
+    upper = n - split.n_low
+    low, high = wilson(upper, n, confidence)
+    threshold = np.exp(split.threshold) if claim.scale == "log" else split.threshold
+    detail = f"{upper} of {n} above {threshold:.4g}"
+    return {"scale": "share", "estimate": upper / n, "low": low, "high": high, "n": n, "detail": detail}
+
+
+def bayes_factor(t: float, n: int) -> float:
+    """How much likelier a t of ``n`` seeds is if there is an effect than if there is none (BF10), by pingouin.
+
+    Effects in SDs over seeds then have a Cauchy prior of scale √2 / 2 (JZS; Rouder et al. 2009,
+    https://doi.org/10.3758/PBR.16.2.225).
+
+    >>> round(bayes_factor(4.0621, 10), 2)
+    17.26
+    """
+    if not np.isfinite(t):
+        return _NAN
+    return np.inf if n / 2 * np.log1p(t**2 / (n - 1)) > 600 else float(pingouin.bayesfactor_ttest(t, n, r=0.5**0.5))
+
+
+@dataclass(frozen=True)
+class Test:
+    """One way in which claims are decided."""
+
+    evidence: Callable[[Claim, Sample], Evidence]
+    estimate: Callable[[Claim, Sample, float], Mapping[str, Any]]
+    """(claim, sample, confidence) -> columns of ``verdicts.CLAIMS``."""
+    tails: Mapping[str, Tail]
+    """Other methods by name."""
+
+
+BY_TEST = {
+    "contrast": Test(weigh, estimate_contrast, {"block_model": by_blocks, "sign_flip": by_sign_flips}),
+    "groups": Test(lambda _, sample: Evidence(split_values(sample).p), estimate_groups, {}),
+}
+"""By ``Kind.test``."""
 
 
 def _one_sided(p: Floats, statistic: Floats, direction: int) -> Floats:

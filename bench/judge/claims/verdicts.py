@@ -12,16 +12,13 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from bench.judge.claims.cases import Case, Cases, gather
-from bench.judge.claims.evidence import Evidence, by_blocks, by_sign_flips, per_seed, weigh, weigh_split
+from bench.judge.claims.evidence import BY_TEST, Evidence, bayes_factor, weigh
 from bench.judge.claims.parts import level_frame, part_frame, percent_change, two_samples
 from bench.judge.names import term_name
 from bench.judge.signed import Signed
 from bench.plan.claims import Claim, changed_factors
-from bench.plan.kinds import kind_of
-from bench.plan.labels import cell_label
+from bench.plan.kinds import KINDS, kind_of
 from bench.stats.coding import Bools, Floats
-from bench.stats.contrast import one_sample
-from bench.stats.diagnostics import wilson
 from bench.stats.multiplicity import adjust
 
 ALPHA = 0.05
@@ -78,11 +75,12 @@ CLAIMS = [
 claim or "against" it; ``n`` of ``seeds`` have every cell that is compared; ``decided_at_look``: 0 if no look did."""
 TESTS = [
     *("claim", "p_support", "p_support_adjusted", "p_refute", "p_refute_adjusted", "family", "family_size"),
-    *("held", "averaged_over", "assumes", "detail"),
+    *("constant", "bayes_factor", "held", "averaged_over", "assumes", "detail"),
     *("block_model", "sign_flip", "other_scale", "without_a_seed"),
 ]
-"""``held`` and ``averaged_over``: the other factors; ``assumes``: interactions that must be absent; the last four: the
-verdicts that other methods give, and those that differ without some seed."""
+"""``constant``: every seed has the same, so that p is the exact sign test's; ``bayes_factor`` (BF10): of a single
+comparison that is inconclusive; ``held`` and ``averaged_over``: the other factors; ``assumes``: interactions that must
+be absent; the last four: the verdicts that other methods give, and those that differ without some seed."""
 PUBLISHED = [
     *("claim", "published", "published_change", "change", "change_low", "change_high"),
     *("two_sample_t", "two_sample_p", "d", "d_low", "d_high", "credited_to", "changed"),
@@ -125,6 +123,7 @@ def judge_claims(
         verdict=verdicts,
         decided_at_look=[looks.get(claim.id, 0) for claim in claims],
         alpha=alpha,
+        bayes_factor=[_bayes_factor(row, verdict) for row, verdict in zip(rows, verdicts, strict=True)],
         **_p_values(primary, late, alpha),
         **_sensitivity(cases.cases, primary, verdicts, late, alpha),
     )
@@ -142,11 +141,11 @@ def _evidence(case: Case, variant: str = "", without: int | None = None) -> Evid
     other_scale = variant == "other_scale"
     if not case.measured or (other_scale and not case.has_other_scale):
         return Evidence()
+    test = BY_TEST[kind_of(case.claim).test]
     sample = case.sample(other_scale=other_scale, without=without)
-    if kind_of(case.claim).test == "groups":
-        return Evidence() if variant in ("block_model", "sign_flip") else weigh_split(sample)[1]
-    tail = {"block_model": by_blocks, "sign_flip": by_sign_flips}.get(variant, per_seed)
-    return weigh(case.claim, sample, tail)
+    if not variant or other_scale:
+        return test.evidence(case.claim, sample)
+    return weigh(case.claim, sample, test.tails[variant]) if variant in test.tails else Evidence()
 
 
 def _adjusted(p: ArrayLike, late: Bools) -> Floats:
@@ -206,11 +205,7 @@ def _sensitivity(
         found = [_evidence(case, variant) for case in cases]
         applies = [np.isfinite(entry.support) for entry in found]
         if variant == "sign_flip":
-            # Where no arrangement of signs can be significant, it says nothing, and nothing of a disagreement.
-            floors = [
-                2.0 ** (1 - len(case.sample().used)) if fits else 1.0 for case, fits in zip(cases, applies, strict=True)
-            ]
-            applies = [floor * sum(applies) <= alpha for floor in floors]
+            applies = _can_decide(cases, applies, late, alpha)
         joined = [own if fits else first for own, first, fits in zip(found, primary, applies, strict=True)]
         judged = decide(cases, joined, late, alpha)
         columns[variant] = [verdict if fits else "" for verdict, fits in zip(judged, applies, strict=True)]
@@ -222,6 +217,20 @@ def _sensitivity(
                 entry[verdict] = None
     columns["without_a_seed"] = [", ".join(entry) for entry in others]
     return columns
+
+
+def _can_decide(cases: Sequence[Case], applies: Sequence[bool], late: Bools, alpha: float) -> list[bool]:
+    """Whether some arrangement of signs could be significant: the least p, times the claims of the family.
+
+    Where none could, sign flips say nothing, and nothing of a disagreement. Equivalence is tested on one side.
+    """
+    tested = np.array(applies, dtype=bool)
+    family = np.where(late, tested.sum(), (tested & ~late).sum())
+    sides = [1 if case.claim.expect == "equivalent" else 2 for case in cases]
+    return [
+        fits and side * 2.0 ** -len(case.sample().used) * size <= alpha
+        for case, fits, side, size in zip(cases, applies, sides, family, strict=True)
+    ]
 
 
 def _row(cases: Cases, case: Case, confidence: float) -> Mapping[str, Any]:
@@ -248,6 +257,12 @@ def _row(cases: Cases, case: Case, confidence: float) -> Mapping[str, Any]:
     }
 
 
+def _bayes_factor(row: Mapping[str, Any], verdict: str) -> float:
+    """Of what is inconclusive, where it is one comparison."""
+    silent = verdict == Verdict.INCONCLUSIVE and not KINDS[row["kind"]].is_order
+    return bayes_factor(row["t"], row["n"]) if silent else _NAN
+
+
 def _averaged_over(cases: Cases, claim: Claim) -> list[str]:
     """The factors that a claim compares at all of their levels together."""
     if not kind_of(claim).averages:
@@ -256,41 +271,14 @@ def _averaged_over(cases: Cases, claim: Claim) -> list[str]:
 
 
 def _estimate(case: Case, confidence: float) -> Mapping[str, Any]:
-    """The estimate with its interval: of an order its weakest comparison, of a cell the share of its upper group."""
-    nothing = dict.fromkeys(("estimate", "low", "high", "t", "df", "margin"), _NAN)
+    """What its test estimates, with an interval; of a claim that is not measured why, if its scale is refused."""
+    numbers = dict.fromkeys(("estimate", "low", "high", "t", "df", "margin"), _NAN)
+    nothing = {"scale": "", **numbers, "n": 0, "constant": False, "detail": ""}
     if not case.measured:
         refused = f"{case.refused} values are not positive and have no logarithm" if case.refused else ""
-        return {"scale": "", **nothing, "n": 0, "detail": refused}
-    sample = case.sample()
-    n = len(sample.used)
-    if kind_of(case.claim).test == "groups":
-        split = weigh_split(sample)[0]
-        upper = n - split.n_low if np.isfinite(split.p) else 0
-        low, high = wilson(upper, n, confidence)
-        threshold = np.exp(split.threshold) if case.claim.scale == "log" else split.threshold
-        detail = f"{upper} of {n} above {threshold:.4g}" if np.isfinite(split.p) else ""
-        found = {"estimate": upper / n, "low": low, "high": high} if np.isfinite(split.p) else {}
-        return {"scale": "share", **nothing, **found, "n": n, "detail": detail}
-    estimates = one_sample(sample.contrasts, magnitude=sample.magnitude, confidence=confidence)
-    sign = -1.0 if case.claim.expect == "decrease" else 1.0
-    weakest = int(np.nanargmin(sign * estimates.t)) if np.isfinite(estimates.t).any() else 0
-    log = case.claim.scale == "log"
-    margin = _NAN if sample.margin is None else sample.margin
-    values = {name: getattr(estimates, name)[weakest] for name in ("value", "low", "high")}
-    shown = {name: float(np.exp(value) if log else value) for name, value in values.items()}
-    regions = case.claim.comparisons[weakest].regions
-    detail = " → ".join(cell_label(region.values()) for region in regions) if kind_of(case.claim).is_order else ""
-    return {
-        "scale": "ratio" if log else "difference",
-        "estimate": shown["value"],
-        "low": shown["low"],
-        "high": shown["high"],
-        "t": float(estimates.t[weakest]),
-        "df": float(estimates.df[weakest]),
-        "margin": float(np.exp(margin)) if log else margin,
-        "n": n,
-        "detail": detail,
-    }
+        return {**nothing, "detail": refused}
+    test = BY_TEST[kind_of(case.claim).test]
+    return {**nothing, **test.estimate(case.claim, case.sample(), confidence)}
 
 
 def _published(claim: Claim) -> Mapping[str, Any]:
