@@ -144,7 +144,8 @@ def check(suite: str | Path | Suite | Plan, *, seeds: Seeds = None, twice: bool 
         bench.errors.BenchError: with every fault of the suite, each with its line and column; or with the metrics that
             differ between the two.
     """
-    from bench.plan.suite import Plan, Suite, parse_seeds
+    from bench.plan.seeds import parse_seeds
+    from bench.plan.suite import Plan, Suite
     from bench.plan.suite import check as check_suite
 
     if isinstance(suite, Plan):

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator
 
 from bench.audit.intervals import UNKNOWN, Range, Sample, read_figure
 from bench.errors import BenchError
-from bench.plan.shape import Tables, model_faults
+from bench.plan.shape import Tables, read_model
 from bench.plan.source import Fault, Source, SuiteError, did_you_mean, read, show
 
 FIGURES = ("change", "t", "df", "p", "d")
@@ -216,8 +216,7 @@ def _sample(keys: _SampleKeys, name: str = "") -> Sample:
 
 def _required(source: Source, model: type[BaseModel]) -> dict[str, Any]:
     """The data of a source that fits the model."""
-    if faults := list(model_faults(source, model, _PARTS)):
-        raise SuiteError(source.path, source.text, faults)
+    read_model(source, model, _PARTS)
     return source.data
 
 

@@ -30,7 +30,7 @@ from bench.execute.segments import experiments
 from bench.execute.storage import locked, read_stored, reading, storing
 from bench.experiment import identifier
 from bench.plan.design import MOST_KEPT, n_cells
-from bench.plan.seal import draw_seeds, seal
+from bench.plan.seeds import draw_seeds, seal
 from bench.plan.suite import Plan
 
 

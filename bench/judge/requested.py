@@ -13,7 +13,7 @@ from bench.judge.compare_regions import COLUMNS, compare_regions
 from bench.judge.effects import MetricEffects
 from bench.plan.claim_check import read_contrast
 from bench.plan.claims import Claim, Region
-from bench.plan.kinds import KINDS
+from bench.plan.kinds import Difference
 from bench.plan.levels import Level
 from bench.stats.identify import Design
 from bench.stats.multiplicity import adjust
@@ -45,8 +45,8 @@ def requested_frame(
     for number, given in enumerate(contrasts, start=1):
         kind, comparisons = read_contrast(given, levels, f"contrast {number}")
         for comparison in comparisons:
-            own = "difference" if KINDS[kind].is_order else kind  # each step of an order is one
-            label = KINDS[own].contrast(Claim("", "", "", own, (comparison,), "difference"))
+            own = Difference if kind.is_order else kind  # each step of an order is one
+            label = own.contrast(Claim("", "", "", own.name(), (comparison,), "difference"))
             regions = [_coded(region, positions, codes) for region in comparison.regions]
             for entry in metrics:
                 found = compare_regions(runs, planned, entry, regions, comparison.weights, confidence)

@@ -12,7 +12,7 @@ from typing import Any
 from bench.plan.levels import Level
 from bench.plan.positions import KeyPath
 from bench.plan.shape import SuiteKeys
-from bench.plan.source import Fault, Source, did_you_mean, show
+from bench.plan.source import Faults, did_you_mean, show
 
 LETTERS = "ABCDEFGHJKLMNOPQRSTUVWXYZ"
 """What generators may call the factors, in order; I is the identity."""
@@ -40,18 +40,15 @@ class DesignError(ValueError):
         self.message, self.hint, self.path = message, hint, path
 
 
-def chosen_cells(keys: SuiteKeys, source: Source, factors: Factors) -> tuple[Combinations | None, list[Fault]]:
+def chosen_cells(keys: SuiteKeys, faults: Faults, factors: Factors) -> Combinations | None:
     """The cells that the suite's ``design`` chooses; None for a grid, or with a fault."""
-    design = keys.design
     try:
-        if design is None:
-            return None, []
-        if isinstance(design, str):
-            return one_at_a_time(factors), []
-        generators = [design.fraction] if isinstance(design.fraction, str) else design.fraction
-        return fraction(generators, factors), []
+        if keys.design is None:
+            return None
+        return one_at_a_time(factors) if keys.design == "one_at_a_time" else fraction(keys.design.generators, factors)
     except DesignError as error:
-        return None, [source.fault(("design", *error.path), error.message, error.hint)]
+        faults.add(("design", *error.path), error.message, error.hint)
+        return None
 
 
 def one_at_a_time(factors: Factors) -> Combinations:

@@ -36,6 +36,24 @@ def find(reference: str, suite: Path) -> Experiment:
     return experiment
 
 
+def reference_of(experiment: Experiment) -> str:
+    """The name ``package.module:NAME`` under which a module holds the experiment, a package's rather than __main__'s.
+
+    Raises:
+        BenchError: no module holds it.
+    """
+    own = (getattr(experiment.run, "__module__", ""), experiment.params.__module__)
+    names = sorted(sys.modules, key=lambda name: (name == "__main__", name not in own, name))
+    for module in names:
+        names_of = getattr(sys.modules[module], "__dict__", {})
+        if name := next((name for name, value in list(names_of.items()) if value is experiment), None):
+            return f"{module}:{name}"
+    raise BenchError(
+        "The experiment has no name by which it could be found again.",
+        hint="Give it one at the top of a module or notebook: EXPERIMENT = Experiment(…).",
+    )
+
+
 def _make_importable(top: str, suite: Path) -> None:
     here = suite.absolute().parent
     beside = _origin(top, here)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bench.errors import BenchError
@@ -75,3 +75,10 @@ class MetricSettings:
     scale: Scale = "identity"
     range: tuple[float, float] | None = None
     """Between which values the metric always lies."""
+
+    def with_margin(self, given: float | str | None) -> MetricSettings:
+        """The same with the margin ``given``, as ``Margin.parse`` takes it; None leaves it as it is."""
+        if given is None:
+            return self
+        margin = Margin.parse(given)
+        return replace(self, margin=margin.size, relative=margin.relative)

@@ -1,80 +1,136 @@
-"""A suite whose keys are each well-formed -> what is wrong between them."""
+"""A suite whose keys are each well-formed -> what is wrong between them, and with what it says of its experiment."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Mapping
 from itertools import pairwise
+from typing import Any
 
+from bench.experiment import Experiment
+from bench.plan.levels import attempt
 from bench.plan.positions import KeyPath
-from bench.plan.shape import SealedTable, SuiteKeys, SweepTable
-from bench.plan.source import Fault, Source, is_file, show
-from bench.plan.sweeps import sweep_fault
+from bench.plan.shape import SuiteKeys, SweepTable
+from bench.plan.source import Faults, did_you_mean, is_file, show
+
+RESERVED = ("run", "seed", "status", "metric", "value", "text")
+"""Columns of every table of runs; no factor or metric may be called so."""
 
 
-def rule_faults(keys: SuiteKeys, source: Source) -> Iterator[Fault]:
-    """What is wrong between keys that are each well-formed; none of it depends on the experiment."""
-    yield from _cell_faults(keys, source)
-    yield from _look_faults(keys, source)
-    yield from _claim_faults(keys, source)
-    if isinstance(keys.seeds, SealedTable) and not keys.claims:
+def check_keys(keys: SuiteKeys, faults: Faults) -> None:
+    """What is wrong between keys; none of it depends on the experiment."""
+    _check_cells(keys, faults)
+    _check_looks(keys, faults)
+    _check_claims(keys, faults)
+    if keys.is_sealed and not keys.claims:
         hint = "They are drawn from what is claimed: give a number of seeds, or one table [[claims]] for each claim."
-        yield source.fault(("seeds",), "seeds are sealed, and nothing is claimed", hint)
-    seen: set[int] = set()
-    for index, seed in enumerate(keys.seeds if isinstance(keys.seeds, list) else []):
-        if seed in seen:
-            yield source.fault(("seeds", index), f"the seed {seed} is listed twice", "Each seed is listed once.")
-        seen.add(seed)
-    if keys.published is not None and not is_file(source.path.parent / keys.published):
-        hint = f"The path is relative to the suite's folder, {source.path.parent.absolute()}."
-        yield source.fault(("published",), f"there is no file {show(keys.published)}", hint)
+        faults.add(("seeds",), "seeds are sealed, and nothing is claimed", hint)
+    first: dict[int, int] = {}
+    for index, seed in enumerate(keys.listed_seeds):
+        if first.setdefault(seed, index) != index:
+            faults.add(("seeds", index), f"the seed {seed} is listed twice", "Each seed is listed once.")
+    if keys.published is not None and not is_file(faults.source.path.parent / keys.published):
+        hint = f"The path is relative to the suite's folder, {faults.source.path.parent.absolute()}."
+        faults.add(("published",), f"there is no file {show(keys.published)}", hint)
 
 
-def _cell_faults(keys: SuiteKeys, source: Source) -> Iterator[Fault]:
+def check_params(keys: SuiteKeys, faults: Faults, experiment: Experiment) -> None:
+    """Parameters of ``[params]`` and ``[[set]]`` that the experiment does not have, or whose value it refuses."""
+    tables: list[tuple[KeyPath, Mapping[str, Any], Mapping[str, Any]]] = [(("params",), keys.params, {})]
+    tables += [(("set", index, "params"), table.params, keys.params) for index, table in enumerate(keys.sets)]
+    for place, given, shared in tables:
+        unknown_parameters(faults, place, given, experiment)
+        known = {name: value for name, value in given.items() if name in experiment.fields}
+        for name, refusal in attempt(experiment, {**shared, **known}).refusals.items():
+            if name in known:  # what is refused taken together may still be mended by a factor
+                faults.add((*place, name), refusal.message, refusal.allowed)
+
+
+def check_metrics(keys: SuiteKeys, faults: Faults, experiment: Experiment) -> None:
+    """Metrics that no table can hold, and mention of metrics that the experiment does not have."""
+    known = [metric.name for metric in experiment.metrics]
+    for name in {*RESERVED} & {*known}:
+        hint = f"Tables of runs have columns {', '.join(RESERVED)} of their own; rename it in the experiment."
+        faults.add(("experiment",), f"its metric {show(name)} bears the name of a column", hint)
+    compared = (keys.baseline.metrics if keys.baseline else None) or []
+    mentioned: list[tuple[KeyPath, str]] = [(("metrics", name), name) for name in keys.metrics]
+    mentioned += [(("baseline", "metrics", index), name) for index, name in enumerate(compared)]
+    for path, name in mentioned:
+        if name not in known:
+            hint = f"Its metrics: {', '.join(known)}.{did_you_mean(name, known)}"
+            faults.add(path, f"the experiment has no metric {show(name)}", hint, key=path[0] == "metrics")
+
+
+def unknown_parameters(faults: Faults, table: KeyPath, names: Collection[str], experiment: Experiment) -> None:
+    """Names in a table that are no parameters of the experiment."""
+    for name in names:
+        if name not in experiment.fields:
+            hint = f"Its parameters: {', '.join(experiment.fields)}.{did_you_mean(name, experiment.fields)}"
+            faults.add((*table, name), f"the experiment has no parameter {show(name)}", hint, key=True)
+
+
+def sweep_fault(sweep: SweepTable) -> tuple[KeyPath, str, str] | None:
+    """Path, message and hint of what is wrong between the keys of a factor that is given as a table."""
+    given = [key for key in ("levels", "log", "linear") if getattr(sweep, key) is not None]
+    if len(given) != 1:
+        what = "both " + " and ".join(given[:2]) if given else "none of levels, log and linear"
+        return (), f"a sweep with {what}", "Give levels = […], or log or linear = [first, last] with points."
+    if sweep.levels is not None:
+        fault = "points goes with log or linear", "The levels are listed here; leave points out."
+        return None if sweep.points is None else (("points",), *fault)
+    if sweep.points is None:
+        return (), f"a sweep with {given[0]} and no points", "Say how many levels there are: points = 4."
+    bounds = sweep.log or sweep.linear or []
+    if bounds[0] == bounds[1]:
+        return (given[0],), "a sweep from a number to itself", "Give two different numbers: [first, last]."
+    if sweep.log is not None and min(bounds) <= 0:
+        return ("log",), "a logarithmic sweep of numbers that are not positive", "Use linear, or numbers above 0."
+    return None
+
+
+def _check_cells(keys: SuiteKeys, faults: Faults) -> None:
     if keys.factors is not None and keys.cells is not None:
-        yield source.fault(("cells",), "a suite has either factors or cells", "Remove one of the two.", key=True)
+        faults.add(("cells",), "a suite has either factors or cells", "Remove one of the two.", key=True)
     elif keys.cells is not None and (keys.design is not None or keys.exclude):
         key = "design" if keys.design is not None else "exclude"
         hint = "It chooses among the combinations of [factors]; cells are chosen by being listed."
-        yield source.fault((key,), f"{key} goes with factors, not with cells", hint, key=True)
+        faults.add((key,), f"{key} goes with factors, not with cells", hint, key=True)
     elif keys.factors is None and keys.cells is None:
         hint = "Give [factors] for a full grid, or one [[cells]] for each chosen combination."
-        yield source.fault((), '"factors" or "cells" is missing', hint)
-    sweeps = {name: entry for name, entry in (keys.factors or {}).items() if isinstance(entry, SweepTable)}
-    nested = [name for name, entry in sweeps.items() if entry.under is not None]
+        faults.add((), '"factors" or "cells" is missing', hint)
+    nested = [name for name, sweep in keys.sweeps.items() if sweep.under is not None]
     if keys.design is not None and (nested or keys.exclude):
         path: KeyPath = ("exclude",) if keys.exclude else ("factors", nested[0], "under")
         hint = "Remove one of the two, or list the cells as [[cells]]."
-        yield source.fault(path, f"{path[-1]} goes with the full grid, not with a design", hint, key=True)
-    for name, entry in sweeps.items():
-        if fault := sweep_fault(entry):
+        faults.add(path, f"{path[-1]} goes with the full grid, not with a design", hint, key=True)
+    for name, sweep in keys.sweeps.items():
+        if fault := sweep_fault(sweep):
             inner, message, hint = fault
-            yield source.fault(("factors", name, *inner), message, hint, key=not inner)
+            faults.add(("factors", name, *inner), message, hint, key=not inner)
 
 
-def _look_faults(keys: SuiteKeys, source: Source) -> Iterator[Fault]:
+def _check_looks(keys: SuiteKeys, faults: Faults) -> None:
     """Looks that do not rise, and a last one that is not at all seeds of the suite."""
     if keys.sequential is None:
         return
-    looks = keys.sequential.looks
+    looks, count = keys.sequential.looks, keys.n_seeds
     for index, (before, look) in enumerate(pairwise(looks), start=1):
         if look <= before:
             message = f"the look at {look} seeds does not come after the one at {before}"
-            yield source.fault(("sequential", "looks", index), message, "Looks rise: looks = [10, 20, 40].")
+            faults.add(("sequential", "looks", index), message, "Looks rise: looks = [10, 20, 40].")
             return
-    count = keys.n_seeds
     if looks[-1] != count:
         message = f"the last look is at {looks[-1]} seeds, and the suite has {count}"
         hint = f"End with {count}, or give the suite {looks[-1]} seeds."
-        yield source.fault(("sequential", "looks", len(looks) - 1), message, hint)
+        faults.add(("sequential", "looks", len(looks) - 1), message, hint)
 
 
-def _claim_faults(keys: SuiteKeys, source: Source) -> Iterator[Fault]:
+def _check_claims(keys: SuiteKeys, faults: Faults) -> None:
     first: dict[str, int] = {}
     for index, claim in enumerate(keys.claims):
         if first.setdefault(claim.id, index) != index:
             message = f"claim {index + 1} has the id of claim {first[claim.id] + 1}: {show(claim.id)}"
-            yield source.fault(("claims", index, "id"), message, "Each claim has an id of its own.")
+            faults.add(("claims", index, "id"), message, "Each claim has an id of its own.")
     headlines = [index for index, claim in enumerate(keys.claims) if claim.headline]
     for index in headlines[1:]:
         message = f"claim {index + 1} is a headline, and claim {headlines[0] + 1} is one already"
-        yield source.fault(("claims", index, "headline"), message, "A report has one headline.")
+        faults.add(("claims", index, "headline"), message, "A report has one headline.")

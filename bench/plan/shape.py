@@ -1,13 +1,14 @@
-"""The keys of a suite file and what each may hold -> faults of a file that does not fit, and a JSON Schema."""
+"""The keys of a suite file and what each may hold -> its values, or where it does not fit; and a JSON Schema."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Set as AbstractSet
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, ValidationError
 
-from bench.plan.kinds import STRICT, ContrastTable
+from bench.plan.kinds import KINDS, STRICT, AnyKind, OneOrMore, tag
 from bench.plan.positions import KeyPath
 from bench.plan.source import Fault, Source, did_you_mean, show
 
@@ -15,29 +16,28 @@ MAX_SEEDS = 100_000
 MAX_LEVELS = 1_000
 _PERCENT = r"^([0-9]{0,5}[1-9][0-9]{0,5}([.][0-9]{1,12})?|[0-9]{1,6}[.][0-9]{0,11}[1-9][0-9]{0,11})%$"
 
+Tables = Mapping[tuple[str, ...], type[BaseModel]]
+"""Where tables stand in a file, * being any name or number -> what they may hold."""
+_Model = TypeVar("_Model", bound=BaseModel)
 
-def require_shape(source: Source) -> None:
-    """Let only a suite pass whose keys are known and hold what they may.
+
+def read_model(source: Source, model: type[_Model], tables: Tables) -> _Model:
+    """The values of a file that fits ``model``, whose inner tables are ``tables``; every field has a description.
 
     Raises:
         SuiteError: with all unknown and missing keys, and all values of the wrong kind.
     """
-    if faults := list(model_faults(source, SuiteKeys, _TABLES)):
-        raise source.error(faults)
-
-
-Tables = Mapping[tuple[str, ...], type[BaseModel]]
-"""Where tables stand in a file, * being any name or number -> what they may hold."""
-
-
-def model_faults(source: Source, model: type[BaseModel], tables: Tables) -> Iterator[Fault]:
-    """Where a file does not fit ``model``, whose inner tables are ``tables``; every field has a description."""
     try:
-        model.model_validate(source.data)
+        return model.model_validate(source.data)
     except ValidationError as error:
-        for entry in error.errors(include_url=False):
-            path = _path(source.data, entry["loc"])
-            yield _fault(source, entry["type"], path, *_table_of(entry["loc"], model, tables))
+        raise source.error(shape_faults(error, source, model, tables)) from None
+
+
+def shape_faults(error: ValidationError, source: Source, model: type[BaseModel], tables: Tables) -> Iterator[Fault]:
+    """What pydantic says of a file, where it stands."""
+    for entry in error.errors(include_url=False):
+        path = _path(source.data, entry["loc"])
+        yield _fault(source, entry["type"], path, *_table_of(entry["loc"], model, tables))
 
 
 def schema() -> dict[str, Any]:
@@ -91,6 +91,9 @@ class MetricTable(_Strict):
 class SweepTable(_Strict):
     """A factor given as a table ``[factors.NAME]``."""
 
+    place: ClassVar[KeyPath] = ("levels",)
+    """Where its levels stand."""
+
     levels: Annotated[list[Any], Field(min_length=1, max_length=MAX_LEVELS)] | None = Field(
         None, description=f"A list of 1 to {MAX_LEVELS} levels: [0.01, 0.1, 1.0]."
     )
@@ -99,10 +102,16 @@ class SweepTable(_Strict):
     points: Annotated[int, Field(ge=2, le=MAX_LEVELS)] | None = Field(
         None, description=f"How many levels log or linear make, 2 to {MAX_LEVELS}."
     )
-    under: Annotated[dict[str, Any], Field(min_length=1)] | None = Field(
+    under: Annotated[dict[str, OneOrMore], Field(min_length=1)] | None = Field(
         None, description='The levels of earlier factors under which it is swept: { reg = "l1" } or { reg = ["l1"] }.'
     )
     otherwise: Any = Field(None, description="Its level where it is not swept; by default the experiment's default.")
+
+
+class ListedLevels(SweepTable):
+    """A factor given as a list."""
+
+    place: ClassVar[KeyPath] = ()
 
 
 class DesignTable(_Strict):
@@ -112,11 +121,16 @@ class DesignTable(_Strict):
         description='Generators of a regular fraction: ["D=ABC"] or ["act = init*noise*reg"].'
     )
 
+    @property
+    def generators(self) -> list[str]:
+        """One or several."""
+        return [self.fraction] if isinstance(self.fraction, str) else self.fraction
+
 
 class ExcludeTable(_Strict):
     """A table ``[[exclude]]``: combinations that are not run."""
 
-    where: Annotated[dict[str, Any], Field(min_length=1)] = Field(
+    where: Annotated[dict[str, OneOrMore], Field(min_length=1)] = Field(
         description='A level, or a list of levels, of one or more factors: { init = "orthogonal", act = ["gelu"] }.'
     )
     reason: str = Field(min_length=1, max_length=400, description="Why these combinations are not run.")
@@ -125,7 +139,7 @@ class ExcludeTable(_Strict):
 class SetTable(_Strict):
     """A table ``[[set]]``: parameters that follow the levels of factors, and are no factors."""
 
-    where: Annotated[dict[str, Any], Field(min_length=1)] = Field(
+    where: Annotated[dict[str, OneOrMore], Field(min_length=1)] = Field(
         description='A level, or a list of levels, of one or more factors: { reg = "l2", act = ["gelu"] }.'
     )
     params: Annotated[dict[str, Any], Field(min_length=1)] = Field(
@@ -177,7 +191,7 @@ class SequentialTable(_Strict):
 class ContrastFile(_Strict):
     """A contrast by itself."""
 
-    contrast: ContrastTable = Field(description='A table: { factor = "reg", from = "l1", to = "l2" }, or as in claims.')
+    contrast: AnyKind = Field(description='A table: { factor = "reg", from = "l1", to = "l2" }, or as in claims.')
 
 
 class PublishedTable(_Strict):
@@ -208,7 +222,7 @@ class ClaimTable(_Strict):
     label: str = Field("", max_length=40, description="The claim in at most 40 characters, for tables and figures.")
     headline: bool = Field(default=False, description="Whether a report opens with it, which one claim may: true.")
     metric: str = Field(description="The metric that it is about.")
-    contrast: ContrastTable = Field(
+    contrast: AnyKind = Field(
         description='What it compares: { factor = "reg", from = "l1", to = "l2" }, or interaction, trend, order, cell.'
     )
     expect: Literal["increase", "decrease", "difference", "equivalent", "bimodal"] = Field(
@@ -298,11 +312,27 @@ class SuiteKeys(_Strict):
     )
 
     @property
+    def is_sealed(self) -> bool:
+        """Whether seeds are drawn from what is claimed and run."""
+        return isinstance(self.seeds, SealedTable)
+
+    @property
     def n_seeds(self) -> int:
         """How many seeds the suite asks for."""
         if isinstance(self.seeds, SealedTable):
             return self.seeds.sealed
         return len(self.seeds) if isinstance(self.seeds, list) else self.seeds
+
+    @property
+    def listed_seeds(self) -> list[int]:
+        """The seeds, if they are listed."""
+        return self.seeds if isinstance(self.seeds, list) else []
+
+    @property
+    def sweeps(self) -> Mapping[str, SweepTable]:
+        """The factors, those that are given as lists among them."""
+        factors = (self.factors or {}).items()
+        return {name: ListedLevels(levels=given) if isinstance(given, list) else given for name, given in factors}
 
 
 def _fault(source: Source, kind: str, path: KeyPath, table: type[BaseModel], key: str) -> Fault:
@@ -317,10 +347,12 @@ def _fault(source: Source, kind: str, path: KeyPath, table: type[BaseModel], key
     value: Any = source.data
     for part in path:
         value = value[part]
+    if isinstance(value, AbstractSet):
+        allowed = f"A set has no order, and no first element: give a list. {allowed}"
     return source.fault(path, f"{'.'.join(map(str, path))} cannot be {show(value)}", allowed)
 
 
-_TABLES: Tables = {
+TABLES: Tables = {
     ("seeds", "table"): SealedTable,
     ("factors", "*", "sweep"): SweepTable,
     ("design", "table"): DesignTable,
@@ -330,7 +362,8 @@ _TABLES: Tables = {
     ("baseline",): BaselineTable,
     ("sequential",): SequentialTable,
     ("claims", "*"): ClaimTable,
-    ("claims", "*", "contrast"): ContrastTable,
+    **{("claims", "*", "contrast", tag(kind)): kind for kind in KINDS.values()},
+    **{("contrast", tag(kind)): kind for kind in KINDS.values()},
     ("claims", "*", "published"): PublishedTable,
 }
 

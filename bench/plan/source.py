@@ -9,7 +9,7 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -133,6 +133,23 @@ class Source:
     def _line_and_column(self, offset: int) -> tuple[int, int]:
         line = bisect.bisect_right(self._line_starts, offset)
         return line, offset - self._line_starts[line - 1] + 1
+
+
+@dataclass
+class Faults:
+    """What is wrong with a source, collected place by place."""
+
+    source: Source
+    found: list[Fault] = field(default_factory=list)
+
+    def add(self, path: Sequence[str | int], message: str, hint: str = "", *, key: bool = False) -> None:
+        """A fault at the value (or the key) at ``path``."""
+        self.found.append(self.source.fault(path, message, hint, key=key))
+
+    def check(self) -> None:
+        """Raise all of them as one ``SuiteError``, if there are any."""
+        if self.found:
+            raise self.source.error(self.found)
 
 
 def read(path: Path | str) -> Source:

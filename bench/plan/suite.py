@@ -5,40 +5,36 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from datetime import date, time
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import PrivateAttr
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic import PrivateAttr, ValidationError
 
 from bench.errors import BenchError
 from bench.experiment import Experiment
-from bench.plan.check import LevelReader, metric_faults, params_faults
 from bench.plan.chosen import chosen_cells
-from bench.plan.claim_check import ClaimReader
+from bench.plan.claim_check import read_claims
 from bench.plan.claims import Claim
 from bench.plan.extends import read_extended, whole_text
-from bench.plan.find import find
+from bench.plan.factors import FactorReader
+from bench.plan.find import find, reference_of
 from bench.plan.grid import Exclusion, Nesting, Region, Setting, combinations, within
 from bench.plan.levels import Level, attempt, describe
 from bench.plan.metrics import Margin, MetricSettings
-from bench.plan.nulls import NULL, read_nulls
+from bench.plan.nulls import read_nulls
 from bench.plan.positions import KeyPath
-from bench.plan.regions import RegionReader
-from bench.plan.rules import rule_faults
-from bench.plan.seal import draw_seeds, seal
-from bench.plan.shape import MAX_SEEDS, BaselineTable, SealedTable, SequentialTable, SuiteKeys, require_shape
-from bench.plan.source import Fault, Source, show
-from bench.plan.writing import lines_of
+from bench.plan.rules import check_keys, check_metrics, check_params
+from bench.plan.seeds import draw_seeds, given_seeds, seal
+from bench.plan.shape import TABLES, BaselineTable, MetricTable, SequentialTable, SuiteKeys, shape_faults
+from bench.plan.source import Faults, Source
+from bench.plan.writing import lines_of, plain
 
 MAX_TRIED = 10_000
 """So many cells are tried when a suite is checked; later ones when they are made."""
+MAX_REFUSED = 3
+"""So many refused cells are enough."""
 
 
 class Suite(SuiteKeys):
@@ -78,19 +74,18 @@ class Suite(SuiteKeys):
     ) -> None:
         keys = {"name": name, "experiment": experiment, **keys}
         if isinstance(keys["experiment"], Experiment):
-            keys["experiment"] = _reference(keys["experiment"])
-        data = {key: _plain(value, is_level=key in _HOLD_LEVELS) for key, value in keys.items() if value is not None}
-        if margins:
-            metrics = dict(data.get("metrics") or {})
-            for metric, margin in margins.items():
-                metrics[metric] = {**metrics.get(metric, {}), "margin": _plain(margin)}
-            data["metrics"] = metrics
-        source = Source(Path.cwd() / f"<{data.get('name')}>", "", data, in_python=True)
-        self._fill(source)
+            keys["experiment"] = reference_of(keys["experiment"])
+        data = {key: plain(value, key) for key, value in keys.items() if value is not None}
+        for metric, margin in (margins or {}).items():
+            table = data.setdefault("metrics", {}).setdefault(metric, {})
+            table["margin"] = plain(margin, "margin")
+        self._fill(Source(Path.cwd() / f"<{data.get('name')}>", "", data, in_python=True))
 
     def _fill(self, source: Source) -> None:
-        require_shape(source)
-        super().__init__(**source.data)
+        try:
+            super().__init__(**source.data)
+        except ValidationError as error:
+            raise source.error(shape_faults(error, source, SuiteKeys, TABLES)) from None
         self._source = source
 
     @classmethod
@@ -126,14 +121,16 @@ class Suite(SuiteKeys):
         """
         plan = check(self)
         kept: list[Mapping[str, Level]] = []
-        gone: list[Mapping[str, Level]] = []
+        gone: list[Exclusion] = []
         for levels in plan.combinations():
-            (kept if keep(plan.given(levels)) else gone).append(levels)
+            if keep(plan.given(levels)):
+                kept.append(levels)
+            else:
+                gone.append(Exclusion({name: (level,) for name, level in levels.items()}, reason))
         if not kept:
             raise BenchError(f"No cell of {self.name} is left.", hint="where keeps the cells for which it is true.")
-        data = _narrowed(plan, kept, [Exclusion({n: (level,) for n, level in cell.items()}, reason) for cell in gone])
-        data = {**self.data, "design": None, **data}
-        data = {k: _plain(value, is_level=k in _HOLD_LEVELS) for k, value in data.items() if value is not None}
+        narrowed = {**self.data, "design": None, **_narrowed(plan, kept, gone)}
+        data = {key: plain(value, key) for key, value in narrowed.items() if value is not None}
         path = self._source.path.with_name(f"<{self.name}>")
         return self._of(Source(path, "", data, in_python=True))
 
@@ -237,35 +234,33 @@ def check(suite: Suite, *, seeds: Sequence[int] | None = None) -> Plan:
         BenchError: the given seeds are not different integers of at least 0.
     """
     source = suite._source  # noqa: SLF001  where its keys stand is of no use to others
-    faults = list(rule_faults(suite, source))
+    faults = Faults(source)
+    check_keys(suite, faults)
     try:
         experiment = find(suite.experiment, source.path)
     except BenchError as error:
-        raise source.error([*faults, source.fault(("experiment",), error.message, error.hint)]) from error
+        faults.add(("experiment",), error.message, error.hint)
+        raise source.error(faults.found) from error
     suite = suite.model_copy(update=read_nulls(suite, experiment))
-    reader = LevelReader(suite, source, experiment)
+    reader = FactorReader(suite, experiment, faults)
     listed = None if suite.cells is None else reader.cells()
     if listed is None:
         reader.grid()
-    regions = RegionReader(suite, source, experiment, reader.settings)
-    nestings, exclusions, sets = regions.nestings(), regions.exclusions(), regions.sets()
-    settings = regions.settings
-    faults += [*reader.faults, *regions.faults]
-    factors = {name: tuple(levels) for name, levels in settings.items()}
-    if not faults and listed is None:
-        listed, faults = chosen_cells(suite, source, factors)
+    nestings, exclusions, sets = reader.nestings(), reader.exclusions(), reader.sets()
+    factors = {name: tuple(levels) for name, levels in reader.settings.items()}
+    if not faults.found and listed is None:
+        listed = chosen_cells(suite, faults, factors)
     metrics = _metric_settings(suite, experiment)
-    claims = ClaimReader(source, settings, metrics)
-    stated = claims.claims(suite.claims)
-    faults += [*params_faults(suite, source, experiment), *metric_faults(suite, source, experiment), *claims.faults]
-    if faults:
-        raise source.error(faults)
-    declared = _given_seeds(suite.seeds if isinstance(suite.seeds, list) else suite.n_seeds)
+    claims = tuple(read_claims(suite.claims, faults, reader.settings, metrics))
+    check_params(suite, faults, experiment)
+    check_metrics(suite, faults, experiment)
+    faults.check()
+    declared = given_seeds(suite.listed_seeds or suite.n_seeds)
     plan = Plan(
         name=suite.name,
         reference=suite.experiment,
         experiment=experiment,
-        seeds=declared if seeds is None else _given_seeds(seeds),
+        seeds=declared if seeds is None else given_seeds(seeds),
         declared_seeds=declared,
         params=suite.params,
         factors=factors,
@@ -275,46 +270,17 @@ def check(suite: Suite, *, seeds: Sequence[int] | None = None) -> Plan:
         published=None if suite.published is None else source.path.parent / suite.published,
         path=source.path,
         text=suite.to_toml() if source.in_python else whole_text(source),
-        settings=settings,
+        settings=reader.settings,
         nestings=nestings,
         exclusions=exclusions,
         sets=sets,
         digest=hashlib.sha256(json.dumps(source.data, sort_keys=True, default=str).encode()).hexdigest()[:20],
-        claims=stated,
+        claims=claims,
         looks=suite.sequential,
     )
-    if wrong := list(itertools.islice(_cell_faults(source, plan), 3)):
-        raise source.error(wrong)
-    return _sealed(plan, seeds) if isinstance(suite.seeds, SealedTable) else plan
-
-
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """``"20"`` -> 0 to 19; ``"5-9"`` -> 5 to 9; ``"3,5,8"`` -> these, and ranges among them.
-
-    Raises:
-        BenchError: for anything else.
-    """
-    if re.fullmatch(r"[0-9]{1,7}", text):
-        return _given_seeds(int(text))
-    seeds: list[int] = []
-    for part in text.split(","):
-        bounds = re.fullmatch(r" *([0-9]{1,18})(?:-([0-9]{1,18}))? *", part)
-        first, last = (int(bounds[1]), int(bounds[2] or bounds[1])) if bounds else (1, 0)
-        if not first <= last < first + MAX_SEEDS:
-            raise BenchError(f"{show(text)} does not name seeds.", hint=_SEEDS)
-        seeds.extend(range(first, last + 1))
-    return _given_seeds(seeds)
-
-
-_SEEDS = f'Give a count ("20"), a range ("0-19") or a list ("3,5,8") of different integers, at most {MAX_SEEDS}.'
-
-
-def _given_seeds(seeds: int | Sequence[Any]) -> tuple[int, ...]:
-    given = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
-    are_integers = all(type(seed) is int and 0 <= seed < 2**63 for seed in given)
-    if not (are_integers and 0 < len(given) <= MAX_SEEDS and len(set(given)) == len(given)):
-        raise BenchError(f"The seeds {show(seeds)} are not different integers of at least 0.", hint=_SEEDS)
-    return given
+    _check_cells(faults, plan)
+    faults.check()
+    return _sealed(plan, seeds) if suite.is_sealed else plan
 
 
 def _sealed(plan: Plan, seeds: Sequence[int] | None) -> Plan:
@@ -331,37 +297,40 @@ def _metric_settings(suite: Suite, experiment: Experiment) -> Mapping[str, Metri
     """For every metric what the suite says of it."""
     settings = {}
     for metric in experiment.metrics:
-        table = suite.metrics.get(metric.name)
-        margin = None if table is None or table.margin is None else Margin.parse(table.margin)
-        scale = (table.scale if table else None) or metric.scale
-        size, relative = (margin.size, margin.relative) if margin else (None, False)
-        ends = metric.range if table is None or table.range is None else (table.range[0], table.range[1])
-        settings[metric.name] = MetricSettings(size, relative, scale, ends)
+        table = suite.metrics.get(metric.name, MetricTable())
+        ends = metric.range if table.range is None else (table.range[0], table.range[1])
+        own = MetricSettings(scale=table.scale or metric.scale, range=ends)
+        settings[metric.name] = own.with_margin(table.margin)
     return settings
 
 
-def _cell_faults(source: Source, plan: Plan) -> Iterator[Fault]:
-    """Combinations that the experiment refuses; and if all can be tried, what holds in no cell."""
+def _check_cells(faults: Faults, plan: Plan) -> None:
+    """Combinations that the experiment refuses, three at most; and if all can be tried, what holds in no cell."""
     unused = {(name, level) for name, levels in plan.factors.items() for level in levels}
     tried = list(itertools.islice(plan.combinations(), MAX_TRIED))
     for index, combination in enumerate(tried):
         unused.difference_update(combination.items())
         for refusal in attempt(plan.experiment, plan.values(combination)).refusals.values():
-            place: KeyPath = ("cells", index) if "cells" in source.data else ("factors",)
-            fault = f"the experiment refuses the cell {describe(combination)}"
-            yield source.fault(place, fault, refusal.allowed, key=True)
+            place: KeyPath = ("cells", index) if "cells" in faults.source.data else ("factors",)
+            faults.add(place, f"the experiment refuses the cell {describe(combination)}", refusal.allowed, key=True)
+        if len(faults.found) >= MAX_REFUSED:
+            return
     if not tried:
-        yield source.fault(("exclude",), "every cell is excluded", "Exclude less.", key=True)
-    elif len(tried) < MAX_TRIED:
-        for name, level in sorted(unused, key=str):
-            yield source.fault(("factors", name), f"no cell has {describe({name: level})}", "Leave it out.", key=True)
-        for index, setting in enumerate(plan.sets):
-            if not any(within(cell, setting.where) for cell in tried):
-                yield source.fault(("set", index), "this is set in no cell", "Leave it out, or correct it.", key=True)
+        faults.add(("exclude",), "every cell is excluded", "Exclude less.", key=True)
+    for name, level in sorted(unused, key=str) if 0 < len(tried) < MAX_TRIED else ():
+        faults.add(("factors", name), f"no cell has {describe({name: level})}", "Leave it out.", key=True)
     grid = list(itertools.islice(combinations(plan.factors, plan.nestings), MAX_TRIED)) if plan.exclusions else []
-    for index, exclusion in enumerate(plan.exclusions):
-        if len(grid) < MAX_TRIED and not any(within(cell, exclusion.where) for cell in grid):
-            yield source.fault(("exclude", index), "this excludes no cell", "Leave it out, or correct it.", key=True)
+    _check_regions(faults, "set", "this is set in no cell", [one.where for one in plan.sets], tried)
+    _check_regions(faults, "exclude", "this excludes no cell", [one.where for one in plan.exclusions], grid)
+
+
+def _check_regions(
+    faults: Faults, key: str, message: str, regions: Sequence[Region], cells: Sequence[Mapping[str, Level]]
+) -> None:
+    """Regions in which none of the cells lies, if these are all."""
+    for index, region in enumerate(regions):
+        if 0 < len(cells) < MAX_TRIED and not any(within(cell, region) for cell in cells):
+            faults.add((key, index), message, "Leave it out, or correct it.", key=True)
 
 
 def _narrowed(plan: Plan, kept: Sequence[Mapping[str, Level]], gone: Sequence[Exclusion]) -> dict[str, Any]:
@@ -395,44 +364,3 @@ def _narrowed(plan: Plan, kept: Sequence[Mapping[str, Level]], gone: Sequence[Ex
     left_out = [*plan.exclusions, *gone]
     exclude = [{"where": there, "reason": one.reason} for one in left_out if (there := where(one.where))]
     return {"set": sets, "factors": factors, "exclude": exclude}
-
-
-def _reference(experiment: Experiment) -> str:
-    """The name ``package.module:NAME`` under which a module holds the experiment, a package's rather than __main__'s.
-
-    Raises:
-        BenchError: no module holds it.
-    """
-    own = (getattr(experiment.run, "__module__", ""), experiment.params.__module__)
-    names = sorted(sys.modules, key=lambda name: (name == "__main__", name not in own, name))
-    for module in names:
-        names_of = getattr(sys.modules[module], "__dict__", {})
-        if name := next((name for name, value in list(names_of.items()) if value is experiment), None):
-            return f"{module}:{name}"
-    raise BenchError(
-        "The experiment has no name by which it could be found again.",
-        hint="Give it one at the top of a module or notebook: EXPERIMENT = Experiment(…).",
-    )
-
-
-_HOLD_LEVELS = ("params", "cells", "where", "under", "otherwise", "at", "from", "to")
-"""Keys below which None is a value, while it elsewhere stands for a key that is not given."""
-
-
-def _plain(value: Any, *, is_level: bool = False) -> Any:
-    """A value given in Python as TOML would have it: lists, tables, plain numbers, and "null" for None."""
-    if isinstance(value, Mapping):
-        below = {str(name): (item, is_level or name in _HOLD_LEVELS) for name, item in value.items()}
-        return {name: _plain(item, is_level=may) for name, (item, may) in below.items() if may or item is not None}
-    if value is None:
-        return NULL
-    if isinstance(value, list | tuple | range | AbstractSet):
-        items = sorted(value, key=repr) if isinstance(value, AbstractSet) else value
-        return [_plain(item, is_level=is_level) for item in items]
-    if isinstance(value, Margin):
-        return str(value) if value.relative else value.size
-    number = value.tolist() if hasattr(value, "tolist") else value  # an array or a number of numpy's
-    try:
-        return number if isinstance(number, date | time) else to_jsonable_python(number)
-    except PydanticSerializationError:  # what it cannot be is said where it stands
-        return number

@@ -1,11 +1,51 @@
-"""A suite's values -> the lines of TOML that say the same."""
+"""A suite's values as Python has them -> as TOML would have them, and the lines of TOML that say so."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
+
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from bench.plan.metrics import Margin
+from bench.plan.nulls import NULL
+
+
+HOLD_LEVELS = frozenset({"params", "cells", "where", "under", "otherwise", "at", "from", "to"})
+"""Keys below which None is a value, while it elsewhere stands for a key that is not given."""
+
+
+def plain(value: Any, *place: str | int) -> Any:
+    """A value given in Python as TOML would have it: lists, tables, plain numbers, and "null" for None.
+
+    ``place``: the keys and indices that lead to it. None elsewhere than below HOLD_LEVELS is a key that is not given.
+    The elements of a set that is a parameter's value are sorted. A set in place of a list has no first element and is
+    left as it is, to be refused where it stands.
+    """
+    if isinstance(value, Mapping):
+        places = {(*place, str(name)): item for name, item in value.items()}
+        return {
+            str(inner[-1]): plain(item, *inner)
+            for inner, item in places.items()
+            if item is not None or not HOLD_LEVELS.isdisjoint(inner)
+        }
+    if value is None:
+        return NULL
+    if isinstance(value, list | tuple | range):
+        return [plain(item, *place, index) for index, item in enumerate(value)]
+    if isinstance(value, AbstractSet):
+        is_value = "params" in place or place[0] == "cells" or isinstance(place[-1], int)
+        return sorted((plain(item, *place, 0) for item in value), key=as_toml) if is_value else value
+    if isinstance(value, Margin):
+        return str(value) if value.relative else value.size
+    number = value.tolist() if hasattr(value, "tolist") else value  # an array or a number of numpy's
+    try:
+        return number if isinstance(number, dt.date | dt.time) else to_jsonable_python(number)
+    except PydanticSerializationError:  # what it cannot be is said where it stands
+        return number
 
 
 def lines_of(values: Mapping[str, Any]) -> Iterator[str]:

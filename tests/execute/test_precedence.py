@@ -12,7 +12,7 @@ import pytest
 
 import bench
 from bench.execute.run import find
-from bench.plan.seal import draw_seeds
+from bench.plan.seeds import draw_seeds
 
 if TYPE_CHECKING:
     from bench.present.report import Report

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import math
+import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from toml_documents import toml, values
 
 from bench.errors import BenchError
-from bench.experiment import Metric
-from bench.judge.claims.forecast import undecidable_claims
-from bench.judge.claims.verdicts import judge_claims
-from bench.plan.claim_check import Contrast
 from bench.plan.claims import Claim, Comparison
-from bench.plan.kinds import KINDS, Kind, kind_of
+from bench.plan.kinds import kind_of
 from bench.plan.shape import schema
 from bench.plan.source import SuiteError
 from bench.plan.suite import load
-from bench.present.claim_words import sentences
-from bench.present.tables import Context
 
 Write = Callable[[str | bytes], Path]
 
@@ -128,12 +124,12 @@ def test_the_digest_covers_what_the_verdict_rests_on(claim: Callable[[str], Clai
         ('"reg"', '"rge"', 16, 23, ['no factor "rge"', "Its factors", 'Did you mean "reg"']),
         ('"l2"', '"L2"', 16, 48, ['reg has no level "L2"', '"l1", "l2"', 'Did you mean "l2"']),
         ('"l2"', '"l1"', 16, 48, ["must differ"]),
-        (', to = "l2"', "", 16, 12, ['"to" is missing', "from and to"]),
-        ('to = "l2"', 'to = "l2", order = []', 16, 54, ['"order" does not belong']),
+        (', to = "l2"', "", 16, 1, ['"to" is missing', "later side"]),
+        ('to = "l2"', 'to = "l2", order = []', 16, 54, ['unknown key "order"', "factor, from, to"]),
         ('to = "l2"', 'to = "l2", at = { reg = "l1" }', 16, 61, ["reg is what is compared"]),
         ('to = "l2"', 'to = "l2", at = { act = "relu" }', 16, 61, ['no factor "act"']),
         ('factor = "reg", ', "", 16, 21, ['"l1" is no table of levels']),
-        ('{ factor = "reg", from = "l1", to = "l2" }', "{}", 16, 12, ["compares nothing"]),
+        ('{ factor = "reg", from = "l1", to = "l2" }', "{}", 16, 12, ["contrast cannot be {}", "interaction, trend"]),
         ('{ factor = "reg", from = "l1", to = "l2" }', "7", 16, 12, ["contrast cannot be 7"]),
         ('factor = "reg", from = "l1", to = "l2"', 'trend = "reg"', 16, 22, ["not numbers of a trend"]),
         ('factor = "reg", from = "l1", to = "l2"', 'factor = "reg", order = ["l1"]', 16, 38, ["at least two places"]),
@@ -181,7 +177,7 @@ def test_an_id_is_given_once(good: str, write: Write) -> None:
 def test_the_schema_describes_claims() -> None:
     """The JSON Schema knows the tables of claims and names ``from`` as the file does."""
     tables = schema()["$defs"]
-    assert "from" in tables["ContrastTable"]["properties"]
+    assert "from" in tables["Difference"]["properties"]
     assert all("description" in entry for entry in tables["ClaimTable"]["properties"].values())
 
 
@@ -220,50 +216,52 @@ def test_whatever_a_claim_says_it_is_read_or_refused(
     assert len(suite.claims) == len(document["claims"])
 
 
-class Peak(Kind):
-    """The one level of a factor over the mean of its others."""
+ROOT = Path(__file__).parents[2]
+LAB = """
+from dataclasses import dataclass
+import bench
 
-    needs = frozenset({"order"})
-    may = frozenset({"factor"})
-    meaning = "the peak over the rest"
+@dataclass(frozen=True)
+class Params:
+    act: str = "relu"
 
-    def comparisons(self, given: Contrast) -> list[Comparison] | None:
-        """The level less the mean of the others."""
-        name, level = given.table["factor"], given.table["order"][0]
-        rest = [other for other in given.reader.levels[name] if other != level]
-        regions = tuple({name: other} for other in (level, *rest))
-        return [Comparison(regions, (1.0, *([-1.0 / len(rest)] * len(rest))))]
-
-    def fewest_seeds(self, claim: Claim) -> int:  # noqa: ARG002  whatever is claimed
-        """Seven."""
-        return 7
-
-
-def test_a_kind_of_claim_is_one_class(claim: Callable[[str], Claim], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A kind that is added is read, forecast, judged and told, and no module but its own knows its name."""
-    kinds = cast("dict[str, Kind]", KINDS)
-    monkeypatch.delitem(kinds, "order")
-    monkeypatch.setitem(kinds, "peak", Peak())
-    found = claim('contrast = { factor = "reg", order = ["l2"] }\nexpect = "increase"\n')
-    assert (found.kind, found.comparisons[0].weights) == ("peak", (1.0, -1.0))
-    rows = [(reg, lr, seed) for seed in range(8) for reg in ("l1", "l2") for lr in (0.1, 1.0)]
-    frame = pd.DataFrame(rows, columns=["reg", "lr", "seed"])
-    noise = np.random.default_rng(0).lognormal(sigma=0.01, size=len(frame))
-    frame["loss"] = noise * np.where(frame["reg"] == "l2", 2.0, 1.0)
-    verdicts = judge_claims(frame, ["reg", "lr"], [found])
-    row = verdicts.claims.iloc[0]
-    assert row["verdict"] == "supported"
-    assert row["estimate"] == pytest.approx(2.0, rel=0.02)
-    context = Context({"reg": ("l1", "l2"), "lr": (0.1, 1.0)}, (Metric("loss", "Loss"),))
-    assert "(the peak over the rest)" in sentences(verdicts, context)["lower"]
+@bench.function(metrics=["loss"])
+def train(params: Params, seed: int) -> dict[str, float]:
+    return {"loss": seed % 3 + {"relu": 1.0, "gelu": 9.0, "silu": 2.0}[params.act] + seed % 2 * (params.act == "silu")}
+"""
+USE = """
+import bench, bench.plan.kinds
+print(bench.__file__)
+claim = {"id": "out", "statement": "GELU stands out", "metric": "loss", "expect": "increase"}
+claim["contrast"] = {"peak": {"act": "gelu"}}
+suite = bench.Suite("peaks", "lab:train", seeds=8, factors={"act": ["relu", "gelu", "silu"]}, claims=[claim])
+print(bench.undecidable(suite, seeds=1))
+print(bench.design(suite).data["claims"][["id", "estimable", "se"]].to_string())
+bench.run(suite, executor="serial")
+print(bench.report("peaks").data["claims"][["kind", "estimate", "verdict", "sentence"]].to_csv())
+print(bench.schema()["$defs"]["Peak"]["properties"]["peak"]["description"])
+bench.check(bench.Suite(**{**suite.data, "claims": [{**claim, "contrast": {"peak": {"act": "glu"}}}]}))
+"""
 
 
-def test_a_kind_says_how_few_seeds_it_takes(good: str, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a claim takes before it is run is asked of its kind."""
-    monkeypatch.delitem(cast("dict[str, Kind]", KINDS), "order")
-    monkeypatch.setitem(cast("dict[str, Kind]", KINDS), "peak", Peak())
-    lines = 'contrast = { factor = "reg", order = ["l2"] }\nexpect = "increase"\n'
-    assert "at least 7 seeds" in undecidable_claims(load(write(good + HEAD + lines)), None)["lower"]
+def test_a_kind_of_claim_touches_one_file(tmp_path: Path) -> None:
+    """The class that CONTRIBUTING shows, put into ``kinds.py``, is read, designed, run, judged and told."""
+    added = re.search(r"```python\n(class Peak.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    assert added is not None
+    shutil.copytree(ROOT / "bench", tmp_path / "bench", ignore=shutil.ignore_patterns("__pycache__"))
+    kinds = tmp_path / "bench" / "plan" / "kinds.py"
+    text = (
+        kinds.read_text().replace("\nKINDS: ", f"\n{added[1]}\n\nKINDS: ").replace("Order, Cell)", "Order, Cell, Peak)")
+    )
+    kinds.write_text(text)
+    (tmp_path / "lab.py").write_text(LAB)
+    done = subprocess.run([sys.executable, "-c", USE], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert str(tmp_path) in done.stdout, done.stderr
+    assert "at least 2 seeds" in done.stdout
+    assert re.search(r"out +True +1\.2247", done.stdout)  # the norm of (1, -1/2, -1/2)
+    assert re.search(r"peak,7\.25,supported,.*\(the level above the mean of the others\): 7\.25", done.stdout)
+    assert "The level of a factor that stands out" in done.stdout
+    assert 'claims[0].contrast.peak.act: act has no level "glu"' in done.stderr
 
 
 def test_a_stored_claim_of_an_unknown_kind_is_refused(claim: Callable[[str], Claim]) -> None:

@@ -10,9 +10,10 @@ import pytest
 
 from bench.errors import BenchError
 from bench.plan.metrics import MetricSettings
+from bench.plan.seeds import parse_seeds
 from bench.plan.shape import MAX_SEEDS, schema
 from bench.plan.source import SuiteError
-from bench.plan.suite import load, parse_seeds
+from bench.plan.suite import load
 
 Write = Callable[[str | bytes], Path]
 
