@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,8 +12,7 @@ import pandas as pd
 from bench.judge.analysis import in_range
 from bench.judge.claims.evidence import Sample
 from bench.judge.coded import CodedRuns, code_runs
-from bench.plan.claims import Claim, Comparison, Region
-from bench.plan.levels import Level
+from bench.plan.claims import Claim, Comparison
 from bench.plan.metrics import margin_of
 from bench.stats.coding import Floats, Term
 from bench.stats.identify import Design, identify
@@ -21,6 +20,7 @@ from bench.stats.pairs import Cells
 from bench.stats.region_weights import CellWeights, cell_weights
 
 SEED = "seed"
+Levels = Mapping[str, Sequence[Hashable]]
 
 
 @dataclass(frozen=True)
@@ -80,14 +80,7 @@ class Cases:
 
     def place(self, comparison: Comparison) -> CellWeights | None:
         """Weights of the cells that estimate a comparison; None where the design cannot tell it."""
-        regions = [self._codes(region) for region in comparison.regions]
-        if any(region is None for region in regions):
-            return None
-        known = [region for region in regions if region is not None]
-        return cell_weights(self.runs.cells, self.runs.n_levels, known, comparison.weights, self.design.order)
-
-    def _codes(self, region: Region) -> Mapping[int, int] | None:
-        return region_codes(self.runs, region)
+        return place(self.design, levels_of(self.runs), comparison)
 
 
 def gather(frame: pd.DataFrame, factors: Sequence[str], claims: Sequence[Claim]) -> Cases:
@@ -108,25 +101,38 @@ def gather(frame: pd.DataFrame, factors: Sequence[str], claims: Sequence[Claim])
         tables[metric, scale] = table
     found = []
     for claim in claims:
-        placed = [cases.place(comparison) for comparison in claim.comparisons]
-        told = [entry for entry in placed if entry is not None]
-        assumed = tuple(dict.fromkeys(term for entry in told for term in entry.assumes))
-        weights = np.array([entry.weights for entry in told]) if len(told) == len(placed) else None
-        found.append(Case(claim, tables[claim.metric, claim.scale], weights, assumed))
+        weights, assumes = place_all(cases.design, levels_of(runs), claim)
+        found.append(Case(claim, tables[claim.metric, claim.scale], weights, assumes))
     return Cases(runs, cases.design, tuple(found))
 
 
-def region_codes(runs: CodedRuns, region: Region) -> Mapping[int, int] | None:
-    """A region by positions of factors and levels; None where a level was not planned at all."""
-    codes = {}
-    for position, factor in enumerate(runs.factors):
-        if factor.name in region:
-            typed = [(type(level), level) for level in factor.levels]
-            wanted: Level = region[factor.name]
-            if (type(wanted), wanted) not in typed:
-                return None
-            codes[position] = typed.index((type(wanted), wanted))
-    return codes
+def levels_of(runs: CodedRuns) -> Levels:
+    """The factors of runs."""
+    return {factor.name: factor.levels for factor in runs.factors}
+
+
+def place_all(design: Design, levels: Levels, claim: Claim) -> tuple[Floats | None, tuple[Term, ...]]:
+    """Weights of cells (comparisons, cells), None where the design cannot tell them all, and what must be absent."""
+    placed = [place(design, levels, comparison) for comparison in claim.comparisons]
+    told = [entry for entry in placed if entry is not None]
+    assumes = tuple(dict.fromkeys(term for entry in told for term in entry.assumes))
+    return np.array([entry.weights for entry in told]) if len(told) == len(placed) else None, assumes
+
+
+def place(design: Design, levels: Levels, comparison: Comparison) -> CellWeights | None:
+    """Weights of the cells of a design that estimate a comparison; None where it cannot tell it.
+
+    ``levels``: factor -> its levels, in the order of their codes. A level that was not planned at all cannot be told.
+    """
+    codes: list[dict[int, int]] = [{} for _ in comparison.regions]
+    for position, (name, known) in enumerate(levels.items()):
+        code = {(type(level), level): number for number, level in enumerate(known)}
+        for region, fixed in zip(comparison.regions, codes, strict=True):
+            if name in region:
+                fixed[position] = code.get((type(region[name]), region[name]), -1)
+    if any(number < 0 for fixed in codes for number in fixed.values()):
+        return None
+    return cell_weights(design.codes, design.levels, codes, comparison.weights, design.order)
 
 
 def _medians(table: Floats) -> Floats:

@@ -134,20 +134,19 @@ def estimate_contrast(claim: Claim, sample: Sample, confidence: float) -> Mappin
         with np.errstate(divide="ignore"):
             odds = np.log(per_seed(sample, 0.0, -sign)) - np.log(per_seed(sample, 0.0, sign))
         weakest = int(np.argmin(odds))
+    numbers = {"estimate": found.value, "low": found.low, "high": found.high}
+    shown = {name: float(column[weakest]) for name, column in numbers.items()}
+    shown["margin"] = _NAN if sample.margin is None else sample.margin
+    log = claim.scale == "log"
     regions = claim.comparisons[weakest].regions
-    detail = " → ".join(cell_label(region.values()) for region in regions) if kind_of(claim).is_order else ""
-    names = ("value", "low", "high", "t", "df")
-    value, low, high, t, df = (float(getattr(found, name)[weakest]) for name in names)
-    shown = np.array([value, low, high, _NAN if sample.margin is None else sample.margin])
-    shown = np.exp(shown) if claim.scale == "log" else shown
     return {
-        "scale": "ratio" if claim.scale == "log" else "difference",
-        **dict(zip(("estimate", "low", "high", "margin"), map(float, shown), strict=True)),
-        "t": t,
-        "df": df,
+        "scale": "ratio" if log else "difference",
+        **{name: float(np.exp(number)) if log else number for name, number in shown.items()},
+        "t": float(found.t[weakest]),
+        "df": float(found.df[weakest]),
         "n": n,
         "constant": bool(found.constant[weakest]),
-        "detail": detail,
+        "detail": " → ".join(cell_label(side.values()) for side in regions) if kind_of(claim).is_order else "",
     }
 
 

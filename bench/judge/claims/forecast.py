@@ -9,20 +9,18 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from bench.judge.claims.cases import Case
+from bench.judge.claims.cases import Case, place_all
 from bench.judge.preview.design import MOST_CELLS, design_of
 from bench.judge.preview.forecast import POWER, seeds_to_exclude, seeds_to_find
 from bench.judge.preview.pilot import Pilot
-from bench.plan.claims import Claim, Region
+from bench.plan.claims import Claim
 from bench.plan.design import n_cells
 from bench.plan.kinds import kind_of
 from bench.plan.labels import term_label
-from bench.plan.levels import Level
 from bench.plan.suite import Plan
 from bench.stats.coding import Floats
 from bench.stats.identify import Design
 from bench.stats.power import smallest_effect
-from bench.stats.region_weights import CellWeights, cell_weights
 
 _COLUMNS = ["id", "statement", "metric", "estimable", "assumes", "se", "sd", "smallest", "margin", "seeds_for_margin"]
 _COLUMNS += ["undecidable", "refutable"]
@@ -38,12 +36,7 @@ def claim_frame(suite: Plan, design: Design, pilot: Pilot | None) -> pd.DataFram
     ``undecidable``: why the planned seeds can neither support nor refute it, empty if they can; ``refutable``: whether
     anything could refute it.
     """
-    rows = [_row(suite, design, claim, pilot) for claim in suite.claims]
-    decided = [
-        {"undecidable": _undecidable(suite, claim, row, pilot), "refutable": kind_of(claim).is_refutable(claim)}
-        for claim, row in zip(suite.claims, rows, strict=True)
-    ]
-    return pd.DataFrame([{**row, **more} for row, more in zip(rows, decided, strict=True)], columns=_COLUMNS)
+    return pd.DataFrame([_row(suite, design, claim, pilot) for claim in suite.claims], columns=_COLUMNS)
 
 
 def undecidable_claims(suite: Plan, pilot: Pilot | None) -> Mapping[str, str]:
@@ -54,11 +47,10 @@ def undecidable_claims(suite: Plan, pilot: Pilot | None) -> Mapping[str, str]:
     if not suite.claims:
         return {}
     if n_cells(suite) > MOST_CELLS:
-        found = [(claim.id, _too_few(suite, claim)) for claim in suite.claims]
+        found = {claim.id: _too_few(suite, claim) for claim in suite.claims}
     else:
-        frame = claim_frame(suite, design_of(suite), pilot)
-        found = list(zip(frame["id"], frame["undecidable"], strict=True))
-    return {name: why for name, why in found if why}
+        found = claim_frame(suite, design_of(suite), pilot).set_index("id")["undecidable"].to_dict()
+    return {name: why for name, why in found.items() if why}
 
 
 def _undecidable(suite: Plan, claim: Claim, row: Mapping[str, object], pilot: Pilot | None) -> str:
@@ -81,23 +73,18 @@ def _too_few(suite: Plan, claim: Claim) -> str:
     return f"it takes at least {fewest} seeds, and {planned} {are} planned" if planned < fewest else ""
 
 
-def _row(suite: Plan, design: Design, claim: Claim, pilot: Pilot | None) -> dict[str, object]:
-    nan = float("nan")
-    found = [_weights(suite, design, comparison.regions, comparison.weights) for comparison in claim.comparisons]
-    told = [entry for entry in found if entry is not None]
-    row: dict[str, object] = {"id": claim.id, "statement": claim.statement, "metric": claim.metric}
-    row |= {"estimable": len(told) == len(found), "assumes": "", "se": nan, "sd": nan, "smallest": nan, "margin": nan}
-    row["seeds_for_margin"] = nan
-    if len(told) < len(found):
-        return row
-    terms = dict.fromkeys(term for entry in told for term in entry.assumes)
+def _row(suite: Plan, design: Design, claim: Claim, pilot: Pilot | None) -> Mapping[str, object]:
+    weights, assumes = place_all(design, suite.factors, claim)
     names = list(suite.factors)
-    row["assumes"] = ", ".join(term_label(names[factor] for factor in term) for term in terms)
-    weights = np.array([entry.weights for entry in told])
-    row["se"] = float(np.linalg.norm(weights, axis=1).max())
-    if pilot is not None and kind_of(claim).test == "contrast":
-        row |= _with_pilot(Case(claim, pilot.values[claim.metric], weights), suite)
-    return row
+    row: dict[str, object] = dict.fromkeys(_COLUMNS, float("nan"))
+    row |= {"id": claim.id, "statement": claim.statement, "metric": claim.metric, "estimable": weights is not None}
+    row["assumes"] = ", ".join(term_label(names[factor] for factor in term) for term in assumes if weights is not None)
+    if weights is not None:
+        row["se"] = float(np.linalg.norm(weights, axis=1).max())
+        if pilot is not None and kind_of(claim).test == "contrast":
+            row |= _with_pilot(Case(claim, pilot.values[claim.metric], weights), suite)
+    undecidable, refutable = _undecidable(suite, claim, row, pilot), kind_of(claim).is_refutable(claim)
+    return {**row, "undecidable": undecidable, "refutable": refutable}
 
 
 def _with_pilot(case: Case, suite: Plan) -> Mapping[str, float]:
@@ -113,15 +100,3 @@ def _with_pilot(case: Case, suite: Plan) -> Mapping[str, float]:
         "margin": margin,
         "seeds_for_margin": seeds_to_exclude(margin, sd) if exclude else seeds_to_find(margin, sd, tests),
     }
-
-
-def _weights(
-    suite: Plan, design: Design, regions: tuple[Region, ...], weights: tuple[float, ...]
-) -> CellWeights | None:
-    names = list(suite.factors)
-    positions = [{names.index(name): _code(suite, name, level) for name, level in region.items()} for region in regions]
-    return cell_weights(design.codes, design.levels, positions, weights, design.order)
-
-
-def _code(suite: Plan, name: str, level: Level) -> int:
-    return [(type(known), known) for known in suite.factors[name]].index((type(level), level))

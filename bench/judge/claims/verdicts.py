@@ -103,14 +103,11 @@ def judge_claims(
 
     ``frame`` has one row a run: a column for each factor, ``seed``, and the metrics, NaN where a run has no value.
     ``post_hoc`` names claims made after results were seen; they form a family with all the others, while those made in
-    advance form one of their own. A claim is *supported* where the adjusted p of what it states is at most ``alpha``,
-    *refuted* where that of the contrary is (an effect the other way, or smaller than the margin where there is one),
-    *immaterial* where both are (a real effect, too small to matter), else *inconclusive*; *not identifiable* where the
-    cells cannot tell what it compares, and *not measured* where they could but no seed has them all. Columns
-    ``without_a_seed``, ``block_model``, ``sign_flip`` and ``other_scale`` hold the verdicts that these would give,
-    the first the verdicts without some seed that differ. ``decided``: claim's id -> a verdict that stands because a
-    look at fewer seeds gave it, ``looks``: -> its number; the family is all claims nevertheless.
-    Raises BenchError for columns that are missing or not numeric.
+    advance form one of their own. ``decided``: claim's id -> a verdict that stands because a look at fewer seeds gave
+    it, ``looks``: -> its number; the family is all claims nevertheless. docs/claims.md says when a verdict is given.
+
+    Raises:
+        BenchError: for columns that are missing or not numeric.
     """
     cases = gather(frame, factors, claims)
     late = np.array([claim.id in post_hoc for claim in claims], dtype=bool)
@@ -209,13 +206,14 @@ def _sensitivity(
         joined = [own if fits else first for own, first, fits in zip(found, primary, applies, strict=True)]
         judged = decide(cases, joined, late, alpha)
         columns[variant] = [verdict if fits else "" for verdict, fits in zip(judged, applies, strict=True)]
-    others: list[dict[str, None]] = [{} for _ in cases]
-    for seed in range(max((len(case.table) for case in cases), default=0)):
-        found = [_evidence(case, without=seed) for case in cases]
-        for entry, verdict, usual in zip(others, decide(cases, found, late, alpha), verdicts, strict=True):
-            if verdict != usual:
-                entry[verdict] = None
-    columns["without_a_seed"] = [", ".join(entry) for entry in others]
+    without = [
+        decide(cases, [_evidence(case, without=seed) for case in cases], late, alpha)
+        for seed in range(max((len(case.table) for case in cases), default=0))
+    ]
+    columns["without_a_seed"] = [
+        ", ".join(dict.fromkeys(found[number] for found in without if found[number] != verdict))
+        for number, verdict in enumerate(verdicts)
+    ]
     return columns
 
 
@@ -235,19 +233,16 @@ def _can_decide(cases: Sequence[Case], applies: Sequence[bool], late: Bools, alp
 
 def _row(cases: Cases, case: Case, confidence: float) -> Mapping[str, Any]:
     claim = case.claim
+    kind = kind_of(claim)
+    averaged = [factor.name for factor in cases.runs.factors if factor.name not in claim.comparisons[0].fixed]
+    stated = ("statement", "metric", "kind", "expect", "measure", "gate", "credited_to")
     return {
         "claim": claim.id,
-        "statement": claim.statement,
-        "metric": claim.metric,
-        "kind": claim.kind,
-        "contrast": kind_of(claim).contrast(claim),
-        "expect": claim.expect,
-        "measure": claim.measure,
-        "gate": claim.gate,
-        "credited_to": claim.credited_to,
-        "held": kind_of(claim).held(claim),
-        "averaged_over": ", ".join(_averaged_over(cases, claim)),
-        "changed": ", ".join(changed_factors(claim.comparisons[0]) if kind_of(claim).is_difference else ()),
+        **{name: getattr(claim, name) for name in stated},
+        "contrast": kind.contrast(claim),
+        "held": kind.held(claim),
+        "averaged_over": ", ".join(averaged if kind.averages else ()),
+        "changed": ", ".join(changed_factors(claim.comparisons[0]) if kind.is_difference else ()),
         "seeds": len(case.table),
         "assumes": ", ".join(term_name(cases.runs, term) for term in case.assumes),
         **_estimate(case, confidence),
@@ -261,13 +256,6 @@ def _bayes_factor(row: Mapping[str, Any], verdict: str) -> float:
     """Of what is inconclusive, where it is one comparison."""
     silent = verdict == Verdict.INCONCLUSIVE and not KINDS[row["kind"]].is_order
     return bayes_factor(row["t"], row["n"]) if silent else _NAN
-
-
-def _averaged_over(cases: Cases, claim: Claim) -> list[str]:
-    """The factors that a claim compares at all of their levels together."""
-    if not kind_of(claim).averages:
-        return []
-    return [factor.name for factor in cases.runs.factors if factor.name not in claim.comparisons[0].fixed]
 
 
 def _estimate(case: Case, confidence: float) -> Mapping[str, Any]:
