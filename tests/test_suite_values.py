@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from enum import Enum
@@ -14,9 +15,15 @@ from bench import Experiment, Margin, Metric, Suite
 from bench.errors import BenchError
 from bench.plan.design import cells, jobs
 from bench.plan.suite import Plan, check
+from bench.present.render.json import render
 
 ROOT = Path(__file__).parent.parent
-SUITES = [*sorted((ROOT / "suites").glob("*.toml")), ROOT / "examples" / "digits.toml"]
+SUITES = sorted(
+    path
+    for folder in ("suites", "examples")
+    for path in (ROOT / folder).rglob("*.toml")
+    if path.parent.name != "audits"
+)
 GRID = {"dose": [0, 1.0, 2.0], "diet": ["plain", "rich"]}
 FILE = """
 name = "diets"
@@ -101,9 +108,11 @@ def test_python_and_a_file_make_the_same_suite(diets: Suite, tmp_path: Path) -> 
     assert one.digest == other.digest
     assert one.claims == other.claims
     assert bench.run(diets, out=tmp_path, executor="serial")["value"].notna().all()
-    first = str(bench.report("diets", out=tmp_path)).replace("<diets>", "diets.toml")
+    first = render(bench.report("diets", out=tmp_path))
     bench.run(read, out=tmp_path, executor="serial")
-    assert str(bench.report("diets", out=tmp_path)).partition("Provenance")[0] == first.partition("Provenance")[0]
+    second = render(bench.report("diets", out=tmp_path))
+    assert first.count("<diets>") == second.count(f"{tmp_path / 'diets.toml'}") > 0
+    assert first.replace("<diets>", f"{tmp_path / 'diets.toml'}") == second
 
 
 def test_what_python_offers_is_as_good_as_toml(lab: object) -> None:
@@ -130,6 +139,35 @@ def test_what_python_offers_is_as_good_as_toml(lab: object) -> None:
         "published": "means.csv",
         "params": {},
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        ({"factors": {"dose": {1.0, 2.0}}}, "factors.dose"),
+        ({"factors": {"dose": frozenset({1.0, 2.0})}}, "factors.dose"),
+        ({"factors": {"dose": {"levels": {1.0, 2.0}}}}, "factors.dose.levels"),
+        ({"factors": GRID, "seeds": {1, 2}}, "seeds"),
+        ({"factors": GRID, "sequential": {"looks": {2, 4}}}, "sequential.looks"),
+        (
+            {"factors": GRID, "claims": [{**CLAIM, "contrast": {"factor": "dose", "order": {0, 1.0}}}]},
+            "claims[0].contrast.order",
+        ),
+    ],
+)
+def test_a_set_is_no_list(lab: object, given: dict[str, object], place: str) -> None:
+    """The first level is the reference, and a set has none: it is refused in place of a list."""
+    with pytest.raises(BenchError, match=rf"{re.escape(place)}: .* cannot be (.|\n)*A set has no order"):
+        Suite("diets", "lab_of_a_user:EXPERIMENT", **{"seeds": 2, **given})
+
+
+def test_a_set_that_is_a_value_is_sorted() -> None:
+    """A parameter may be a set, whose elements have an order of their own, not that of their hashes."""
+    words = {"tags": [{"b", "a", "c"}, set()]}
+    suite = Suite("x", "m:E", seeds=1, params={"kept": {3, 1, 2}}, factors=words, cells=[{"tags": {"z", "y"}}])
+    assert suite.data["params"] == {"kept": [1, 2, 3]}
+    assert suite.data["factors"] == {"tags": [["a", "b", "c"], []]}
+    assert suite.data["cells"] == [{"tags": ["y", "z"]}]
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,8 @@ def undecidable_claims(suite: Plan, pilot: Pilot | None) -> Mapping[str, str]:
     if n_cells(suite) > MOST_CELLS:
         found = {claim.id: _too_few(suite, claim) for claim in suite.claims}
     else:
-        found = claim_frame(suite, design_of(suite), pilot).set_index("id")["undecidable"].to_dict()
+        frame = claim_frame(suite, design_of(suite), pilot)
+        found = dict(zip(frame["id"], frame["undecidable"], strict=True))
     return {name: why for name, why in found.items() if why}
 
 
