@@ -54,7 +54,7 @@ class Declaration:
 
 @dataclass(frozen=True)
 class Sealing:
-    """A seal (``bench.plan.seal``) under which a run was run, and when it first was."""
+    """A seal (``bench.plan.seeds``) under which a run was run, and when it first was."""
 
     seal: str
     at: datetime

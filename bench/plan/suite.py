@@ -183,7 +183,7 @@ class Plan:
     declared_seeds: tuple[int, ...] = ()
     """What the suite asks for, or one that it extends, whatever seeds it is run with."""
     seal: str = ""
-    """What the seeds are drawn from (``bench.plan.seal``), if the suite asks for sealed seeds and is run with them."""
+    """What the seeds are drawn from (``bench.plan.seeds``), if the suite asks for sealed seeds and is run with them."""
 
     @property
     def is_full_grid(self) -> bool:
