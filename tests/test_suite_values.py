@@ -8,14 +8,18 @@ import sys
 from enum import Enum
 from pathlib import Path
 
+import nbclient
+import nbformat
 import pytest
 
 import bench
 from bench import Experiment, Margin, Metric, Suite
 from bench.errors import BenchError
 from bench.plan.design import cells, jobs
+from bench.plan.source import parse
 from bench.plan.suite import Plan, check
 from bench.present.render.json import render
+from tests.conftest import EXPERIMENT, Lab
 
 ROOT = Path(__file__).parent.parent
 SUITES = sorted(
@@ -77,17 +81,12 @@ def keys(plan: Plan) -> list[str]:
 
 
 @pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
-def test_a_suite_that_is_written_is_itself(path: Path, tmp_path: Path) -> None:
+def test_a_suite_that_is_written_is_itself(path: Path) -> None:
     """Every suite of the project, written and read again, is equal, and has the same jobs, claims and metrics."""
     suite = Suite.read(path)
-    copy = path.with_name(f".{path.stem}.copy.toml")  # relative paths are seen from there
-    copy.write_text(suite.to_toml())
-    try:
-        again = Suite.read(copy)
-        assert again == suite
-        old, new = check(suite, seeds=(0, 1)), check(again, seeds=(0, 1))
-    finally:
-        copy.unlink()
+    again = Suite._of(parse(path, suite.to_toml()))  # relative paths are seen from there
+    assert again == suite
+    old, new = check(suite, seeds=(0, 1)), check(again, seeds=(0, 1))
     assert keys(new) == keys(old)
     assert (new.factors, new.claims, new.metrics, new.published) == (
         old.factors,
@@ -348,6 +347,45 @@ def test_a_notebook_needs_no_file(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["reports"]
     again = bench.plan.suite.Suite.read(tmp_path / "reports" / "notebook" / "suite.toml")
     assert again.experiment == "__main__:HERE"
+
+
+CELLS = (
+    """
+import bench
+from bench import Suite
+from lab_of_a_user import EXPERIMENT
+claim = {"id": "dose", "statement": "A dose raises the score", "metric": "score", "expect": "increase"}
+claim["contrast"] = {"factor": "dose", "from": 0.0, "to": 1.0}
+suite = Suite("imported", EXPERIMENT, seeds=8, factors={"dose": [0.0, 1.0]}, margins={"score": 1}, claims=[claim])
+bench.undecidable(suite)
+""",
+    "bench.design(suite)",
+    'bench.run(suite, workers=2).groupby("metric").size().to_dict()',
+    'bench.report("imported")',
+    NOTEBOOK,
+)
+
+
+def test_a_notebook_of_a_real_kernel(lab: Lab) -> None:
+    """In a kernel, an imported experiment is designed, run by workers and reported; one of the notebook runs serially.
+
+    Nothing is said of the first; of the second, that it runs serially, and that a module would run in parallel.
+    """
+    (lab.folder / "lab_of_a_user.py").write_text(EXPERIMENT)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in CELLS])
+    nbclient.NotebookClient(
+        notebook, kernel_name="python3", resources={"metadata": {"path": str(lab.folder)}}
+    ).execute()
+    start, design, run, report, own = (cell["outputs"] for cell in notebook.cells)
+    assert [output["data"]["text/plain"] for output in (*start, *run)] == ["{}", "{'score': 16, 'loss': 16}"]
+    assert "smallest effect" in design[0]["data"]["text/html"]
+    assert "A dose raises the score" in report[0]["data"]["text/html"]
+    assert [len(outputs) for outputs in (start, design, run, report)] == [1, 1, 1, 1]
+    streams = {name: "".join(out["text"] for out in own if out.get("name") == name) for name in ("stdout", "stderr")}
+    assert "All 12 runs are done and none failed." in streams["stdout"]
+    assert "which worker processes cannot import" in streams["stderr"]
+    assert "Put the experiment into a module to run it in parallel" in streams["stderr"]
+    assert {path.name for path in lab.out.iterdir()} >= {"imported", "notebook"}
 
 
 def test_workers_elsewhere_cannot_run_a_notebooks_experiment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -43,7 +43,8 @@ def reference_of(experiment: Experiment) -> str:
         BenchError: no module holds it.
     """
     own = (getattr(experiment.run, "__module__", ""), experiment.params.__module__)
-    names = sorted(sys.modules, key=lambda name: (name == "__main__", name not in own, name))
+    modules = (name for name in sys.modules if name != "__mp_main__")  # what multiprocessing calls __main__ as well
+    names = sorted(modules, key=lambda name: (name == "__main__", name not in own, name))
     for module in names:
         names_of = getattr(sys.modules[module], "__dict__", {})
         if name := next((name for name, value in list(names_of.items()) if value is experiment), None):
