@@ -13,7 +13,6 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from bench.plan.metrics import Margin
 from bench.plan.nulls import NULL
 
-
 HOLD_LEVELS = frozenset({"params", "cells", "where", "under", "otherwise", "at", "from", "to"})
 """Keys below which None is a value, while it elsewhere stands for a key that is not given."""
 
@@ -32,13 +31,15 @@ def plain(value: Any, *place: str | int) -> Any:
             for inner, item in places.items()
             if item is not None or not HOLD_LEVELS.isdisjoint(inner)
         }
-    if value is None:
-        return NULL
     if isinstance(value, list | tuple | range):
         return [plain(item, *place, index) for index, item in enumerate(value)]
     if isinstance(value, AbstractSet):
         is_value = "params" in place or place[0] == "cells" or isinstance(place[-1], int)
         return sorted((plain(item, *place, 0) for item in value), key=as_toml) if is_value else value
+    return NULL if value is None else _plain_value(value)
+
+
+def _plain_value(value: Any) -> Any:
     if isinstance(value, Margin):
         return str(value) if value.relative else value.size
     number = value.tolist() if hasattr(value, "tolist") else value  # an array or a number of numpy's
