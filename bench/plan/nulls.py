@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.experiment import Experiment
 from bench.plan.levels import attempt
-from bench.plan.shape import SuiteKeys
+from bench.plan.shape import SuiteKeys, SweepTable
 
 NULL = "null"
 """What None is called in suites and tables. A parameter that may be None is never given this text."""
@@ -22,20 +22,16 @@ def read_nulls(keys: SuiteKeys, experiment: Experiment) -> dict[str, Any]:
     def table(given: Mapping[str, Any]) -> dict[str, Any]:
         return {name: value(name, item) for name, item in given.items()}
 
-    def levels(name: str, entry: Any) -> Any:
-        if isinstance(entry, list):
-            return [value(name, item) for item in entry]
-        changed = {
-            key: value(name, item) if key == "otherwise" else levels(name, item)
-            for key, item in entry
-            if key in entry.model_fields_set and key in ("levels", "otherwise") and item is not None
-        }
-        return entry.model_copy(update=changed)
+    def sweep(name: str, given: SweepTable) -> SweepTable:
+        changed: dict[str, Any] = {"levels": given.levels and [value(name, item) for item in given.levels]}
+        if "otherwise" in given.model_fields_set:
+            changed["otherwise"] = value(name, given.otherwise)
+        return given.model_copy(update=changed)
 
     return {
         "params": table(keys.params),
         "sets": [one.model_copy(update={"params": table(one.params)}) for one in keys.sets],
-        "factors": keys.factors and {name: levels(name, entry) for name, entry in keys.factors.items()},
+        "factors": keys.factors and {name: sweep(name, given) for name, given in keys.sweeps.items()},
         "cells": keys.cells and [table(cell) for cell in keys.cells],
     }
 
