@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 from scipy import integrate, stats
 
+from bench.experiment import Metric
 from bench.judge.analysis import analyze
 from bench.judge.claims.cases import gather
 from bench.judge.claims.evidence import Sample, bayes_factor, by_blocks, by_sign_flips, weigh
@@ -19,7 +21,9 @@ from bench.judge.claims.verdicts import Verdict, judge_claims
 from bench.judge.gate.decide import Verdict as GateVerdict
 from bench.judge.signed import Signed
 from bench.plan.claims import Claim, Comparison, Expect
+from bench.present.claim_words import sentences
 from bench.present.report import sign
+from bench.present.tables import Context
 
 FACTORS = ["init", "noise", "reg", "act"]
 LEVELS = {
@@ -531,3 +535,104 @@ def bayes_factor_of_no_effect(n: int) -> float:
     prior = stats.invgamma(0.5, scale=1 / 4)
     mean, _ = integrate.quad(lambda g: prior.pdf(g) / np.sqrt(1 + n * g), 0, np.inf)
     return float(1 / mean)
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [
+        (0.2, "BF10 0.20 (JZS prior, r = .707), evidence of absence: no effect makes the data 5.0 times likelier."),
+        (1 / 3, "evidence of absence: no effect makes the data 3.0 times likelier."),
+        (0.8, "absence of evidence: the data hardly tell an effect from none."),
+        (4.0, "the data are 4.0 times likelier with an effect than without one."),
+    ],
+)
+def test_the_sentence_says_whether_the_data_are_silent(factor: float, words: str) -> None:
+    """A Bayes factor is told in one clause, beside what is inconclusive alone."""
+    frame = grid(lambda rng, _: rng.normal())
+    verdicts = judge_claims(frame, ["a", "b"], [difference(*A, "increase")])
+    context = Context({"a": (0, 1), "b": (0, 1)}, (Metric("value", "Value"),))
+    assert "Bayes factor BF10" in sentences(verdicts, context)["claim"]
+    told = replace(verdicts, tests=verdicts.tests.assign(bayes_factor=factor))
+    assert words in sentences(told, context)["claim"]
+    silent = replace(verdicts, tests=verdicts.tests.assign(bayes_factor=np.nan))
+    assert "Bayes" not in sentences(silent, context)["claim"]
+    constant = grid(lambda _, cell: 3.0 + cell["a"])
+    (sentence,) = sentences(judge_claims(constant, ["a", "b"], [difference(*A, "increase")]), context).values()
+    assert "the same in each of the 10 seeds, so that p is the exact sign test's" in sentence
+
+
+@pytest.mark.parametrize("margin", [0.5, 2.0])
+def test_other_methods_shift_the_cells_by_the_margin(margin: float) -> None:
+    """Against a bound, sign flips flip contrasts less the bound, and the block model tests the mean less the bound."""
+    rng = np.random.default_rng(7)
+    table = rng.normal(size=(9, 3)) + np.array([0.0, 1.0, 5.0])
+    table[4, 2] = np.nan  # a seed that lacks a cell which is not compared
+    sample = Sample(table, np.array([[-1.0, 1.0, 0.0]]), margin)
+    claim = difference(*A, "equivalent", margin=margin)
+    contrasts = table[:, 1] - table[:, 0]
+    beyond = [
+        stats.permutation_test(
+            (side * contrasts + margin,), np.mean, permutation_type="samples", n_resamples=np.inf, alternative="greater"
+        ).pvalue
+        for side in (1, -1)
+    ]
+    assert weigh(claim, sample, by_sign_flips).support == pytest.approx(max(beyond), abs=1e-12)
+    complete = np.delete(table, 4, axis=0)
+    residuals = complete - complete.mean(axis=0) - complete.mean(axis=1, keepdims=True) + complete.mean()
+    df = 7 * 2
+    se = np.sqrt((residuals**2).sum() / df * 2 / 8)
+    mean = complete[:, 1].mean() - complete[:, 0].mean()
+    expected = max(stats.t.sf((mean + margin) / se, df), stats.t.cdf((mean - margin) / se, df))
+    assert weigh(claim, sample, by_blocks).support == pytest.approx(expected, rel=1e-9)
+    assert len(sample.contrasts) == 9  # the primary test needs the compared cells alone
+
+
+def test_two_groups_on_a_log_scale() -> None:
+    """The cut is told as measured, the share is the upper group's with Wilson's limits, and nothing is against it."""
+    rng = np.random.default_rng(1)
+    values = np.exp(np.where(np.arange(20) < 6, np.log(8.0), 0.0) + 0.05 * rng.normal(size=20))
+    frame = pd.DataFrame({"a": 0, "b": 0, "seed": range(20), "value": values})
+    frame = pd.concat([frame, frame.assign(b=1, value=1.0)])
+    cell = (Comparison(({"a": 0, "b": 0},), (1.0,)),)
+    found = judged(frame, [Claim("two", "Two.", "value", "cell", cell, "bimodal", scale="log")], ["a", "b"]).loc["two"]
+    low, high = stats.binomtest(6, 20).proportion_ci(method="wilson")
+    assert (found["verdict"], found["scale"], found["n"]) == ("supported", "share", 20)
+    assert found[["estimate", "low", "high"]].tolist() == pytest.approx([0.3, low, high])
+    cut = float(found["detail"].removeprefix("6 of 20 above "))
+    assert 1.2 < cut < 7
+    assert np.isnan([found["p_refute"], found["t"], found["margin"]]).all()
+    assert (found["block_model"], found["sign_flip"]) == ("", "")
+    other = Claim("two", "Two.", "value", "cell", (Comparison(({"a": 0, "b": 1},), (1.0,)),), "bimodal")
+    alike = judged(frame, [other], ["a", "b"]).loc["two"]
+    assert (alike["verdict"], alike["detail"]) == ("inconclusive", "")
+
+
+def test_a_log_scale_is_refused_with_the_number_of_values_without_a_logarithm() -> None:
+    """The claim is then not measured, and says why; on the identity scale zero and less are values like others."""
+    frame = grid(lambda rng, cell: rng.normal() + 9.0 * cell["a"] + 5.0)
+    frame.loc[[3, 8], "value"] = [0.0, -1.0]
+    found = judged(frame, [difference(*A, id="log", scale="log"), difference(*A, id="plain")], ["a", "b"])
+    assert found.loc["log", ["verdict", "n"]].tolist() == ["not measured", 0]
+    assert found.loc["log", "detail"] == "2 values are not positive and have no logarithm"
+    assert found.loc["plain", ["verdict", "n", "detail"]].tolist() == ["refuted", 10, ""]
+
+
+def test_a_level_is_known_by_its_type_and_one_that_was_not_planned_cannot_be_told() -> None:
+    """1 and true are two levels, and a region of a level that no cell has is not identifiable."""
+    frame = grid(lambda rng, cell: rng.normal() - 5.0 * cell["a"])
+    claims = [
+        difference({"a": 0}, {"a": 1}, id="known"),
+        difference({"a": 0}, {"a": True}, id="typed"),
+        difference({"a": 0}, {"a": 2}, id="unplanned"),
+        difference({"a": 0, "b": 0}, {"a": 1, "b": "0"}, id="text"),
+    ]
+    found = judged(frame, claims, ["a", "b"])["verdict"]
+    assert found.tolist() == ["supported", *["not identifiable"] * 3]
+
+
+def test_a_share_of_a_mean_of_nothing_is_no_margin() -> None:
+    """Where the mean is 0, a margin in percent is none, and equivalence cannot be decided."""
+    frame = grid(lambda _, cell: 1.0 if cell["a"] else -1.0)
+    frame["value"] += np.where(frame["seed"] % 2, 0.1, -0.1)
+    found = judged(frame, [difference(*A, "equivalent", margin=0.05, relative=True)], ["a", "b"]).loc["claim"]
+    assert (found["verdict"], np.isnan(found["margin"]), np.isnan(found["p"])) == ("inconclusive", True, True)
