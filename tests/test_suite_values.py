@@ -136,7 +136,7 @@ def test_what_python_offers_is_as_good_as_toml(lab: object) -> None:
         "seeds": [0, 1],
         "factors": {"dose": [0.0, 0.5, 1.0], "diet": ["plain", "rich"], "seconds": [0.5]},
         "published": "means.csv",
-        "params": {},
+        "params": {"trouble": "null"},
     }
 
 
@@ -378,7 +378,7 @@ def test_a_notebook_of_a_real_kernel(lab: Lab) -> None:
     ).execute()
     start, design, run, report, own = (cell["outputs"] for cell in notebook.cells)
     assert [output["data"]["text/plain"] for output in (*start, *run)] == ["{}", "{'score': 16, 'loss': 16}"]
-    assert "smallest effect" in design[0]["data"]["text/html"]
+    assert "imported: the design, 2 cells × 8 seeds" in design[0]["data"]["text/html"]
     assert "A dose raises the score" in report[0]["data"]["text/html"]
     assert [len(outputs) for outputs in (start, design, run, report)] == [1, 1, 1, 1]
     streams = {name: "".join(out["text"] for out in own if out.get("name") == name) for name in ("stdout", "stderr")}
