@@ -197,7 +197,7 @@ def test_json_report_holds_the_frames(command: Commands, lab: Lab) -> None:
     """The JSON report has a schema version and the numbers of the Python API, row by row."""
     run(command, lab, lab.suite())
     content = json.loads(command("report", "--format", "json", "--out", lab.out)[1])
-    assert content["schema_version"] == 1
+    assert content["schema_version"] == 2
     expected = bench.report("diets", out=lab.out).data["contrasts"]
     assert [row["estimate"] for row in content["contrasts"]] == expected["estimate"].tolist()
 
@@ -454,7 +454,7 @@ def test_analyze_finds_in_a_table_what_report_finds_in_its_run(command: Commands
     options = [*ANALYZE, "--metric", "score", "--metric", "loss", "--log", "loss", "--format", "json"]
     code, out, _ = command("analyze", exported, *options)
     found = json.loads(out)
-    assert (code, found["schema_version"]) == (0, 1)
+    assert (code, found["schema_version"]) == (0, 2)
     assert found["contrasts"] == reported
     done = subprocess.run(
         [sys.executable, "-c", "from bench.cli import main; main()", "analyze", "-", *options],

@@ -416,7 +416,7 @@ def test_the_command_prints_and_exits(lab: Lab, command: Commands) -> None:
     plant(path, lambda frame: wobble(frame, -2.0))
     code, out, _ = command(*arguments, "--format", "json")
     assert code == 1
-    assert json.loads(out)["schema_version"] == 1
+    assert json.loads(out)["schema_version"] == 2
     assert len(json.loads(out)["changes"]) == 8
     path.write_text(path.read_text()[:-20])
     code, out, err = command(*arguments)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
+import textwrap
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -53,7 +55,8 @@ def emit_facts(facts: Mapping[str, Any], form: TextFormat) -> None:
     from bench.present import brief
     from bench.present.render import json
 
-    emit(json.dumps(facts) if form is TextFormat.JSON else brief.lines(facts))
+    within = width() if sys.stdout.isatty() or os.environ.get("COLUMNS") else None
+    emit(json.dumps(facts) if form is TextFormat.JSON else brief.lines(facts, within))
 
 
 def emit(data: str | bytes, output: str | None = None) -> None:
@@ -92,8 +95,19 @@ def _bytes(data: str | bytes) -> bytes:
 
 
 def say(message: str) -> None:
-    """A message to the user, apart from the result."""
-    print(printable(message), file=sys.stderr)  # noqa: T201
+    """A message to the user, apart from the result; in a terminal, or where COLUMNS is set, no line is longer."""
+    lines = printable(message).split("\n")
+    if sys.stderr.isatty() or os.environ.get("COLUMNS"):
+        quoted = [not line.strip(" ^") for line in [*lines[1:], "x"]]  # a line with carets below it stays as it is
+        lines = [line if quote else _wrapped(line) for line, quote in zip(lines, quoted, strict=True)]
+    print("\n".join(lines), file=sys.stderr)  # noqa: T201
+
+
+def _wrapped(line: str) -> str:
+    """Within the terminal, a suggestion first, since the end of a long list is read by nobody."""
+    line = re.sub(r"^(\s*)(\S.*) (Did you mean .*\?)$", r"\1\3 \2", line)
+    indent = line[: len(line) - len(line.lstrip())]
+    return textwrap.fill(line, width(), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def drop_output() -> None:

@@ -26,6 +26,7 @@ from bench.plan.suite import Plan
 from bench.present import numbers, standing, state
 from bench.present.origin import mixtures, superseded
 from bench.present.progress import clock
+from bench.present.render.layout import wrapped
 from bench.present.report import Column, Table, plain
 
 
@@ -121,10 +122,14 @@ def failed_gates(data: Mapping[str, DataFrame]) -> list[str]:
     return [f"{claim} ({verdict})" for claim, verdict in zip(failed["claim"], failed["verdict"], strict=True)]
 
 
-def lines(facts: Mapping[str, Any]) -> str:
-    """One line a fact, the values aligned."""
-    width = max(map(cell_len, facts))
-    return "".join(f"{plain(name):<{width}}  {plain(_text(value))}\n" for name, value in facts.items())
+def lines(facts: Mapping[str, Any], width: int | None = None) -> str:
+    """One line a fact, the values aligned; or more, so that none is longer than ``width``."""
+    names = max(map(cell_len, facts))
+    room = 10**6 if width is None else max(20, width - names - 2)
+    indent = "\n" + " " * (names + 2)
+    return "".join(
+        f"{plain(name):<{names}}  {indent.join(wrapped(plain(_text(value)), room))}\n" for name, value in facts.items()
+    )
 
 
 def runs(summaries: Sequence[Summary]) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from io import BytesIO
 
 import pandas as pd
@@ -19,19 +19,7 @@ from bench.judge.published import compare_published
 from bench.plan.design import n_cells
 from bench.plan.labels import cell_label
 from bench.plan.suite import Plan
-from bench.present import (
-    anova_tables,
-    claims,
-    gate_rates,
-    looks,
-    methods,
-    numbers,
-    state,
-    tables,
-    trend_tables,
-    verdict,
-    words,
-)
+from bench.present import claims, gate_rates, looks, methods, numbers, state, tables, verdict, words
 from bench.present.figures.published import published_figure
 from bench.present.found import found
 from bench.present.illustrate import illustrated
@@ -67,7 +55,8 @@ def build(run: Run, *, confidence: float = 0.95) -> Report:
             verdicts = claims.judge(run, measured(suite, jobs), confidence=confidence)
             data |= claims.frames(verdicts, context)
             unfinished = state.is_unfinished(jobs)
-            findings, further = verdict.of_claims(verdicts, suite.claims, context)
+            count, findings, further = verdict.of_claims(verdicts, suite.claims, context)
+            stated[0] = f"{stated[0]} {count}"
             facts |= further
             body[:0] = claims.sections(run, verdicts, context, unfinished=unfinished)
         elif run.looks is not None and suite.claims:
@@ -118,25 +107,32 @@ def _analysis_sections(analysis: Analysis, context: Context) -> Iterator[Section
         exhibits = list(tables.simple(analysis.simple, context))
         yield Section("Where main effects mislead", points=list(words.misleading(analysis, context)), exhibits=exhibits)
     if len(analysis.trends):
-        said_of_trends = [trend_tables.explanation(context)]
-        yield Section("Trends", said_of_trends, exhibits=list(trend_tables.trends(analysis.trends, context)))
-    yield Section("Means", exhibits=[tables.means(analysis.cells, context, caveats)])
+        exhibits = list(tables.trends(analysis.trends, context))
+        yield Section("Trends", [words.trends(context)], exhibits=exhibits)
+    yield Section("Means", exhibits=[tables.means(analysis, context, caveats)])
     doubts = list(words.doubts(analysis.diagnostics, context))
     yield Section("Variation", points=doubts, exhibits=[tables.variation(analysis.cells, context)])
     if effects:
-        said = [*analysis.anova_models, *words.disagreements(analysis, context)]
-        yield Section(
-            "Analysis of variance", said, exhibits=list(anova_tables.anova(analysis.anova, context)), appendix=True
-        )
-        routes = list(anova_tables.routes(analysis.anova, context))
-        yield Section("The same by other routes", [anova_tables.ROUTES], exhibits=routes, appendix=True)
-        pairs = list(tables.pairwise(analysis.pairwise, context))
-        yield Section("Cells against the baseline", exhibits=pairs, appendix=True)
+        yield from _variance_and_cells(analysis, context)
     checks = tables.diagnostics(analysis.diagnostics, context)
     yield Section("Diagnostics", [words.DIAGNOSTICS], exhibits=[checks], appendix=True)
     if words.incomplete(analysis):
         yield Section(words.ESTIMABLE, exhibits=[tables.estimable(words.measured(analysis), context)], appendix=True)
     yield Section("Methods", points=list(methods.methods(analysis, context)), appendix=True)
+
+
+def _variance_and_cells(analysis: Analysis, context: Context) -> Iterator[Section]:
+    """The analysis of variance and the cells against the baseline; apart those of the metrics not shown in full."""
+    margins = set(analysis.equivalence["metric"])
+    shown = [metric for metric in context.metrics if metric.name in margins] or context.metrics
+    further = [metric for metric in context.metrics if metric not in shown]
+    for of, title, bulk in ((shown, "", False), (further, "Further metrics: ", True)):
+        part = replace(context, metrics=of)
+        said = [] if bulk else [*analysis.anova_models, *words.disagreements(analysis, context), words.ROUTES]
+        if anova := list(tables.anova(analysis.anova, part)):
+            yield Section(f"{title}Analysis of variance", said, exhibits=anova, appendix=True, bulk=bulk)
+        if pairs := list(tables.pairwise(analysis.pairwise, part)):
+            yield Section(f"{title}Cells against the baseline", exhibits=pairs, appendix=True, bulk=bulk)
 
 
 def frames(analysis: Analysis) -> Mapping[str, pd.DataFrame]:

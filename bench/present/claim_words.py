@@ -1,91 +1,137 @@
-"""Verdicts on claims become sentences: what was found, what it assumes, what it rests on, and what it does not mean."""
+"""Verdicts on claims become words: two lines for the opening, a sentence to quote, and what to know besides."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from math import isnan
 from typing import Any
 
-from pandas import DataFrame, Series
+from pandas import DataFrame
 
-from bench.judge.claims.verdicts import ClaimVerdicts, Verdict
+from bench.judge.claims.verdicts import FAILED, ClaimVerdicts, Verdict
 from bench.plan.kinds import KINDS
 from bench.present import numbers
+from bench.present.report import Finding, sign
 from bench.present.tables import Context
 
-_OTHERS = {"block_model": "by the block model", "sign_flip": "by sign flips", "other_scale": "on the other scale"}
-
-
-def sentences(verdicts: ClaimVerdicts, context: Context) -> Mapping[str, str]:
-    """Claim's id -> the verdict in plain words, with what it assumes, what it rests on and what it does not mean."""
-    labels = context.labels
-    said = {}
-    for row in verdicts.rows.itertuples():
-        parts = (
-            f"“{str(row.statement).rstrip('.')}.”",
-            _reason(row, labels[str(row.metric)]),
-            _assumption(row),
-            _beside_published(row),
-            _credit(row, verdicts.parts),
-            _sensitivity(row),
-            _level_signs(row, verdicts.levels),
-        )
-        said[str(row.claim)] = " ".join(filter(None, parts))
-    return said
+POST_HOC = "post hoc"
+JOINTLY = f"{Verdict.SUPPORTED} jointly with"
+"""How a supported claim is called that credits one factor with what several changed."""
+_NOT_JUDGED = (Verdict.NOT_IDENTIFIABLE, Verdict.NOT_MEASURED)
+_METHODS = {"block_model": "by the block model", "sign_flip": "by sign flips", "other_scale": "on the other scale"}
 
 
 def figure(row: Any) -> str:
-    """What was found of a claim, with its interval."""
+    """What was estimated of a claim, with its interval, on the claim's own scale."""
     if row.scale == "share":
         limits = f"[{numbers.percent(row.low)}, {numbers.percent(row.high)}]"
-        return f"upper group: {row.detail} {limits}" if row.detail else numbers.MISSING
-    if not row.scale:
-        return numbers.MISSING
-    return f"{'× ' if row.scale == 'ratio' else ''}{numbers.interval(row.estimate, row.low, row.high)}"
+        return f"{row.detail} {limits}" if row.detail else numbers.MISSING
+    return f"{_times(row)}{numbers.interval(row.estimate, row.low, row.high)}" if row.scale else numbers.MISSING
 
 
-def together_with(row: Any) -> list[str]:
+def others_changed(row: Any) -> list[str]:
     """The factors that changed besides the one to which a difference was credited."""
     return [name for name in row.changed.split(", ") if name != row.credited_to] if row.credited_to else []
 
 
-def credited_part(row: Any, parts: DataFrame) -> Series[Any]:
-    """What the credited factor changes alone (``ClaimVerdicts.parts``); NaN where that was not run."""
-    part: Series[Any] = parts[(parts["claim"] == row.claim) & (parts["part"] == row.credited_to)].iloc[0]
-    return part
+def verdict(row: Any) -> str:
+    """The verdict, with the look that gave it, the factors that share it, and whether the claim was made in time."""
+    said = f"{row.verdict} at look {row.decided_at_look}" if row.decided_at_look else str(row.verdict)
+    if row.verdict == Verdict.SUPPORTED and (others := others_changed(row)):
+        said = said.replace(Verdict.SUPPORTED, f"{JOINTLY} {numbers.listed(others)}", 1)
+    return f"{said}, {POST_HOC}" if row.declared == POST_HOC else said
 
 
-def allows_published(row: Any) -> bool:
-    """Whether the published change, if there is one, lies within the interval of ours."""
-    return bool(row.change_low <= row.published_change <= row.change_high)
+def finding(row: Any, label: str, metric: str, parts: DataFrame) -> Finding:
+    """A claim in two lines: sign, label and number; the verdict with the one thing to know beside it."""
+    if row.verdict == Verdict.NOT_IDENTIFIABLE:
+        why = "the cells of this design cannot tell it"
+    elif row.verdict == Verdict.NOT_MEASURED:
+        why = "no seed has a value in every cell compared"
+    elif row.verdict in FAILED:
+        why = contrary(row)
+    elif isnan(row.p):
+        why = "nothing varies over the seeds, or they are too few"
+    else:
+        why = "; ".join([_p(row), *_besides(row, parts)][:2])
+    late = " post hoc, made after results were seen" if row.declared == POST_HOC else ""
+    number = f"{metric} {figure(row)}"
+    return Finding(sign(verdict(row)), label or str(row.claim), number, f"{row.verdict}{late}: {why}", row.statement)
 
 
-def _reason(row: Any, metric: str) -> str:
-    """What was found, and why that is the verdict."""
-    if row.verdict in (Verdict.NOT_IDENTIFIABLE, Verdict.NOT_MEASURED):
-        return _not_judged(row, metric)
-    subject = f"{metric}, {row.contrast}{' (spread over seeds)' if row.measure == 'spread' else ''}"
-    if row.averaged_over:
-        subject += f", averaged over {numbers.listed(row.averaged_over.split(', '))}"
-    kind = KINDS[row.kind]
-    if kind.meaning:
-        subject += f" ({kind.meaning})"
-    found = f"{subject}: {figure(row)}, adj. p {numbers.p_value(row.p_adjusted)}"
+def _p(row: Any) -> str:
+    adjusted, against = numbers.p_value(row.p_adjusted), " against it" if row.side == "against" else ""
+    if row.p <= row.alpha < row.p_adjusted:
+        return f"p{against} {numbers.p_value(row.p)}, for {row.family_size} claims {adjusted}"
+    return f"adj. p {adjusted}{against}"
+
+
+def _besides(row: Any, parts: DataFrame) -> Iterator[str]:
+    """What speaks against a claim beside its p, the gravest first."""
+    if others := others_changed(row):
+        own = parts[(parts["claim"] == row.claim) & (parts["part"] == row.credited_to)].iloc[0]
+        half = (own["high"] - own["low"]) / 2
+        number = f"{_times(row)}{numbers.with_spread(own['estimate'], half)}"
+        alone = f"{row.credited_to} alone " + ("was not run" if isnan(own["estimate"]) else number)
+        yield f"{numbers.listed(others)} changed too, {alone}"
+    if row.verdict == Verdict.SUPPORTED:
+        yield from other_verdicts(row)
     if row.n < row.seeds:
-        found += f", by the {row.n} of {numbers.counted(row.seeds, 'seed')} that have every cell compared"
-    if kind.detail:
-        found += f" ({kind.detail.format(row.detail)})"
-    if row.constant:
-        found += f"; it is the same in each of the {row.n} seeds, so that p is the exact sign test's"
-    if row.verdict in (Verdict.REFUTED, Verdict.IMMATERIAL):
-        return f"{row.verdict.capitalize()}, since {contrary(row)}. {found}."
-    if row.verdict == Verdict.INCONCLUSIVE and isnan(row.p):
-        why = "there are too few seeds" if row.n < 2 else "nothing varies over the seeds, so that there is no test"
-        return f"Inconclusive, since {why}. {found}."
-    if row.verdict == Verdict.INCONCLUSIVE and row.p <= row.alpha:
-        alone = f"unadjusted, p {row.side} it is {numbers.p_value(row.p)}"
-        return f"{found}; {alone}, which among {row.family_size} claims is not enough.{_silence(row)}"
-    return f"{found}.{_silence(row)}"
+        yield f"by {row.n} of {row.seeds} seeds"
+
+
+def other_verdicts(row: Any) -> list[str]:
+    """The verdicts that other methods give where they differ: ``inconclusive by sign flips``."""
+    if row.verdict in _NOT_JUDGED:
+        return []
+    given = {how: getattr(row, name) for name, how in _METHODS.items()}
+    differing = [f"{other} {how}" for how, other in given.items() if other and other != row.verdict]
+    return [*differing, f"{row.without_a_seed} if one seed is left out"] if row.without_a_seed else differing
+
+
+def sentences(verdicts: ClaimVerdicts, context: Context) -> Mapping[str, tuple[str, str]]:
+    """Claim's id -> a sentence to quote, and what to know besides: what it assumes, shares, and rests on."""
+    labels = context.labels
+    said = {}
+    for row in verdicts.rows.itertuples():
+        remarks = (
+            f"It is the same in each of the {row.n} seeds, so that p is the exact sign test's." if row.constant else "",
+            _silence(row),
+            _assumption(row),
+            _beside_published(row),
+            _credit(row, verdicts.parts),
+            _sensitivity(row),
+            _directions(row, verdicts.levels),
+        )
+        said[str(row.claim)] = (
+            _sentence(row, labels[str(row.metric)], context.level),
+            " ".join(filter(None, remarks)),
+        )
+    return said
+
+
+def _sentence(row: Any, metric: str, level: str) -> str:
+    """E.g. ``“L2 helps” is supported: Loss changed by −1.2 [−2.0, −0.4] (95% CI, t(9) = …, 10 seeds) with …``."""
+    claim = f"“{str(row.statement).rstrip('.')}”"
+    if row.verdict == Verdict.NOT_IDENTIFIABLE:
+        return f"{claim} cannot be tested: the cells of this design do not tell {metric} of {row.contrast}."
+    if row.verdict == Verdict.NOT_MEASURED:
+        why = row.detail or f"no seed has {metric} in every cell that {row.contrast} compares"
+        return f"{claim} was not measured: {why}."
+    tested = [f"{level} CI"]
+    if not isnan(row.t):
+        tested.append(f"t({numbers.fixed(row.df, 0)}) = {numbers.statistic(row.t)}")
+    if isnan(row.p):
+        tested.append("no test: too few seeds" if row.n < 2 else "no test: nothing varies over the seeds")
+    else:
+        adjusted = f", adjusted for {row.family_size} claims {numbers.p_value(row.p_adjusted)}"
+        p, side = numbers.p_value(row.p), " against the claim" if row.side == "against" else ""
+        tested.append(f"p {'' if p[0] == '<' else '= '}{p}{side}{adjusted if row.family_size > 1 else ''}")
+    tested.append(f"{row.n} of {row.seeds} seeds" if row.n < row.seeds else numbers.counted(row.n, "seed"))
+    lead = f"The evidence on {claim}" if row.verdict == Verdict.INCONCLUSIVE else claim
+    why = f", since {contrary(row)}" if row.verdict in FAILED else ""
+    return f"{lead} is {verdict(row)}{why}: {_estimated(row, metric)} ({', '.join(tested)}) {_compared(row)}."
 
 
 def _silence(row: Any) -> str:
@@ -99,15 +145,28 @@ def _silence(row: Any) -> str:
         meaning = "absence of evidence: the data hardly tell an effect from none"
     else:
         meaning = f"the data are {numbers.significant(factor, 2)} times likelier with an effect than without one"
-    return f" Bayes factor BF10 {numbers.significant(factor, 2)} (JZS prior, r = .707), {meaning}."
+    return f"Bayes factor BF10 {numbers.significant(factor, 2)} (JZS prior, r = .707), {meaning}."
 
 
-def _not_judged(row: Any, metric: str) -> str:
-    if row.verdict == Verdict.NOT_IDENTIFIABLE:
-        return f"Not identifiable in this design: the cells that it has cannot tell {metric} of {row.contrast}."
-    if row.detail:  # why its scale is refused
-        return f"Not measured: {row.detail} ({metric})."
-    return f"Not measured: no seed has a value of {metric} in every cell that {row.contrast} compares."
+def _estimated(row: Any, metric: str) -> str:
+    if row.scale == "share":
+        return f"{metric} has an upper group of {figure(row)}"
+    limits = numbers.interval(row.estimate, row.low, row.high)
+    if row.measure == "spread":
+        metric = f"the spread of {metric} over seeds"
+    elif row.scale == "ratio":
+        metric = f"the geometric mean of {metric}"
+    return f"{metric} was multiplied by {limits}" if row.scale == "ratio" else f"{metric} changed by {limits}"
+
+
+def _compared(row: Any) -> str:
+    kind = KINDS[row.kind]
+    over = f", averaged over {numbers.listed(row.averaged_over.split(', '))}" if row.averaged_over else ""
+    if row.scale == "share":
+        return f"in {row.contrast}"
+    if kind.is_order:
+        return f"in the weakest of {row.contrast}, {row.detail}"
+    return f"by the interaction {row.contrast}{over}, {kind.meaning}" if kind.meaning else f"with {row.contrast}{over}"
 
 
 _ARTICLE = {"increase": "an", "decrease": "a"}
@@ -117,7 +176,7 @@ def contrary(row: Any) -> str:
     """What refutes a claim, or makes it immaterial."""
     if row.verdict == Verdict.IMMATERIAL:
         p = numbers.p_value(row.p_support_adjusted)
-        return f"the effect is real (adj. p {p}) but smaller than the margin of {_margin(row)}: too small to matter"
+        return f"the effect is real (adj. p {p}) but smaller than the margin of {_margin(row)}"
     if row.expect == "equivalent":
         return "the difference is larger than the margin"
     if row.expect == "difference":
@@ -126,34 +185,44 @@ def contrary(row: Any) -> str:
     other_way = row.low > neutral if row.expect == "decrease" else row.high < neutral
     if other_way or KINDS[row.kind].is_order or isnan(row.margin):  # without a margin nothing else refutes, at any look
         return "it goes the other way"
-    article = _ARTICLE[row.expect]
-    return f"{article} {row.expect} as large as the margin ({_margin(row)}) is excluded; a smaller one is not"
+    return f"{_ARTICLE[row.expect]} {row.expect} as large as the margin ({_margin(row)}) is excluded"
+
+
+def _times(row: Any) -> str:
+    return "× " if row.scale == "ratio" else ""
 
 
 def _margin(row: Any) -> str:
-    return f"{'× ' if row.scale == 'ratio' else ''}{numbers.significant(row.margin, 2)}"
+    return f"{_times(row)}{numbers.significant(row.margin, 3 if row.scale == 'ratio' else 2)}"
 
 
 def _assumption(row: Any) -> str:
-    return (
-        f"This takes for granted that there is no interaction {row.assumes.replace(':', ' × ')}." if row.assumes else ""
-    )
+    return f"This assumes that there is no interaction {row.assumes.replace(':', ' × ')}." if row.assumes else ""
+
+
+def published(row: Any) -> str:
+    """The published figures as printed, with true minus signs."""
+    return re.sub(r"(?<![\w.])-(?=[\d.])", "−", str(row.published))
+
+
+def published_value(row: Any) -> float:
+    """The published change on the scale of the claim; NaN where there is none."""
+    with_base = row.estimate / row.change if row.scale == "difference" and row.change else float("nan")
+    return float(1 + row.published_change if row.scale == "ratio" else row.published_change * with_base)
 
 
 def _beside_published(row: Any) -> str:
-    """The published figures, and whether the published change is one that ours allows."""
+    """The published figures, what they come to on the scale of the claim, and whether our interval holds that."""
     if not row.published:
         return ""
-    said = f"Published: {row.published}."
-    if isnan(row.change):
-        return said
-    means = ", of arithmetic means as published" if row.scale == "ratio" else ""
-    said += f" Ours{means}: {numbers.percent_interval(row.change, row.change_low, row.change_high)}"
-    if not isnan(row.two_sample_t):
+    said = f"Published: {published(row)}"
+    value = published_value(row)
+    if not isnan(value):
+        here = f"{_times(row)}{numbers.with_spread(value, (row.high - row.low) / 2)}"
+        said += f", which is {here} here, {'inside' if row.low <= value <= row.high else 'outside'} our interval"
+    if not isnan(row.two_sample_t) and re.search(r"\b[td] ", row.published):
         t, p, d = numbers.statistic(row.two_sample_t), numbers.p_value(row.two_sample_p), numbers.statistic(row.d)
-        said += f" (two samples, as published: t {t}, p {p}, d {d})"
-    if not isnan(row.published_change + row.change_low):
-        said += f"; the published change lies {'within' if allows_published(row) else 'outside'} our interval"
+        said += f"; ours by two samples: t {t}, p {p}, d {d}"
     return f"{said}."
 
 
@@ -161,46 +230,36 @@ def _credit(row: Any, parts: DataFrame) -> str:
     """Which part of a difference belongs to the factor that it was credited to."""
     changed = row.changed.split(", ") if row.changed else []
     if not row.credited_to:
-        return f"It changes {numbers.listed(changed)} at once: it speaks of none alone." if len(changed) > 1 else ""
-    besides = together_with(row)
-    if not besides:
+        return f"It changes {numbers.listed(changed)} together: it speaks of none alone." if len(changed) > 1 else ""
+    others = others_changed(row)
+    if not others:
         return ""
-    lead = f"It was credited to {row.credited_to}, but {numbers.listed(besides)} changed too"
+    lead = f"It was credited to {row.credited_to}, but {numbers.listed(others)} changed too"
     own = parts[(parts["claim"] == row.claim) & (parts["part"] != "total")]
-    if own["change"].isna().any():
-        return f"{lead}, and the combinations that would tell them apart were not run."
-    said = [f"{part.part} {numbers.percent_interval(part.change, part.low, part.high)}" for part in own.itertuples()]
-    credited = credited_part(row, parts)
-    shown = credited["low"] > 0 or credited["high"] < 0
-    ending = "" if shown else f"; that {row.credited_to} has a part in it is not shown by these cells"
-    return f"{lead}: of {numbers.percent_change(row.change)}, {numbers.listed(said)}{ending}."
-
-
-def others(row: Any) -> list[str]:
-    """The verdicts that other methods give where they differ: ``inconclusive by sign flips``."""
-    if row.verdict in (Verdict.NOT_IDENTIFIABLE, Verdict.NOT_MEASURED):
-        return []
-    given = {text: getattr(row, name) for name, text in _OTHERS.items() if getattr(row, name)}
-    differing = [f"{verdict} {text}" for text, verdict in given.items() if verdict != row.verdict]
-    return [*differing, f"{row.without_a_seed} without some one seed"] if row.without_a_seed else differing
+    if own["estimate"].isna().any():
+        return f"{lead}, and the combinations that would separate them were not run."
+    split = [
+        f"{part.part} {_times(row)}{numbers.interval(part.estimate, part.low, part.high)}" for part in own.itertuples()
+    ]
+    return f"{lead}. Separately: {numbers.listed(split)}."
 
 
 def _sensitivity(row: Any) -> str:
     """Under which other methods the verdict is the same, and under which it is not."""
-    if row.verdict in (Verdict.NOT_IDENTIFIABLE, Verdict.NOT_MEASURED):
+    if row.verdict in _NOT_JUDGED:
         return ""
-    if differing := others(row):
+    if differing := other_verdicts(row):
         return f"It would be {numbers.listed(differing)}."
-    return f"It is {row.verdict} by every other method too, and without any one seed."
+    return "Every other method agrees, and no single seed decides it."
 
 
-def _level_signs(row: Any, levels: DataFrame) -> str:
+def _directions(row: Any, levels: DataFrame) -> str:
     own = levels[levels["claim"] == row.claim]
     if own.empty or row.expect == "equivalent":
         return ""
     neutral = 1.0 if row.scale == "ratio" else 0.0
     same = (own["estimate"] > neutral) == (row.estimate > neutral)
     if same.all():
-        return f"The same direction at each of the {len(own)} levels of the other factors."
+        return f"The direction is the same at each of the {len(own)} levels of the other factors."
     named = [f"{name} = {level}" for name, level in zip(own["factor"][~same], own["level"][~same], strict=True)]
-    return f"The other direction at {numbers.listed(named)}."
+    return f"The direction is the other at {numbers.listed(named)}."

@@ -1,4 +1,4 @@
-"""Declared claims become sections of a report: a table of verdicts, then each in plain words."""
+"""Declared claims become sections of a report: a table of verdicts, then each in words."""
 
 from __future__ import annotations
 
@@ -15,14 +15,12 @@ from bench.execute.frames import measured, wide
 from bench.execute.looks import Looks
 from bench.execute.run import Run
 from bench.execute.sequential import Judged
-from bench.judge.claims.verdicts import DECIDED, HOPELESS, ClaimVerdicts, Verdict, judge_claims
+from bench.judge.claims.verdicts import DECIDED, FAILED, HOPELESS, ClaimVerdicts, Verdict, judge_claims
+from bench.present import claim_words as words
 from bench.present import looks, numbers, standing
-from bench.present.claim_words import figure, others, sentences, together_with
 from bench.present.figures.claims import claims_figure
 from bench.present.report import Column, Section, Table, sign
 from bench.present.tables import Context
-
-_POST_HOC = "post hoc"
 
 
 def is_judged(run: Run) -> bool:
@@ -63,49 +61,43 @@ def _judge(run: Run, values: DataFrame, **options: Any) -> ClaimVerdicts:
 
 
 def sections(run: Run, verdicts: ClaimVerdicts, context: Context, *, unfinished: bool) -> Iterator[Section]:
-    """The verdicts at a glance, then folded each claim in words and within single levels of the other factors."""
+    """The verdicts at a glance, then folded each claim in words."""
     sequential = [] if run.looks is None else list(looks.sentences(run, run.looks, verdicts.claims))
-    claims = verdicts.rows
-    labels, claimed = context.labels, set(claims["metric"])
+    claims, labels = verdicts.rows, context.labels
+    rows: list[Any] = list(claims.itertuples())
     shown = claims.assign(
-        verdict=[_verdict(row) for row in claims.itertuples()],
-        found=[f"{labels[str(row.metric)]} {figure(row)}" for row in claims.itertuples()],
-        others=[_others(row) for row in claims.itertuples()],
+        verdict=[words.verdict(row) for row in rows],
+        estimated=[f"{labels[str(row.metric)]} {words.figure(row)}" for row in rows],
+        others=["" if isnan(row.p) else numbers.listed(words.other_verdicts(row)) or "the same" for row in rows],
+        published=[words.published(row) for row in rows],
         decides=claims["verdict"].isin(DECIDED) & (claims["p_adjusted"] <= claims["alpha"]),
     )
     columns = (
         Column("Claim", ("claim",), key=True),
         Column("Verdict", ("verdict",), "verdict"),
-        Column(f"Found [{context.level} CI]", ("found",)),
+        Column(f"Estimate [{context.level} CI]", ("estimated",)),
         Column("p", ("p",), "p", detail=True),
         Column("adj. p", ("p_adjusted", "side", "decides"), "p_sided"),
         Column("By other methods", ("others",), detail=True),
         Column("Published", ("published",), detail=True),
     )
+    how = _HOW.format(alpha=numbers.significant(claims["alpha"].iloc[0], 3))
+    notes = [metric for metric in context.metrics if metric.note and metric.name in set(claims["metric"])]
+    caveats = [f"{metric.label}: {metric.note}" for metric in notes]
+    table = Table("Verdicts", shown, columns, notes=[how, *caveats])
+    drawn = _drawn(shown, {claim.id: claim.label for claim in run.suite.claims}, context.confidence)
     said = [*_overview(claims, unfinished=unfinished), *standing.sentences(run), *sequential]
-    how = _HOW.format(alpha=format(claims["alpha"].iloc[0], ".3g"))
-    caveats = [f"{metric.label}: {metric.note}" for metric in context.metrics if metric.note and metric.name in claimed]
-    table = Table("Verdicts", shown, columns, notes=[how, _OTHER_METHODS, *caveats])
-    picture = claims_figure(
-        _drawn(shown, {claim.id: claim.label for claim in run.suite.claims}, context.confidence), context.metrics
-    )
-    yield Section("Claims", said, exhibits=[picture, table, *_parts(verdicts.parts, context)])
-    worded = sentences(verdicts, context)
-    facts = {
-        f"{sign(verdict)} {name}, {verdict}": worded[name]
-        for name, verdict in zip(shown["claim"], shown["verdict"], strict=True)
-    }
+    yield Section("Claims", said, exhibits=[claims_figure(drawn, context.metrics), table])
+    quoted = words.sentences(verdicts, context)
+    facts = {f"{sign(words.verdict(row))} {row.claim}": " ".join(quoted[str(row.claim)]).strip() for row in rows}
     yield Section("The claims one by one", facts=facts, appendix=True)
-    if len(verdicts.levels):
-        yield Section("The claims level by level", exhibits=[_levels(verdicts.levels, context)], appendix=True)
 
 
 def _drawn(claims: DataFrame, labels: Mapping[str, str], confidence: float) -> DataFrame:
     """The claims as their picture takes them: limits at the level at which each was judged, and the published value."""
     ratio = (claims["scale"] == "ratio").to_numpy()
-    estimate, low, high, p, adjusted = (
-        claims[name].to_numpy(float) for name in ("estimate", "low", "high", "p", "p_adjusted")
-    )
+    names = ("estimate", "low", "high", "p", "p_adjusted")
+    estimate, low, high, p, adjusted = (claims[name].to_numpy(float) for name in names)
     with np.errstate(invalid="ignore", divide="ignore"):
         middle, bottom, top = (np.where(ratio, np.log(value), value) for value in (estimate, low, high))
         share = np.where(adjusted > 0, p / adjusted, 1.0)  # the part of alpha that this claim had in the family
@@ -113,9 +105,7 @@ def _drawn(claims: DataFrame, labels: Mapping[str, str], confidence: float) -> D
         df = np.maximum(claims["n"].to_numpy(float) - 1, 1)
         wider = stats.t.isf(claims["alpha"] * share / sides, df) / stats.t.isf((1 - confidence) / 2, df)
         limits = [middle + (limit - middle) * wider for limit in (bottom, top)]
-        base = estimate / claims["change"].to_numpy(float)
-        published = claims["published_change"].to_numpy(float)
-        published = np.where(ratio, 1 + published, published * base)
+        published = np.array([words.published_value(row) for row in claims.itertuples()])
         start, end = (np.where(ratio, np.exp(limit), limit) for limit in limits)
     drawn = claims[claims["scale"].isin(["difference", "ratio"])]
     kept = claims["scale"].isin(["difference", "ratio"]).to_numpy()
@@ -128,11 +118,11 @@ def _drawn(claims: DataFrame, labels: Mapping[str, str], confidence: float) -> D
 
 
 def frames(verdicts: ClaimVerdicts, context: Context) -> Mapping[str, DataFrame]:
-    """The result frames by name, each claim with its verdict in a sentence."""
-    said = sentences(verdicts, context)
-    worded = verdicts.claims.assign(sentence=[said[name] for name in verdicts.claims["claim"]])
+    """The result frames by name, each claim with a sentence to quote and with remarks."""
+    quoted = words.sentences(verdicts, context)
+    sentence, remarks = zip(*(quoted[name] for name in verdicts.claims["claim"]), strict=True)
     return {
-        "claims": worded,
+        "claims": verdicts.claims.assign(sentence=sentence, remarks=remarks),
         "claim_tests": verdicts.tests,
         "claim_published": verdicts.published,
         "claim_levels": verdicts.levels,
@@ -140,70 +130,29 @@ def frames(verdicts: ClaimVerdicts, context: Context) -> Mapping[str, DataFrame]
     }
 
 
-def _overview(claims: DataFrame, *, unfinished: bool) -> Iterator[str]:
+def counted(claims: DataFrame) -> str:
+    """``3 supported, 14 inconclusive, none refuted``: how many claims have which verdict."""
     counts = Counter(claims["verdict"])
-    found = numbers.listed([f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]])
-    lead = f"Of {numbers.counted(len(claims), 'claim')} declared by the suite: {found}."
-    late = int((claims["declared"] == _POST_HOC).sum())
+    listed = [f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]]
+    return numbers.listed(listed if any(counts[verdict] for verdict in FAILED) else [*listed, "none refuted"])
+
+
+def _overview(claims: DataFrame, *, unfinished: bool) -> Iterator[str]:
+    lead = f"Of {numbers.counted(len(claims), 'claim')} declared by the suite: {counted(claims)}."
+    late = int((claims["declared"] == words.POST_HOC).sum())
     if late:
         lead += f" {late} of them {'was' if late == 1 else 'were'} made or changed after results were seen: post hoc."
-    shared = sum(bool(together_with(row)) for row in claims.itertuples() if row.verdict == Verdict.SUPPORTED)
+    shared = sum(bool(words.others_changed(row)) for row in claims.itertuples() if row.verdict == Verdict.SUPPORTED)
     if shared:
-        lead += f" Of the supported, {shared} credit{'s' if shared == 1 else ''} one factor with what several did (~)."
+        lead += f" ~ marks a supported claim that credits one factor with what several changed together ({shared})."
     yield f"Provisional, for runs are missing: {lead[0].lower()}{lead[1:]}" if unfinished else lead
 
 
 _HOW = (
-    "p is for what the claim says, or against it where the data are nearer to its contrary. Supported or refuted means "
-    "an adjusted p of at most {alpha} (Holm over the claims, what is for them and what is against them apart); each is "
-    "one contrast per seed and t on it. Directions are tested two-sided, because a claim can be wrong as well as "
-    "right; one is refuted, too, where an effect as large as the metric's margin in its direction is excluded, so that "
-    "an interval around 0 can go with a small p against it, and immaterial where such an effect is excluded but a "
-    "smaller one is shown. Equivalence: two one-sided tests against the margin. "
-    "Inconclusive is no evidence against a claim."
+    "Each claim is one contrast per seed and a t test of it, adjusted by Holm over the claims. Supported: the adjusted "
+    "p for the claim is at most {alpha}. Refuted: that against it is, because the effect goes the other way or an "
+    "effect as large as the margin is excluded. Immaterial: both are, so the effect is real and smaller than the "
+    "margin. Inconclusive is no evidence against a claim. The p shown is the smaller one; “against” marks that against "
+    "the claim. Directions are tested two-sided, equivalence by two one-sided tests. Other methods: the block model, "
+    "sign flips, the other scale (log or as measured), each seed left out in turn."
 )
-_OTHER_METHODS = (
-    "Other methods: the additive model of seeds and cells; signs of the contrasts flipped seed by seed; the other "
-    "scale (log or as measured); each seed left out in turn. ~ is a claim that credits one factor with what several "
-    "changed."
-)
-
-
-def _verdict(row: Any) -> str:
-    said = f"{row.verdict} at look {row.decided_at_look}" if row.decided_at_look else str(row.verdict)
-    if together := together_with(row):
-        said = said.replace(Verdict.SUPPORTED, f"{Verdict.SUPPORTED} together with {numbers.listed(together)}", 1)
-    return f"{said}, {_POST_HOC}" if row.declared == _POST_HOC else said
-
-
-def _others(row: Any) -> str:
-    differing = others(row)
-    return numbers.listed(differing) if differing else "" if isnan(row.p) else "the same"
-
-
-def _parts(parts: DataFrame, context: Context) -> Iterator[Table]:
-    if parts["change"].notna().any():
-        columns = (
-            Column("Claim", ("claim",), key=True),
-            Column("Part", ("part",), key=True),
-            Column(f"Change [{context.level} CI]", ("change", "low", "high"), "percent_interval"),
-            Column("Seeds", ("n",), "count", detail=True),
-        )
-        note = (
-            "Relative to the mean of the earlier side (Fieller's intervals); a factor's part is what it changes alone, "
-            "an interaction what is left over when its factors change together. The parts add up to the total."
-        )
-        yield Table("Differences credited to one factor, taken apart", parts, columns, notes=[note])
-
-
-def _levels(levels: DataFrame, context: Context) -> Table:
-    columns = (
-        Column("Claim", ("claim",), key=True),
-        Column("Within", ("within",), key=True),
-        Column(f"Effect [{context.level} CI]", ("estimate", "low", "high"), "interval"),
-        Column("p", ("p",), "p"),
-    )
-    within = [f"{factor} = {level}" for factor, level in zip(levels["factor"], levels["level"], strict=True)]
-    return Table(
-        "Each claim within single levels of the other factors, unadjusted", levels.assign(within=within), columns
-    )

@@ -85,7 +85,7 @@ class _Illustrator:
         if self.others:
             labels = numbers.listed([metric.label for metric in self.others], most=12)
             parts = [self.tables[metric.name] for metric in self.others if metric.name in self.tables]
-            yield Section("Further metrics", [f"{labels}."], exhibits=parts, appendix=True)
+            yield Section("Further metrics", [f"{labels}."], exhibits=parts, appendix=True, bulk=True)
 
     def effects(self, metric: Metric) -> list[Figure | Table]:
         """The picture and the table of its effects, if it has any."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 MISSING = "–"
 """What stands for NaN in text; data keep the NaN."""
@@ -43,40 +43,35 @@ def significant(value: float, digits: int = 4) -> str:
     return f"{mantissa}e{int(exponent)}".replace("-", "−")
 
 
-def shared_decimals(spreads: Iterable[float]) -> int | None:
-    """Decimals that suit a whole column of numbers with these spreads: those of the median."""
-    known = sorted(abs(spread) for spread in spreads if math.isfinite(spread) and spread)
-    return decimals_for(known[len(known) // 2]) if known else None
-
-
-def with_spread(value: float, spread: float, shared: int | None = None) -> str:
-    """``value`` to the digits that its spread (a standard deviation, half an interval) leaves meaningful.
-
-    ``shared`` decimals, of the column that the number stands in, are used unless they would hide its size.
-    """
-    own = decimals_for(spread)
-    if own is None:
+def with_spread(value: float, spread: float) -> str:
+    """``value`` to the digits that its spread (a standard deviation, half an interval) leaves meaningful."""
+    decimals = decimals_for(spread)
+    if decimals is None:
         return significant(value)
-    if own > 7:
+    if decimals > 7:
         before = math.floor(math.log10(abs(value))) if value and math.isfinite(value) else 0
-        return significant(value, min(15, max(2, own + 1 + before)))
-    return fixed(value, own if shared is None or own > shared + 1 else shared)
+        return significant(value, min(15, max(2, decimals + 1 + before)))
+    return fixed(value, decimals)
 
 
-def interval(value: float, low: float, high: float, shared: int | None = None) -> str:
+def interval(value: float, low: float, high: float) -> str:
     """An estimate with its interval: ``−0.66 [−1.02, −0.30]``."""
     if math.isnan(low) and math.isnan(high):
         return significant(value)
-    half = (high - low) / 2
-    texts = [with_spread(number, half, shared) for number in (value, low, high)]
-    return f"{texts[0]} [{texts[1]}, {texts[2]}]"
+    estimate, *limits = (with_spread(number, (high - low) / 2) for number in (value, low, high))
+    return f"{estimate} [{', '.join(limits)}]"
 
 
-def mean_sd(mean: float, sd: float, shared: int | None = None) -> str:
+def mean_sd(mean: float, sd: float) -> str:
     """A mean with its standard deviation, ``8.70 ± 1.45``; alone, as short as four digits allow, if it has none."""
     if math.isnan(sd):
         return MISSING if math.isnan(mean) else f"{mean:.4g}".replace("-", "−")
-    return f"{with_spread(mean, sd, shared)} ± {with_spread(sd, sd, shared)}"
+    return f"{with_spread(mean, sd)} ± {with_spread(sd, sd)}"
+
+
+def geometric(mean: float, factor: float) -> str:
+    """A geometric mean with its geometric standard deviation, a factor: ``0.0121 ×÷ 1.42``."""
+    return significant(mean, 3) if math.isnan(factor) else f"{significant(mean, 3)} ×÷ {significant(factor, 3)}"
 
 
 def p_value(p: float) -> str:

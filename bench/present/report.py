@@ -33,6 +33,7 @@ Kind = Literal[
     "interval",
     "mean_sd",
     "mean_sd_n",
+    "geometric",
 ]
 
 
@@ -43,8 +44,7 @@ def plain(value: object) -> str:
 
 
 SIGNS = {
-    "supported of several factors": "~",
-    "supported together with": "~",
+    "supported jointly with": "~",
     **{verdict.value: verdict.sign for verdict in (*claims.Verdict, *gate.Verdict) if verdict.sign},
 }
 """The first words of a verdict -> the sign that tells it apart without any colour."""
@@ -63,8 +63,7 @@ class Column:
     n), ``p_marked`` and ``marked`` (a p value or another number, whether to mark it with * or !), ``p_sided`` (a p
     value, for or against, whether to mark it); every other kind reads one column.
     ``verdict`` is text that begins with one of ``SIGNS`` and is shown behind its sign.
-    ``no_effect`` is the value that means none, 1 for ratios: where there is room, a terminal draws the intervals around
-    it. ``key`` columns name the row and are repeated where a table is split to fit; ``detail`` columns are the first to
+    ``key`` columns name the row and are repeated where a table is split to fit; ``detail`` columns are the first to
     go where a short rendering has no room.
     """
 
@@ -73,7 +72,6 @@ class Column:
     kind: Kind = "text"
     key: bool = False
     detail: bool = False
-    no_effect: float | None = None
 
     @property
     def is_number(self) -> bool:
@@ -81,17 +79,11 @@ class Column:
         return self.kind not in ("text", "verdict")
 
     def cells(self, frame: DataFrame) -> list[str]:
-        """The text of every cell; numbers of one column have the same decimals where that hides nothing."""
+        """The text of every cell; a number has the same digits in every table and sentence."""
         values = list(zip(*(frame[name] for name in self.source), strict=True))
-        if self.kind == "interval":
-            shared = numbers.shared_decimals((high - low) / 2 for _, low, high in values)
-        elif self.kind in ("mean_sd", "mean_sd_n"):
-            shared = numbers.shared_decimals(sd for _, sd, *_ in values)
-        elif self.kind in _MARKED:
+        if self.kind in _MARKED:
             return _marked(values, *_MARKED[self.kind])
-        else:
-            return [_TEXT[self.kind](*row) for row in values]
-        return [_SPREAD_TEXT[self.kind](shared, *row) for row in values]
+        return [_TEXT[self.kind](*row) for row in values]
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +188,8 @@ class Section:
 
     ``exhibits`` are tables and figures in the order in which they are read. ``lines``, below them, are in the format of
     a file, such as TOML to paste, and shown as they are. A ``verdict`` stands out: it is what a reader in a hurry
-    reads. ``appendix`` sections are for looking things up: a short rendering only names them. Where a section of the
+    reads. ``appendix`` sections are for looking things up: a short rendering only names them, Markdown
+    ``bulk`` ones. Where a section of the
     report is ``chief``, a short rendering shows the verdict and the tables of the chief sections, and names the others.
     """
 
@@ -210,6 +203,7 @@ class Section:
     findings: Sequence[Finding] = ()
     chief: bool = False
     appendix: bool = False
+    bulk: bool = False
 
     @property
     def has_words(self) -> bool:
@@ -285,11 +279,10 @@ _TEXT: Mapping[Kind, Callable[..., str]] = {
     "p": numbers.p_value,
     "percent": numbers.percent,
     "percent_interval": numbers.percent_interval,
-}
-_SPREAD_TEXT: Mapping[Kind, Callable[..., str]] = {
-    "interval": lambda shared, value, low, high: numbers.interval(value, low, high, shared),
-    "mean_sd": lambda shared, mean, sd: numbers.mean_sd(mean, sd, shared),
-    "mean_sd_n": lambda shared, mean, sd, n: f"{numbers.mean_sd(mean, sd, shared)} (n={numbers.count(n)})",
+    "interval": numbers.interval,
+    "mean_sd": numbers.mean_sd,
+    "mean_sd_n": lambda mean, sd, n: f"{numbers.mean_sd(mean, sd)} (n={numbers.count(n)})",
+    "geometric": numbers.geometric,
 }
 _MARKED: Mapping[Kind, tuple[Callable[..., str], str]] = {
     "marked": (numbers.statistic, "!"),

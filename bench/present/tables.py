@@ -7,17 +7,20 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
+from typing import Any
 
+import numpy as np
 from pandas import DataFrame
 
 from bench.experiment import Metric
 from bench.judge.analysis import Analysis
 from bench.judge.frames import factor_column
 from bench.judge.published import LABEL
+from bench.judge.variance import primary
 from bench.judge.variation import variation as variation_of
 from bench.plan.labels import cell_label, effect_label, visible
 from bench.present import numbers
-from bench.present.report import Column, Table
+from bench.present.report import Column, Kind, Table
 
 ALPHA = 0.05
 """An effect is said to survive when its adjusted p is below this."""
@@ -81,77 +84,124 @@ def heading(metric: Metric) -> str:
     return f"{metric.label}{unit}{'' if metric.better == 'neither' else f', {metric.better} is better'}"
 
 
+_NAME = {
+    "effect": Column("Effect", ("effect",), key=True),
+    "term": Column("Term", ("term",), key=True),
+    "pair": Column("Levels", ("pair",), key=True),
+    "metric": Column("Metric", ("label",), key=True),
+    "cell": Column("Cell", ("cell",), key=True),
+}
+_T, _DF = Column("t", ("t",), "statistic", detail=True), Column("df", ("df",), "degrees", detail=True)
+_P, ADJUSTED = Column("p", ("p",), "p"), Column("adj. p", ("p_adjusted", "survives"), "p_marked")
+_HOLM = (_P, Column("adj. p (Holm)", ("p_adjusted", "survives"), "p_marked"))
+
+
+def worded(rows: DataFrame, context: Context) -> DataFrame:
+    """The rows with what people read: effects, terms, pairs of levels, labels of metrics, and whether they survive."""
+    labels = context.labels
+    words: dict[str, Any] = {}
+    for name, word in (("effect", context.effect), ("term", context.term)):
+        if name in rows:
+            words[name] = [word(text) for text in rows[name]]
+    if {"factor", "a", "b"} <= set(rows):
+        words["pair"] = [_step(*row) for row in rows[["factor", "b", "a"]].itertuples(index=False)]
+    if {"factor", "level"} <= set(rows):
+        where = rows["within"] if "within" in rows else rows["factor"]
+        words["at"] = [f"{name} = {visible(level)}" for name, level in zip(where, rows["level"], strict=True)]
+    if "p_adjusted" in rows:
+        words["survives"] = rows["p_adjusted"] < ALPHA
+    return rows.assign(label=[labels.get(name, name) for name in rows["metric"]], **words)
+
+
+def change(rows: DataFrame, context: Context, what: str = "Change", of: str = "estimate low high") -> Column:
+    """The column of an estimate with its interval; of ratios it says so."""
+    name = "Ratio" if (rows["scale"] == "ratio").all() else what.partition(",")[0]
+    return Column(f"{name}{what[len(what.partition(',')[0]) :]} [{context.level} CI]", tuple(of.split()), "interval")
+
+
 def effects(contrasts: DataFrame, context: Context) -> Mapping[str, Table]:
     """Name of a metric -> the table of its effects; main effects and survivors are the headlines."""
     made = {}
     for metric, rows in by_metric(contrasts, context):
-        ratio = bool((rows["scale"] == "ratio").all())
-        survives = rows["p_adjusted"] < ALPHA
+        shown = worded(rows, context)
+        shown["headline"] = shown["survives"] | rows["effect"].isin(context.contrasts)
+        columns = [_NAME["effect"], change(rows, context), _T, _DF, _P, ADJUSTED]
+        if context.block:
+            columns.append(Column("d_z", ("d_z",), "statistic", detail=True))
+        lost = int(rows["lost"].max())
+        notes = [f"From the survivors: {numbers.counted(lost, 'run')} lost their values."] if lost else []
+        notes = [*([metric.note] if metric.note else []), *notes]
         made[metric.name] = Table(
-            heading(metric),
-            rows.assign(
-                effect=[context.effect(name) for name in rows["effect"]],
-                survives=survives,
-                headline=survives | rows["effect"].isin(context.contrasts),
-            ),
-            (
-                Column("Effect", ("effect",), key=True),
-                _effect(
-                    f"{'Ratio' if ratio else 'Change'} [{context.level} CI]", ("estimate", "low", "high"), ratio=ratio
-                ),
-                Column("t", ("t",), "statistic", detail=True),
-                Column("df", ("df",), "degrees", detail=True),
-                Column("p", ("p",), "p"),
-                Column("adj. p", ("p_adjusted", "survives"), "p_marked"),
-                *([Column("d_z", ("d_z",), "statistic", detail=True)] if context.block else []),
-            ),
-            headline="headline",
-            left_out="without a star",
-            notes=[*([metric.note] if metric.note else []), *_of_survivors(rows)],
+            heading(metric), shown, columns, headline="headline", left_out="without a star", notes=notes
         )
     return made
-
-
-def _of_survivors(rows: DataFrame) -> list[str]:
-    lost = int(rows["lost"].max())
-    return [f"From the survivors: {numbers.counted(lost, 'run')} lost their values."] if lost else []
 
 
 def terms(frame: DataFrame, context: Context) -> Iterator[Table]:
     """One table a metric: the main effects and interactions that are more than one comparison, each with one test."""
     for metric, rows in by_metric(frame[frame["contrasts_full"] > 1], context):
-        shown = rows.assign(term=[context.term(name) for name in rows["term"]], survives=rows["p_adjusted"] < ALPHA)
-        yield Table(
-            heading(metric),
-            shown,
-            (
-                Column("Term", ("term",), key=True),
-                Column("Contrasts", ("contrasts",), "count"),
-                Column("F", ("F",), "statistic"),
-                Column("df", ("df_num",), "degrees", detail=True),
-                Column("df error", ("df_den",), "degrees", detail=True),
-                Column("p", ("p",), "p"),
-                Column("adj. p", ("p_adjusted", "survives"), "p_marked"),
-                *([Column("p, Hotelling", ("p_hotelling",), "p", detail=True)] if rows["p_hotelling"].any() else []),
-            ),
+        hotelling = [Column("p, Hotelling", ("p_hotelling",), "p", detail=True)] if rows["p_hotelling"].any() else []
+        columns = (
+            _NAME["term"],
+            Column("Contrasts", ("contrasts",), "count"),
+            Column("F", ("F",), "statistic"),
+            Column("df", ("df_num",), "degrees", detail=True),
+            Column("df error", ("df_den",), "degrees", detail=True),
+            _P,
+            ADJUSTED,
+            *hotelling,
         )
+        yield Table(heading(metric), worded(rows, context), columns)
 
 
 def levels(frame: DataFrame, context: Context) -> Iterator[Table]:
     """One table a metric: every pair of levels of the factors that have more than two."""
     for metric, rows in by_metric(frame, context):
-        pair = [_step(*row) for row in rows[["factor", "b", "a"]].itertuples(index=False)]
-        yield Table(
-            f"{heading(metric)}: pairs of levels",
-            rows.assign(
-                pair=pair,
-                survives=rows["p_adjusted"] < ALPHA,
-                headline=(rows["p_adjusted"] < ALPHA) | (len(rows) <= _FEW_PAIRS),
-            ),
-            _compared(rows, context, ("Levels", "pair")),
-            headline="headline",
-            left_out="without a star",
+        shown = worded(rows, context)
+        shown["headline"] = shown["survives"] | (len(rows) <= _FEW_PAIRS)
+        columns = (_NAME["pair"], change(rows, context), *_HOLM)
+        caption = f"{heading(metric)}: pairs of levels"
+        yield Table(caption, shown, columns, headline="headline", left_out="without a star")
+
+
+def requested(frame: DataFrame, context: Context) -> Iterator[Table]:
+    """One table a metric: the contrasts that the user asked for."""
+    for metric, rows in by_metric(frame, context):
+        columns = (Column("Contrast", ("contrast",), key=True), change(rows, context), *_HOLM)
+        yield Table(heading(metric), worded(rows, context), columns, notes=_assumed(rows, context))
+
+
+def simple(frame: DataFrame, context: Context) -> Iterator[Table]:
+    """One table a metric: the effects of a factor at each level of another."""
+    for metric, rows in by_metric(frame, context):
+        columns = (_NAME["pair"], Column("At", ("at",), key=True), change(rows, context), *_HOLM)
+        yield Table(f"{heading(metric)}: simple effects", worded(rows, context), columns)
+
+
+def trends(frame: DataFrame, context: Context) -> Iterator[Table]:
+    """One table a metric: how it goes along the factors that are swept, a row for each factor and order."""
+    for metric, rows in by_metric(frame, context):
+        step = [_STEPS[per] + _POWERS[order] for per, order in zip(rows["per"], rows["order"], strict=True)]
+        columns = (
+            Column("Factor", ("factor",), key=True),
+            Column("Trend", ("order",), key=True),
+            Column("Per", ("step",)),
+            change(rows, context),
+            _T,
+            _DF,
+            _P,
+            ADJUSTED,
         )
+        shown = worded(rows, context).assign(step=step)
+        yield Table(heading(metric), shown, columns, notes=_assumed(rows, context))
+
+
+_STEPS = {"unit": "unit", "decade": "×10"}
+_POWERS = {"linear": "", "quadratic": ", squared", "cubic": ", cubed"}
+
+
+def _assumed(rows: DataFrame, context: Context) -> list[str]:
+    return [f"Assumes that there is no {context.term(text)}." for text in dict.fromkeys(rows["assumes"]) if text]
 
 
 def losses(analysis: Analysis, context: Context) -> Iterator[Table]:
@@ -159,45 +209,27 @@ def losses(analysis: Analysis, context: Context) -> Iterator[Table]:
     alike: dict[str, list[tuple[Metric, DataFrame]]] = {}
     for metric, rows in by_metric(analysis.losses, context):
         alike.setdefault(rows.drop(columns="metric").to_json(orient="values"), []).append((metric, rows))
+    columns = (
+        Column("Level", ("at",), key=True),
+        Column("Lost", ("lost",), "count"),
+        Column("Runs", ("runs",), "count"),
+        Column("p of the factor", ("p",), "p"),
+        ADJUSTED,
+    )
     for group in alike.values():
-        rows = group[0][1]
-        level = [f"{factor} = {name}" for factor, name in zip(rows["factor"], rows["level"], strict=True)]
-        yield Table(
-            f"{numbers.listed([metric.label for metric, _ in group])}: runs without a value",
-            rows.assign(level=level, unequal=rows["p_adjusted"] < ALPHA),
-            (
-                Column("Level", ("level",), key=True),
-                Column("Lost", ("lost",), "count"),
-                Column("Runs", ("runs",), "count"),
-                Column("p of the factor", ("p",), "p"),
-                Column("adj. p", ("p_adjusted", "unequal"), "p_marked"),
-            ),
-            notes=[_PERMUTED],
-        )
-    for metric, rows in by_metric(analysis.survivors[analysis.survivors["method"] != "none"], context):
-        yield _survivors(metric, rows, context)
-
-
-def _survivors(metric: Metric, rows: DataFrame, context: Context) -> Table:
-    pair = [_step(*row) for row in rows[["factor", "b", "a"]].itertuples(index=False)]
-    bounded = bool(rows["bound_low"].notna().any())
-    bounds = [
+        caption = f"{numbers.listed([metric.label for metric, _ in group])}: runs without a value"
+        yield Table(caption, worded(group[0][1], context), columns, notes=[_PERMUTED])
+    bounds = (
         Column("At least", ("bound_low",), "value"),
         Column("At most", ("bound_high",), "value"),
         Column(f"Outer {context.level} limits, low", ("low",), "value"),
         Column("high", ("high",), "value"),
-    ]
-    signs = [
-        *(Column(name.capitalize(), (name,), "count") for name in ("better", "worse", "tied")),
-        Column("p", ("p",), "p"),
-        Column("adj. p (Holm)", ("p_adjusted", "survives"), "p_marked"),
-    ]
-    return Table(
-        f"{heading(metric)}: effects that count lost runs",
-        rows.assign(pair=pair, survives=rows["p_adjusted"] < ALPHA),
-        [Column("Levels", ("pair",), key=True), *(bounds if bounded else signs)],
-        notes=[_BOUNDS if bounded else _SIGNS],
     )
+    signs = (*(Column(name.capitalize(), (name,), "count") for name in ("better", "worse", "tied")), *_HOLM)
+    for metric, rows in by_metric(analysis.survivors[analysis.survivors["method"] != "none"], context):
+        bounded = bool(rows["bound_low"].notna().any())
+        caption, notes = f"{heading(metric)}: effects that count lost runs", [_BOUNDS if bounded else _SIGNS]
+        yield Table(caption, worded(rows, context), (_NAME["pair"], *(bounds if bounded else signs)), notes=notes)
 
 
 _PERMUTED = (
@@ -211,39 +243,27 @@ _BOUNDS = (
 _SIGNS = "Blocks in which the later level is better or worse, lost runs being worse than all others: sign test."
 
 
-def requested(frame: DataFrame, context: Context) -> Iterator[Table]:
-    """One table a metric: the contrasts that the user asked for."""
-    for metric, rows in by_metric(frame, context):
-        notes = [f"Assumes that there is no {context.term(text)}." for text in dict.fromkeys(rows["assumes"]) if text]
-        shown = rows.assign(survives=rows["p_adjusted"] < ALPHA)
-        yield Table(heading(metric), shown, _compared(rows, context, ("Contrast", "contrast")), notes=notes)
-
-
-def simple(frame: DataFrame, context: Context) -> Iterator[Table]:
-    """One table a metric: the effects of a factor at each level of another."""
-    for metric, rows in by_metric(frame, context):
-        pair = [_step(*row) for row in rows[["factor", "b", "a"]].itertuples(index=False)]
-        at = [f"{factor} = {visible(level)}" for factor, level in zip(rows["within"], rows["level"], strict=True)]
-        shown = rows.assign(pair=pair, at=at, survives=rows["p_adjusted"] < ALPHA)
-        yield Table(
-            f"{heading(metric)}: simple effects", shown, _compared(rows, context, ("Levels", "pair"), ("At", "at"))
+def anova(frame: DataFrame, context: Context) -> Iterator[Table]:
+    """One table a metric: all terms of the primary analysis of variance."""
+    for metric, rows in by_metric(primary(frame), context):
+        columns = (
+            _NAME["term"],
+            Column("df", ("df_num",), "degrees"),
+            Column("df error", ("df_den",), "degrees", detail=True),
+            Column("Sum of squares", ("sum_sq",), "value", detail=True),
+            Column("F", ("F",), "statistic"),
+            _P,
+            *(
+                Column(f"partial {sign} [{context.level} CI]", (name, f"{name}_low", f"{name}_high"), "interval")
+                for sign, name in (("η²", "partial_eta_sq"), ("ω²", "omega_sq"))
+            ),
         )
+        yield Table(heading(metric), worded(rows, context), columns)
 
 
-def _compared(rows: DataFrame, context: Context, *names: tuple[str, str]) -> list[Column]:
-    """Columns of named comparisons, whose adjusted p is Holm's."""
-    ratio = bool((rows["scale"] == "ratio").all())
-    change = f"{'Ratio' if ratio else 'Change'} [{context.level} CI]"
-    return [
-        *(Column(label, (name,), key=True) for label, name in names),
-        _effect(change, ("estimate", "low", "high"), ratio=ratio),
-        Column("p", ("p",), "p"),
-        Column("adj. p (Holm)", ("p_adjusted", "survives"), "p_marked"),
-    ]
-
-
-def means(cells: DataFrame, context: Context, notes: Sequence[str] = ()) -> Table:
-    """One row a cell, one column a metric; a short rendering shows the first cells."""
+def means(analysis: Analysis, context: Context, notes: Sequence[str] = ()) -> Table:
+    """One row a cell, one column a metric, geometric on a log scale; a short rendering shows the first cells."""
+    cells = analysis.cells
     full = cells["n"].max()
     named = {name: factor_column(name) for name in context.factors}
     if len(named) > _MOST_FACTORS:
@@ -253,21 +273,29 @@ def means(cells: DataFrame, context: Context, notes: Sequence[str] = ()) -> Tabl
     frame.columns = [f"level {position}" for position in range(len(named))]
     columns = [Column(name, (f"level {position}",), key=True) for position, name in enumerate(named)]
     frame["headline"] = frame.index < _MOST_CELLS
+    logs = set(analysis.contrasts.loc[analysis.contrasts["scale"] == "ratio", "metric"])
     for position, (metric, rows) in enumerate(by_metric(cells, context)):
         source = tuple(f"{name} {position}" for name in ("mean", "sd", "n"))
         frame[list(source)] = rows[["mean", "sd", "n"]].to_numpy()
-        complete = bool((rows["n"] == full).all())
-        columns.append(Column(metric.label, source[:2] if complete else source, "mean_sd" if complete else "mean_sd_n"))
+        kind: Kind = "mean_sd" if (rows["n"] == full).all() else "mean_sd_n"
+        if metric.name in logs:
+            own = analysis.values[analysis.values["metric"] == metric.name].groupby("cell")["value"]
+            frame[source[0]] = np.exp(own.mean().reindex(rows["cell"]).to_numpy(float))
+            frame[source[1]] = np.exp(own.std().reindex(rows["cell"]).to_numpy(float))
+            kind = "geometric"
+        of = ", ".join(filter(None, [metric.unit, "geometric" if kind == "geometric" else ""]))
+        columns.append(
+            Column(
+                f"{metric.label} ({of})" if of else metric.label, source if kind == "mean_sd_n" else source[:2], kind
+            )
+        )
     up_to = "" if (cells["n"] == full).all() else "up to "
-    return Table(
-        f"Mean ± SD of {up_to}{numbers.counted(int(full), 'run')} per cell",
-        frame,
-        columns,
-        headline="headline",
-        notes=notes,
-    )
+    caption = f"Mean ± SD of {up_to}{numbers.counted(int(full), 'run')} per cell"
+    geometric = [_GEOMETRIC] if any(column.kind == "geometric" for column in columns) else []
+    return Table(caption, frame, columns, headline="headline", notes=[*geometric, *notes])
 
 
+_GEOMETRIC = "Geometric: the geometric mean, and ×÷ the geometric SD, of metrics that are analysed on a log scale."
 _FEW_PAIRS = 6
 """So many pairs of levels are shown whether they differ or not."""
 _MOST_FACTORS = 5
@@ -284,27 +312,26 @@ def published(frame: DataFrame, context: Context) -> Iterator[Table]:
     beyond = frame["z"].notna() & ~frame["within_3_se"].astype(bool)
     for metric, rows in by_metric(frame.assign(cell=cell, beyond=beyond), context):
         columns = (
-            Column("Cell", ("cell",), key=True),
+            _NAME["cell"],
             Column("Published", ("published_mean", "published_sd"), "mean_sd"),
             Column("Ours", ("our_mean", "our_sd"), "mean_sd"),
             Column("z", ("z", "beyond"), "marked"),
         )
-        yield Table(metric.label, rows, columns)
+        yield Table(heading(metric), rows, columns)
 
 
 def variation(cells: DataFrame, context: Context) -> Table:
     """One row a metric: how much runs of one cell differ, relative to their mean."""
-    labels = context.labels
-    rows = variation_of(cells)
-    rows["metric"] = [labels[name] for name in rows["metric"]]
     columns = (
-        Column("Metric", ("metric",), key=True),
-        Column("Lowest CV", ("low",), "percent"),
-        Column("Median CV", ("median",), "percent"),
-        Column("Highest CV", ("high",), "percent"),
+        _NAME["metric"],
+        *(Column(f"{name.capitalize()} CV", (of,), "percent") for name, of in _SPREADS),
         Column("Class of the median", ("class",)),
     )
-    return Table("Coefficient of variation within cells (SD over |mean|)", rows, columns)
+    caption = "Coefficient of variation within cells (SD over |mean|)"
+    return Table(caption, worded(variation_of(cells), context), columns)
+
+
+_SPREADS = (("lowest", "low"), ("median", "median"), ("highest", "high"))
 
 
 def estimable(frame: DataFrame, context: Context) -> Table:
@@ -312,20 +339,18 @@ def estimable(frame: DataFrame, context: Context) -> Table:
     rows = frame.drop_duplicates(["effect", "estimable", "alias", "biased_by"])
     differ = rows["effect"].duplicated().any()
     rows = frame if differ else rows
-    labels = context.labels
     mixed = [
         f"is {context.term(alias)}" if alias else f"biased by {context.term(bias)}" if bias else ""
         for alias, bias in zip(rows["alias"], rows["biased_by"], strict=True)
     ]
-    shown = rows.assign(
-        label=[labels[name] for name in rows["metric"]],
+    shown = worded(rows, context).assign(
         effect=[context.term(name) for name in rows["effect"]],
         estimable=["yes" if estimated else "no" for estimated in rows["estimable"]],
         mixed=mixed,
     )
     columns = (
-        *([Column("Metric", ("label",), key=True)] if differ else []),
-        Column("Effect", ("effect",), key=True),
+        *([_NAME["metric"]] if differ else []),
+        _NAME["effect"],
         Column("Estimable", ("estimable",)),
         Column("With the interactions left out", ("mixed",)),
     )
@@ -334,22 +359,18 @@ def estimable(frame: DataFrame, context: Context) -> Table:
 
 def diagnostics(frame: DataFrame, context: Context) -> Table:
     """One row a metric and check of its model; cells and seeds only where they alarm."""
-    labels = context.labels
     chosen = frame[(frame["check"] != "cv") & (frame["reading"].ne("") | frame["check"].isin(list(_CHECKS)))]
-    shown = chosen.assign(
-        metric=[labels[name] for name in chosen["metric"]],
+    subjects = zip(chosen["subject"], chosen["reading"], strict=True)
+    shown = worded(chosen, context).assign(
         check=[_CHECKS.get(name, name.replace("_", " ")) for name in chosen["check"]],
-        subject=[
-            f"{subject}: {reading}" if reading else subject
-            for subject, reading in zip(chosen["subject"], chosen["reading"], strict=True)
-        ],
+        subject=[f"{subject}: {reading}" if reading else subject for subject, reading in subjects],
     )
     columns = (
-        Column("Metric", ("metric",), key=True),
+        _NAME["metric"],
         Column("Check", ("check",)),
         Column("Of", ("subject",)),
         Column("Statistic", ("statistic",), "statistic"),
-        Column("p", ("p",), "p"),
+        _P,
     )
     return Table("What to doubt", shown, columns)
 
@@ -366,36 +387,24 @@ def pairwise(frame: DataFrame, context: Context) -> Iterator[Table]:
     """One table a metric: each cell against the baseline cell."""
     for metric, every in by_metric(frame, context):
         rows = every[every["b"] == every["b"].iloc[0]]
-        ratio = bool((rows["scale"] == "ratio").all())
-        name = "Ratio" if ratio else "Difference"
         paired = (
-            _effect(f"{name}, paired [{context.level} CI]", ("diff_paired", "low_paired", "high_paired"), ratio=ratio),
+            change(rows, context, "Difference, paired", "diff_paired low_paired high_paired"),
             Column("p paired", ("p_paired",), "p"),
+            ADJUSTED,
+            Column(f"d_z [{context.level} CI]", ("d_z", "d_z_low", "d_z_high"), "interval"),
         )
-        d_z = Column(f"d_z [{context.level} CI]", ("d_z", "d_z_low", "d_z_high"), "interval")
-        welch = (
-            _effect(f"{name}, Welch [{context.level} CI]", ("diff", "low", "high"), ratio=ratio),
-            Column("p Welch", ("p_welch",), "p"),
-        )
+        welch = (change(rows, context, "Difference, Welch", "diff low high"), Column("p Welch", ("p_welch",), "p"))
         d = Column(f"Cohen's d [{context.level} CI]", ("d", "d_low", "d_high"), "interval")
-        adjusted = Column("adj. p", ("p_adjusted", "survives"), "p_marked")
-        independent = (
-            f"Runs of one {context.block} make pairs. Welch and Cohen's d take all runs as independent, as most papers "
-            "do: their intervals are too wide where runs of a pair go together, and too narrow where they go apart."
-        )
-        yield Table(
-            f"{heading(metric)}: against {rows['b'].iloc[0]}",
-            rows.assign(survives=rows["p_adjusted"] < ALPHA),
-            (
-                Column("Cell", ("a",), key=True),
-                *((*paired, adjusted, d_z, *welch, d) if context.block else (*welch, adjusted, d)),
-            ),
-            notes=[independent] if context.block else [],
-        )
+        columns = (Column("Cell", ("a",), key=True), *(paired if context.block else ()), *welch)
+        columns = (*columns, *(() if context.block else (ADJUSTED,)), d)
+        notes = [_INDEPENDENT.format(block=context.block)] if context.block else []
+        yield Table(f"{heading(metric)}: against {rows['b'].iloc[0]}", worded(rows, context), columns, notes=notes)
 
 
-def _effect(label: str, source: tuple[str, ...], *, ratio: bool) -> Column:
-    return Column(label, source, "interval", no_effect=1.0 if ratio else 0.0)
+_INDEPENDENT = (
+    "Runs of one {block} make pairs. Welch and Cohen's d take all runs as independent, as most papers do: their "
+    "intervals are too wide where runs of a pair go together, and too narrow where they go apart."
+)
 
 
 def by_metric(frame: DataFrame, context: Context) -> Iterator[tuple[Metric, DataFrame]]:

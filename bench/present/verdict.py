@@ -1,10 +1,9 @@
-"""What a run came to -> the facts of the box that opens its report: claims, effects, limits, baseline."""
+"""What a run came to -> the box that opens its report: claims, the next step, effects, limits, baseline."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from math import isnan
+from math import isfinite
 from typing import Any
 
 from pandas import DataFrame
@@ -13,39 +12,56 @@ from bench.errors import BenchError
 from bench.execute import baseline as baselines
 from bench.execute.run import Run
 from bench.judge.analysis import Analysis
-from bench.judge.claims.verdicts import DECIDED, FAILED, ClaimVerdicts, Verdict
-from bench.judge.sensitivity import sensitivity
+from bench.judge.claims.verdicts import DECIDED, ClaimVerdicts, Verdict
+from bench.judge.sensitivity import POWER, seeds_to_find, sensitivity
 from bench.plan.claims import Claim
-from bench.present import compared, compared_words, numbers
-from bench.present.claim_words import contrary, credited_part, figure, others, together_with
-from bench.present.report import Finding, sign
+from bench.present import claim_words, claims, compared, compared_words, numbers
+from bench.present.report import Finding
 from bench.present.tables import ALPHA, Context
-from bench.present.words import losses, misleading, unseen
+from bench.present.words import interacting, losses, unseen
 
 _MOST = 7
-"""Claims that are shown, so that the opening fits one screen of 30 lines; the others are counted."""
+"""Claims that are shown, so that the opening fits one screen of 30 lines."""
 _MOST_LOSSES = 2
 """Kinds of lost runs that are named."""
 
 
 def of_claims(
-    verdicts: ClaimVerdicts, claims: Sequence[Claim], context: Context
-) -> tuple[list[Finding], Mapping[str, str]]:
-    """The declared claims in two lines each, and a fact that counts those for which there is no room.
+    verdicts: ClaimVerdicts, declared: Sequence[Claim], context: Context
+) -> tuple[str, list[Finding], Mapping[str, str]]:
+    """How many claims have which verdict; two lines for each that is shown; and what would decide the headline.
 
     First the headline (else the first claim), then those that are decided.
     """
-    of = {claim.id: claim for claim in claims}
-    headline = next((claim.id for claim in claims if claim.headline), claims[0].id)
+    of = {claim.id: claim for claim in declared}
+    headline = next((claim.id for claim in declared if claim.headline), declared[0].id)
     rows = sorted(verdicts.rows.itertuples(), key=lambda row: (row.claim != headline, row.verdict not in DECIDED))
-    shown = [_finding(row, of[str(row.claim)].label, context, verdicts.parts) for row in rows[:_MOST]]
-    counts = Counter(str(row.verdict) for row in rows[_MOST:])
-    listed = numbers.listed([f"{number} {verdict}" for verdict, number in counts.items()])
-    return shown, {f"{numbers.counted(sum(counts.values()), 'further claim')}": f"{listed}."} if counts else {}
+    shown = [
+        claim_words.finding(row, of[str(row.claim)].label, context.labels[str(row.metric)], verdicts.parts)
+        for row in rows[:_MOST]
+    ]
+    more = len(rows) - len(shown)
+    rest = f" ({more} of them not shown here)" if more else ""
+    count = f"{numbers.counted(len(rows), 'claim')}: {claims.counted(verdicts.claims)}{rest}."
+    return count, shown, dict(_next(rows[0], context))
+
+
+def _next(row: Any, context: Context) -> Iterator[tuple[str, str]]:
+    if row.verdict != Verdict.INCONCLUSIVE or row.side != "for" or not isfinite(row.t) or row.expect == "equivalent":
+        return
+    seeds = seeds_to_find(row.t / row.n**0.5, row.family_size)
+    family = f", {row.family_size} claims" if row.family_size > 1 else ""
+    said = (
+        f"About {numbers.count(seeds)} {context.block}s would decide the headline (power {POWER:.0%}{family}) if its "
+    )
+    said += "effect is as estimated here"
+    if others := claim_words.others_changed(row):
+        said += f"; to credit {row.credited_to}, compare cells in which {numbers.listed(others)} does not change"
+    yield "Next", f"{said}."
 
 
 def of_effects(analysis: Analysis, context: Context, n_claims: int = 0) -> Iterator[tuple[str, str]]:
-    """How many effects survive in which metrics, and the smallest that would have been found."""
+    """How many effects survive in which metrics, which interactions do, and what would have been missed."""
     tested = analysis.terms[analysis.terms["p"].notna()]
     if analysis.lost:
         yield "Without values", " ".join(analysis.lost)
@@ -54,36 +70,33 @@ def of_effects(analysis: Analysis, context: Context, n_claims: int = 0) -> Itera
     if tested.empty:
         yield "Effects", "None can be tested here; the tables describe the runs."
         return
-    labels = context.labels
     survive = tested[tested["p_adjusted"] < ALPHA].groupby("metric", sort=False).size()
-    listed = [f"{survive[name]} in {label}" for name, label in labels.items() if name in survive]
+    listed = [f"{survive[name]} in {label}" for name, label in context.labels.items() if name in survive]
     lead = f"{int(survive.sum()) or 'None'} of {numbers.counted(len(tested), 'effect')} survive"
     lead += f"{'s' if survive.sum() < 2 else ''} the adjustment"
     yield "Effects, exploratory", f"{lead}{': ' if listed else ''}{numbers.listed(listed, most=9)}."
-    if misled := list(misleading(analysis, context)):
-        more = f" And {len(misled) - 1} more." if len(misled) > 1 else ""
-        yield "Main effects that mislead", misled[0] + more
+    if pairs := interacting(analysis, context):
+        listed = [f"{label} ({numbers.listed(terms)})" for label, terms in pairs.items()]
+        yield "Main effects mislead", f"{numbers.listed(listed, most=9)}: one factor's effect depends on the other."
     yield "Cannot tell", " ".join(_cannot_tell(analysis, context, tested, n_claims))
 
 
 def _cannot_tell(analysis: Analysis, context: Context, tested: DataFrame, n_claims: int) -> Iterator[str]:
-    mixed = len(unseen(analysis, context))
-    if mixed:
+    if mixed := len(unseen(analysis, context)):
         them = "effect cannot" if mixed == 1 else "effects cannot"
         yield f"{mixed} {them} be told from others: where such an interaction exists, an effect above is biased."
     if not analysis.block:
         yield "The runs are taken as independent; where some share a seed, intervals and p mislead."
         return
     blocks = int(tested["n"].min())
-    families = {"claims": n_claims, "all effects": len(tested)}
-    alone = sensitivity(blocks, 1)
-    sizes = [f"{numbers.fixed(alone.alone, 1)} (one)"]
-    for name, size in families.items():
+    sizes = [f"{numbers.fixed(sensitivity(blocks, 1).alone, 1)} (one test)"]
+    for name, size in (("claims", n_claims), ("effects", len(tested))):
         if size > 1:
-            sizes.append(f"{numbers.fixed(sensitivity(blocks, size).in_family, 1)} ({name})")
+            sizes.append(f"{numbers.fixed(sensitivity(blocks, size).in_family, 1)} ({size} {name})")
+    seeds = numbers.counted(blocks, context.block)
     yield (
-        f"Effects smaller than {numbers.listed(sizes)} times their spread over {context.block}s: "
-        f"{numbers.counted(blocks, context.block)} show larger ones with a probability of {alone.power:.0%}."
+        f"{seeds} find with power {POWER:.0%} only effects of at least {numbers.listed(sizes)} SDs over "
+        f"{context.block}s."
     )
 
 
@@ -102,42 +115,3 @@ def of_baseline(run: Run) -> Iterator[tuple[str, str]]:
     else:
         outcome = compared_words.OUTCOMES[report.outcome]
         yield f"Baseline: {outcome}", " ".join([f"Compared with {path}.", *report.sections[0].text])
-
-
-def _finding(row: Any, label: str, context: Context, parts: DataFrame) -> Finding:
-    mark = "~" if row.verdict == Verdict.SUPPORTED and together_with(row) else sign(str(row.verdict))
-    number = f"{context.labels[str(row.metric)]} {figure(row)}"
-    return Finding(mark, label or str(row.claim), number, _caveat(row, parts), str(row.statement))
-
-
-def _caveat(row: Any, parts: DataFrame) -> str:
-    """The verdict, and the one thing to know beside it."""
-    if row.verdict == Verdict.NOT_IDENTIFIABLE:
-        why = "beyond the cells of this design"
-    elif row.verdict == Verdict.NOT_MEASURED:
-        why = "no seed has a value in every cell compared"
-    elif row.verdict in FAILED:
-        why = contrary(row)
-    elif isnan(row.p):
-        why = "nothing varies over the seeds, or they are too few"
-    else:
-        why = "; ".join([_p(row), *_besides(row, parts)][:2])
-    late = " post hoc, made after results were seen" if row.declared == "post hoc" else ""
-    return f"{row.verdict}{late}: {why}"
-
-
-def _p(row: Any) -> str:
-    alone = f" (alone {numbers.p_value(row.p)})" if row.p <= row.alpha < row.p_adjusted else ""
-    return f"adj. p {numbers.p_value(row.p_adjusted)}{'' if row.side == 'for' else ' against it'}{alone}"
-
-
-def _besides(row: Any, parts: DataFrame) -> Iterator[str]:
-    """What speaks against a claim beside its p, the gravest first."""
-    if besides := together_with(row):
-        own = credited_part(row, parts)
-        alone = "cannot be told" if isnan(own["change"]) else numbers.percent(own["change"])
-        yield f"{numbers.listed(besides)} changed too, {row.credited_to} alone {alone}"
-    if row.verdict == Verdict.SUPPORTED:
-        yield from others(row)
-    if row.n < row.seeds:
-        yield f"by {row.n} of {row.seeds} seeds"

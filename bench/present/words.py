@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pandas import DataFrame
 
@@ -14,6 +14,9 @@ from bench.present import numbers
 from bench.present.tables import ALPHA, Context
 
 DIAGNOSTICS = "These never choose a test; they say what to doubt."
+ROUTES = (
+    "Other routes to the same terms (types I to III, HC3, within subjects, independent runs): anova in JSON and CSV."
+)
 ESTIMABLE = "What the cells identify"
 """Title of the section that holds the table of aliases."""
 
@@ -57,6 +60,16 @@ def terms(context: Context) -> str:
     )
 
 
+def trends(context: Context) -> str:
+    """How to read the tables of trends."""
+    each = f" One contrast per {context.block} each." if context.block else ""
+    return (
+        "Of a straight line, a parabola and a cubic fitted to the means of the levels, the leading coefficients: per "
+        "unit of the factor, or per tenfold (×10) where the levels are spaced more evenly as logarithms; of the "
+        f"parabola per its square, of the cubic per its cube.{each} * marks an adjusted p below {ALPHA}."
+    )
+
+
 def losses(analysis: Analysis, context: Context) -> Iterator[str]:
     """Which factors the lost runs depend on, and what that means for the effects; alike metrics together."""
     alike: dict[str, list[str]] = {}
@@ -90,31 +103,31 @@ def requested(context: Context) -> str:
     return f"{each}; adjusted p by Holm over all of them. * marks an adjusted p below {ALPHA}."
 
 
+def interacting(analysis: Analysis, context: Context) -> Mapping[str, Sequence[str]]:
+    """Label of a metric -> the pairs of factors, of which the effect of one depends on the other."""
+    pairs: dict[str, list[str]] = {}
+    rows = analysis.simple.drop_duplicates(["metric", "factor", "within"])
+    for metric in context.metrics:
+        own = rows[rows["metric"] == metric.name]
+        listed = [
+            sorted(pair, key=list(context.factors).index) for pair in zip(own["factor"], own["within"], strict=True)
+        ]
+        if listed:
+            pairs[metric.label] = list(dict.fromkeys(" × ".join(pair) for pair in listed))
+    return pairs
+
+
 def misleading(analysis: Analysis, context: Context) -> Iterator[str]:
     """Which main effects mislead, since they are averages of effects that differ or even have opposite signs."""
-    for metric in context.metrics:
-        rows = analysis.simple[analysis.simple["metric"] == metric.name]
-        for (factor, within), own in rows.groupby(["factor", "within"], sort=False):
-            p = numbers.p_value(own["p_interaction"].iloc[0])
-            reverses = own[own["reverses"].astype(bool)]
-            if len(reverses):
-                shown = numbers.listed(
-                    [
-                        f"{numbers.significant(float(str(row.estimate)), 3)} at {visible(row.level)}"
-                        for row in reverses.itertuples()
-                        if row.a == reverses["a"].iloc[0] and row.b == reverses["b"].iloc[0]
-                    ]
-                )
-                pair = f"{visible(reverses['b'].iloc[0])} → {visible(reverses['a'].iloc[0])}"
-                yield (
-                    f"{metric.label}: {factor} ({pair}) works in opposite directions at the levels of {within} "
-                    f"({shown}): its main effect misleads."
-                )
-            else:
-                yield (
-                    f"{metric.label}: the effect of {factor} depends on {within} (interaction, adj. p {p}): its main "
-                    "effect misleads, for it is an average of effects that differ; see each level below."
-                )
+    reversing = analysis.simple[analysis.simple["reverses"].astype(bool)]
+    for label, terms in interacting(analysis, context).items():
+        yield f"{label}: the effect of one factor depends on the other for {numbers.listed(terms)}."
+    labels = context.labels
+    for (metric, factor, within, b, a), own in reversing.groupby(["metric", "factor", "within", "b", "a"], sort=False):
+        found = zip(own["estimate"], own["level"], strict=True)
+        shown = numbers.listed([f"{numbers.significant(estimate, 3)} at {visible(level)}" for estimate, level in found])
+        pair = f"{visible(b)} → {visible(a)}"
+        yield f"{labels[str(metric)]}: {factor} ({pair}) has opposite effects at the levels of {within}: {shown}."
 
 
 def incomplete(analysis: Analysis) -> set[str]:
@@ -167,8 +180,7 @@ def limits(analysis: Analysis, context: Context) -> Iterator[str]:
         family = f"; among {len(tested)} tests it takes up to {takes}" if len(tested) > 1 else ""
         yield (
             f"{_NOT_ABSENT} With {numbers.counted(blocks, context.block)}, a single test finds an effect of |d_z| "
-            f"{numbers.fixed(smallest.alone, 1)} (its mean over its spread across {context.block}s) with a probability "
-            f"of {smallest.power:.0%}{family}."
+            f"{numbers.fixed(smallest.alone, 1)} with a power of {smallest.power:.0%}{family}."
         )
         yield (
             f"The intervals speak of other {context.block}s of this very setup at the levels listed here; not of other "
@@ -233,19 +245,18 @@ def published(frame: DataFrame, context: Context) -> Iterator[str]:
     """How many published means ours agree with, and which is the farthest."""
     compared = frame[frame["z"].notna()]
     inside = int(compared["within_3_se"].sum())
-    said = f"{inside} of {len(compared)} published means lie within 3 standard errors (of the published mean) of ours"
+    said = f"{inside} of {len(compared)} published means lie within 3 standard errors of ours"
     if len(compared):
         farthest = compared.iloc[int(compared["z"].abs().argmax())]
         cell = cell_label(farthest[name] for name in context.factors)
-        label, distance = context.labels[farthest["metric"]], numbers.statistic(abs(farthest["z"]))
-        said += f"; the farthest is {label} in {cell}, {distance} of them away"
+        label = context.labels[farthest["metric"]]
+        said += f"; the farthest is {label} in {cell}, z = {numbers.statistic(farthest['z'])}"
     yield f"{said}."
     yield (
-        "z is the distance in standard errors, and ! marks those beyond 3. Where the spread is large, this is weak "
-        "evidence: means that differ by a factor may lie within. Published SDs divide by n, ours by n − 1."
+        "z: the difference of the means over the standard error of the published one (from our SD where none was "
+        "printed); ! marks those beyond 3. Where the spread is large, agreement is weak evidence. Means are "
+        "arithmetic; published SDs divide by n, ours by n − 1."
     )
-    if (compared["se_source"] == "ours").any():
-        yield "Where no SD was published, the standard error is from our SD and the published n."
     if len(frame) > len(compared):
         yield f"{len(frame) - len(compared)} published means have no counterpart here."
 

@@ -194,7 +194,7 @@ def _stacked(seeds: pd.DataFrame) -> pd.DataFrame:
 def _effects(contrasts: pd.DataFrame, a: str, b: str) -> Table:
     columns = (
         Column("Measure", ("label",), key=True),
-        Column(f"{b} − {a} [95%]", ("estimate", "low", "high"), "interval", no_effect=0),
+        Column(f"{b} − {a} [95%]", ("estimate", "low", "high"), "interval"),
         Column("p, adjusted", ("p_adjusted",), "p"),
         Column("Seeds", ("n",), "count"),
     )

@@ -54,7 +54,7 @@ def analysed(request, reference, tmp_path, monkeypatch):
             cli.main()
         assert stop.value.code == 0
         found = json.loads(output.read_text(encoding="utf-8"))
-        assert found["schema_version"] == 1
+        assert found["schema_version"] == 2
         frames = {key: _frame(rows) for key, rows in found.items() if isinstance(rows, list)}
         return SimpleNamespace(**frames), reference(name)[1]
 

@@ -383,19 +383,32 @@ def test_parts_add_up_to_the_total() -> None:
     mean = frame.groupby(["a", "b"])["value"].mean()
     base = mean[0, 0]
     expected = {
-        "a": (mean[1, 0] - base) / base,
-        "b": (mean[0, 1] - base) / base,
-        "a × b": (mean[1, 1] - mean[1, 0] - mean[0, 1] + base) / base,
-        "total": (mean[1, 1] - base) / base,
+        "a": mean[1, 0] - base,
+        "b": mean[0, 1] - base,
+        "a × b": mean[1, 1] - mean[1, 0] - mean[0, 1] + base,
+        "total": mean[1, 1] - base,
     }
-    assert parts["change"].to_dict() == pytest.approx(expected)
-    assert parts.loc[["a", "b", "a × b"], "change"].sum() == pytest.approx(parts.loc["total", "change"])
-    assert (parts["low"] < parts["change"]).all()
-    assert (parts["change"] < parts["high"]).all()
+    assert parts["estimate"].to_dict() == pytest.approx(expected)
+    assert parts.loc[["a", "b", "a × b"], "estimate"].sum() == pytest.approx(parts.loc["total", "estimate"])
+    assert set(parts["scale"]) == {"difference"}
+    assert (parts["low"] < parts["estimate"]).all()
+    assert (parts["estimate"] < parts["high"]).all()
+
+
+def test_parts_of_a_ratio_multiply_up_to_it() -> None:
+    """On a log scale the parts are ratios of geometric means, and their product is that of the claim."""
+    frame = grid(lambda rng, cell: np.exp(cell["a"] - 0.5 * cell["b"] + rng.normal(scale=0.2)))
+    claim = difference({"a": 0, "b": 0}, {"a": 1, "b": 1}, "increase", credited_to="a", scale="log")
+    found = judge_claims(frame, ["a", "b"], [claim])
+    parts = found.parts.set_index("part")
+    assert set(parts["scale"]) == {"ratio"}
+    assert parts.loc[["a", "b", "a × b"], "estimate"].prod() == pytest.approx(parts.loc["total", "estimate"])
+    limits = ["estimate", "low", "high"]
+    assert parts.loc["total", limits].tolist() == pytest.approx(found.claims.loc[0, limits].tolist())
 
 
 def test_intervals_of_parts_cover_them() -> None:
-    """Fieller's 95 % interval of a part of the change holds the true part in about 95 % of experiments."""
+    """The 95 % interval of a part of the change holds the true part in about 95 % of experiments."""
     rng = np.random.default_rng(11)
     claim, covered, n = difference({"a": 0, "b": 0}, {"a": 1, "b": 1}, credited_to="a"), 0, 150
     for _ in range(n):
@@ -404,7 +417,7 @@ def test_intervals_of_parts_cover_them() -> None:
         cells = product(range(6), enumerate(product((0, 1), repeat=2)))
         rows = [{"a": a, "b": b, "seed": seed, "value": values[seed, at]} for seed, (at, (a, b)) in cells]
         row = part_frame(gather(pd.DataFrame(rows), ["a", "b"], [claim]), 0.95).set_index("part").loc["a"]
-        covered += bool(row["low"] <= -0.1 <= row["high"])
+        covered += bool(row["low"] <= -1.0 <= row["high"])
     assert stats.binomtest(covered, n, 0.95).pvalue > 0.001
 
 
@@ -413,7 +426,7 @@ def test_parts_that_were_not_run_are_missing(reference: Any) -> None:
     frame, _ = reference("a04_ablation_8of16")
     one = {"init": "random", "noise": "bipolar", "reg": "l1", "act": "relu"}
     claim = difference(one, one | {"reg": "l2", "act": "gelu"}, credited_to="reg")
-    parts = judge_claims(frame, FACTORS, [claim]).parts.set_index("part")["change"]
+    parts = judge_claims(frame, FACTORS, [claim]).parts.set_index("part")["estimate"]
     assert parts[["reg", "act", "reg × act"]].isna().all()
     assert np.isfinite(parts["total"])
 
@@ -477,7 +490,7 @@ def test_a_verdict_knows_its_word_and_its_sign(verdicts: type[Signed]) -> None:
     for verdict in verdicts:
         assert (f"{verdict}", verdict.value) == (str(verdict), str(verdict))
         assert sign(f"{verdict}, post hoc") == verdict.sign
-    assert sign("supported together with diet") == "~"
+    assert sign("supported jointly with diet") == "~"
 
 
 @pytest.mark.parametrize(
@@ -551,13 +564,13 @@ def test_the_sentence_says_whether_the_data_are_silent(factor: float, words: str
     frame = grid(lambda rng, _: rng.normal())
     verdicts = judge_claims(frame, ["a", "b"], [difference(*A, "increase")])
     context = Context({"a": (0, 1), "b": (0, 1)}, (Metric("value", "Value"),))
-    assert "Bayes factor BF10" in sentences(verdicts, context)["claim"]
+    assert "Bayes factor BF10" in sentences(verdicts, context)["claim"][1]
     told = replace(verdicts, tests=verdicts.tests.assign(bayes_factor=factor))
-    assert words in sentences(told, context)["claim"]
+    assert words in sentences(told, context)["claim"][1]
     silent = replace(verdicts, tests=verdicts.tests.assign(bayes_factor=np.nan))
-    assert "Bayes" not in sentences(silent, context)["claim"]
+    assert "Bayes" not in sentences(silent, context)["claim"][1]
     constant = grid(lambda _, cell: 3.0 + cell["a"])
-    (sentence,) = sentences(judge_claims(constant, ["a", "b"], [difference(*A, "increase")]), context).values()
+    ((_, sentence),) = sentences(judge_claims(constant, ["a", "b"], [difference(*A, "increase")]), context).values()
     assert "the same in each of the 10 seeds, so that p is the exact sign test's" in sentence
 
 

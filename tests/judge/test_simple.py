@@ -41,14 +41,21 @@ def test_simple_effects_are_paired_t_tests_within_a_level(crossed):
     assert simple.groupby("factor").size().to_dict() == {"lr": 6, "opt": 3}
 
 
+def misleading(analysis):
+    """The points of the section on main effects that mislead."""
+    (section,) = (part for part in analyzed(analysis, "runs.csv").sections if part.title.startswith("Where main"))
+    return list(section.points)
+
+
 def test_a_reversed_main_effect_is_said_to_mislead(crossed):
     """Where the effect is positive at one level and negative at another, the report says both and what that means."""
     analysis = analyze(crossed, ["lr", "opt"], "seed", ["y"])
     reversed_pairs = analysis.simple.loc[analysis.simple["reverses"], ["b", "a"]].drop_duplicates().to_numpy().tolist()
     assert reversed_pairs == [["0.001", "0.1"], ["0.01", "0.1"]]
-    text = " ".join(str(analyzed(analysis, "runs.csv")).split())
-    assert "y: lr (0.001 → 0.1) works in opposite directions at the levels of opt" in text
-    assert "its main effect misleads" in analyzed(analysis, "runs.csv").sections[0].facts["Main effects that mislead"]
+    text = " ".join(misleading(analysis))
+    assert "y: lr (0.001 → 0.1) has opposite effects at the levels of opt" in text
+    facts = analyzed(analysis, "runs.csv").sections[0].facts
+    assert facts["Main effects mislead"].endswith(": one factor's effect depends on the other.")
 
 
 def test_a_surviving_interaction_without_reversal_gives_the_effect_at_each_level():
@@ -57,7 +64,7 @@ def test_a_surviving_interaction_without_reversal_gives_the_effect_at_each_level
     analysis = analyze(frame, ["lr", "opt"], "seed", ["y"])
     assert (analysis.simple["p_interaction"] < 0.05).all()
     assert not analysis.simple.loc[analysis.simple["factor"] == "lr", "reverses"].any()
-    assert "the effect of lr depends on opt" in " ".join(str(analyzed(analysis, "runs.csv")).split())
+    assert "y: the effect of one factor depends on the other for lr × opt." in misleading(analysis)
 
 
 def test_without_an_interaction_no_main_effect_misleads():

@@ -17,8 +17,7 @@ from bench.judge.effects import estimate_effects
 from bench.judge.trends import positions, trend_frame
 from bench.present.analyzed import analyzed
 from bench.present.render import markdown
-from bench.present.tables import Context
-from bench.present.trend_tables import trends
+from bench.present.tables import Context, trends
 from bench.stats.identify import identify
 
 SWEPT = (0.001, 0.01, 0.1, 1.0)
@@ -170,7 +169,7 @@ def test_the_report_shows_and_explains_trends() -> None:
     """The report has a table of trends, and the methods say in what the levels were placed."""
     text = markdown.render(analyzed(analyze(sweep(), ["lam", "reg"], "seed", ["value"]), "table"))
     assert "## Trends" in text
-    assert "| lam    | quadratic | ×10, squared |" in text
+    assert "| lam | quadratic | ×10, squared |" in text
     assert "Trends along lam: orthogonal polynomials (linear, quadratic and cubic) in the decimal logarithms" in text
     assert "Adjusted p of trends: exploratory (BH) over every metric, factor and order; 3 tests." in text
 

@@ -54,13 +54,13 @@ def test_a_number_without_room_goes_below() -> None:
 def test_a_short_rendering_is_the_opening_and_the_chief_tables() -> None:
     """Other sections are named; the opening alone names nothing; the full report has everything."""
     short = terminal.render(opened(), width=80)
-    assert "In the full report (--full, or --format html): Claims; Methods." in short
+    assert "Further sections (--section TITLE, --full): Claims; Methods." in short
     assert "Of 2 claims" not in short
     assert "What the columns mean." not in short
     assert "Loss" in short
     opening = terminal.render(opened(), width=80, opening=True)
     assert "Effects: None." in opening
-    assert "full report" not in opening
+    assert "Further sections" not in opening
     assert "Of 2 claims …" in terminal.render(opened(), width=80, full=True)
 
 

@@ -1,4 +1,4 @@
-"""Claims beside the runs -> their changes in percent, level by level, and taken apart by the factors that changed."""
+"""Claims and runs -> each change in percent, at single levels, and split by the factors that changed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.stats.ratio import ratio_of_means
 
 _NAN = float("nan")
 _LEVELS = ["claim", "factor", "level", "scale", "estimate", "low", "high", "p"]
-_PARTS = ["claim", "part", "change", "low", "high", "n"]
+_PARTS = ["claim", "part", "scale", "estimate", "low", "high", "n"]
 
 
 def percent_change(cases: Cases, case: Case, confidence: float) -> Mapping[str, float]:
@@ -56,9 +56,10 @@ def level_frame(cases: Cases, confidence: float) -> pd.DataFrame:
 def part_frame(cases: Cases, confidence: float) -> pd.DataFrame:
     """One row for each factor that a credited difference changes, each of their interactions, and the total.
 
-    Changes are relative to the mean of the earlier side and add up to the total: a factor's part is what it changes
-    alone, while the others stay as they were; an interaction is what is left over when its factors change together.
-    Fieller's intervals over the seeds that have all the cells; NaN where a combination was not run.
+    On the scale of the claim, on which the parts add up to the total (``scale`` "difference") or multiply up to it
+    ("ratio", of geometric means): a factor's part is what it changes alone, while the others stay as they were; an
+    interaction is what is left over when its factors change together. Over the ``n`` seeds that have all the cells; NaN
+    where a combination was not run.
     """
     rows = [row for case in cases.cases if case.claim.credited_to for row in _parts(cases, case, confidence)]
     return pd.DataFrame(rows, columns=_PARTS)
@@ -76,11 +77,17 @@ def _levels(cases: Cases, case: Case, confidence: float) -> Iterator[Sequence[ob
             placed = cases.place(within.comparisons[0])
             if placed is None or placed.assumes:
                 continue
-            sample = replace(case, claim=within, weights=placed.weights[None]).sample()
-            found = one_sample(sample.contrasts, magnitude=sample.magnitude, confidence=confidence)
-            log = claim.scale == "log"
-            numbers = [np.exp(entry[0]) if log else entry[0] for entry in (found.value, found.low, found.high)]
-            yield claim.id, factor.name, level, "ratio" if log else "difference", *numbers, found.p[0]
+            numbers = _estimated(replace(case, claim=within), placed.weights, confidence)
+            yield claim.id, factor.name, level, *numbers[:5]
+
+
+def _estimated(case: Case, weights: Floats, confidence: float) -> tuple[str, float, float, float, float, int]:
+    """One comparison on the claim's scale: the scale, estimate, low, high, p, and the number of seeds."""
+    sample = replace(case, weights=weights[None]).sample()
+    found = one_sample(sample.contrasts, magnitude=sample.magnitude, confidence=confidence)
+    log = case.claim.scale == "log"
+    estimate, low, high = (float(np.exp(x[0]) if log else x[0]) for x in (found.value, found.low, found.high))
+    return "ratio" if log else "difference", estimate, low, high, float(found.p[0]), len(sample.used)
 
 
 def _within(claim: Claim, fixed: Region) -> Claim:
@@ -98,9 +105,17 @@ def _parts(cases: Cases, case: Case, confidence: float) -> Iterator[Sequence[obj
             regions = tuple({**base, **{name: target[name] for name in some}} for some in subsets)
             signs = tuple((-1.0) ** (size - len(some)) for some in subsets)
             part = Comparison(regions, signs)
-            yield case.claim.id, " × ".join(names), *_relative(cases, case, part, base, confidence)
+            yield case.claim.id, " × ".join(names), *_part(cases, case, part, confidence)
     if len(changed) > 1:
-        yield case.claim.id, "total", *_relative(cases, case, comparison, base, confidence)
+        yield case.claim.id, "total", *_part(cases, case, comparison, confidence)
+
+
+def _part(cases: Cases, case: Case, part: Comparison, confidence: float) -> tuple[object, ...]:
+    placed = cases.place(part)
+    if placed is None or placed.assumes or case.refused:
+        return "ratio" if case.claim.scale == "log" else "difference", _NAN, _NAN, _NAN, 0
+    scale, estimate, low, high, _, n = _estimated(case, placed.weights, confidence)
+    return scale, estimate, low, high, n
 
 
 def _relative(

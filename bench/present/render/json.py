@@ -13,7 +13,7 @@ from pandas import DataFrame
 
 from bench.present.report import Report
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def render(report: Report) -> str:

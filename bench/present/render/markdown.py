@@ -1,46 +1,65 @@
-"""A report becomes GitHub-flavoured Markdown that is also readable raw: aligned tables, appendices folded."""
+"""A report becomes GitHub-flavoured Markdown: tables as wide as its page, appendices folded."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import replace
-
-from rich.cells import cell_len, set_cell_size
+from collections.abc import Iterator, Sequence
+from html import escape as html_escape
 
 from bench.present import numbers
+from bench.present.render.layout import fit
 from bench.present.report import Figure, Finding, Report, Section, Table, plain
 
+_ROOM, _GAP = 104, 4
+"""Characters in the width of GitHub's file view, some 830 px, and between the columns of a table."""
+MOST, MOST_LINES = 65_536, 60
+"""Characters that GitHub takes in a comment; lines that a reader scrolls through."""
 
-def render(report: Report, *, figures: str | None = "figures") -> str:
-    """The whole report, a paragraph a line; any text in it shows as it is written and is never read as markup.
+
+def render(report: Report, *, figures: str | None = "figures", form: str = "svg") -> str:
+    """The report, a paragraph a line; any text in it shows as it is written and is never read as markup.
 
     (What GitHub reads into plain text, names of people and numbers of issues, stays as it is.)
 
     A comment on GitHub would show every line break of a paragraph, so that paragraphs are not wrapped. ``figures`` is
-    the folder of the pictures, relative to the file; None leaves only their captions.
+    the folder of the pictures, relative to the file; None leaves only their captions. ``bulk`` sections are named.
     """
-    return "\n".join(_lines(report, figures)) + "\n"
+    lines = [f"# {escape(report.title)}"]
+    for section in report.sections:
+        if not section.bulk:
+            lines += ["", f"## {escape(section.title)}"]
+            body = [*_words(section), *_exhibits(section, figures, form)]
+            lines += _folded(_contents(section), body) if section.appendix else body
+    if bulk := [plain(section.title) for section in report.sections if section.bulk]:
+        lines += ["", escape(f"In the other formats (html, json, csv): {'; '.join(bulk)}.")]
+    return "\n".join(lines) + "\n"
 
 
-MOST = 65_536
-"""Characters that GitHub takes in a comment."""
-
-
-def comment(report: Report, *, most: int = MOST) -> str:
-    """The report for a comment: its main sections without pictures, cut where GitHub would refuse it."""
-    kept = [replace(section, exhibits=section.tables) for section in report.sections if not section.appendix]
-    shown = [
-        part for part in kept if part.text or part.points or part.findings or part.facts or part.exhibits or part.lines
-    ]
-    text = render(replace(report, sections=shown), figures=None)
-    left_out = [plain(section.title) for section in report.sections if section.appendix]
-    said = [f"The whole report has more: {', '.join(left_out)}."] if left_out else []
-    end = "".join(f"\n{escape(sentence)}\n" for sentence in said)
+def comment(report: Report, *, most: int = MOST, lines: int = MOST_LINES) -> str:
+    """The report for a comment of so many lines: the verdict, and folded the main tables for which there is room."""
+    shown = [f"# {escape(report.title)}"]
+    left_out = []
+    for section in report.sections:
+        body = _words(section) if section.verdict else []
+        tables = [] if section.appendix else [line for table in section.tables for line in _captioned(table.brief())]
+        heading = ["", f"## {escape(section.title)}"] if body else []
+        folded = _folded(plain(section.title), tables) if tables else []
+        if len(shown) + len(heading) + len(body) + len(folded) <= lines - 4 and (body or folded):
+            shown += [*heading, *body, *folded]
+        elif section.has_words or section.exhibits:
+            shown += [*heading, *body][: max(0, lines - 4 - len(shown))]
+            left_out.append(plain(section.title))
+    more = f"The whole report has more: {', '.join(left_out)}."
+    end = f"\n{escape(more)}\n" if left_out else ""
+    text = "\n".join(shown) + "\n"
     if len(text + end) <= most:
         return text + end
     end = f"\nCut here: a comment has at most {most} characters.\n{end}"
     return text[: max(0, most - len(end))].rpartition("\n")[0] + end
+
+
+def _folded(summary: str, body: Sequence[str]) -> list[str]:
+    return ["", f"<details><summary>{html_escape(summary)}</summary>", *body, "", "</details>"]
 
 
 def escape(text: str) -> str:
@@ -76,17 +95,6 @@ def _cell(text: str, *, unbroken: int = 0) -> str:
     return _inline(text).replace("|", "\\|").replace(" ", "\N{NO-BREAK SPACE}", unbroken)
 
 
-def _lines(report: Report, figures: str | None) -> Iterator[str]:
-    yield f"# {escape(report.title)}"
-    for section in report.sections:
-        yield from ("", f"## {escape(section.title)}")
-        if section.appendix:
-            yield from ("", f"<details><summary>{_contents(section)}</summary>")
-        yield from _section(section, figures)
-        if section.appendix:
-            yield from ("", "</details>")
-
-
 def _contents(section: Section) -> str:
     """What a folded section holds."""
     counts = ((len(section.figures), "figure"), (len(section.tables), "table"))
@@ -94,22 +102,19 @@ def _contents(section: Section) -> str:
     return f"Show {numbers.listed(held)}" if held else "Show"
 
 
-def _section(section: Section, figures: str | None) -> Iterator[str]:
-    for paragraph in section.text:
-        yield from ("", escape(paragraph))
-    if section.points:
-        yield ""
-        yield from (f"- {escape(point)}" for point in section.points)
-    if section.findings:
-        yield ""
-        yield from (f"- {_finding(finding)}" for finding in section.findings)
-    if section.facts:
-        yield ""
-        yield from (f"- {_fact(name, text)}" for name, text in section.facts.items())
+def _words(section: Section) -> list[str]:
+    """Paragraphs, points, findings, facts, and lines to paste."""
+    lines = [line for paragraph in section.text for line in ("", escape(paragraph))]
+    facts = [_fact(name, text) for name, text in section.facts.items()]
+    for items in (map(escape, section.points), map(_finding, section.findings), facts):
+        listed = [f"- {item}" for item in items]
+        lines += ["", *listed] if listed else []
+    return [*lines, "", "```toml", *map(plain, section.lines), "```"] if section.lines else lines
+
+
+def _exhibits(section: Section, figures: str | None, form: str) -> Iterator[str]:
     for part in section.exhibits:
-        yield from _figure(part, figures) if isinstance(part, Figure) else _captioned(part)
-    if section.lines:
-        yield from ("", "```toml", *map(plain, section.lines), "```")
+        yield from _figure(part, figures, form) if isinstance(part, Figure) else _captioned(part)
 
 
 def _finding(finding: Finding) -> str:
@@ -126,37 +131,30 @@ def _bold(text: str) -> str:
     return f"**{bold}**" if bold else ""
 
 
-def _figure(figure: Figure, folder: str | None) -> Iterator[str]:
+def _figure(figure: Figure, folder: str | None, form: str) -> Iterator[str]:
     if folder is not None:
-        yield from ("", f"![{_IN_BRACKETS.sub(_ESCAPED, plain(figure.alt))}]({folder}/{figure.name}.svg)")
+        yield from ("", f"![{_IN_BRACKETS.sub(_ESCAPED, plain(figure.alt))}]({folder}/{figure.name}.{form})")
     yield from ("", escape(figure.caption))
 
 
 def _captioned(table: Table) -> Iterator[str]:
-    yield from ("", _bold(table.caption), "")
-    yield from _table(table)
+    yield from ("", _bold(table.caption))
+    if len(fit(table, _ROOM, gap=_GAP).groups) > 1:
+        table = table.without_detail()
+    for group in fit(table, _ROOM, gap=_GAP, keys=True).groups:
+        yield from ("", *_table(table, group))
     for note in table.notes:
         yield from ("", escape(note))
 
 
-def _table(table: Table) -> Iterator[str]:
-    right = [column.is_number for column in table.columns]
-    header = [_cell(cell) for cell in table.header]
-    unbroken = [-1 if column.is_number else int(column.kind == "verdict") for column in table.columns]
-    rows = [[_cell(cell, unbroken=blanks) for cell, blanks in zip(row, unbroken, strict=True)] for row in table.rows]
-    widths = [max(3, *(cell_len(row[index]) for row in [header, *rows])) for index in range(len(header))]
-    yield _row(header, widths, right)
-    yield _row(
-        [f"{'-' * (width - 1)}{':' if flush else '-'}" for width, flush in zip(widths, right, strict=True)],
-        widths,
-        right,
-    )
-    yield from (_row(row, widths, right) for row in rows)
+def _table(table: Table, group: Sequence[int]) -> Iterator[str]:
+    columns = [table.columns[index] for index in group]
+    unbroken = [-1 if column.is_number else int(column.kind == "verdict") for column in columns]
+    yield _row([_cell(table.header[index]) for index in group])
+    yield _row(["---:" if column.is_number else "---" for column in columns])
+    for row in table.rows:
+        yield _row([_cell(row[index], unbroken=blanks) for index, blanks in zip(group, unbroken, strict=True)])
 
 
-def _row(cells: list[str], widths: list[int], right: list[bool]) -> str:
-    padded = (
-        f"{' ' * (width - cell_len(cell))}{cell}" if flush else set_cell_size(cell, width)
-        for cell, width, flush in zip(cells, widths, right, strict=True)
-    )
-    return f"| {' | '.join(padded)} |"
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

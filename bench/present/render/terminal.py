@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 
-from rich import box
 from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -14,14 +14,10 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from bench.present import numbers
-from bench.present.render.strips import strips
+from bench.present.render.layout import Layout, fit, natural, wrapped
 from bench.present.report import Finding, Report, Section, Table, plain
 
-_GAP = 2  # columns between the columns of a table: a blank of padding and one that the box draws
-_NARROWEST = 14  # a text column is not wrapped to less for the sake of its neighbours
-_LONGEST_WORD = 28  # columns; longer words may be broken
-_NARROWEST_STRIP = 20
-_WIDEST_STRIP = 41
+_GAP = 2  # blanks between the columns of a table
 _PROSE = 100  # columns; longer lines are hard to read
 
 
@@ -37,7 +33,7 @@ def render(report: Report, *, width: int = 80, color: bool = False, full: bool =
     parts += [_section(section, width, full=full) for section in shown]
     hidden = [section.title for section in spoken if section not in shown]
     if hidden and not opening:
-        parts += ["", _prose(f"In the full report (--full, or --format html): {'; '.join(hidden)}.", width)]
+        parts += ["", _prose(f"Further sections (--section TITLE, --full): {'; '.join(hidden)}.", width)]
     n_figures = sum(len(section.figures) for section in report.sections)
     if n_figures and not opening:
         parts += [_prose(f"{numbers.counted(n_figures, 'figure')}: --format html, or md.", width)]
@@ -114,78 +110,36 @@ def _narrow(part: RenderableType, width: int) -> RenderableType:
 
 def _shortened(table: Table, width: int) -> Table:
     brief = table.brief()
-    return brief if sum(_natural_widths(brief)) - _GAP <= width else brief.without_detail()
+    widths = natural(brief)
+    return brief if sum(widths) + _GAP * (len(widths) - 1) <= width else brief.without_detail()
 
 
 def _table(table: Table, width: int) -> Iterator[RenderableType]:
+    """Header, rule and rows; what does not fit beside the key columns stands below them, in lines of its own."""
     yield Text(plain(table.caption), style="bold")
-    for position, group in enumerate(_groups(table, width)):
-        if position:
-            yield ""
-        yield _grid(table, group, width)
+    layout = fit(table, width, gap=_GAP, indent=_GAP)
+    header = _lines(table, table.header, layout)
+    yield from (Text(line, style="dim") for line in header)
+    body = [(_lines(table, row, layout), any(cell.endswith("*") for cell in row)) for row in table.rows]
+    yield Text("─" * max(cell_len(line) for lines in [header, *(lines for lines, _ in body)] for line in lines), "dim")
+    yield from (Text(line, style="bold" if marked else "") for lines, marked in body for line in lines)
     yield from (_prose(note, width, "dim") for note in table.notes)
 
 
-def _grid(table: Table, group: Sequence[int], width: int) -> Grid:
-    """Some columns of a table; only text wraps, unless there is no room even so. Intervals are drawn if there is."""
-    natural, least = _natural_widths(table), _least_widths(table)
-    fits = sum(least[index] for index in group) - _GAP <= width
-    room = width - sum(natural[index] for index in group)
-    scale, drawn = _strips(table, group, min(room, _WIDEST_STRIP))
-    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, _GAP - 1, 0, 0), show_edge=False, header_style="dim")
-    for index in group:
-        right = table.columns[index].is_number
-        grid.add_column(
-            Text(table.header[index]),
-            justify="right" if right else "left",
-            overflow="fold",
-            no_wrap=fits and least[index] == natural[index],
-        )
-    if drawn:
-        grid.add_column(Text(scale), no_wrap=True)
-    for position, row in enumerate(table.rows):
-        marked = any(cell.endswith("*") for cell in row)
-        cells = [*(row[index] for index in group), *drawn[position : position + 1]]
-        grid.add_row(*map(Text, cells), style="bold" if marked else "")
-    return grid
+def _lines(table: Table, cells: Sequence[str], layout: Layout) -> list[str]:
+    """A row as lines of text, one group of columns below the other."""
+    lines = []
+    for position, group in enumerate(layout.groups):
+        texts = [wrapped(cells[index], layout.widths[index]) for index in group]
+        for parts in zip_longest(*texts, fillvalue=""):
+            line = [
+                _padded(part, layout.widths[index], right=table.columns[index].is_number)
+                for part, index in zip(parts, group, strict=True)
+            ]
+            lines.append(" " * (_GAP * (position > 0)) + (" " * _GAP).join(line).rstrip())
+    return lines
 
 
-def _strips(table: Table, group: Sequence[int], width: int) -> tuple[str, list[str]]:
-    """Scale and intervals of the first column that can be drawn; none if there is no such column or no room."""
-    columns = [table.columns[index] for index in group if table.columns[index].no_effect is not None]
-    if not columns or width < _NARROWEST_STRIP:
-        return "", []
-    return strips(table.frame[list(columns[0].source)].to_numpy(float), columns[0].no_effect or 0.0, width)
-
-
-def _groups(table: Table, width: int) -> Iterator[Sequence[int]]:
-    """Columns that fit side by side; the key columns are repeated before each further group."""
-    widths = _least_widths(table)
-    keys = [index for index, column in enumerate(table.columns) if column.key]
-    room = width + _GAP - sum(widths[index] for index in keys)
-    group: list[int] = []
-    for index in range(len(table.columns)):
-        if index in keys:
-            continue
-        if group and sum(widths[other] for other in [*group, index]) > room:
-            yield [*keys, *group]
-            group = []
-        group.append(index)
-    yield [*keys, *group]
-
-
-def _least_widths(table: Table) -> list[int]:
-    """Widths of the columns with their gaps, where text may wrap between words."""
-    return [
-        width if column.is_number else min(width, max(_NARROWEST, min(longest, _LONGEST_WORD)) + _GAP)
-        for width, longest, column in zip(_natural_widths(table), _longest_words(table), table.columns, strict=True)
-    ]
-
-
-def _longest_words(table: Table) -> list[int]:
-    columns = zip(table.header, *table.rows, strict=True)
-    return [max((cell_len(word) for text in texts for word in text.split()), default=0) for texts in columns]
-
-
-def _natural_widths(table: Table) -> list[int]:
-    return [max(map(cell_len, texts)) + _GAP for texts in zip(table.header, *table.rows, strict=True)]
+def _padded(text: str, width: int, *, right: bool) -> str:
+    blanks = " " * (width - cell_len(text))
+    return f"{blanks}{text}" if right else f"{text}{blanks}"
