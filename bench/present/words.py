@@ -50,7 +50,7 @@ def terms(context: Context) -> str:
     how = (
         "repeated-measures F, whose degrees of freedom Greenhouse and Geisser's epsilon corrects"
         if context.block
-        else "Welch and James' F"
+        else "Welch and James' F; with 8 levels of 5 runs each it rejects up to 8% of tables without a difference"
     )
     return (
         "A factor of more than two levels, and each of its interactions, has one test, that there is no difference at "

@@ -17,7 +17,7 @@ from bench.judge.preview.augment import augment
 from bench.judge.preview.design import Study, study_design
 from bench.judge.preview.forecast import Spread, family_frame, look_frame, term_power_frame
 from bench.judge.preview.simulate import simulated_frame
-from bench.stats.power import paired_power, seeds_for, smallest_effect
+from bench.stats.power import seeds_for, smallest_effect, term_power
 from bench.stats.repeated import orthonormal_rows, repeated_measures
 from bench.stats.term_models import Effect
 
@@ -204,7 +204,7 @@ def test_simulated_power_is_the_formulas_under_normal_noise() -> None:
     spread = Spread("loss", effects=effects, log=False, per_seed=per_seed, sd=per_seed.std(0, ddof=1), margin=0.9)
     frame = simulated_frame([spread], ["a", "b"], 12, rng)
     assert frame["kind"].tolist() == ["nothing"] * 2 + ["smallest"] * 2 + ["margin"] * 2
-    np.testing.assert_allclose(frame["formula"], paired_power(frame["sd_units"], 12))
+    np.testing.assert_allclose(frame["formula"], term_power(frame["sd_units"], 12))
     error = np.sqrt(frame["formula"] * (1 - frame["formula"]) / frame["repeats"])
     assert (np.abs(frame["power"] - frame["formula"]) < 4 * error).all()
 

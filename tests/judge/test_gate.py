@@ -13,7 +13,7 @@ from bench.judge.gate.decide import Changes, Decisions, Moments, decide, indepen
 from bench.judge.gate.undecided import detectable_change, seeds_to_decide
 from bench.judge.looks import look
 from bench.stats.diagnostics import wilson
-from bench.stats.power import paired_power, tost_power
+from bench.stats.power import term_power, tost_power
 
 RAW = np.zeros(1, bool)
 LOG = np.ones(1, bool)
@@ -209,9 +209,11 @@ def test_undecided_comparisons_say_what_would_decide_them() -> None:
     n, tests = 10, 8
     se = 2.0 / np.sqrt(n)
     change = detectable_change(se, n - 1, tests)
-    assert paired_power(change / 2.0, n, 0.05 / tests) == pytest.approx(0.8, abs=1e-6)
+    assert term_power(change / 2.0, n, alpha=0.05 / tests) == pytest.approx(0.8, abs=1e-6)
     seeds = int(seeds_to_decide(2.0, 1.5, tests))
-    powers = [(tost_power(1.5, 0.0, 2.0, k), float(paired_power(0.75, k, 0.05 / tests))) for k in (seeds - 1, seeds)]
+    powers = [
+        (tost_power(1.5, 0.0, 2.0, k), float(term_power(0.75, k, alpha=0.05 / tests))) for k in (seeds - 1, seeds)
+    ]
     assert min(powers[0]) < 0.8 <= min(powers[1])
     assert np.isnan(seeds_to_decide(2.0, float("nan"), tests))
     assert seeds_to_decide(1.0, 1e-9, tests) == np.inf

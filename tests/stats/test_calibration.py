@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from bench.stats.anova import fit_anova
-from bench.stats.coding import term_columns, terms_up_to
-from bench.stats.repeated import orthonormal_rows
+from bench.stats.resample import sign_flip
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "calibrate.py"
 
@@ -44,25 +43,36 @@ def test_the_table_shows_where_others_fail(script, rates):
     broken = script.calibrate(np.random.default_rng(1), repetitions=300, designs=designs, seeds=(10,), noises=varies)
     assert broken.set_index("procedure").loc[script.BLOCK, "low"] > 0.05
     multiplied = rates[rates["noise"].str.startswith("effects multiply")]
-    assert not multiplied["kept"].any()
+    tests = [script.ALONE, script.FAMILY, script.FLIPS, script.BLOCK]
+    assert not multiplied.loc[multiplied["procedure"].isin(tests), "kept"].any()
     assert not multiplied["promised"].any()
 
 
 def test_rates_have_limits_and_counts(script, rates):
-    """Each rate lies in its limits; 400 tables are judged, a fifth of them where runs are lost."""
+    """Each rate lies in its limits; 400 tables are judged, a tenth of them where runs are lost and by Hotelling."""
     assert ((rates["low"] <= rates["rate"]) & (rates["rate"] <= rates["high"])).all()
-    lost = rates["noise"] == "one run in twenty lost"
-    np.testing.assert_array_equal(rates["repetitions"], np.where(lost, 80, 400))
+    few = (rates["noise"] == "one run in twenty lost") | (rates["procedure"] == script.HOTELLING)
+    np.testing.assert_array_equal(rates["repetitions"], np.where(few, 40, 400))
     text = "\n\n".join(script.markdown(rates))
     assert text.startswith(f"Of {rates['promised'].sum()} promised rates {rates['promised'].sum()} are kept.")
-    assert text.count("| noise |") == 5
+    assert text.count("| noise |") == 13
 
 
-def test_the_quick_anova_is_the_anova(script):
-    """The p values of a complete table are those of the fitted model of seeds and cells."""
-    codes = np.array([(a, b) for a in range(3) for b in range(2)])
-    table = np.random.default_rng(3).normal(size=(5, 6)) + 0.5 * codes[:, 0]
-    terms = terms_up_to(2, 2)
-    bases = [orthonormal_rows(term_columns(codes, (3, 2), term).T) for term in terms]
-    rows = fit_anova(table.reshape(-1), np.tile(codes, (5, 1)), [3, 2], terms, np.repeat(np.arange(5), 6)).tests()
-    np.testing.assert_allclose(script.block_anova(table, bases), [row.p for row in rows[1:]], rtol=1e-9)
+def test_the_quick_anovas_are_the_anova(script):
+    """The p values of complete tables, also with HC3, are those of the fitted model of seeds and cells."""
+    design = script.Design((3, 2))
+    tables = np.random.default_rng(3).normal(size=(2, 5, 6)) + 0.5 * design.codes[:, 0]
+    block = np.repeat(np.arange(5), 6)
+    quick = script.block_anova(tables, design.bases), script.hc3_anova(tables, design)
+    for number, table in enumerate(tables):
+        fitted = fit_anova(table.reshape(-1), np.tile(design.codes, (5, 1)), [3, 2], design.terms, block)
+        np.testing.assert_allclose(quick[0][number], [row.p for row in fitted.tests()[1:]], rtol=1e-9)
+        np.testing.assert_allclose(quick[1][number], [row.p for row in fitted.robust_tests()], rtol=1e-9)
+
+
+def test_tables_flipped_together_are_flipped_alone(script):
+    """The p of the largest contrast of a table is the smallest that is adjusted for all of them."""
+    contrasts = np.random.default_rng(4).normal(size=(130, 7, 3))
+    together = script._p_flipped(contrasts, np.random.default_rng(0))
+    alone = [sign_flip(each, np.random.default_rng(0)).p_max.min() for each in contrasts]
+    np.testing.assert_allclose(together, alone)

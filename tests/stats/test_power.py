@@ -8,11 +8,10 @@ import pytest
 
 from bench.stats.power import (
     f_power,
-    paired_power,
     runs_for,
     seeds_for,
     smallest_effect,
-    t_power,
+    term_power,
     tost_power,
 )
 
@@ -26,23 +25,27 @@ def rows(key):
 
 def power_of(row, n):
     if row["type"] == "two.sample":
-        return t_power(row["d"] * np.sqrt(n / 2), 2 * n - 2, row["alpha"], row["alternative"])
-    return paired_power(row["d"], n, row["alpha"], row["alternative"])
+        return f_power(row["d"] ** 2 * n / 2, 1, 2 * n - 2, row["alpha"])
+    return term_power(row["d"], n, 1, row["alpha"])
+
+
+def two_sided(key):
+    return [row for row in rows(key) if row["alternative"] == "two.sided"]
 
 
 def test_power_of_t_is_that_of_r():
     """Power of paired, one-sample and two-sample t agrees with power.t.test(strict = TRUE)."""
-    found = [power_of(row, row["n"]) for row in rows("t_power")]
-    np.testing.assert_allclose(found, [row["power_strict_true"] for row in rows("t_power")], atol=1e-8)
+    found = [power_of(row, row["n"]) for row in two_sided("t_power")]
+    np.testing.assert_allclose(found, [row["power_strict_true"] for row in two_sided("t_power")], atol=1e-8)
 
 
 def test_sample_sizes_are_those_of_r():
     """The n that reaches a power, and the effect that n detects, agree with R's root finding."""
-    for row in rows("t_n"):
+    for row in two_sided("t_n"):
         n = runs_for(lambda n, row=row: float(power_of(row, n)), row["power"])
         np.testing.assert_allclose(n, row["n_exact"], rtol=1e-6)
-    for row in rows("t_n"):
-        if row["type"] != "two.sample" and row["alternative"] == "two.sided":
+    for row in two_sided("t_n"):
+        if row["type"] != "two.sample":
             np.testing.assert_allclose(seeds_for(row["d"], power=row["power"]), row["n_exact"], rtol=1e-6)
 
 
@@ -62,14 +65,14 @@ def test_power_of_f_is_that_of_r():
 def test_smallest_detectable_effect_of_ten_seeds(tests, d_z):
     """Ten seeds detect 1.00, 1.58 and 2.10 SDs with power 0.8 in families of 1, 15 and 120."""
     assert smallest_effect(10, tests) == pytest.approx(d_z, abs=0.01)
-    assert paired_power(d_z, 10) == paired_power(d_z, 10, 0.05)
+    assert term_power(d_z, 10) == term_power(d_z, 10, 1, 0.05)
     assert seeds_for(smallest_effect(10, tests), tests) == pytest.approx(10.0, rel=1e-6)
 
 
 def test_the_level_is_5_percent_unless_told_otherwise():
     """Every power has the default level 0.05, and grows with the level."""
     powers = [
-        lambda *alpha: paired_power(0.8, 10, *alpha),
+        lambda *alpha: term_power(0.8, 10, 1, *alpha),
         lambda *alpha: f_power(4.0, 2, 9, *alpha),
         lambda *alpha: tost_power(1.5, 0.1, 1.0, 10, *alpha),
     ]
@@ -79,7 +82,7 @@ def test_the_level_is_5_percent_unless_told_otherwise():
 
 def test_two_seeds_are_the_fewest_that_detect_anything():
     """Two seeds detect what has power 0.8 at one degree of freedom; one seed detects nothing."""
-    assert float(paired_power(smallest_effect(2), 2)) == pytest.approx(0.8)
+    assert float(term_power(smallest_effect(2), 2)) == pytest.approx(0.8)
     assert np.isnan(smallest_effect(1))
     assert seeds_for(0.0) == np.inf
     assert seeds_for(-0.9) == seeds_for(0.9)

@@ -15,7 +15,7 @@ from bench.plan.metrics import MetricSettings, margin_of
 from bench.stats.boundaries import crossing, plan_looks
 from bench.stats.coding import Floats
 from bench.stats.identify import Design
-from bench.stats.power import paired_power, runs_for, seeds_for, smallest_effect, tost_power
+from bench.stats.power import runs_for, seeds_for, smallest_effect, term_power, tost_power
 from bench.stats.term_models import Effect, cell_weights, effects_of
 
 POWER = 0.8
@@ -47,7 +47,7 @@ def family_frame(seeds: int, families: Mapping[str, int]) -> pd.DataFrame:
     for family, tests in families.items():
         row = {"family": family, "tests": tests, "smallest": smallest_effect(seeds, tests, POWER)}
         for size in SIZES:
-            row[f"power_{size}"] = float(paired_power(size, seeds, 0.05 / tests)) if seeds > 1 else float("nan")
+            row[f"power_{size}"] = float(term_power(size, seeds, alpha=0.05 / tests)) if seeds > 1 else float("nan")
             row[f"seeds_{size}"] = np.ceil(seeds_for(size, tests, POWER))
         rows.append(row)
     return pd.DataFrame(rows)

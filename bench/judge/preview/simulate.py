@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from bench.judge.preview.forecast import POWER, Spread
 from bench.plan.labels import term_label
 from bench.stats.coding import Floats, Ints
-from bench.stats.power import paired_power, smallest_effect, t_critical
+from bench.stats.power import smallest_effect, term_power
 
 REPEATS = 4_000
 
@@ -46,7 +47,7 @@ def simulated_frame(
                         "planted": float(size),
                         "sd_units": d_z,
                         "power": float(rate),
-                        "formula": float(paired_power(d_z, seeds)),
+                        "formula": float(term_power(d_z, seeds)),
                         "repeats": repeats,
                     }
                 )
@@ -59,5 +60,5 @@ def _rejections(per_seed: Floats, drawn: Ints, planted: Floats) -> Floats:
     centred = (per_seed - per_seed.mean(axis=0)) * np.sqrt(n / (n - 1))
     samples = centred[drawn]
     mean, sd = samples.mean(axis=1), samples.std(axis=1, ddof=1)
-    critical = t_critical(seeds - 1) * sd / np.sqrt(seeds)
+    critical = special.stdtrit(seeds - 1, 0.975) * sd / np.sqrt(seeds)
     return np.array([(np.abs(mean + size) > critical).mean(axis=0) for size in planted])
