@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 from jaxtyping import Float
@@ -40,6 +41,14 @@ def features(
     return np.maximum(x * kept, 0.0)
 
 
+def only_with_parent(x: Samples, groups: Sequence[Sequence[int]]) -> Samples:
+    """The samples with the features of every group set to 0 wherever its first one is 0."""
+    x = x.copy()
+    for group in groups:
+        x[:, list(group)] *= x[:, group[:1]] > 0
+    return x
+
+
 def targets(x: Samples, importance: Float[np.ndarray, " feature"]) -> Samples:
     """The post's eight products, sums, sines and squares of the features, each times its importance."""
     x0, x1, x2, x3, x4, x5, x6, x7 = x.T
@@ -59,10 +68,9 @@ def targets(x: Samples, importance: Float[np.ndarray, " feature"]) -> Samples:
 
 def importance(kind: str, rate: float) -> Float[np.ndarray, " feature"]:
     """Weight I_i of feature i: ``exponential`` rate^i, ``power_law`` (i + 1)^-rate, or ``uniform`` 1."""
-    i = np.arange(N_FEATURES)
     weights: dict[str, Float[np.ndarray, " feature"]] = {
-        "exponential": rate ** i.astype(float),
-        "power_law": (i + 1.0) ** -rate,
+        "exponential": np.array([float(Fraction(rate) ** i) for i in range(N_FEATURES)]),
+        "power_law": exact.exp(-rate * exact.log(np.arange(N_FEATURES) + 1.0)),
         "uniform": np.ones(N_FEATURES),
     }
     return weights[kind]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import sqrt
 from typing import TYPE_CHECKING
@@ -34,7 +34,8 @@ class Start:
 
 def start(params: Params, seed: int, shapes: Shapes) -> Start:
     """The start of a run whose network has matrices of ``shapes``, by ``params.draws``."""
-    return _post(params, seed, shapes) if params.draws == "post" else _streams(params, seed, shapes)
+    drawn = _post(params, seed, shapes) if params.draws == "post" else _streams(params, seed, shapes)
+    return replace(drawn, features=data.only_with_parent(drawn.features, params.groups)) if params.hierarchy else drawn
 
 
 def _streams(params: Params, seed: int, shapes: Shapes) -> Start:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from math import isfinite
 
 import numpy as np
 from jaxtyping import Float, Float32
 
-from polysem import data, draws, kernel, metrics, philox
+from polysem import data, draws, exact, initial, kernel, measures, metrics, philox, recovery
 from polysem.draws import Start
 from polysem.features.responses import responses
 from polysem.kernel.native import Kernel
 from polysem.noise import distribution
+from polysem.recovery import Features, Hidden
 from polysem.streams import stream
 from polysem.task import Matrices, Task
 from polysem.toy import Params
@@ -21,12 +23,17 @@ from polysem.toy import Params
 CACHE_COLUMNS = 6_656
 """Members times samples a step that the reference trains at once: with more, they leave the second-level cache."""
 
+Layers = tuple[Float32[np.ndarray, "_ sample"], Float32[np.ndarray, "_ sample"]]
+"""Of a model evaluated: its last hidden layer and its output."""
+
 
 @dataclass(frozen=True)
 class Measured:
     """What is known of a trained run."""
 
     metrics: Mapping[str, float]
+    notes: Mapping[str, str]
+    """Metric -> why it is NaN."""
     arrays: Mapping[str, Float[np.ndarray, "..."]]
     """What ``polysem.features`` reads, in single precision; empty unless ``keep_arrays``."""
 
@@ -36,11 +43,16 @@ class _Trainer:
     """What ``polysem.reference`` offers, of ensembles: the reference itself, or the kernel for one member."""
 
     train: Callable[..., Sequence[Matrices]]
-    evaluate: Callable[..., Sequence[tuple[Float32[np.ndarray, "_ sample"], Float32[np.ndarray, "_ sample"]]]]
+    evaluate: Callable[..., Sequence[Layers]]
 
 
-def measure(params: Sequence[Params], seeds: Sequence[int], progress: Callable[[float], None]) -> Iterator[Measured]:
-    """What every run comes to, in order; all ``params`` must agree in ``polysem.toy.SHARED_BY_A_BATCH``."""
+def measure(
+    params: Sequence[Params], seeds: Sequence[int], progress: Callable[[float], None], *, complete: bool = True
+) -> Iterator[Measured]:
+    """What every run comes to, in order; all ``params`` must agree in ``polysem.toy.SHARED_BY_A_BATCH``.
+
+    The post's metrics only, unless ``complete``, and for a run of which one of them is not finite.
+    """
     compiled = kernel.choose().kernel
     if compiled:
         trainer, size = _one_by_one(compiled), 1
@@ -56,7 +68,8 @@ def measure(params: Sequence[Params], seeds: Sequence[int], progress: Callable[[
             progress((members.start + done * (members.stop - members.start)) / len(params))
 
         with np.errstate(all="ignore"):  # a member that diverges is known by its metrics
-            measured = _measure_ensemble(params[members], seeds[members], trainer, report)
+            runs = _train(params[members], seeds[members], trainer, report, complete=complete)
+            measured = [_measure(run, complete=complete) for run in runs]
         yield from measured
 
 
@@ -73,22 +86,54 @@ def _one_by_one(compiled: Kernel) -> _Trainer:
 
 @dataclass(frozen=True)
 class Samples:
-    """One member's data: ``n_train`` samples to train on, those without any feature last, then those to validate on."""
+    """One member's data: ``n_train`` samples to train on, those without any feature last, then those held out."""
 
     x: Float32[np.ndarray, "feature sample"]
     y: Float32[np.ndarray, "target sample"]
     n_train: int
 
 
-def _measure_ensemble(
-    params: Sequence[Params], seeds: Sequence[int], trainer: _Trainer, report: Callable[[float], None]
-) -> list[Measured]:
+@dataclass(frozen=True)
+class _Autoencoder:
+    """One autoencoder, and what it makes of all samples: of standardised activations, and of its own input."""
+
+    encoder: Float32[np.ndarray, "latent hidden_and_one"]
+    decoder: Float32[np.ndarray, "hidden latent"]
+    scored: Layers
+    own: Layers
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One member: its network and what that makes of all samples, and its autoencoders."""
+
+    params: Params
+    seed: int
+    samples: Samples
+    network: Matrices
+    layers: Layers
+    scale: metrics.Scale
+    """Of the hidden layer over the training samples."""
+    standardised: Float32[np.ndarray, "hidden sample"]
+    saes: Sequence[_Autoencoder]
+    shuffled: _Autoencoder | None
+    hidden: Callable[[Features], Hidden]
+    """Rows of features -> rows of the hidden layer."""
+
+
+def _train(
+    params: Sequence[Params],
+    seeds: Sequence[int],
+    trainer: _Trainer,
+    report: Callable[[float], None],
+    *,
+    complete: bool,
+) -> list[_Run]:
     common, members = params[0], list(zip(params, seeds, strict=True))
-    on_steps = _step_counter(common, report)
+    on_steps = _step_counter(common, report, complete=complete)
     starts = [draws.start(p, seed, shapes(p)) for p, seed in members]
     samples = [samples_of(p, start) for p, start in zip(params, starts, strict=True)]
     trained = slice(0, common.n_train)
-
     networks = trainer.train(
         [start.weights for start in starts],
         [of.x[:, trained] for of in samples],
@@ -96,46 +141,107 @@ def _measure_ensemble(
         [network_task(p, seed) for p, seed in members],
         on_steps,
     )
-    evaluated = trainer.evaluate(networks, [of.x for of in samples], common.act)
-    raw = [hidden[:, trained] for hidden, _ in evaluated]
-    standardised = [metrics.standardise(hidden) for hidden in raw]
-    trained_on = raw if common.sae_input == "raw" else standardised
-    saes = trainer.train(
-        [[start.encoder, _without_bias(start.decoder)] for start in starts],
-        trained_on,
-        trained_on,
-        [_sae_task(p, seed) for p, seed in members],
-        on_steps,
+    layers = trainer.evaluate(networks, [of.x for of in samples], common.act)
+    hidden = [of for of, _ in layers]
+    scales = [metrics.scale(of[:, trained]) for of in hidden]
+    standardised = [metrics.standardise(*of) for of in zip(hidden, scales, strict=True)]
+    inputs = hidden if common.sae_input == "raw" else standardised
+
+    def autoencoders(inputs: Sequence[Float32[np.ndarray, "hidden sample"]], repeat: int = 0) -> list[_Autoencoder]:
+        rows = [of[:, trained] for of in inputs]
+        begin = [_sae_start(*of, repeat) for of in zip(params, seeds, starts, strict=True)]
+        tasks = [sae_task(p, seed, repeat) for p, seed in members]
+        trained_saes = trainer.train(begin, rows, rows, tasks, on_steps)
+        saes = [_without_shared_bias(*of) for of in zip(tasks, trained_saes, strict=True)]
+        scored = trainer.evaluate(saes, standardised, tasks[0].activation)
+        own = scored if inputs is standardised else trainer.evaluate(saes, inputs, tasks[0].activation)
+        return [
+            _Autoencoder(encoder, decoder[:, :-1], *of)
+            for (encoder, decoder), *of in zip(saes, scored, own, strict=True)
+        ]
+
+    saes = list(zip(*(autoencoders(inputs, repeat) for repeat in range(common.sae_repeats)), strict=True))
+    shuffled: Sequence[_Autoencoder | None] = [None] * len(members)
+    if complete and common.shuffled_null:
+        shuffled = autoencoders([_shuffled(of, seed) for of, (_, seed) in zip(inputs, members, strict=True)])
+    hiddens = [_hidden_layer(trainer, network, common.act) for network in networks]
+    columns = (params, seeds, samples, networks, layers, scales, standardised, saes, shuffled, hiddens)
+    return [_Run(*of) for of in zip(*columns, strict=True)]
+
+
+def _hidden_layer(trainer: _Trainer, network: Matrices, activation: str) -> Callable[[Features], Hidden]:
+    def hidden(rows: Features) -> Hidden:
+        ((layer, _),) = trainer.evaluate([network], [rows.T], activation)
+        return layer.T.astype(np.float64)
+
+    return hidden
+
+
+def _shuffled(rows: Float32[np.ndarray, "unit sample"], seed: int) -> Float32[np.ndarray, "unit sample"]:
+    """Every unit's activations in an order of its own."""
+    return stream(seed, "shuffled activations").permuted(rows, axis=1)
+
+
+def _measure(run: _Run, *, complete: bool) -> Measured:
+    p, (hidden, output), y = run.params, run.layers, run.samples.y
+    trained, held_out = slice(0, p.n_train), slice(p.n_train, None)
+    weights = [matrix[:, :-1] for matrix in run.network]
+    values = {
+        **_means([_of_autoencoder(run, sae) for sae in run.saes]),
+        "sparsity_w4": metrics.sparsity_w4(weights),
+        "train_mse": metrics.mse(output[:, trained], y[:, trained]),
+        "val_mse": metrics.mse(output[:, held_out], y[:, held_out]),
+    }
+    arrays: dict[str, Float[np.ndarray, "..."]] = {}
+    if p.keep_arrays:
+        sae, x = run.saes[0], run.samples.x[:, trained]
+        arrays = {"encoder": sae.encoder, "decoder": sae.decoder, **asdict(responses(sae.own[0][:, trained], x))}
+    notes: dict[str, str] = {}
+    if complete and all(map(isfinite, values.values())):
+        x, h = (of.T.astype(np.float64) for of in (run.samples.x, hidden))
+        seen = measures.Representation(
+            x[held_out],
+            h[held_out],
+            run.scale,
+            h.std(axis=0, ddof=1),
+            np.cov(h[trained].T).reshape(p.hidden, p.hidden),
+            {at: recovery.causal_directions(run.hidden, x[held_out], at) for at in (measures.FULL, measures.MEDIAN)},
+        )
+        saes = [_seen(run, sae) for sae in run.saes]
+        values |= measures.of_network(p, run.seed, seen, weights, *(of[:, held_out].T for of in (y, output)))
+        values |= _means([measures.of_autoencoder(p, run.seed, seen, sae) for sae in saes])
+        values |= measures.stability(p, run.seed, seen, saes)
+        notes = dict(measures.reasons(p, values))
+    return Measured(values, notes, {name: array.astype(np.float32) for name, array in arrays.items()})
+
+
+def _of_autoencoder(run: _Run, sae: _Autoencoder) -> dict[str, float]:
+    """The post's metrics of one autoencoder."""
+    p = run.params
+    rows = slice(0, p.n_train) if p.sae_scored == "training" else slice(p.n_train, None)
+    latents, reconstruction = (of[:, rows] for of in sae.scored)
+    return {
+        "macs": metrics.macs(sae.decoder, p.macs_over),
+        "interference": metrics.interference(sae.decoder, data.importance(p.importance, p.importance_rate)),
+        "l0_sparsity": metrics.l0_sparsity(latents),
+        "sae_mse": metrics.mse(reconstruction, run.standardised[:, rows]),
+        "calibrated_macs": metrics.calibrated_macs(sae.decoder, stream(run.seed, "null")),
+    }
+
+
+def _seen(run: _Run, sae: _Autoencoder) -> measures.Autoencoder:
+    """The autoencoder on the samples held out, as the measures take it."""
+    inputs = run.layers[0] if run.params.sae_input == "raw" else run.standardised
+    latents, inputs, reconstruction = (
+        of[:, run.params.n_train :].T.astype(np.float64) for of in (sae.own[0], inputs, sae.own[1])
     )
-    scored = trainer.evaluate(saes, standardised, "leaky_relu")
-    on_own_input = scored if trained_on is standardised else trainer.evaluate(saes, trained_on, "leaky_relu")
-
-    measured = []
-    for m, (p, seed) in enumerate(members):
-        decoder, (latents, reconstruction), (_, output) = saes[m][1][:, :-1], scored[m], evaluated[m]
-        y, rest = samples[m].y, slice(p.n_train, None)
-        values = {
-            "macs": metrics.macs(decoder),
-            "interference": metrics.interference(decoder, data.importance(p.importance, p.importance_rate)),
-            "l0_sparsity": metrics.l0_sparsity(latents),
-            "sparsity_w4": metrics.sparsity_w4([matrix[:, :-1] for matrix in networks[m]]),
-            "sae_mse": metrics.mse(reconstruction, standardised[m]),
-            "train_mse": metrics.mse(output[:, trained], y[:, trained]),
-            "val_mse": metrics.mse(output[:, rest], y[:, rest]),
-            "calibrated_macs": metrics.calibrated_macs(decoder, stream(seed, "null")),
-        }
-        arrays = _arrays(saes[m], on_own_input[m][0], samples[m].x[:, trained]) if p.keep_arrays else {}
-        measured.append(Measured(values, arrays))
-    return measured
+    shuffled = run.shuffled.decoder.astype(np.float64) if run.shuffled else None
+    return measures.Autoencoder(sae.decoder.astype(np.float64), latents, inputs, reconstruction, shuffled)
 
 
-def _arrays(
-    sae: Matrices, latents: Float32[np.ndarray, "latent sample"], features: Float32[np.ndarray, "feature sample"]
-) -> dict[str, Float32[np.ndarray, "..."]]:
-    """One member's SAE, and what its latents respond to over the samples that it was trained on."""
-    encoder, decoder = sae
-    kept = {"encoder": encoder, "decoder": decoder[:, :-1], **asdict(responses(latents, features))}
-    return {name: array.astype(np.float32) for name, array in kept.items()}
+def _means(of_repeats: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Every metric's mean over the autoencoders of one network."""
+    return {name: sum(of[name] for of in of_repeats) / len(of_repeats) for name in of_repeats[0]}
 
 
 def samples_of(p: Params, start: Start) -> Samples:
@@ -187,27 +293,52 @@ def _decay(p: Params) -> tuple[Matrices, Matrices]:
     return l1, [np.full_like(ones, l2_share * p.reg_lambda) for ones in weights]
 
 
-def _sae_task(p: Params, seed: int) -> Task:
-    """Mean squared error over samples and units, and the penalty on latents."""
+def sae_task(p: Params, seed: int, repeat: int = 0) -> Task:
+    """Squared error, a mean over samples and a mean (``leaky_l1``) or sum over units, and the penalty on latents."""
+    post = p.sae == "leaky_l1"
     return Task(
-        "leaky_relu",
+        "leaky_relu" if post else "relu",
         p.sae_lr,
         p.sae_epochs,
-        error=2 / p.hidden,
+        error=2 / p.hidden if post else 2.0,
         batch=p.sae_batch,
-        order=stream(seed, "sae order").permutation,
+        order=_sae_stream(seed, "sae order", repeat).permutation,
         sparsity_sum=p.sae_lambda * (p.sae_l1 == "sum"),
         sparsity_mean=p.sae_lambda * (p.sae_l1 == "mean"),
-        output_bias=False,
+        output_bias=not post,
         tied=p.sae_tied,
+        centred=not post,
+        unit_columns=not post,
     )
 
 
-def _step_counter(common: Params, report: Callable[[float], None]) -> Callable[[int], None]:
+def _sae_start(p: Params, seed: int, start: Start, repeat: int) -> Matrices:
+    """The matrices that an autoencoder starts from."""
+    encoder, decoder = start.encoder, start.decoder
+    if repeat:
+        encoder, decoder = initial.autoencoder(p.hidden, p.sae_width, _sae_stream(seed, "sae", repeat))
+    return [encoder, _without_bias(decoder)]
+
+
+def _sae_stream(seed: int, name: str, repeat: int) -> np.random.Generator:
+    return stream(seed, name, *[str(repeat)] * (repeat > 0))
+
+
+def _without_shared_bias(task: Task, sae: Matrices) -> Matrices:
+    """The autoencoder as two plain layers: W x + (b_e - W b) for W (x - b) + b_e, where it is centred."""
+    encoder, decoder = sae
+    if not task.centred:
+        return sae
+    weight, shared = encoder[:, :-1].astype(np.float64), decoder[:, -1:].astype(np.float64)
+    return [np.hstack([weight, encoder[:, -1:] - exact.product(weight, shared)]).astype(np.float32), decoder]
+
+
+def _step_counter(common: Params, report: Callable[[float], None], *, complete: bool) -> Callable[[int], None]:
     """A function to call with the optimiser steps just taken; reports about a hundred times in all."""
+    saes = common.sae_repeats + (complete and common.shuffled_null)
     total = sum(
         epochs * (-(-common.n_train // batch) if batch else 1)
-        for epochs, batch in ((common.epochs, common.batch), (common.sae_epochs, common.sae_batch))
+        for epochs, batch in ((common.epochs, common.batch), (saes * common.sae_epochs, common.sae_batch))
     )
     taken = 0
 

@@ -20,7 +20,8 @@ def network(
     gaussian     N(0, 1/(3 fan_in)), the variance of ``uniform``; biases 0, as in all that follow
     xavier       U(-a, a), a = sqrt(6/(fan_in + fan_out)) (Glorot & Bengio 2010)
     kaiming      N(0, 2/fan_in) (He et al. 2015, arXiv 1502.01852)
-    orthogonal   ``orthogonal_gain`` times a Haar (semi-)orthogonal matrix (Saxe et al. 2014, arXiv 1312.6120)
+    orthogonal   gain g times a Haar (semi-)orthogonal matrix (Saxe et al. 2014, arXiv 1312.6120)
+    matched      N(0, g^2/max(fan_in, fan_out)), the mean square of ``orthogonal``, and made of the same draws
     """
     layers = []
     for out, columns in shapes:
@@ -35,9 +36,12 @@ def network(
             weight[:] = _symmetric(rng, *weight.shape) * sqrt(6 / (fan_in + out))
         elif kind == "kaiming":
             weight[:] = rng.standard_normal(weight.shape) * sqrt(2 / fan_in)
-        elif kind == "orthogonal":
+        elif kind in {"orthogonal", "matched"}:
             gaussian = rng.standard_normal((max(out, fan_in), min(out, fan_in)))
-            weight[:] = orthogonal_gain * orthogonal(gaussian, out)
+            if kind == "orthogonal":
+                weight[:] = orthogonal_gain * orthogonal(gaussian, out)
+            else:
+                weight[:] = orthogonal_gain / sqrt(len(gaussian)) * (gaussian if out == len(gaussian) else gaussian.T)
         else:
             raise ValueError(f"unknown initialisation {kind!r}")
         layers.append(layer)

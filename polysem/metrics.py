@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import sqrt
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -19,14 +20,34 @@ N_NULL = 200
 EPSILON = 1e-8
 
 
-def standardise(activations: Float[np.ndarray, "unit sample"]) -> Float32[np.ndarray, "unit sample"]:
-    """(a - mean)/(SD + 1e-8) per unit, sample SD; a dead unit stays 0."""
-    rows = []
+class Scale(NamedTuple):
+    """Mean and sample SD of every unit."""
+
+    mean: Float[np.ndarray, " unit"]
+    sd: Float[np.ndarray, " unit"]
+
+    @property
+    def factor(self) -> Float[np.ndarray, " unit"]:
+        """1/(SD + 1e-8); 0 for a unit whose SD is at most 1e-8, which is dead."""
+        return np.where(self.sd > EPSILON, 1 / (self.sd + EPSILON), 0)
+
+
+def scale(activations: Float[np.ndarray, "unit sample"]) -> Scale:
+    """The mean and sample SD of every unit."""
+    means, sds = [], []
     for unit in activations.astype(np.float64):
-        centred = unit - exact.mean(unit)
-        variance = exact.mean(centred**2) * len(unit) / (len(unit) - 1)
-        rows.append(centred / (sqrt(variance) + EPSILON))
-    return np.array(rows, dtype=np.float32)
+        means.append(exact.mean(unit))
+        variance = exact.mean((unit - means[-1]) ** 2) * len(unit) / (len(unit) - 1)
+        sds.append(sqrt(variance))
+    return Scale(np.array(means), np.array(sds))
+
+
+def standardise(activations: Float[np.ndarray, "unit sample"], by: Scale) -> Float32[np.ndarray, "unit sample"]:
+    """(a - mean)/(SD + 1e-8) per unit; a dead unit is 0."""
+    centred = activations.astype(np.float64) - by.mean[:, None]
+    standard = np.where(by.sd[:, None] > EPSILON, centred / (by.sd[:, None] + EPSILON), 0)
+    standard[np.isnan(by.sd)] = np.nan
+    return standard.astype(np.float32)
 
 
 def mse(output: Float[np.ndarray, "unit sample"], target: Float[np.ndarray, "unit sample"]) -> float:
@@ -42,9 +63,15 @@ def cosines(decoder: Float[np.ndarray, "hidden latent"]) -> Float[np.ndarray, "l
     return cosine
 
 
-def macs(decoder: Float[np.ndarray, "hidden latent"]) -> float:
-    """Mean |cosine| between decoder directions as published: the zero diagonal is in the mean, in [0, (k - 1)/k]."""
-    return exact.mean(np.abs(cosines(decoder.astype(np.float64))))
+def macs(decoder: Float[np.ndarray, "hidden latent"], over: str = "entries") -> float:
+    """Mean |cosine| between decoder directions, over ``pairs``; or, as published, ``entries``, the diagonal being 0.
+
+    The latter is at most (k - 1)/k; the former is NaN for one latent.
+    """
+    mean, k = exact.mean(np.abs(cosines(decoder.astype(np.float64)))), decoder.shape[1]
+    if over == "entries":
+        return mean
+    return mean * k / (k - 1) if k > 1 else float("nan")
 
 
 def interference(decoder: Float[np.ndarray, "hidden latent"], importance: Float[np.ndarray, " feature"]) -> float:
@@ -80,4 +107,4 @@ def l0_sparsity(latents: Float[np.ndarray, "latent sample"]) -> float:
 
 def sparsity_w4(weights: Sequence[Float[np.ndarray, "_ _"]]) -> float:
     """Mean of w^4 over the entries of all weight matrices, biases left out."""
-    return exact.mean(np.concatenate([w.astype(np.float64).ravel() for w in weights]) ** 4)
+    return exact.mean(np.square(np.square(np.concatenate([w.astype(np.float64).ravel() for w in weights]))))

@@ -6,31 +6,42 @@ strongly on the dimension that they live in, so that a metric means little witho
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from math import exp, lgamma, pi, sqrt
+from math import exp, isnan, lgamma, nan, pi, sqrt
 
 import numpy as np
 from jaxtyping import Float
 
-Dictionary = Float[np.ndarray, "input latent"]
+from polysem.recovery import unit_columns
 
 N_DRAWS = 200
 """Random dictionaries behind a null."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Null:
-    """Mean and standard deviation of a metric over random dictionaries."""
+    """The values of a metric over random dictionaries."""
 
-    mean: float
-    sd: float
-    n: int
+    values: Float[np.ndarray, " draw"]
+
+    @property
+    def mean(self) -> float:
+        """What the metric is by chance."""
+        return float(self.values.mean())
+
+    @property
+    def sd(self) -> float:
+        """How much it varies by chance."""
+        return float(self.values.std(ddof=1))
 
     @property
     def error(self) -> float:
         """Monte-Carlo standard error of the mean."""
-        return self.sd / sqrt(self.n)
+        return self.sd / sqrt(len(self.values))
+
+    def percentile(self, value: float) -> float:
+        """The share of the null at or below ``value``, which is counted in; NaN for NaN."""
+        return nan if isnan(value) else float(1 + (self.values <= value).sum()) / (1 + len(self.values))
 
 
 def expected_abs_cos(dimension: int) -> float:
@@ -53,12 +64,4 @@ def random_dictionaries(
     root: Float[np.ndarray, "input input"], width: int, n: int, rng: np.random.Generator
 ) -> Float[np.ndarray, "draw input latent"]:
     """``n`` dictionaries of unit columns root @ g, g Gaussian: covariance-matched, or isotropic for the identity."""
-    drawn = root @ rng.standard_normal((n, len(root), width))
-    unit: np.ndarray = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
-    return unit
-
-
-def null_of(metric: Callable[[Dictionary], float], dictionaries: Float[np.ndarray, "draw input latent"]) -> Null:
-    """The null of a metric of one dictionary."""
-    values = np.array([metric(dictionary) for dictionary in dictionaries])
-    return Null(float(values.mean()), float(values.std(ddof=1)), len(values))
+    return unit_columns(root @ rng.standard_normal((n, len(root), width)))

@@ -17,81 +17,112 @@ from scipy.optimize import linear_sum_assignment
 Features = Float[np.ndarray, "row feature"]
 Hidden = Float[np.ndarray, "row unit"]
 Latents = Float[np.ndarray, "row latent"]
-Directions = Float[np.ndarray, "unit feature"]
-Dictionary = Float[np.ndarray, "unit latent"]
-Cosines = Float[np.ndarray, "feature latent"]
+Directions = Float[np.ndarray, "*set unit feature"]
+Dictionary = Float[np.ndarray, "*set unit latent"]
+Cosines = Float[np.ndarray, "*set feature latent"]
+Values = Float[np.ndarray, "*set"]
 
 
-def unit_columns(vectors: Float[np.ndarray, "unit column"]) -> Float[np.ndarray, "unit column"]:
+def unit_columns(vectors: Float[np.ndarray, "*set unit column"]) -> Float[np.ndarray, "*set unit column"]:
     """Columns over their length; a column of length 0 stays 0."""
-    length = np.linalg.norm(vectors, axis=0)
+    length = np.linalg.norm(vectors, axis=-2, keepdims=True)
     unit: np.ndarray = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
     return unit
 
 
+def interventions(x: Features, value: float) -> Float[np.ndarray, "feature row feature"]:
+    """The rows once for every feature, which is set to ``value`` in all of them; the other entries as observed."""
+    rows = np.repeat(x[None], x.shape[1], axis=0)
+    feature = np.arange(x.shape[1])
+    rows[feature, :, feature] = value
+    return rows
+
+
 def causal_directions(hidden: Callable[[Features], Hidden], x: Features, value: float = 1.0) -> Directions:
     """Column i: mean over rows of h(x_i := value) - h(x_i := 0), the other entries as observed."""
-    columns = []
-    for feature in range(x.shape[1]):
-        on, off = x.copy(), x.copy()
-        on[:, feature], off[:, feature] = value, 0.0
-        columns.append((hidden(on) - hidden(off)).mean(axis=0))
-    return np.stack(columns, axis=1)
+    n, features = x.shape
+    on, off = (hidden(interventions(x, at).reshape(-1, features)) for at in (value, 0.0))
+    directions: Directions = (on - off).reshape(features, n, -1).mean(axis=1).T
+    return directions
 
 
 class LinearDirections(NamedTuple):
-    """Least-squares directions (unit, feature), and the share of each unit's variance that they explain."""
+    """Least-squares directions (unit, feature), and how much of the variance they explain."""
 
     directions: Directions
     r2: Float[np.ndarray, " unit"]
+    """Of each unit; NaN for one that does not vary."""
+    feature_r2: Float[np.ndarray, " feature"]
+    """What each feature adds to the others, as a share of the variance of all units together."""
 
 
 def linear_directions(h: Hidden, x: Features) -> LinearDirections:
-    """The v_i of h ~ c + sum_i x_i v_i by least squares; R^2 of a unit that does not vary is NaN."""
-    design = np.column_stack([np.ones(len(x)), x])
-    coefficients, *_ = np.linalg.lstsq(design, h, rcond=None)
-    residual = np.square(h - design @ coefficients).sum(axis=0)
-    total = np.square(h - h.mean(axis=0)).sum(axis=0)
+    """The v_i of h ~ c + sum_i x_i v_i by least squares."""
+    centred_x, centred_h = x - x.mean(axis=0), h - h.mean(axis=0)
+    inverse = np.linalg.pinv(centred_x.T @ centred_x)
+    directions = (inverse @ centred_x.T @ centred_h).T
+    residual, total = (np.square(of).sum(axis=0) for of in (centred_h - centred_x @ directions.T, centred_h))
     r2 = 1 - np.divide(residual, total, out=np.full_like(total, nan), where=total > 0)
-    return LinearDirections(coefficients[1:].T, r2)
+    scale = np.diag(inverse) * total.sum()
+    added = np.square(directions).sum(axis=0)
+    return LinearDirections(directions, r2, np.divide(added, scale, out=np.full_like(added, nan), where=scale > 0))
 
 
 def cosines(directions: Directions, dictionary: Dictionary) -> Cosines:
     """Signed cosines of features (rows) and latents (columns); NaN rows for features without a direction."""
-    cosine: Cosines = unit_columns(directions).T @ unit_columns(dictionary)
-    cosine[np.linalg.norm(directions, axis=0) == 0] = nan
-    return cosine
+    unit = np.swapaxes(unit_columns(directions), -1, -2)
+    exists = unit.any(axis=-1, keepdims=True)
+    return np.where(exists, unit @ unit_columns(dictionary), nan)
 
 
-def match(similarity: Cosines) -> Int[np.ndarray, " feature"]:
+def match(similarity: Cosines) -> Int[np.ndarray, "*set feature"]:
     """The latent of each feature in the matching of the largest sum (Hungarian method); -1 where there is none."""
-    usable = np.flatnonzero(np.isfinite(similarity).all(axis=1))
-    matched = np.full(len(similarity), -1)
-    rows, columns = linear_sum_assignment(similarity[usable], maximize=True)
-    matched[usable[rows]] = columns
+    usable = np.isfinite(similarity).all(axis=-1)
+    worst = np.where(usable[..., None], similarity, -2)  # below every cosine
+    matched = np.full(similarity.shape[:-1], -1)
+    for index in np.ndindex(similarity.shape[:-2]):
+        rows, columns = linear_sum_assignment(worst[index], maximize=True)
+        matched[index][rows] = columns
+    matched[~usable] = -1
     return matched
 
 
-def mmcs(cosine: Cosines) -> float:
+def matched_cosines(cosine: Cosines) -> Float[np.ndarray, "*set feature"]:
+    """|cos| of features and their latents in the matching of the largest sum of them; NaN for those without."""
+    size = np.abs(cosine)
+    matched = match(size)[..., None]
+    return np.where(matched < 0, nan, np.take_along_axis(size, np.maximum(matched, 0), axis=-1))[..., 0]
+
+
+def mmcs(cosine: Cosines) -> Values:
     """Mean over features of the largest |cos| over latents (Sharkey et al. 2022); NaN without a feature."""
-    largest = np.abs(cosine).max(axis=1)
-    return float(np.nanmean(largest)) if np.isfinite(largest).any() else nan
+    return mean(np.abs(cosine).max(axis=-1))
 
 
-def mcc(cosine: Cosines) -> float:
+def mmcs_latents(cosine: Cosines) -> Values:
+    """Mean over latents of the largest |cos| over features: the precision to the recall of ``mmcs``."""
+    usable = np.isfinite(cosine)
+    largest = np.where(usable, np.abs(cosine), 0).max(axis=-2)
+    return mean(np.where(usable.any(axis=-2), largest, nan))
+
+
+def mcc(cosine: Cosines) -> Values:
     """Mean |cos| of features and their matched latents; NaN without a feature."""
-    size = np.abs(cosine)
-    matched = match(size)
-    pairs = np.flatnonzero(matched >= 0)
-    return float(size[pairs, matched[pairs]].mean()) if len(pairs) else nan
+    return mean(matched_cosines(cosine))
 
 
-def share_above(cosine: Cosines, threshold: float = 0.9) -> float:
-    """Share of features whose matched |cos| is above the threshold."""
-    size = np.abs(cosine)
-    matched = match(size)
-    pairs = np.flatnonzero(matched >= 0)
-    return float((size[pairs, matched[pairs]] > threshold).mean()) if len(pairs) else nan
+def share_above(matched: Float[np.ndarray, "*set feature"], threshold: float = 0.9) -> Values:
+    """Share of features whose matched |cos| is above the threshold; NaN without a feature."""
+    return mean(np.where(np.isnan(matched), nan, matched > threshold))
+
+
+def mean(values: Float[np.ndarray, "*set entry"]) -> Values:
+    """The mean over entries that are no NaN; NaN where there is none."""
+    known = np.isfinite(values)
+    count = known.sum(axis=-1)
+    total = np.where(known, values, 0).sum(axis=-1)
+    of_known: Values = np.divide(total, count, out=np.full(np.shape(total), nan), where=count > 0)
+    return of_known
 
 
 def uniqueness(cosine: Cosines) -> float:
@@ -103,8 +134,10 @@ def uniqueness(cosine: Cosines) -> float:
 def matched_f1(cosine: Cosines, latents: Latents, x: Features) -> float:
     """Mean over features of the F1 of "the matched latent is active" against "the feature is active".
 
-    Matched on signed cosines. A feature that is never active, or whose latent never is, scores 0 unless both are.
+    Matched on signed cosines. A feature whose latent is never active scores 0; NaN where no latent ever is.
     """
+    if not (latents > 0).any():
+        return nan
     matched = match(cosine)
     scores = [f1(latents[:, matched[i]] > 0, x[:, i] > 0) for i in np.flatnonzero(matched >= 0)]
     return float(np.mean(scores)) if scores else nan
@@ -128,33 +161,43 @@ def best_latent_f1(latents: Latents, x: Features) -> float:
     return float(np.mean(scores)) if scores else nan
 
 
-def weighted_overlap(directions: Float[np.ndarray, "unit feature"], importance: Float[np.ndarray, " feature"]) -> float:
+def weighted_overlap(directions: Directions, importance: Float[np.ndarray, " feature"]) -> Values:
     """Sum over i < j of I_i I_j cos^2; for random directions in d dimensions, sum I_i I_j / d."""
     unit = unit_columns(directions)
-    squares = np.square(np.triu(unit.T @ unit, 1))
-    return float(importance @ squares @ importance)
+    squares = np.square(np.triu(np.swapaxes(unit, -1, -2) @ unit, 1))
+    overlap: Values = np.asarray(squares @ importance @ importance)
+    return overlap
 
 
-def mean_abs_cosine(directions: Float[np.ndarray, "unit feature"]) -> float:
-    """Mean |cos| over pairs of features that have a direction; NaN with fewer than two."""
-    kept = directions[:, np.linalg.norm(directions, axis=0) > 0]
-    pairs = kept.shape[1] * (kept.shape[1] - 1) / 2
-    unit = unit_columns(kept)
-    return float(np.abs(np.triu(unit.T @ unit, 1)).sum() / pairs) if pairs else nan
+def mean_abs_cosine(directions: Directions) -> Values:
+    """Mean |cos| over pairs of columns that have a direction; NaN with fewer than two."""
+    unit = unit_columns(directions)
+    kept = np.count_nonzero(unit.any(axis=-2), axis=-1)
+    pairs = kept * (kept - 1) / 2
+    total = np.abs(np.triu(np.swapaxes(unit, -1, -2) @ unit, 1)).sum(axis=(-2, -1))
+    mean: Values = np.divide(total, pairs, out=np.full(np.shape(total), nan), where=pairs > 0)
+    return mean
 
 
-def matched_overlap(cosine: Cosines, dictionary: Dictionary, importance: Float[np.ndarray, " feature"]) -> float:
-    """Interference of matched latents: sum over i < j of I_i I_j cos^2(d_pi(i), d_pi(j)), matched on signed cosines."""
-    matched = match(cosine)
-    kept = np.flatnonzero(matched >= 0)
-    return weighted_overlap(dictionary[:, matched[kept]], importance[kept]) if len(kept) else nan
+def matched_overlap(cosine: Cosines, dictionary: Dictionary, importance: Float[np.ndarray, " feature"]) -> Values:
+    """Interference of matched latents: sum over i < j of I_i I_j cos^2(d_pi(i), d_pi(j)), matched on signed cosines.
+
+    NaN without a matched feature.
+    """
+    matched = match(cosine)[..., None, :]
+    chosen = np.where(matched < 0, 0, np.take_along_axis(dictionary, np.maximum(matched, 0), axis=-1))
+    overlap: Values = np.where((matched >= 0).any(axis=(-2, -1)), weighted_overlap(chosen, importance), nan)
+    return overlap
 
 
 def coactivation_gap(cosine: Cosines, latents: Latents, x: Features, groups: Sequence[Sequence[int]]) -> float:
     """How much more often a feature's latent fires where its companion is silent: absorption without a hierarchy.
 
     Mean over ordered pairs (i, j) of a group of P(f_pi(i) > 0 | x_i > 0, x_j = 0) - P(f_pi(i) > 0 | x_i > 0, x_j > 0).
+    NaN where no latent is ever active, or no such pair is seen both ways.
     """
+    if not (latents > 0).any():
+        return nan
     matched = match(cosine)
     gaps = []
     for i, j in ((i, j) for group in groups for i in group for j in group if i != j and matched[i] >= 0):

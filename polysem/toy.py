@@ -6,13 +6,16 @@ Torch is imported when runs start, not here: reading a suite needs the declarati
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from math import isfinite, sqrt
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from bench.experiment import Experiment, Job, Metric, Outcome, Progress
+from bench.experiment import Experiment, Job, Outcome, Progress
+from polysem.catalogue import METRICS, POST_METRICS
 
 Count = Annotated[int, Field(gt=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -25,7 +28,7 @@ class Params(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    protocol: Literal["published", "described"] = "published"
+    protocol: Literal["published", "described", "corrected"] = "published"
     """Which preset gives the values of all fields that are not named (``PRESETS``)."""
 
     init: Literal["random", "orthogonal", "gaussian", "xavier", "kaiming"] = "random"
@@ -45,16 +48,19 @@ class Params(BaseModel):
     strength_low: Probability = 0.5
     strength_high: Probability = 1.0
     p_keep: Probability = 0.5
+    hierarchy: bool = False
+    """Within a group, features after the first are 0 wherever the first is: children only with their parent."""
     importance: Literal["exponential", "power_law", "uniform"] = "exponential"
     importance_rate: NonNegative = 0.9
 
     hidden: Count = 12
     layers: Annotated[int, Field(ge=2)] = 5
     """Linear layers, the output's included."""
-    random_init: Literal["uniform", "gaussian"] = "uniform"
-    """What ``init = "random"`` means: torch's default for a linear layer, or the same as ``init = "gaussian"``, weights
-    of the same variance."""
+    random_init: Literal["uniform", "gaussian", "matched"] = "uniform"
+    """What ``init = "random"`` means: torch's default for a linear layer; the same as ``init = "gaussian"``, weights
+    of the same variance; or the Gaussian matrix behind ``init = "orthogonal"``, with the mean square of its weights."""
     orthogonal_gain: Positive = sqrt(2)
+    """Of ``init = "orthogonal"``, and of the random one that is matched to it."""
 
     sigma: NonNegative = 0.1
     """Standard deviation of the noise on the last hidden layer (the bound, if ``bipolar_noise`` is uniform)."""
@@ -73,18 +79,32 @@ class Params(BaseModel):
     batch: Annotated[int, Field(ge=0)] = 0
     """Samples a step, shuffled each epoch; 0 is all of them."""
 
+    sae: Literal["leaky_l1", "relu_l1"] = "leaky_l1"
+    """The post's autoencoder, or one with ReLU latents, a bias b on both sides, decoder columns of length 1, and the
+    squared error summed over inputs (Bricken et al. 2023): W_e (x - b) + b_e, D f + b."""
     sae_width: Count = 16
+    sae_repeats: Count = 1
+    """Autoencoders of each network, from seeds of their own: metrics are means over them, and two measure stability."""
     sae_tied: bool = False
     """One matrix for encoder and decoder, which the optimiser then moves twice a step: what the public code does on a
     CPU, and not on the GPU that made the published numbers."""
     sae_lambda: NonNegative = 1e-4
     sae_l1: Literal["sum", "mean"] = "sum"
-    """The penalty is summed over latents, and over samples either summed or averaged (the error is always a mean)."""
+    """The penalty is summed over latents, and over samples either summed or averaged (the error is always averaged)."""
     sae_input: Literal["raw", "standardised"] = "raw"
-    """What the SAE is trained on. It is always scored on standardised training activations."""
+    """What the SAE is trained on. The post's metrics always score it on standardised activations."""
+    sae_scored: Literal["training", "held_out"] = "training"
+    """On which samples the post's metrics score it; the other metrics always take those held out."""
     sae_lr: Positive = 1e-3
     sae_epochs: Count = 1000
     sae_batch: Annotated[int, Field(ge=0)] = 0
+
+    macs_over: Literal["entries", "pairs"] = "entries"
+    """What ``macs`` is a mean over: all entries of the matrix of cosines, its diagonal counted as 0, or its pairs."""
+    tau: Probability = 0.1
+    """Squared partial correlation from which on a unit is taken to represent a feature."""
+    shuffled_null: bool = False
+    """Train one more SAE, on activations with every unit shuffled by itself: a null of overlap."""
 
     keep_arrays: bool = False
     """Keep each run's trained SAE and what its latents respond to, for ``python -m polysem.features``; no number
@@ -104,6 +124,10 @@ class Params(BaseModel):
         grouped = [feature for group in self.groups for feature in group]
         if len(set(grouped)) < len(grouped):
             raise ValueError(f"groups {self.groups} name a feature twice")
+        if self.macs_over == "pairs" and self.sae_width < 2:
+            raise ValueError(f'macs_over = "pairs" needs a sae_width of at least 2, not {self.sae_width}')
+        if self.sae_tied and self.sae != "leaky_l1":
+            raise ValueError(f'sae_tied goes with sae = "leaky_l1" only, not with "{self.sae}"')
         return self
 
 
@@ -126,40 +150,24 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "sae_input": "standardised",
         "sae_batch": 64,
     },
+    # What we recommend: what differs between levels is what their names say, and what is measured was held out.
+    "corrected": {
+        "draws": "streams",
+        "n_train": 1024,
+        "n_val": 1024,
+        "layers": 4,
+        "random_init": "matched",
+        "l2_form": "penalty",
+        "batch": 64,
+        "sae": "relu_l1",
+        "sae_lambda": 0.3,
+        "sae_l1": "mean",
+        "sae_input": "standardised",
+        "sae_scored": "held_out",
+        "sae_batch": 64,
+        "macs_over": "pairs",
+    },
 }
-
-METRICS = (
-    Metric(
-        "macs",
-        "MACS",
-        better="lower",
-        note="Mean |cosine| between decoder directions as published: the zero diagonal is in the mean, so that it is "
-        "15/16 of the mean over pairs for 16 latents.",
-    ),
-    Metric(
-        "interference",
-        "Interference",
-        better="lower",
-        note="As published: latent i takes the importance of feature i mod 8, though latents have no order.",
-    ),
-    Metric("l0_sparsity", "L0 sparsity", unit="fraction of latents"),
-    Metric("sparsity_w4", "Sparsity W4", scale="log"),
-    Metric(
-        "sae_mse",
-        "SAE MSE",
-        better="lower",
-        scale="log",
-        note="In the published protocol the SAE is trained on raw and scored on standardised activations, which it has "
-        "never seen: large and unstable values are an artefact of that.",
-    ),
-    Metric("train_mse", "Train MSE", better="lower", scale="log"),
-    Metric("val_mse", "Validation MSE", better="lower", scale="log"),
-    Metric(
-        "calibrated_macs",
-        "Calibrated MACS",
-        note="An exhibit, not a measure: its null has no spread, so that it is the sigmoid of rounding noise.",
-    ),
-)
 
 SHARED_BY_A_BATCH = (
     "n_train",
@@ -169,11 +177,14 @@ SHARED_BY_A_BATCH = (
     "act",
     "epochs",
     "batch",
+    "sae",
     "sae_width",
+    "sae_repeats",
     "sae_tied",
     "sae_epochs",
     "sae_batch",
     "sae_input",
+    "shuffled_null",
 )
 """Parameters that change shapes or code; all others, and the seed, may differ between the members of an ensemble."""
 
@@ -183,15 +194,16 @@ def batch_by(params: Params) -> Hashable:
     return tuple(getattr(params, name) for name in SHARED_BY_A_BATCH)
 
 
-def run(jobs: Sequence[Job], progress: Progress) -> Iterator[Outcome]:
-    """Train and measure every job; all must agree in ``batch_by``."""
+def run(jobs: Sequence[Job], progress: Progress, *, complete: bool = True) -> Iterator[Outcome]:
+    """Train and measure every job; all must agree in ``batch_by``. The post's metrics only, unless ``complete``."""
     from polysem.ensemble import measure  # noqa: PLC0415  (numpy is slow to import)
 
-    for measured in measure([job.params for job in jobs], [job.seed for job in jobs], progress):
-        lost = [name for name, value in measured.metrics.items() if not isfinite(value)]
+    names = [metric.name for metric in POST_METRICS]
+    for measured in measure([job.params for job in jobs], [job.seed for job in jobs], progress, complete=complete):
+        lost = [name for name in names if not isfinite(measured.metrics[name])]
         why = f"{', '.join(lost)} not finite after training" if lost else ""
         notes = dict.fromkeys(lost, "the run diverged")
-        yield Outcome(measured.metrics, diverged=why, notes=notes, arrays=measured.arrays)
+        yield Outcome(measured.metrics, diverged=why, notes={**measured.notes, **notes}, arrays=measured.arrays)
 
 
 def environment() -> Mapping[str, str]:
@@ -211,3 +223,7 @@ EXPERIMENT = Experiment(
     environment=environment,
     sources=[str(Path(__file__).with_name("kernel"))],
 )
+"""Parameters and seeds of runs become what they measure, by the kernel or, where there is none, by its reference."""
+
+POST = replace(EXPERIMENT, metrics=POST_METRICS, run=partial(run, complete=False))
+"""The same runs with the post's metrics only: what its table is replicated with."""

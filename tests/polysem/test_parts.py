@@ -168,7 +168,8 @@ def test_calibrated_macs_is_rounding_noise() -> None:
 
 def test_standardise_uses_the_sample_sd_and_keeps_dead_units() -> None:
     """Each unit gets mean 0 and sample SD 1; a unit that never moves stays 0."""
-    scored = metrics.standardise(np.array([[1.0, 2.0, 3.0], [4.0, 4.0, 4.0]]))
+    activations = np.array([[1.0, 2.0, 3.0], [4.0, 4.0, 4.0]])
+    scored = metrics.standardise(activations, metrics.scale(activations))
     np.testing.assert_allclose(scored, [[-1.0, 0.0, 1.0], [0.0, 0.0, 0.0]], atol=1e-7)
 
 

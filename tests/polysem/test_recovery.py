@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from polysem import recovery
-from polysem.nulls import expected_abs_cos, null_of, random_dictionaries, square_root
-from polysem.recovery import cosines, features_per_neuron, match, mcc, mmcs, partial_correlations, unit_columns
+from polysem.nulls import Null, expected_abs_cos, random_dictionaries, square_root
+from polysem.recovery import cosines, features_per_neuron, match, mcc, mmcs, partial_correlations
 
 DRAWS = 3000
 
@@ -16,10 +16,10 @@ def _rng() -> np.random.Generator:
     return np.random.default_rng(5)
 
 
-def _off_diagonal(dictionary: np.ndarray) -> float:
-    size = np.abs(unit_columns(dictionary).T @ unit_columns(dictionary))
-    k = len(size)
-    return float((size.sum() - k) / (k * (k - 1)))
+def _off_diagonal(dictionaries: np.ndarray) -> np.ndarray:
+    size = np.abs(np.swapaxes(dictionaries, 1, 2) @ dictionaries)
+    k = size.shape[1]
+    return (size.sum(axis=(1, 2)) - k) / (k * (k - 1))
 
 
 @pytest.mark.parametrize(
@@ -32,24 +32,24 @@ def test_nulls_have_their_known_values(d: int, e_mmcs: float, e_mcc: float, e_st
     latents = random_dictionaries(np.eye(d), 16, DRAWS, rng)
     features = random_dictionaries(np.eye(d), 8, DRAWS, rng)
     others = random_dictionaries(np.eye(d), 16, DRAWS, rng)
-    pairs = list(zip(features, latents, strict=True))
     for values, expected in (
-        ([mmcs(cosines(f, w)) for f, w in pairs], e_mmcs),
-        ([mcc(cosines(f, w)) for f, w in pairs], e_mcc),
-        ([mcc(cosines(a, b)) for a, b in zip(others, latents, strict=True)], e_stability),
+        (mmcs(cosines(features, latents)), e_mmcs),
+        (mcc(cosines(features, latents)), e_mcc),
+        (mcc(cosines(others, latents)), e_stability),
     ):
-        error = np.std(values) / math.sqrt(DRAWS)
-        assert np.mean(values) == pytest.approx(expected, abs=3 * error + 0.003)
+        null = Null(values)
+        assert null.mean == pytest.approx(expected, abs=3 * null.error + 0.003)
 
 
 @pytest.mark.parametrize("d", [4, 8, 12])
 def test_overlap_of_random_directions_has_its_closed_form(d: int) -> None:
     """E|cos| by the gamma functions and E cos^2 = 1/d, within three Monte-Carlo standard errors."""
     dictionaries = random_dictionaries(np.eye(d), 16, DRAWS, _rng())
-    null = null_of(_off_diagonal, dictionaries)
+    null = Null(_off_diagonal(dictionaries))
+    np.testing.assert_allclose(recovery.mean_abs_cosine(dictionaries), null.values)
     assert null.mean == pytest.approx(expected_abs_cos(d), abs=3 * null.error)
     uniform = np.ones(16)
-    squares = null_of(lambda w: recovery.weighted_overlap(w, uniform) / 120, dictionaries)
+    squares = Null(recovery.weighted_overlap(dictionaries, uniform) / 120)
     assert squares.mean == pytest.approx(1 / d, abs=3 * squares.error)
     assert expected_abs_cos(12) == pytest.approx(0.2352, abs=5e-5)
 
@@ -57,7 +57,7 @@ def test_overlap_of_random_directions_has_its_closed_form(d: int) -> None:
 def test_a_covariance_matched_null_lives_in_the_dimensions_of_the_data() -> None:
     """With a covariance of rank 4 in 12 units, random directions overlap as in 4 dimensions, not as in 12."""
     basis = np.linalg.qr(_rng().standard_normal((12, 4)))[0]
-    null = null_of(_off_diagonal, random_dictionaries(square_root(basis @ basis.T), 16, 1000, _rng()))
+    null = Null(_off_diagonal(random_dictionaries(square_root(basis @ basis.T), 16, 1000, _rng())))
     assert null.mean == pytest.approx(expected_abs_cos(4), abs=4 * null.error)
 
 
@@ -65,9 +65,9 @@ def test_a_random_decoder_scores_its_null() -> None:
     """The mean over random decoders of a metric less its null is 0 within Monte-Carlo error."""
     rng = _rng()
     directions = random_dictionaries(np.eye(12), 8, 1, rng)[0]
-    null = null_of(lambda w: mmcs(cosines(directions, w)), random_dictionaries(np.eye(12), 16, 1000, rng))
+    null = Null(mmcs(cosines(directions, random_dictionaries(np.eye(12), 16, 1000, rng))))
     decoders = random_dictionaries(np.eye(12), 16, 300, rng)
-    scores = np.array([mmcs(cosines(directions, w)) for w in decoders]) - null.mean
+    scores = mmcs(cosines(directions, decoders)) - null.mean
     assert scores.mean() == pytest.approx(0, abs=3 * math.hypot(null.error, scores.std() / math.sqrt(300)))
 
 
@@ -78,7 +78,7 @@ def test_an_orthonormal_dictionary_is_recovered_whatever_the_order_and_sign() ->
     latents = np.hstack([features[:, order] * np.where(np.arange(8) % 2, -1, 1), _rng().standard_normal((12, 8)) * 0.1])
     assert mcc(cosines(features, latents)) == pytest.approx(1)
     assert mmcs(cosines(features, latents)) == pytest.approx(1)
-    assert recovery.share_above(cosines(features, latents)) == 1
+    assert recovery.share_above(recovery.matched_cosines(cosines(features, latents))) == 1
 
 
 def test_a_duplicated_latent_changes_neither_matching_nor_mcc() -> None:
@@ -99,7 +99,7 @@ def test_features_without_a_direction_are_left_out() -> None:
     assert match(cosine)[3] == -1
     assert sorted(set(match(cosine)) - {-1}) == sorted(match(cosine)[match(cosine) >= 0])
     assert mcc(cosines(features, features)) == pytest.approx(1)
-    for value in (mcc, mmcs, recovery.share_above):
+    for value in (mcc, mmcs, recovery.mmcs_latents):
         assert math.isnan(value(cosines(np.zeros((12, 8)), np.eye(12))))
 
 
@@ -180,3 +180,57 @@ def test_weighted_overlap_and_the_mean_cosine() -> None:
     assert recovery.mean_abs_cosine(v) == pytest.approx(0.5)
     assert recovery.matched_overlap(cosines(v, v), v, np.array([1, 0.5, 1])) == pytest.approx(0.125)
     assert math.isnan(recovery.mean_abs_cosine(v[:, 2:]))
+
+
+def test_metrics_of_many_dictionaries_are_those_of_each() -> None:
+    """A stack of dictionaries gives what its members give alone, with a feature that has no direction too."""
+    rng = _rng()
+    directions, dictionaries = rng.standard_normal((12, 8)), rng.standard_normal((5, 12, 16))
+    directions[:, 2] = 0
+    importance = 0.9 ** np.arange(8.0)
+    cosine = cosines(directions, dictionaries)
+    for metric in (mmcs, recovery.mmcs_latents, mcc):
+        np.testing.assert_array_equal(metric(cosine), [metric(cosines(directions, w)) for w in dictionaries])
+    together = recovery.matched_overlap(cosine, dictionaries, importance)
+    alone = [recovery.matched_overlap(cosines(directions, w), w, importance) for w in dictionaries]
+    np.testing.assert_allclose(together, alone)
+
+
+def test_the_precision_of_mmcs_counts_latents() -> None:
+    """Latents that no feature resembles lower it; the mean over features does not see them."""
+    features = np.linalg.qr(_rng().standard_normal((12, 12)))[0]
+    cosine = cosines(features[:, :8], features)
+    assert mmcs(cosine) == pytest.approx(1)
+    assert recovery.mmcs_latents(cosine) == pytest.approx(8 / 12)
+
+
+def test_what_a_feature_adds_to_the_others() -> None:
+    """The R^2 of each feature is what the fit loses without it, over the variance of all units."""
+    rng = _rng()
+    x = np.maximum(rng.standard_normal((200, 3)), 0)
+    h = x @ rng.standard_normal((3, 5)) + rng.standard_normal((200, 5))
+    total = np.square(h - h.mean(axis=0)).sum()
+
+    def explained(columns: list[int]) -> float:
+        design = np.column_stack([np.ones(200), x[:, columns]])
+        return 1 - np.square(h - design @ np.linalg.lstsq(design, h, rcond=None)[0]).sum() / total
+
+    expected = [explained([0, 1, 2]) - explained([j for j in range(3) if j != i]) for i in range(3)]
+    np.testing.assert_allclose(recovery.linear_directions(h, x).feature_r2, expected, atol=1e-10)
+
+
+def test_a_percentile_counts_the_value_in() -> None:
+    """Below all of 99 it is 1 in 100; NaN has no place."""
+    null = Null(np.arange(99.0))
+    assert null.percentile(-1) == 0.01
+    assert null.percentile(1000) == 1
+    assert math.isnan(null.percentile(math.nan))
+
+
+def test_dead_latents_have_no_score() -> None:
+    """Where no latent is ever active, F1 and the co-activation gap are NaN, not 0."""
+    x = np.maximum(_rng().standard_normal((50, 4)), 0)
+    identity = cosines(np.eye(4), np.eye(4))
+    assert math.isnan(recovery.matched_f1(identity, np.zeros_like(x), x))
+    assert math.isnan(recovery.coactivation_gap(identity, np.zeros_like(x), x, [[0, 1]]))
+    assert math.isnan(recovery.best_latent_f1(np.zeros_like(x), x))

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from bench.experiment import Job, Outcome
 from bench.plan.imports import source_files
-from polysem.toy import EXPERIMENT, METRICS, PRESETS, SHARED_BY_A_BATCH, Params
+from polysem.toy import EXPERIMENT, METRICS, POST, PRESETS, SHARED_BY_A_BATCH, Params
 
 QUICK = {"epochs": 6, "sae_epochs": 4}
 
@@ -21,8 +21,8 @@ def _run(jobs: Sequence[Job]) -> list[Outcome]:
     return [outcome for outcome in EXPERIMENT.run(jobs, lambda _: None) if isinstance(outcome, Outcome)]
 
 
-def _one(seed: int = 0, **values: object) -> dict[str, float]:
-    return dict(_run([Job(Params.model_validate({**QUICK, **values}), seed)])[0].metrics)
+def _one(seed: int = 0, **values: object) -> list[str]:
+    return _bits(_run([Job(Params.model_validate({**QUICK, **values}), seed)])[0])
 
 
 def _bits(outcome: Outcome) -> list[str]:
@@ -50,12 +50,13 @@ shared = st.sampled_from(
         {"act": "tanh", "n_train": 100, "batch": 48, "sae_batch": 30, "sae_input": "standardised"},
         {"act": "silu", "layers": 2, "n_train": 70, "sae_width": 7, "sae_tied": True},
         {"act": "leaky_relu", "protocol": "described", "epochs": 2, "sae_epochs": 2},
+        {"protocol": "corrected", "epochs": 2, "sae_epochs": 2, "sae_repeats": 2, "shuffled_null": True},
     ]
 )
 
 
 @settings(max_examples=12)
-@given(shared, st.lists(st.tuples(free, st.integers(0, 5)), min_size=2, max_size=20), st.randoms(use_true_random=False))
+@given(shared, st.lists(st.tuples(free, st.integers(0, 5)), min_size=2, max_size=8), st.randoms(use_true_random=False))
 def test_a_jobs_bits_do_not_depend_on_its_companions(
     common: dict[str, object], members: list[tuple[dict[str, object], int]], random: object
 ) -> None:
@@ -86,7 +87,8 @@ def test_every_parameter_matters() -> None:
         "random_init": "gaussian", "orthogonal_gain": 1.0, "sigma": 0.5, "bipolar_noise": "uniform", "reg_lambda": 0.1,
         "l1_ratio": 0.1, "l2_form": "penalty", "lr": 0.01, "epochs": 9, "batch": 32, "sae_width": 9, "sae_tied": True,
         "sae_lambda": 0.1, "sae_l1": "mean", "sae_input": "standardised", "sae_lr": 0.01, "sae_epochs": 7,
-        "sae_batch": 32,
+        "sae_batch": 32, "hierarchy": True, "sae": "relu_l1", "sae_repeats": 2, "sae_scored": "held_out",
+        "macs_over": "pairs", "tau": 0.9, "shuffled_null": True,
     }  # fmt: skip
     assert set(other) == set(Params.model_fields) - {"keep_arrays"}
     for name, value in other.items():
@@ -106,10 +108,19 @@ def test_keeping_arrays_changes_no_number() -> None:
     assert {np.asarray(array).dtype for array in kept.arrays.values()} == {np.dtype(np.float32)}
 
 
+def test_the_posts_metrics_are_the_same_bits_alone() -> None:
+    """``POST`` leaves out what the post does not report, and changes nothing of the rest."""
+    job = Job(Params(**QUICK), 0)
+    (alone,) = POST.run([job], lambda _: None)
+    assert isinstance(alone, Outcome)
+    everything = _run([job])[0].metrics
+    assert dict(alone.metrics) == {metric.name: everything[metric.name] for metric in POST.metrics}
+
+
 def test_seeds_are_independent_replicates() -> None:
     """Another seed gives other numbers; the same seed the same."""
     assert _one(seed=1) == _one(seed=1)
-    assert _one(seed=1)["train_mse"] != _one(seed=2)["train_mse"]
+    assert _one(seed=1) != _one(seed=2)
 
 
 def test_divergence_is_reported_and_contained() -> None:
@@ -140,6 +151,8 @@ def test_presets_fill_what_is_not_named() -> None:
         ({"strength_low": 0.9, "strength_high": 0.2}, "strength_low"),
         ({"depth": 3}, "depth"),
         ({"groups": [[0, 1], [1]]}, "groups"),
+        ({"sae": "relu_l1", "sae_tied": True}, "sae_tied"),
+        ({"macs_over": "pairs", "sae_width": 1}, "sae_width"),
     ],
 )
 def test_bad_parameters_are_named(values: dict[str, object], field: str) -> None:
