@@ -53,14 +53,7 @@ def measure(
 
     The post's metrics only, unless ``complete``, and for a run of which one of them is not finite.
     """
-    compiled = kernel.choose().kernel
-    if compiled:
-        trainer, size = _one_by_one(compiled), 1
-    else:
-        from polysem import reference  # noqa: PLC0415  (torch takes seconds to import)
-
-        trainer = _Trainer(reference.train, reference.evaluate)
-        size = max(1, CACHE_COLUMNS // reference.batch_width(params[0].n_train, params[0].batch))
+    trainer, size = _trainer(params[0])
     for start in range(0, len(params), size):
         members = slice(start, min(start + size, len(params)))
 
@@ -71,6 +64,26 @@ def measure(
             runs = _train(params[members], seeds[members], trainer, report, complete=complete)
             measured = [_measure(run, complete=complete) for run in runs]
         yield from measured
+
+
+def train_network(p: Params, seed: int) -> dict[str, float]:
+    """``mean_weight_norm``, ``train_mse`` and ``val_mse`` of a run, without its autoencoder."""
+    trainer, _ = _trainer(p)
+    ((samples,), (network,)) = _train_networks(trainer, [(p, seed)], [draws.start(p, seed, shapes(p))])
+    ((_, output),) = trainer.evaluate([network], [samples.x], p.act)
+    norms = [float(np.linalg.norm(matrix[:, :-1])) for matrix in network]
+    return {"mean_weight_norm": float(np.mean(norms)), **_errors(samples, output)}
+
+
+def _trainer(p: Params) -> tuple[_Trainer, int]:
+    """What trains, and how many members at once."""
+    compiled = kernel.choose().kernel
+    if compiled:
+        return _one_by_one(compiled), 1
+    from polysem import reference  # noqa: PLC0415  (torch takes seconds to import)
+
+    size = max(1, CACHE_COLUMNS // reference.batch_width(p.n_train, p.batch))
+    return _Trainer(reference.train, reference.evaluate), size
 
 
 def _one_by_one(compiled: Kernel) -> _Trainer:
@@ -132,15 +145,8 @@ def _train(
     common, members = params[0], list(zip(params, seeds, strict=True))
     on_steps = _step_counter(common, report, complete=complete)
     starts = [draws.start(p, seed, shapes(p)) for p, seed in members]
-    samples = [samples_of(p, start) for p, start in zip(params, starts, strict=True)]
+    samples, networks = _train_networks(trainer, members, starts, on_steps)
     trained = slice(0, common.n_train)
-    networks = trainer.train(
-        [start.weights for start in starts],
-        [of.x[:, trained] for of in samples],
-        [of.y[:, trained] for of in samples],
-        [network_task(p, seed) for p, seed in members],
-        on_steps,
-    )
     layers = trainer.evaluate(networks, [of.x for of in samples], common.act)
     hidden = [of for of, _ in layers]
     scales = [metrics.scale(of[:, trained]) for of in hidden]
@@ -169,6 +175,30 @@ def _train(
     return [_Run(*of) for of in zip(*columns, strict=True)]
 
 
+def _train_networks(
+    trainer: _Trainer,
+    members: Sequence[tuple[Params, int]],
+    starts: Sequence[Start],
+    on_steps: Callable[[int], None] = lambda _steps: None,
+) -> tuple[list[Samples], Sequence[Matrices]]:
+    samples = [samples_of(p, start) for (p, _), start in zip(members, starts, strict=True)]
+    trained = slice(0, samples[0].n_train)
+    networks = trainer.train(
+        [start.weights for start in starts],
+        [of.x[:, trained] for of in samples],
+        [of.y[:, trained] for of in samples],
+        [network_task(p, seed) for p, seed in members],
+        on_steps,
+    )
+    return samples, networks
+
+
+def _errors(samples: Samples, output: Float32[np.ndarray, "target sample"]) -> dict[str, float]:
+    """The mean squared errors over the samples to train on and those held out."""
+    parts = {"train_mse": slice(0, samples.n_train), "val_mse": slice(samples.n_train, None)}
+    return {name: metrics.mse(output[:, rows], samples.y[:, rows]) for name, rows in parts.items()}
+
+
 def _hidden_layer(trainer: _Trainer, network: Matrices, activation: str) -> Callable[[Features], Hidden]:
     def hidden(rows: Features) -> Hidden:
         ((layer, _),) = trainer.evaluate([network], [rows.T], activation)
@@ -189,8 +219,7 @@ def _measure(run: _Run, *, complete: bool) -> Measured:
     values = {
         **_means([_of_autoencoder(run, sae) for sae in run.saes]),
         "sparsity_w4": metrics.sparsity_w4(weights),
-        "train_mse": metrics.mse(output[:, trained], y[:, trained]),
-        "val_mse": metrics.mse(output[:, held_out], y[:, held_out]),
+        **_errors(run.samples, output),
     }
     arrays: dict[str, Float[np.ndarray, "..."]] = {}
     if p.keep_arrays:

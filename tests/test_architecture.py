@@ -27,7 +27,8 @@ MAY_IMPORT = {
 """Room of bench -> the rooms that its modules may import; ``api`` is bench/__init__.py."""
 
 SHOWING = {f"polysem/features/{name}.py" for name in ("__main__", "report", "stored", "figures")} | {
-    f"polysem/pictures/{name}.py" for name in ("__main__", "geometry", "collisions")
+    "polysem/search.py",
+    *(f"polysem/pictures/{name}.py" for name in ("__main__", "geometry", "collisions")),
 }
 """The modules of polysem that stand above bench, as a user's script does; no experiment imports them."""
 
