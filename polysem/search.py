@@ -139,7 +139,7 @@ def to_toml(suite: Path, strengths: Sequence[Strength], by: By, output: Path) ->
     """A suite without a grid of its own: the one searched, with one lambda a cell."""
     lines = [
         f"# Written by: python -m polysem.search {suite.as_posix()} --by {by.value}",
-        f"# Lambda at which {by.value} is that of L1, over seeds {SEEDS[0]} to {SEEDS[-1]}; attained values are metrics.",
+        f"# Lambda at which {by.value} is that of L1, over seeds {SEEDS[0]} to {SEEDS[-1]}; attained are metrics.",
         f'name = "{output.stem}"',
         f'extends = "{Path(relpath(suite, output.parent)).as_posix()}"',
     ]

@@ -1,0 +1,45 @@
+"""The suites of the corrected protocol: what they claim can be decided, and each has a size that takes seconds."""
+
+from pathlib import Path
+
+import pytest
+
+import bench
+from polysem.toy import Params
+
+SUITES = Path(__file__).parents[2] / "suites"
+SMOKE = sorted((SUITES / "smoke").glob("*.toml"))
+
+
+def _steps(params: Params) -> int:
+    """Optimiser steps of a run, of its network and its autoencoders."""
+    batches = -(-params.n_train // params.batch)
+    return batches * params.epochs + -(-params.n_train // params.sae_batch) * params.sae_epochs
+
+
+@pytest.mark.parametrize("path", SMOKE, ids=lambda path: path.stem)
+def test_a_smoke_suite_has_the_cells_of_its_own_and_little_to_do(path: Path) -> None:
+    """The same cells, and claims that some cells can tell; fewer steps in all than a single run of the real size."""
+    smoke, real = bench.check(path), bench.check(SUITES / path.name)
+    assert list(smoke.combinations()) == list(real.combinations())
+    assert [claim.id for claim in smoke.claims] == [claim.id for claim in real.claims]
+    steps = [_steps(Params.model_validate(smoke.values(levels))) for levels in smoke.combinations()]
+    assert sum(steps) * len(smoke.seeds) <= _steps(Params(protocol="corrected"))
+
+
+def test_every_way_of_training_takes_the_same_steps() -> None:
+    """In ``training.toml``, epochs follow the size of a batch."""
+    plan = bench.check(SUITES / "training.toml")
+    steps = {
+        Params.model_validate(plan.values(levels)).epochs * 1024 // levels["batch"] for levels in plan.combinations()
+    }
+    assert steps == {32_000}
+
+
+def test_a_smoke_suite_runs_and_reports(tmp_path: Path) -> None:
+    """Every cell of the smallest one has a result, and every claim a verdict."""
+    bench.run(SUITES / "smoke" / "full_factorial_corrected.toml", out=tmp_path, executor="serial")
+    report = bench.report("full_factorial_corrected_smoke", out=tmp_path)
+    claims = report.data["claims"]
+    assert len(claims) == 14
+    assert claims["n"].eq(2).all()
