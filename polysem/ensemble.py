@@ -237,6 +237,8 @@ def _measure(run: _Run, *, complete: bool) -> Measured:
             {at: recovery.causal_directions(run.hidden, x[held_out], at) for at in (measures.FULL, measures.MEDIAN)},
         )
         saes = [_seen(run, sae) for sae in run.saes]
+        if p.keep_arrays:
+            arrays["resemblance"] = measures.resemblance(p, seen, saes[0].decoder)
         values |= measures.of_network(p, run.seed, seen, weights, *(of[:, held_out].T for of in (y, output)))
         values |= _means([measures.of_autoencoder(p, run.seed, seen, sae) for sae in saes])
         values |= measures.stability(p, run.seed, seen, saes)

@@ -162,6 +162,14 @@ def of_autoencoder(p: Params, seed: int, seen: Representation, sae: Autoencoder)
     }
 
 
+def resemblance(p: Params, seen: Representation, decoder: Dictionary) -> Float[np.ndarray, "latent feature"]:
+    """Signed cosines of latents and features, in the space of the decoder; NaN for a feature without a direction."""
+    directions = seen.causal[FULL]
+    own = seen.standardised(directions) if p.sae_input == "standardised" else directions
+    table: np.ndarray = recovery.cosines(own, decoder).T
+    return table
+
+
 def _overlap_nulls(
     seen: Representation, macs: float, matched: Null, shuffled: Dictionary | None, hidden: int
 ) -> dict[str, float]:

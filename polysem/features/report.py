@@ -133,6 +133,16 @@ def _figures(levels: Levels, drawn: int, first: Arrays, second: Arrays, matched:
         _with_silence(panel, arrays[_SILENT][own])
         for panel, (_, arrays, own) in zip(panels(_ACTIVE), sides, strict=True)
     ]
+    if all("resemblance" in arrays for _, arrays, _ in sides):
+        yield side_by_side(
+            "recovery",
+            f"What each latent stands for: cosine of its decoder direction with what each feature adds to the hidden "
+            f"layer ({of_seed}). {rows}. 1 is a feature recovered; grey, one that the network ignores.",
+            "Heat maps of cosines, latents by features.",
+            panels("resemblance"),
+            Scale("cosine", -1, 1, "RdBu_r"),
+            with_numbers=True,
+        )
     everything = np.concatenate([panel.values.ravel() for panel in maps])
     low, high = float(np.nanmin(everything, initial=0)), float(np.nanmax(everything, initial=0))
     yield side_by_side(

@@ -147,7 +147,7 @@ def test_a_run_becomes_a_report(out: Path) -> None:
     assert page.count("<svg") >= 3
     assert set(files(report, "md")) == {
         "report.md",
-        *(f"figures/{name}.svg" for name in ("encoding", "activation", "overlap")),
+        *(f"figures/{name}.svg" for name in ("encoding", "recovery", "activation", "overlap")),
     }
     again = compare("tiny", factor="reg", level="l2", seed=2, out=out)
     assert all(again.data[name].equals(frame) for name, frame in report.data.items())

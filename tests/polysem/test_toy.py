@@ -103,7 +103,7 @@ def test_keeping_arrays_changes_no_number() -> None:
     assert _bits(without) == _bits(kept)[: len(METRICS)]
     assert not without.arrays
     shapes = {"encoder": (16, 13), "decoder": (12, 16), "correlation": (16, 8)}
-    shapes |= {"mean_when_active": (16, 8), "mean_when_silent": (16,)}
+    shapes |= {"mean_when_active": (16, 8), "mean_when_silent": (16,), "resemblance": (16, 8)}
     assert {name: np.shape(array) for name, array in kept.arrays.items()} == shapes
     assert {np.asarray(array).dtype for array in kept.arrays.values()} == {np.dtype(np.float32)}
 
