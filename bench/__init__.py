@@ -161,19 +161,11 @@ def check(suite: str | Path | Suite | Plan, *, seeds: Seeds = None, twice: bool 
 def _require_the_same(plan: Plan) -> None:
     """Run a job twice; a BenchError says what differs, or why it has no outcome."""
     from bench.errors import BenchError
-    from bench.execute.twice import run_twice
-    from bench.plan.levels import describe
+    from bench.execute.twice import HINT, run_twice
 
     found = run_twice(plan, _reachable("local", plan))
-    job = f"the run {describe(found.levels)}, seed {found.seed}"
-    if found.failed is not None:
-        raise BenchError(f"Of {plan.reference}, {job} has {found.failed.status}: {found.failed.reason}.")
-    if differences := list(found.differences()):
-        raise BenchError(
-            f"{plan.reference} gives other numbers the second time: of {job}, {'; '.join(differences)}.",
-            hint="A run may depend on its parameters and seed alone: draw from default_rng(seed), not from a global "
-            "generator; let no state, set order, thread count or companion in a batch decide.",
-        )
+    if fault := found.fault(plan.reference):
+        raise BenchError(fault, hint=HINT if found.failed is None else "")
 
 
 def run(

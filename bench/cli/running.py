@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +23,9 @@ from bench.cli.options import (
 )
 from bench.cli.output import emit, emit_facts, say, width
 from bench.errors import BenchError, Exit
+
+if TYPE_CHECKING:
+    from bench.plan.suite import Plan
 
 
 @app.command(
@@ -78,6 +82,12 @@ def run(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse claims that the planned seeds can neither support nor refute.")
     ] = False,
+    twice: Annotated[
+        bool,
+        typer.Option(
+            help="Of a new experiment or version, run one job a second time, alone: its numbers must be the same."
+        ),
+    ] = True,
     form: TextOrJson = TextFormat.TEXT,
 ) -> None:
     """Run a suite, or what is missing of it.
@@ -87,6 +97,7 @@ def run(
     exceeds a limit is run again, each run alone; a run that then exceeds it has failed.
     """
     import bench
+    from bench.execute.twice import is_new
     from bench.present import brief, looks
     from bench.present.design_tables import undecidable
     from bench.present.progress import ProgressDisplay
@@ -109,9 +120,9 @@ def run(
             )
         emit_facts(brief.planned(loaded, forecast, as_text=form is TextFormat.TEXT), form)
         return
-    if not strict:
-        for line in undecidable(bench.undecidable(loaded, out=out)):
-            say(line)
+    for line in () if strict else undecidable(bench.undecidable(loaded, out=out)):
+        say(line)
+    runs_again = twice and executor in ("local", "serial") and is_new(loaded, out / loaded.name)
     with ProgressDisplay(loaded.name) as progress:
         frame = bench.run(
             loaded,
@@ -132,6 +143,8 @@ def run(
     emit_facts(facts, form)
     for caution in brief.cautions(out / loaded.name):
         say(caution)
+    if runs_again:
+        _run_again(loaded, out, executor)
     lost = facts["failed"] + facts["lost"]
     if lost:
         reason = brief.first_reason(out / loaded.name)
@@ -143,6 +156,17 @@ def run(
     say(f"Next: bench report {loaded.name}{'' if out == REPORTS else f' --out {out}'}")
     if lost or facts["missing"]:
         raise typer.Exit(Exit.RUNS_FAILED)
+
+
+def _run_again(plan: Plan, out: Path, executor: str) -> None:
+    """Say, in one line, whether one job of a new version of the experiment comes out the same alone."""
+    from bench.execute.run import load
+    from bench.execute.twice import HINT, run_again
+
+    again = run_again(plan, load(out / plan.name), executor)
+    if again is not None:
+        fault = again.fault(plan.reference)
+        say(f"{fault} {HINT}" if fault else "One job was run once more, alone: its numbers are the same.")
 
 
 @app.command(

@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bench.errors import BenchError
+from bench.execute import manifest
 from bench.execute.coordinate import execute
 from bench.execute.records import OUTCOMES, Record
 from bench.execute.run import Run, create
 from bench.experiment import Job
 from bench.plan.design import cells, n_cells
-from bench.plan.levels import Level
+from bench.plan.levels import Level, describe
 from bench.plan.suite import Plan
 
 
@@ -46,6 +48,14 @@ class Twice:
         if self.alone.artefact != self.in_company.artefact:
             yield "its arrays are not the same"
 
+    def fault(self, reference: str) -> str:
+        """What is wrong with the experiment called ``reference``, in a sentence; empty for nothing."""
+        job = f"the run {describe(self.levels)}, seed {self.seed}"
+        if self.failed is not None:
+            return f"Of {reference}, {job} has {self.failed.status}: {self.failed.reason}."
+        differences = "; ".join(self.differences())
+        return f"{reference} gives other numbers the second time: of {job}, {differences}." if differences else ""
+
 
 def run_twice(plan: Plan, executor: str | Executor = "local") -> Twice:
     """Run the first job of ``plan`` alone, then once more with up to three others before it; nothing is kept.
@@ -63,6 +73,40 @@ def run_twice(plan: Plan, executor: str | Executor = "local") -> Twice:
         company = [last, first.levels] if last != first.levels else [last]
         in_company = _run(plan, Path(folder) / "company", company, (other, seed), executor)
         return Twice(first.levels, seed, alone.contents.records[key], in_company.contents.records[key])
+
+
+def is_new(plan: Plan, folder: Path) -> bool:
+    """Whether the run in ``folder`` is of another version of the experiment, or not yet begun."""
+    if not (folder / "run.json").exists():
+        return True
+    try:
+        stored = manifest.read(folder)
+    except BenchError:  # damaged, which is said, and mended, by what runs the suite
+        return False
+    return (stored.reference, stored.version) != (plan.reference, plan.experiment.version)
+
+
+def run_again(plan: Plan, run: Run, executor: str | Executor = "local") -> Twice | None:
+    """Run the last planned job of a run that has an outcome once more, alone; None if there is no such job.
+
+    Raises:
+        BenchError: as ``execute`` does.
+    """
+    records = run.contents.records
+    stored = [job for job in run.planned() if job.key in records and records[job.key].status in OUTCOMES]
+    if not stored:
+        return None
+    levels = dict(zip(plan.factors, stored[-1].levels, strict=True))
+    with TemporaryDirectory(prefix="bench-") as folder:
+        alone = _run(plan, Path(folder), [levels], (stored[-1].seed,), executor)
+        key = stored[-1].key
+        return Twice(levels, stored[-1].seed, alone.contents.records[key], records[key])
+
+
+HINT = (
+    "A run may depend on its parameters and seed alone: draw from default_rng(seed), not from a global generator; let "
+    "no state, set order, thread count or companion in a batch decide."
+)
 
 
 def _run(

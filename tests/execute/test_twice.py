@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from pathlib import Path
 
 import pytest
 
 import bench
 from bench.errors import BenchError
+from tests.conftest import Commands
 
 EXPERIMENT = """
 import random, os
@@ -83,3 +86,26 @@ def test_a_job_that_fails_says_why(suite: Path) -> None:
     """What has no outcome cannot be compared."""
     with pytest.raises(BenchError, match=r"has failed: ValueError: no luck"):
         bench.check(suite, twice=True)
+
+
+@pytest.mark.parametrize(
+    ("suite", "differs"),
+    [(("fine", 1, "first_fine"), False), (("global", 1, "first_drawn"), True), (("state", 1, "first_kept"), True)],
+    indirect=["suite"],
+)
+def test_the_first_run_of_a_version_runs_one_job_again(
+    suite: Path, tmp_path: Path, command: Commands, *, differs: bool
+) -> None:
+    """One line says whether it came out the same, by metric if not; later runs do not, nor where it is switched off."""
+    first = ["run", suite, "--out", tmp_path / "reports", "--executor", "serial"]
+    code, _, err = command(*first)
+    assert (code, "alone: its numbers are the same" in err) == (0, not differs)
+    assert ("seed 0, m is " in err, "steady" in err) == (differs, False)
+    for later in (first, [*first, "--seeds", "2"], [*first, "--fresh"]):
+        assert "alone" not in command(*later)[2]
+    module = next(path for path in tmp_path.glob("first_*.py"))
+    module.write_text(module.read_text().replace("batch_size=", 'version="2", batch_size='))
+    del sys.modules[module.stem]
+    importlib.invalidate_caches()
+    assert "alone" not in command(*first, "--no-twice", "--out", tmp_path / "other")[2]
+    assert "alone" in command(*first)[2]
