@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -31,18 +32,42 @@ def test_the_wheel_holds_both_packages_and_nothing_else(wheel: Path) -> None:
     assert "bench/cli/starter/study.py.txt" in names
 
 
-def test_the_wheel_runs_in_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
-    """Unpacked, it starts a project, runs it and reports it, without the repository on the path."""
-    site = tmp_path / "site"
+@pytest.fixture(scope="module")
+def site(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel unpacked; what it needs is that of these tests, an environment of its own would take minutes."""
+    folder = tmp_path_factory.mktemp("site")
     with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(site)
-    project = tmp_path / "project"
-    project.mkdir()
-    code = f"import sys; sys.path.insert(0, {str(site)!r}); from bench.cli import main; import bench;"
-    code += f"assert bench.__file__.startswith({str(site)!r}); main()"
-    for arguments in (["init"], ["run", "study.toml", "--executor", "serial"], ["report", "study", "--format", "html"]):
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", code, *arguments], cwd=project, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-    assert (project / "reports" / "study" / "report.html").is_file()
+        archive.extractall(folder)
+    return folder
+
+
+def python(site: Path, folder: Path, code: str, *arguments: str) -> str:
+    """What code prints in a folder where ``bench`` and ``polysem`` are those of the wheel."""
+    start = f"import sys; sys.path.insert(0, {str(site)!r}); import bench, polysem; "
+    start += f"assert all(module.__file__.startswith({str(site)!r}) for module in (bench, polysem)); "
+    command = [sys.executable, "-P", "-c", start + code, *arguments]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(folder)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_wheel_goes_from_init_to_a_gate_in_an_empty_folder(site: Path, tmp_path: Path) -> None:
+    """Without the repository on the path: started, run, reported, made the baseline, compared."""
+    for line in (
+        "init --ci github",
+        "run study.toml --executor serial",
+        "report study --format html",
+        "baseline accept study",
+        "compare study --format md",
+    ):
+        out = python(site, tmp_path, "from bench.cli import main; main()", *line.split())
+    assert (tmp_path / "reports" / "study" / "report.html").is_file()
+    assert "passed" in out
+
+
+def test_the_wheel_brings_the_kernel_and_builds_it(site: Path, tmp_path: Path) -> None:
+    """Its source is compiled into a cache that was empty."""
+    out = python(site, tmp_path, "import runpy; runpy.run_module('polysem.kernel', run_name='__main__')")
+    assert "as it must" in out
+    assert out.startswith(str(tmp_path / "polysem"))

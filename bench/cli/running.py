@@ -163,7 +163,11 @@ def _run_again(plan: Plan, out: Path, executor: str) -> None:
     from bench.execute.run import load
     from bench.execute.twice import HINT, run_again
 
-    again = run_again(plan, load(out / plan.name), executor)
+    try:
+        again = run_again(plan, load(out / plan.name), executor)
+    except BenchError as error:  # the results are stored; what hinders a second run is only said
+        say(f"One job could not be run once more, alone: {error.message}")
+        return
     if again is not None:
         fault = again.fault(plan.reference)
         say(f"{fault} {HINT}" if fault else "One job was run once more, alone: its numbers are the same.")
