@@ -217,3 +217,43 @@ def test_blanks_around_levels_are_removed_on_request(write):
     trimmed = bench.analyze(path, ["arm"], "seed", ["m"], trim=True)
     assert list(trimmed.factors["arm"]) == ["x", "y"]
     assert not any("differ in blanks" in note for note in trimmed.notes)
+
+
+@pytest.mark.parametrize("compression", ["snappy", "gzip", None])
+def test_parquet_gives_what_csv_gives(tmp_path, compression):
+    """Texts, numbers, truth values, categories and missing values are analysed alike from both."""
+    frame = pd.DataFrame(
+        {
+            "model": pd.Categorical(["b", "a"] * 12, categories=["b", "a", "unused"]),
+            "depth": np.repeat([2, 10], 12),
+            "big": [False, False, True, True] * 6,
+            "seed": np.tile(np.repeat(np.arange(3), 4), 2),
+            "loss": np.random.default_rng(0).normal(size=24),
+        }
+    )
+    frame.loc[5, "loss"] = np.nan
+    frame.to_parquet(tmp_path / "runs.parquet", compression=compression)
+    frame.to_csv(tmp_path / "runs.csv", index=False)
+    factors = ["model", "depth", "big"]
+    one, two = (bench.analyze(tmp_path / f"runs.{end}", factors, "seed", ["loss"]) for end in ("parquet", "csv"))
+    for name in ("cells", "contrasts"):
+        columns = ["effect" if name == "contrasts" else "n", "estimate" if name == "contrasts" else "mean"]
+        pd.testing.assert_frame_equal(getattr(one, name)[columns], getattr(two, name)[columns])
+
+
+def test_a_file_that_is_no_parquet_is_named(tmp_path):
+    """Text, and the first half of a file."""
+    pd.DataFrame({"a": ["x", "y"], "y": [1.0, 2.0]}).to_parquet(tmp_path / "whole.parquet")
+    content = (tmp_path / "whole.parquet").read_bytes()
+    for number, wrong in enumerate((b"a,y\nx,1\n", content[: len(content) // 2], b"")):
+        (tmp_path / f"{number}.parquet").write_bytes(wrong)
+        with pytest.raises(BenchError, match=rf"{number}\.parquet is no table"):
+            read_table(tmp_path / f"{number}.parquet", ["a"], ["y"])
+
+
+def test_parquet_without_its_library_says_what_to_install(tmp_path, monkeypatch):
+    """In one line, for a table that is read and for one that is exported."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(BenchError, match="needs pyarrow") as error:
+        read_table(tmp_path / "none.parquet", [], [])
+    assert 'pip install "polysem-bench[parquet]"' in error.value.hint
