@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -144,3 +145,16 @@ def test_starting_up_loads_nothing_heavy(statement: str) -> None:
     code = f"import sys; {statement}; print(*sorted({HEAVY!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.split() == []
+
+
+def test_the_map_names_what_there_is() -> None:
+    """Each file and folder that docs/design.md names within a room is there, and each room of bench is on the map."""
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^- `(\w+)`: (.*?)(?=^- |^\*\*|^$)", text, re.MULTILINE | re.DOTALL)
+    for room, names in lines:
+        folder = next(ROOT / top / room for top in ("bench", ".") if (ROOT / top / room).is_dir())
+        named = [name.removesuffix("/") for name in re.findall(r"`([\w/]+)`", names) if name.islower()]
+        there = {path.stem for path in folder.rglob("*") if "__pycache__" not in path.parts}
+        assert {name for name in named if name not in there} == set(), f"{room}: no such file"
+    rooms = {path.name for path in (ROOT / "bench").iterdir() if (path / "__init__.py").is_file()} - {"cli"}
+    assert rooms <= {room for room, _ in lines}
