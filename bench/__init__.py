@@ -21,7 +21,7 @@ A suite may be made here as well:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -183,6 +183,7 @@ def run(
     sequential: bool = False,
     strict: bool = False,
     on_look: OnLook | None = None,
+    on_twice: Callable[[str], None] | None = None,
     progress: OnProgress | None = None,
 ) -> DataFrame:
     """Run what is missing of a suite and return all its results, as ``load`` does.
@@ -196,6 +197,8 @@ def run(
     ``sequential``: run the seeds up to each look that the suite plans, judge its claims there by that look's share of
     the error, and stop when every claim is decided, or every gating one; ``on_look`` is called after each look.
     ``strict``: refuse claims that the planned seeds can neither support nor refute, before anything is run.
+    ``on_twice``: if given, one job of a new experiment or version is run once more, alone, by local workers or in this
+    process, and this is called with a line that says whether its numbers are the same.
     ``progress(done, stored, planned, failed)`` is called as jobs get on.
 
         >>> list(bench.run("study.toml").columns)
@@ -214,6 +217,7 @@ def run(
     from bench.execute.limits import Limits
     from bench.execute.run import create
     from bench.execute.sequential import planned_looks, run_to_looks
+    from bench.execute.twice import is_new
     from bench.judge.looks import shares
     from bench.present.claims import at_look
 
@@ -228,6 +232,7 @@ def run(
         listed = "; ".join(f"{name}: {why}" for name, why in hopeless.items())
         hint = "Plan more seeds or other cells, drop the claims, or run without --strict; bench design says more."
         raise BenchError(f"Claims of {loaded.path} cannot be decided either way: {listed}.", hint=hint)
+    is_checked = on_twice is not None and is_new(loaded, Path(out) / loaded.name)
     folder = create(loaded, Path(out), fresh=fresh)
     executor = _reachable(executor, loaded)
     work = partial(
@@ -244,7 +249,26 @@ def run(
         folder = run_to_looks(folder, alphas, work=work, judge=at_look, on_look=on_look)
     else:
         work(loaded, folder)
+    if on_twice is not None and is_checked and executor in ("local", "serial"):
+        for line in _again(loaded, folder.folder, executor):
+            on_twice(line)
     return tidy(folder.suite, measured(folder.suite, wide(folder)))
+
+
+def _again(plan: Plan, folder: Path, executor: str | Executor) -> Iterator[str]:
+    """A line on whether one job of a run comes out the same alone; none where no job has an outcome."""
+    from bench.errors import BenchError
+    from bench.execute.run import load as load_run
+    from bench.execute.twice import HINT, run_again
+
+    try:
+        again = run_again(plan, load_run(folder), executor)
+    except BenchError as error:  # the results are stored; what hinders a second run is only said
+        yield f"One job could not be run once more, alone: {error.message}"
+        return
+    if again is not None:
+        fault = again.fault(plan.reference)
+        yield f"{fault} {HINT}" if fault else "One job was run once more, alone: its numbers are the same."
 
 
 def undecidable(

@@ -61,7 +61,7 @@ def test_the_experiment_of_the_readme_goes_to_a_gate(
 def test_what_contributing_shows_is_in_the_tests() -> None:
     """The example of a test is one, word by word; the commands are targets of the Makefile."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    example = re.findall(r"```python\n(def test_.*?)```", text, re.DOTALL)[0]
     assert any(example in path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert {*re.findall(r"^\$ make (\w+)", text, re.MULTILINE)} <= targets

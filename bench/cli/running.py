@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -23,9 +22,6 @@ from bench.cli.options import (
 )
 from bench.cli.output import emit, emit_facts, say, width
 from bench.errors import BenchError, Exit
-
-if TYPE_CHECKING:
-    from bench.plan.suite import Plan
 
 
 @app.command(
@@ -97,7 +93,6 @@ def run(
     exceeds a limit is run again, each run alone; a run that then exceeds it has failed.
     """
     import bench
-    from bench.execute.twice import is_new
     from bench.present import brief, looks
     from bench.present.design_tables import undecidable
     from bench.present.progress import ProgressDisplay
@@ -122,7 +117,7 @@ def run(
         return
     for line in () if strict else undecidable(bench.undecidable(loaded, out=out)):
         say(line)
-    runs_again = twice and executor in ("local", "serial") and is_new(loaded, out / loaded.name)
+    again: list[str] = []
     with ProgressDisplay(loaded.name) as progress:
         frame = bench.run(
             loaded,
@@ -137,14 +132,15 @@ def run(
             sequential=sequential,
             strict=strict,
             on_look=lambda look: progress.say(f"{loaded.name}: {looks.line(look)}"),
+            on_twice=again.append if twice else None,
             progress=progress,
         )
     facts = brief.outcome(loaded, frame, out / loaded.name)
     emit_facts(facts, form)
     for caution in brief.cautions(out / loaded.name):
         say(caution)
-    if runs_again:
-        _run_again(loaded, out, executor)
+    for line in again:
+        say(line)
     lost = facts["failed"] + facts["lost"]
     if lost:
         reason = brief.first_reason(out / loaded.name)
@@ -156,21 +152,6 @@ def run(
     say(f"Next: bench report {loaded.name}{'' if out == REPORTS else f' --out {out}'}")
     if lost or facts["missing"]:
         raise typer.Exit(Exit.RUNS_FAILED)
-
-
-def _run_again(plan: Plan, out: Path, executor: str) -> None:
-    """Say, in one line, whether one job of a new version of the experiment comes out the same alone."""
-    from bench.execute.run import load
-    from bench.execute.twice import HINT, run_again
-
-    try:
-        again = run_again(plan, load(out / plan.name), executor)
-    except BenchError as error:  # the results are stored; what hinders a second run is only said
-        say(f"One job could not be run once more, alone: {error.message}")
-        return
-    if again is not None:
-        fault = again.fault(plan.reference)
-        say(f"{fault} {HINT}" if fault else "One job was run once more, alone: its numbers are the same.")
 
 
 @app.command(
