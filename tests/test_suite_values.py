@@ -125,6 +125,8 @@ def test_what_python_offers_is_as_good_as_toml(lab: object) -> None:
     )
     assert check(suite).factors["dose"] == (0.0, 0.5, 1.0)
     assert suite.metrics["loss"].margin == "5%"
+    both = Suite("diets", EXPERIMENT, seeds=2, factors=GRID, margins={"loss": "5%"}, metrics={"loss": {"scale": "log"}})
+    assert both.data["metrics"] == {"loss": {"margin": "5%", "scale": "log"}}
     assert Suite(name="diets", experiment=EXPERIMENT, seeds=2, factors=factors).experiment == suite.experiment
     odd = {"dose": np.linspace(0, 1, 3), "diet": list(Diet), "seconds": [np.float64(0.5)]}
     same = Suite(
@@ -179,6 +181,8 @@ def test_a_set_that_is_a_value_is_sorted() -> None:
         ({"factors": None}, ['"factors" or "cells" is missing']),
         ({"margins": {"scor": 1}}, ["metrics.scor", 'Did you mean "score"?']),
         ({"margins": {"score": object()}}, ["metrics.score.margin"]),
+        ({"margins": {"score": 1}, "metrics": 3}, ["metrics: metrics cannot be 3"]),
+        ({"margins": {"score": 1}, "metrics": {"score": "log"}}, ['metrics.score cannot be "log"']),
         ({"claims": [{**CLAIM, "label": "x" * 41}]}, ["claims[0].label", "at most 40"]),
         ({"claims": [CLAIM, {**CLAIM, "id": "b"}]}, ["claims[1].headline", "one headline"]),
         ({"cells": [{"dose": 1.0}]}, ["either factors or cells"]),

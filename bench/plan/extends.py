@@ -37,6 +37,13 @@ def whole_text(source: Source) -> str:
     return text
 
 
+def laid_over(base: Any, own: Any, depth: int) -> Any:
+    """Tables key by key down to a depth, ``own`` values over those of ``base``; what is no table takes its place."""
+    if depth == 0 or not (isinstance(base, dict) and isinstance(own, dict)):
+        return own
+    return {**base, **{key: laid_over(base[key], own[key], depth - 1) if key in base else own[key] for key in own}}
+
+
 def _extended(source: Source, chain: list[Source]) -> Source:
     given = source.data.get("extends")
     if not isinstance(given, str):
@@ -71,14 +78,8 @@ def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     result = {**base, **own}
     for table, depth in _MERGED.items():
         if table in base and table in own:
-            result[table] = _laid_over(base[table], own[table], depth)
+            result[table] = laid_over(base[table], own[table], depth)
     return result
-
-
-def _laid_over(base: Any, own: Any, depth: int) -> Any:
-    if depth == 0 or not (isinstance(base, dict) and isinstance(own, dict)):
-        return own
-    return {**base, **{key: _laid_over(base[key], own[key], depth - 1) if key in base else own[key] for key in own}}
 
 
 def _error(source: Source, chain: list[Source], message: str, hint: str) -> SuiteError:

@@ -342,8 +342,7 @@ def _fault(source: Source, kind: str, path: KeyPath, table: type[BaseModel], key
         return source.fault(path, f"unknown key {show(key)}", hint, key=True)
     allowed = fields[key].description or ""
     if kind == "missing":
-        missing = f"{show(key)} is missing"
-        return source.fault(path, missing, allowed, key=True)
+        return source.fault(path, f"{show(key)} is missing", allowed, key=True)
     value: Any = source.data
     for part in path:
         value = value[part]
@@ -370,16 +369,13 @@ TABLES: Tables = {
 
 def _table_of(location: Sequence[str | int], model: type[BaseModel], tables: Tables) -> tuple[type[BaseModel], str]:
     """The innermost table that a location leads into, and its key there."""
-    depth = 0
-    for pattern, inner in tables.items():
-        fits = len(location) > len(pattern) and all(map(_matches, pattern, location))
-        if fits and len(pattern) > depth:
-            model, depth = inner, len(pattern)
-    return model, str(location[depth])
-
-
-def _matches(wanted: str, part: str | int) -> bool:
-    return wanted in ("*", part)
+    fitting = (
+        pattern
+        for pattern in tables
+        if len(location) > len(pattern) and all(want in ("*", location[at]) for at, want in enumerate(pattern))
+    )
+    deepest = max(fitting, key=len, default=())
+    return tables.get(deepest, model), str(location[len(deepest)])
 
 
 def _path(data: Any, location: Sequence[str | int]) -> KeyPath:

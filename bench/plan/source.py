@@ -67,14 +67,6 @@ class Source:
     in_python: bool = False
     """Whether there is no file, and the values were given in Python; relative paths are seen from ``path``'s folder."""
 
-    def key_at(self, *path: str | int) -> tuple[int, int]:
-        """Line and column of the key at ``path``, e.g. ``key_at("factors", "reg")``."""
-        return self._line_and_column(self._span(path, key=True).start)
-
-    def value_at(self, *path: str | int) -> tuple[int, int]:
-        """Line and column of the value at ``path``, e.g. ``value_at("factors", "reg", 1)``."""
-        return self._line_and_column(self._span(path, key=False).start)
-
     def fault(self, path: Sequence[str | int], message: str, hint: str = "", *, key: bool = False) -> Fault:
         """A fault at the value (or the key) at ``path``; at the nearest place above it that the text has."""
         if self.in_python:

@@ -17,7 +17,7 @@ from bench.experiment import Experiment
 from bench.plan.chosen import chosen_cells
 from bench.plan.claim_check import read_claims
 from bench.plan.claims import Claim
-from bench.plan.extends import read_extended, whole_text
+from bench.plan.extends import laid_over, read_extended, whole_text
 from bench.plan.factors import FactorReader
 from bench.plan.find import find, reference_of
 from bench.plan.grid import Exclusion, Nesting, Region, Setting, combinations, within
@@ -76,9 +76,9 @@ class Suite(SuiteKeys):
         if isinstance(keys["experiment"], Experiment):
             keys["experiment"] = reference_of(keys["experiment"])
         data = {key: plain(value, key) for key, value in keys.items() if value is not None}
-        for metric, margin in (margins or {}).items():
-            table = data.setdefault("metrics", {}).setdefault(metric, {})
-            table["margin"] = plain(margin, "margin")
+        if margins:
+            short = {str(metric): {"margin": plain(margin, "margin")} for metric, margin in margins.items()}
+            data["metrics"] = laid_over(short, data.get("metrics", {}), 2)
         self._fill(Source(Path.cwd() / f"<{data.get('name')}>", "", data, in_python=True))
 
     def _fill(self, source: Source) -> None:

@@ -333,6 +333,8 @@ def test_values_without_a_logarithm_have_no_other_scale() -> None:
     """Where some value is not positive there is no verdict on the log scale, rather than one without that seed."""
     frame = grid(lambda rng, cell: rng.normal() + 4.0 + 9.0 * cell["a"])
     assert judged(frame, [difference(*A, "increase")], ["a", "b"])["other_scale"].item() == "supported"
+    small = frame.assign(value=frame["value"] / 100)  # below 1, whose logarithm is negative and there
+    assert judged(small, [difference(*A, "increase")], ["a", "b"])["other_scale"].item() == "supported"
     frame.loc[0, "value"] = -1.0
     assert judged(frame, [difference(*A, "increase")], ["a", "b"])["other_scale"].item() == ""
 
@@ -649,3 +651,13 @@ def test_a_share_of_a_mean_of_nothing_is_no_margin() -> None:
     frame["value"] += np.where(frame["seed"] % 2, 0.1, -0.1)
     found = judged(frame, [difference(*A, "equivalent", margin=0.05, relative=True)], ["a", "b"]).loc["claim"]
     assert (found["verdict"], np.isnan(found["margin"]), np.isnan(found["p"])) == ("inconclusive", True, True)
+
+
+@pytest.mark.parametrize("factor", [1e-20, 1e20])
+def test_no_unit_changes_a_verdict(factor: float) -> None:
+    """The smallest and the largest values have the t and p of the same values in another unit."""
+    frame = grid(lambda rng, cell: rng.normal() + cell["a"])
+    claims = [difference(*A, "increase"), difference({"b": 0}, {"b": 1}, "difference", id="b", measure="spread")]
+    columns = ["verdict", "t", "p", "p_refute", "block_model", "sign_flip", "without_a_seed", "constant"]
+    own, other = (judged(f, claims, ["a", "b"])[columns] for f in (frame, frame.assign(value=frame["value"] * factor)))
+    pd.testing.assert_frame_equal(own, other, rtol=1e-9)

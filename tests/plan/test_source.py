@@ -15,7 +15,7 @@ from toml_documents import documents, toml, values
 
 from bench.errors import BenchError
 from bench.plan.positions import locate
-from bench.plan.source import SuiteError, read
+from bench.plan.source import Source, SuiteError, read
 from bench.plan.suite import Plan, load
 
 Write = Callable[[str | bytes], Path]
@@ -53,35 +53,41 @@ y = +1_000
 '''.replace("naïve.ok", '"naïve".ok')
 
 
+def at(source: Source, *path: str | int, key: bool = False) -> tuple[int, int]:
+    """Line and column of a value, or of its key."""
+    fault = source.fault(path, "", key=key)
+    return fault.line, fault.column
+
+
 def test_positions_of_a_tricky_file(write: Write) -> None:
     """Line and column are exact for quoted, dotted and inline keys, nested arrays, headers and wide characters."""
     source = read(write(TRICKY))
-    assert source.key_at("plain") == (2, 1)
-    assert source.value_at("plain") == (2, 9)
-    assert source.key_at("quo.ted") == (3, 1)
-    assert source.key_at("quo.ted", 'li"t') == (3, 13)
-    assert source.key_at("quo.ted", 'li"t', "bare-1") == (3, 22)
-    assert source.value_at("quo.ted", 'li"t', "bare-1") == (3, 31)
-    assert source.value_at('é"x') == (4, 15)
-    assert source.key_at("raw") == (7, 1)
-    assert source.value_at("when") == (9, 8)
-    assert source.value_at("empty") == (10, 9)
-    assert source.value_at("naïve", "ok") == (11, 14)
-    assert source.key_at("factors") == (13, 2)
-    assert source.key_at("factors", "日本") == (14, 1)
-    assert source.value_at("factors", "日本") == (14, 8)
-    assert source.value_at("factors", "日本", 0) == (14, 10)
-    assert source.value_at("factors", "日本", 1) == (15, 3)
-    assert source.value_at("factors", "日本", 2, 1, "a", 1) == (16, 17)
-    assert source.key_at("factors", "日本", 2, 1, "b", "c") == (16, 24)
-    assert source.key_at("a", "b c") == (18, 7)
-    assert source.value_at("a", "b c", "x") == (19, 5)
-    assert source.key_at("cells", 0) == (20, 3)
-    assert source.value_at("cells", 1) == (22, 3)
-    assert source.value_at("cells", 1, "reg") == (23, 7)
-    assert source.key_at("cells", 1, "inner", "deep") == (25, 1)
-    assert source.value_at("cells", 1, "list", 0, "y") == (27, 5)
-    assert source.value_at("cells", 1, "list", 1, "y") == (29, 5)
+    assert at(source, "plain", key=True) == (2, 1)
+    assert at(source, "plain") == (2, 9)
+    assert at(source, "quo.ted", key=True) == (3, 1)
+    assert at(source, "quo.ted", 'li"t', key=True) == (3, 13)
+    assert at(source, "quo.ted", 'li"t', "bare-1", key=True) == (3, 22)
+    assert at(source, "quo.ted", 'li"t', "bare-1") == (3, 31)
+    assert at(source, 'é"x') == (4, 15)
+    assert at(source, "raw", key=True) == (7, 1)
+    assert at(source, "when") == (9, 8)
+    assert at(source, "empty") == (10, 9)
+    assert at(source, "naïve", "ok") == (11, 14)
+    assert at(source, "factors", key=True) == (13, 2)
+    assert at(source, "factors", "日本", key=True) == (14, 1)
+    assert at(source, "factors", "日本") == (14, 8)
+    assert at(source, "factors", "日本", 0) == (14, 10)
+    assert at(source, "factors", "日本", 1) == (15, 3)
+    assert at(source, "factors", "日本", 2, 1, "a", 1) == (16, 17)
+    assert at(source, "factors", "日本", 2, 1, "b", "c", key=True) == (16, 24)
+    assert at(source, "a", "b c", key=True) == (18, 7)
+    assert at(source, "a", "b c", "x") == (19, 5)
+    assert at(source, "cells", 0, key=True) == (20, 3)
+    assert at(source, "cells", 1) == (22, 3)
+    assert at(source, "cells", 1, "reg") == (23, 7)
+    assert at(source, "cells", 1, "inner", "deep", key=True) == (25, 1)
+    assert at(source, "cells", 1, "list", 0, "y") == (27, 5)
+    assert at(source, "cells", 1, "list", 1, "y") == (29, 5)
 
 
 @pytest.mark.parametrize("change", [lambda text: text.replace("\n", "\r\n"), lambda text: "\ufeff" + text])
@@ -89,15 +95,15 @@ def test_line_ends_and_byte_order_mark_do_not_move_positions(write: Write, chang
     """CRLF and a byte order mark leave every position as it is."""
     plain, changed = read(write(TRICKY)), read(write(change(TRICKY)))
     assert changed.data == plain.data
-    assert changed.value_at("cells", 1, "list", 1, "y") == (29, 5)
-    assert changed.value_at("factors", "日本", 2, 1, "a", 1) == (16, 17)
+    assert at(changed, "cells", 1, "list", 1, "y") == (29, 5)
+    assert at(changed, "factors", "日本", 2, 1, "a", 1) == (16, 17)
 
 
 def test_a_place_that_is_not_in_the_file_is_the_nearest_above_it(write: Write) -> None:
     """What is not in the text is placed at the nearest table or value that holds it."""
     source = read(write(TRICKY))
-    assert source.value_at("factors", "日本", 7) == (14, 8)
-    assert source.value_at("nowhere") == (1, 1)
+    assert at(source, "factors", "日本", 7) == (14, 8)
+    assert at(source, "nowhere") == (1, 1)
 
 
 @given(toml(documents))
