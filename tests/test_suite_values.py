@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from enum import Enum
 from pathlib import Path
 
@@ -22,12 +23,9 @@ from bench.present.render.json import render
 from tests.conftest import EXPERIMENT, Lab
 
 ROOT = Path(__file__).parent.parent
-SUITES = sorted(
-    path
-    for folder in ("suites", "examples")
-    for path in (ROOT / folder).rglob("*.toml")
-    if path.parent.name != "audits"
-)
+FILES = [path for folder in ("suites", "examples") for path in sorted((ROOT / folder).rglob("*.toml"))]
+SUITES = [path for path in FILES if "name" in tomllib.loads(path.read_text()) and path.parent.name != "audits"]
+"""All but published figures, and what suites only extend."""
 GRID = {"dose": [0, 1.0, 2.0], "diet": ["plain", "rich"]}
 FILE = """
 name = "diets"
