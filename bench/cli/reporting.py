@@ -138,7 +138,7 @@ def analyze(
     """Analyse a table of your own: no suite, no experiment.
 
     The same effects, ANOVA, comparisons of cells, diagnostics and words as bench report. JSON holds every number, by
-    every model: anova, contrasts, pairwise, equivalence, omnibus, diagnostics, estimable.
+    every model: anova, contrasts, pairwise, equivalence, diagnostics, estimable.
     """
     import bench
     from bench.present.analyzed import analyzed

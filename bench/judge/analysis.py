@@ -10,13 +10,12 @@ import numpy as np
 import pandas as pd
 
 from bench.errors import BenchError
-from bench.judge.cell_pairs import pair_frame
+from bench.judge.cell_pairs import pair_frames
 from bench.judge.coded import CodedRuns, code_runs
 from bench.judge.doubts import diagnostic_frame, value_frame
 from bench.judge.effects import MetricEffects, estimate_effects, lost_levels
 from bench.judge.frames import cell_frame, contrast_frame, equivalence_frame, estimable_frame
 from bench.judge.losses import averaged_outcomes, loss_frame, survivor_frame
-from bench.judge.omnibus import omnibus_frame
 from bench.judge.requested import requested_frame
 from bench.judge.simple import marginal_frame, simple_frame
 from bench.judge.table import unfinished
@@ -59,8 +58,12 @@ class Analysis:
     """All pairs of levels of each factor that has more than two."""
     anova: pd.DataFrame
     pairwise: pd.DataFrame
+    """Cells against the reference cell: the paired t where there are blocks, else Welch's."""
+    pairwise_independent: pd.DataFrame
+    """The same pairs, all runs taken as independent."""
+    pairwise_sizes: pd.DataFrame
+    """Standardised differences of these pairs, and ratios of their means."""
     equivalence: pd.DataFrame
-    omnibus: pd.DataFrame
     diagnostics: pd.DataFrame
     values: pd.DataFrame
     estimable: pd.DataFrame
@@ -141,15 +144,17 @@ def analyze(
     flips = flip_signs(effects, rng)
     terms = term_frame(runs, effects, flips)
     effect_rows = contrast_frame(runs, effects, terms, flips, confidence)
+    pairs = pair_frames(runs, effects, confidence, rng, every_pair=every_pair)
     return Analysis(
         cells=cell_frame(runs),
         contrasts=effect_rows.assign(lost=effect_rows["metric"].map(lost)),
         terms=terms,
         levels=level_frame(runs, effects, confidence),
         anova=anova_frame(runs, effects, confidence),
-        pairwise=pair_frame(runs, effects, confidence, rng, every_pair=every_pair),
+        pairwise=pairs.judged,
+        pairwise_independent=pairs.independent,
+        pairwise_sizes=pairs.sizes,
         equivalence=equivalence_frame(effects, runs, margins, confidence),
-        omnibus=omnibus_frame(effects),
         diagnostics=diagnostic_frame(runs, effects, rng),
         values=value_frame(runs, effects),
         estimable=estimable_frame(runs, effects),

@@ -1,8 +1,9 @@
-"""Estimates of every metric -> the flat frame of pairs of cells: each against the reference cell, or all of them."""
+"""Estimates of every metric -> the flat frames of pairs of cells: each against the reference cell, or all of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -17,17 +18,37 @@ from bench.stats.multiplicity import adjust
 from bench.stats.pairs import Cells, compare_pairs
 from bench.stats.ratio import ratios_of_pairs
 
+_PAIR = ("metric", "a", "b")
+_TESTS = ("diff", "low", "high", "t", "df", "p")
+_JUDGED = (*_PAIR, "scale", "test", "n_a", "n_b", "n_pairs", *_TESTS, "p_adjusted", "family", "family_size")
+_INDEPENDENT = (*_PAIR, "scale", *_TESTS, "p_dunnett", "p_games_howell")
+_SIZES = (
+    *(*_PAIR, "d", "d_low", "d_high", "g", "g_low", "g_high", "d_av", "d_z", "d_z_low", "d_z_high", "g_z"),
+    *("ratio", "ratio_low", "ratio_high"),
+)
 
-def pair_frame(
+
+@dataclass(frozen=True)
+class PairFrames:
+    """Three frames with the same rows: ``a`` minus ``b``."""
+
+    judged: pd.DataFrame
+    """By the test that fits the design: the paired t where there are blocks, else Welch's."""
+    independent: pd.DataFrame
+    """By Welch's t, which takes all runs as independent."""
+    sizes: pd.DataFrame
+    """Standardised differences, and ratios of means."""
+
+
+def pair_frames(
     runs: CodedRuns, metrics: Sequence[MetricEffects], confidence: float, rng: np.random.Generator, *, every_pair: bool
-) -> pd.DataFrame:
-    """Cells (``a``) against the reference cell (``b``), and if asked for ``every_pair`` of cells; a minus b.
+) -> PairFrames:
+    """Cells (``a``) against the reference cell (``b``), and if asked for ``every_pair`` of cells.
 
     The reference is the cell of all reference levels, or the first cell where that one was not run. ``p_adjusted`` is
-    Holm's over all metrics and cells compared with the reference, of the paired t where there are blocks and else of
-    Welch's, and NaN for other pairs. Without blocks, ``p_dunnett``: the same comparisons with a pooled SD, of one
-    metric; ``p_games_howell``: among all pairs of cells. ``ratio``: of the means as measured, with Fieller's interval,
-    for percent change.
+    Holm's over all metrics and cells compared with the reference, and NaN for other pairs. Without blocks,
+    ``p_dunnett``: the same comparisons with a pooled SD, of one metric; ``p_games_howell``: among all pairs of cells.
+    ``ratio``: of the means as measured, with Fieller's interval, for percent change.
     """
     cells = range(len(runs.cells))
     chosen = list(combinations(cells, 2)) if every_pair else [(0, cell) for cell in cells[1:]]
@@ -49,13 +70,20 @@ def pair_frame(
             pairs[name] = reported(pairs[name].to_numpy(), entry)
         names = pd.DataFrame({"metric": entry.metric, "a": labels[a], "b": labels[b], "scale": scale_name(entry)})
         frames.append(pd.concat([names, pairs], axis=1))
-    frame = pd.concat(frames, ignore_index=True)
-    judged = frame["p_welch" if runs.block is None else "p_paired"].where(np.tile(b == 0, len(metrics)))
-    frame["p_adjusted"] = adjust(judged, "holm")
-    test = "Welch" if runs.block is None else "paired t"
-    frame["family"] = f"every metric and cell against {labels[0]} (Holm): {test}"
-    frame["family_size"] = int(judged.notna().sum())
-    return frame
+    frame = pd.concat(frames, ignore_index=True).rename(columns={"p_welch": "p"})
+    judged, test = frame, "Welch"
+    if runs.block is not None:
+        paired = {f"{name}_paired": name for name in _TESTS if name != "df"}
+        judged, test = frame.drop(columns=list(_TESTS)).rename(columns=paired), "paired t"
+        judged["df"] = (judged["n_pairs"] - 1.0).where(judged["t"].notna())
+    in_family = judged["p"].where(np.tile(b == 0, len(metrics)))
+    judged = judged.assign(
+        test=test,
+        p_adjusted=adjust(in_family, "holm"),
+        family=f"every metric and cell against {labels[0]} (Holm): {test}",
+        family_size=int(in_family.notna().sum()),
+    )
+    return PairFrames(judged[list(_JUDGED)], frame[list(_INDEPENDENT)], frame[list(_SIZES)])
 
 
 def _among_all(cells: Cells, a: Ints, b: Ints, rng: np.random.Generator, *, every_pair: bool) -> dict[str, Floats]:

@@ -63,10 +63,12 @@ def contrast_frame(
 
     ``se`` is on the scale of the analysis: of a ratio, that of its logarithm. ``p_adjusted`` and ``p_maxt`` are those
     of the effect's term in ``terms``; a comparison with a reference level, one of several of its term, enters no family
-    and has none. ``assumes``: interactions that would be taken for a part of the effect if they were not zero.
+    and has none. ``p_signflip`` is NaN where its smallest value, ``p_signflip_floor``, times the number of tests in
+    ``terms`` exceeds 0.05, and ``p_maxt`` where that value alone does. ``assumes``: interactions that would be taken
+    for a part of the effect if they were not zero.
     """
     frames = [_contrasts(runs, entry, flips) for entry in metrics]
-    frame = pd.concat(frames, ignore_index=True)
+    frame, size = pd.concat(frames, ignore_index=True), int(terms["p"].notna().sum())
     of_one = terms[(terms[["contrasts", "contrasts_full"]] == 1).any(axis=1)].set_index(["metric", "term"])
     keys = pd.MultiIndex.from_frame(frame[["metric", "term"]])
     own = of_one[["p_adjusted", "p_maxt"]].reindex(keys).to_numpy(float)
@@ -76,7 +78,8 @@ def contrast_frame(
     frame["p_maxt"] = own[:, 1]
     frame["confidence"] = confidence
     frame["family"] = np.where(in_family, FAMILY, "")
-    frame["family_size"] = np.where(in_family, int(terms["p"].notna().sum()), 0)
+    frame["family_size"] = np.where(in_family, size, 0)
+    frame["p_signflip"] = flips.offered(frame["p_signflip"].to_numpy(float), size)
     return frame
 
 
@@ -162,6 +165,7 @@ def equivalence_frame(
     ``margins`` maps a metric to its margin, on the scale of the analysis, and its better direction; ``low`` and
     ``high`` are the 1 - 2 alpha interval.
     ``p_noninferior`` is that of being worse than the reference by less than the margin; NaN without a better direction.
+    ``reason`` says why there is no p: a difference that is the same in all blocks has nothing to be tested against.
     """
     columns = ["metric", "effect", "scale", "margin", "estimate", "low", "high", "p_lower", "p_upper", "p"]
     frames = []
@@ -179,11 +183,12 @@ def equivalence_frame(
         nothing = np.full(len(names), np.nan)
         frame["p_noninferior"] = {"higher": tests.p_lower, "lower": tests.p_upper}.get(better, nothing)
         frame["equivalent"] = tests.p <= 1.0 - confidence
+        frame["reason"] = _reasons(runs, entry)
         frames.append(frame)
     return (
         pd.concat(frames, ignore_index=True)
         if frames
-        else pd.DataFrame(columns=[*columns, "p_noninferior", "equivalent"])
+        else pd.DataFrame(columns=[*columns, "p_noninferior", "equivalent", "reason"])
     )
 
 

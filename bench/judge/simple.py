@@ -13,11 +13,10 @@ from bench.judge.coded import CodedRuns
 from bench.judge.compare_regions import COLUMNS, compare_regions
 from bench.judge.effects import MetricEffects
 from bench.judge.names import term_name
-from bench.judge.terms import MOST_LEVELS
+from bench.judge.terms import ALPHA, MOST_LEVELS
 from bench.stats.identify import Design
 from bench.stats.multiplicity import adjust
 
-ALPHA = 0.05
 MOST_EFFECTS = 400
 """Of more simple effects of one factor within another only those of an interaction that survives are looked at."""
 _PAIR = ("metric", "factor", "a", "b", "within", "level")

@@ -14,7 +14,7 @@ import pandas as pd
 from bench.judge.coded import CodedRuns
 from bench.judge.effects import NOT_IDENTIFIED, MetricEffects
 from bench.judge.names import reported, scale_name, term_name
-from bench.stats.coding import Term
+from bench.stats.coding import Floats, Term
 from bench.stats.estimators import Blocks, Contrasts
 from bench.stats.multiplicity import adjust
 from bench.stats.resample import SignFlip, sign_flip
@@ -27,6 +27,7 @@ MOST_PAIRS = 1_000
 CONSTANT = "no variation beyond rounding errors"
 TOO_FEW = "too few runs"
 FAMILY = "exploratory (BH): every metric and term"
+ALPHA = 0.05
 _NAN = float("nan")
 
 
@@ -48,6 +49,10 @@ class Flips:
         """Of the largest |t| over all pairs of levels of the term: by itself, and among all terms and metrics."""
         group = self.group.get((metric, term))
         return (_NAN, _NAN) if group is None else (self.flipped.p_group[group], self.flipped.p_max[group])
+
+    def offered(self, p: Floats, family_size: int = 1) -> Floats:
+        """``p``, or NaN if no flip of so few blocks gives one below 0.05 in a family of this size."""
+        return np.where(self.flipped.floor * family_size > ALPHA, np.nan, p)
 
 
 def flip_signs(metrics: Sequence[MetricEffects], rng: np.random.Generator) -> Flips:
@@ -79,13 +84,16 @@ def term_frame(runs: CodedRuns, metrics: Sequence[MetricEffects], flips: Flips) 
     the one contrast, whose square is ``F``; repeated-measures F with Greenhouse and Geisser's ``epsilon``, by which
     ``df_num`` and ``df_den`` are multiplied already; Welch and James' F of independent runs. ``p_hotelling`` is a
     second opinion where blocks suffice. ``p_adjusted``: Benjamini and Hochberg over all rows. ``p_maxt``: by joint
-    sign flips, the largest |t| over all pairs of levels against its maximum over all terms and metrics. Nothing here
-    depends on the reference levels.
+    sign flips, the largest |t| over all pairs of levels against its maximum over all terms and metrics; ``p_signflip``:
+    the same of the term alone. They are NaN where the smallest p that so few blocks can give, times the size of the
+    family for ``p_signflip``, exceeds 0.05. Nothing here depends on the reference levels.
     """
     frame = pd.DataFrame([row for entry in metrics for row in _term_rows(runs, entry, flips)], columns=_TERM_COLUMNS)
     frame["p_adjusted"] = adjust(frame["p"].to_numpy(float), "bh")
-    frame["family"] = FAMILY
-    frame["family_size"] = int(frame["p"].notna().sum())
+    size = int(frame["p"].notna().sum())
+    frame["p_signflip"] = flips.offered(frame["p_signflip"].to_numpy(float), size)
+    frame["p_maxt"] = flips.offered(frame["p_maxt"].to_numpy(float))
+    frame["family"], frame["family_size"] = FAMILY, size
     return frame
 
 

@@ -50,8 +50,9 @@ def build(run: Run, *, confidence: float = 0.95) -> Report:
         context = Context(suite.factors, suite.experiment.metrics, confidence=confidence)
         analysis = analyze_run(suite, jobs, confidence=confidence)
         data |= frames(analysis)
-        body = analysis_sections(analysis, context)
-        if claims.is_judged(run):
+        judged = claims.is_judged(run)
+        body = analysis_sections(analysis, context, n_claims=len(suite.claims) if judged else 0)
+        if judged:
             verdicts = claims.judge(run, measured(suite, jobs), confidence=confidence)
             data |= claims.frames(verdicts, context)
             unfinished = state.is_unfinished(jobs)
@@ -81,18 +82,20 @@ def build(run: Run, *, confidence: float = 0.95) -> Report:
     return Report(f"{suite.name}: {cells} × {seeds}", provenance, sections, data)
 
 
-def analysis_sections(analysis: Analysis, context: Context) -> list[Section]:
-    """What an analysis found, of a run or of anyone's table, with its figures."""
-    return illustrated(list(_analysis_sections(analysis, context)), analysis, context)
+def analysis_sections(analysis: Analysis, context: Context, *, n_claims: int = 0) -> list[Section]:
+    """What an analysis found, of a run or of anyone's table, with its figures; ``n_claims`` are judged elsewhere."""
+    return illustrated(list(_analysis_sections(analysis, context, n_claims)), analysis, context)
 
 
-def _analysis_sections(analysis: Analysis, context: Context) -> Iterator[Section]:
+def _analysis_sections(analysis: Analysis, context: Context, n_claims: int) -> Iterator[Section]:
     effects = tables.effects(analysis.contrasts, context)
     caveats = [] if effects else [f"{metric.label}: {metric.note}" for metric in context.metrics if metric.note]
     yield Section("What was found", *found(analysis, context))
     yield Section("What this design cannot tell", points=list(words.limits(analysis, context)))
     if effects:
-        yield Section("Effects", [words.effects(analysis, context)], exhibits=list(effects.values()), chief=True)
+        yield Section(
+            "Effects", [words.effects(analysis, context, n_claims)], exhibits=list(effects.values()), chief=True
+        )
     several = list(tables.terms(analysis.terms, context))
     if several:
         exhibits = [*several, *tables.levels(analysis.levels, context)]
@@ -128,10 +131,12 @@ def _variance_and_cells(analysis: Analysis, context: Context) -> Iterator[Sectio
     further = [metric for metric in context.metrics if metric not in shown]
     for of, title, bulk in ((shown, "", False), (further, "Further metrics: ", True)):
         part = replace(context, metrics=of)
-        said = [] if bulk else [*analysis.anova_models, *words.disagreements(analysis, context), words.ROUTES]
-        if anova := list(tables.anova(analysis.anova, part)):
+        anova = list(tables.anova(analysis.anova, part))
+        routes = [*words.disagreements(analysis, context), words.ROUTES] if anova else []
+        said = [] if bulk else [*analysis.anova_models, *routes]
+        if anova or said:
             yield Section(f"{title}Analysis of variance", said, exhibits=anova, appendix=True, bulk=bulk)
-        if pairs := list(tables.pairwise(analysis.pairwise, part)):
+        if pairs := list(tables.pairwise(analysis, part)):
             yield Section(f"{title}Cells against the baseline", exhibits=pairs, appendix=True, bulk=bulk)
 
 

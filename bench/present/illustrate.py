@@ -130,12 +130,8 @@ class _Illustrator:
         order = [cell for cell in cells["cell"] if (rows["cell"] == cell).any()]
         means = cell_means(rows, self.context.confidence, log=log).set_index("cell").loc[order].reset_index()
         pairs = pairs[pairs["b"] == cells["cell"].iloc[0]]
-        paired = bool(self.context.block)
-        names = ("diff_paired", "low_paired", "high_paired") if paired else ("diff", "low", "high")
-        differences = pairs[[*names, "p_adjusted", "n_pairs", "df"]].set_axis(
-            ["estimate", "low", "high", "p_adjusted", "n_pairs", "df"], axis=1
-        )
-        differences = differences.assign(cell=pairs["a"], df=pairs["n_pairs"] - 1 if paired else pairs["df"])
+        differences = pairs[["a", "diff", "low", "high", "p_adjusted", "n_pairs", "df"]]
+        differences = differences.rename(columns={"a": "cell", "diff": "estimate"})
         name = f"runs-{self.stems[metric.name]}"
         return runs_figure(name, metric, rows, means, differences, self.context, log=log)
 

@@ -383,17 +383,21 @@ _CHECKS = {
 """Checks that concern a metric as a whole."""
 
 
-def pairwise(frame: DataFrame, context: Context) -> Iterator[Table]:
+def pairwise(analysis: Analysis, context: Context) -> Iterator[Table]:
     """One table a metric: each cell against the baseline cell."""
+    pair = ["metric", "a", "b"]
+    frame = analysis.pairwise.merge(analysis.pairwise_sizes, on=pair)
+    frame = frame.merge(analysis.pairwise_independent, on=pair, suffixes=("", "_welch"))
     for metric, every in by_metric(frame, context):
         rows = every[every["b"] == every["b"].iloc[0]]
         paired = (
-            change(rows, context, "Difference, paired", "diff_paired low_paired high_paired"),
-            Column("p paired", ("p_paired",), "p"),
+            change(rows, context, "Difference, paired", "diff low high"),
+            Column("p paired", ("p",), "p"),
             ADJUSTED,
             Column(f"d_z [{context.level} CI]", ("d_z", "d_z_low", "d_z_high"), "interval"),
         )
-        welch = (change(rows, context, "Difference, Welch", "diff low high"), Column("p Welch", ("p_welch",), "p"))
+        difference = change(rows, context, "Difference, Welch", "diff_welch low_welch high_welch")
+        welch = (difference, Column("p Welch", ("p_welch",), "p"))
         d = Column(f"Cohen's d [{context.level} CI]", ("d", "d_low", "d_high"), "interval")
         columns = (Column("Cell", ("a",), key=True), *(paired if context.block else ()), *welch)
         columns = (*columns, *(() if context.block else (ADJUSTED,)), d)

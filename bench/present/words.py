@@ -24,8 +24,11 @@ _MOST_NOTES = 4
 """Remarks of the analysis that are shown at once."""
 
 
-def effects(analysis: Analysis, context: Context) -> str:
-    """How to read a table of effects; where combinations are missing, a row is not an average over the others."""
+def effects(analysis: Analysis, context: Context, n_claims: int = 0) -> str:
+    """How to read a table of effects; where combinations are missing, a row is not an average over the others.
+
+    ``n_claims``: so many claims are judged beside these, each with an adjusted p of its own.
+    """
     partial = incomplete(analysis)
     labels = [metric.label for metric in context.metrics if metric.name in partial]
     how = "averaged over all other factors"
@@ -41,7 +44,16 @@ def effects(analysis: Analysis, context: Context) -> str:
         f"Each row compares two levels of a factor, or is an interaction (×){halves}, {how}. "
         f"Intervals are {context.level}; "
         f"{'d_z is the effect over its spread across the blocks; ' if analysis.block else ''}"
-        f"* marks an adjusted p below {ALPHA}."
+        f"* marks an adjusted p below {ALPHA}.{_two_families(analysis, n_claims) if n_claims else ''}"
+    )
+
+
+def _two_families(analysis: Analysis, n_claims: int) -> str:
+    tests = numbers.counted(int(analysis.terms["p"].notna().sum()), "test")
+    return (
+        f" Adjusted p are of the {tests} in all metrics, as an exploratory family (Benjamini-Hochberg). What is also "
+        f"claimed has another one in the table of claims, of the family of the {numbers.counted(n_claims, 'claim')} "
+        "(Holm), and its verdict rests on that one."
     )
 
 

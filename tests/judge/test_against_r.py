@@ -144,13 +144,13 @@ def test_all_pairs_of_groups_are_those_of_r(analysed, reference, name):
     """Pairs of one factor: Welch, Games-Howell, and Dunnett with the control as reference."""
     control = reference(name)[1]["dunnett"]["control"]
     analysis, results = analysed(name, None, {"group": control})
-    pairs = {frozenset((row["a"], row["b"])): row for row in analysis.pairwise.to_dict("records")}
+    pairs = {frozenset((row["a"], row["b"])): row for row in analysis.pairwise_independent.to_dict("records")}
     for row in results["games_howell"]["rows"]:
         ours = pairs[frozenset((row["a"], row["b"]))]
         sign = 1.0 if ours["a"] == row["a"] else -1.0
         np.testing.assert_allclose((sign * ours["diff"], sign * ours["t"]), (row["diff"], row["t"]), rtol=1e-9)
         np.testing.assert_allclose(ours["p_games_howell"], row["p"], atol=1e-6)
-        np.testing.assert_allclose(ours["p_welch"], row["p_welch_unadjusted"], rtol=1e-9)
+        np.testing.assert_allclose(ours["p"], row["p_welch_unadjusted"], rtol=1e-9)
     for row in results["dunnett"]["rows"]:
         group = row["comparison"].removesuffix(f" - {control}")
         np.testing.assert_allclose(pairs[frozenset((group, control))]["p_dunnett"], row["p_quad"], atol=1e-3)
@@ -162,11 +162,12 @@ def test_all_pairs_of_groups_are_those_of_r(analysed, reference, name):
 def test_paired_comparisons_are_those_of_r(analysed):
     """Pairs of configurations over the same seeds agree with R's paired t."""
     analysis, results = analysed("a15_within_4configs", "seed")
-    pairs = {frozenset((row["a"], row["b"])): row for row in analysis.pairwise.to_dict("records")}
+    rows = analysis.pairwise.merge(analysis.pairwise_sizes, on=["metric", "a", "b"])
+    pairs = {frozenset((row["a"], row["b"])): row for row in rows.to_dict("records")}
     for row in results["paired_t"]["rows"]:
         ours = pairs[frozenset((row["a"], row["b"]))]
-        assert abs(ours["t_paired"]) == pytest.approx(abs(row["t"]), rel=1e-9)
-        assert ours["p_paired"] == pytest.approx(row["p"], rel=1e-9)
+        assert abs(ours["t"]) == pytest.approx(abs(row["t"]), rel=1e-9)
+        assert ours["p"] == pytest.approx(row["p"], rel=1e-9)
         assert abs(ours["d_z"]) == pytest.approx(abs(row["d_z"]), rel=1e-9)
 
 
@@ -174,8 +175,9 @@ def row_of(path, frame, block, margin):
     """The pair x minus y, and its equivalence, of a table that is read from a file."""
     frame.to_csv(path, index=False)
     analysis = bench.analyze(path, ["group"], block, ["value"], reference={"group": "y"}, margin={"value": margin})
-    (pair,), (equivalence,) = analysis.pairwise.to_dict("records"), analysis.equivalence.to_dict("records")
-    return pair, equivalence
+    (pair,), (sizes,) = analysis.pairwise.to_dict("records"), analysis.pairwise_sizes.to_dict("records")
+    (equivalence,) = analysis.equivalence.to_dict("records")
+    return pair | sizes, equivalence
 
 
 def agree(row, expected, **tolerance):
@@ -191,7 +193,7 @@ def test_two_samples_from_a_file_are_those_of_r(reference, tmp_path, case):
     margin = answers["tost"][0]
     rows = frame.loc[frame["case"] == case, ["group", "value"]]
     pair, equivalence = row_of(tmp_path / "two.csv", rows, None, margin["margin"])
-    welch = {"t": "statistic", "df": "df", "p_welch": "p", "low": "ci_low", "high": "ci_high"}
+    welch = {"t": "statistic", "df": "df", "p": "p", "low": "ci_low", "high": "ci_high"}
     agree(pair, {ours: answers["welch_t"][theirs] for ours, theirs in welch.items()}, rtol=1e-9)
     agree(pair, {"diff": answers["diff_means"]}, rtol=1e-9)
     for name, size in (("d", sizes["d_pooled"]), ("g", sizes["g_pooled"])):
@@ -209,7 +211,7 @@ def test_pairs_from_a_file_are_those_of_r(reference, tmp_path, case):
     margin = answers["tost"][0]
     rows = frame.loc[frame["case"] == case, ["pair", "group", "value"]]
     pair, equivalence = row_of(tmp_path / "paired.csv", rows, "pair", margin["margin"])
-    agree(pair, {"t_paired": answers["paired_t"]["statistic"], "p_paired": answers["paired_t"]["p"]}, rtol=1e-9)
+    agree(pair, {"t": answers["paired_t"]["statistic"], "p": answers["paired_t"]["p"]}, rtol=1e-9)
     limits = {"d_z": size["estimate"], "d_z_low": size["ci_low"], "d_z_high": size["ci_high"]}
     agree(pair, limits, rtol=1e-8, atol=1e-7)
     tost = {"p_lower": "p_lower", "p_upper": "p_upper", "p": "p_tost", "low": "ci90_low", "high": "ci90_high"}
@@ -217,15 +219,15 @@ def test_pairs_from_a_file_are_those_of_r(reference, tmp_path, case):
 
 
 def test_welchs_test_of_equal_cells_is_that_of_r(analysed, reference):
-    """Welch's F over the groups of a table without blocks agrees; where there are blocks it has no row."""
+    """Welch's F over the groups of a table without blocks is the test of its one factor."""
     analysis, results = analysed(
         "a08_oneway_hetero_k4", None, {"group": reference("a08_oneway_hetero_k4")[1]["groups"][0]["cell"]}
     )
     expected = results["welch_anova"]
-    row = analysis.omnibus.iloc[0]
-    theirs = {"statistic": expected["statistic"], "df_den": expected["df"][1], "p": expected["p"]}
+    row = analysis.terms.iloc[0]
+    theirs = {"F": expected["statistic"], "df_den": expected["df"][1], "p": expected["p"]}
     agree(row, theirs, rtol=1e-9)
-    assert analysed("a15_within_4configs", "seed")[0].omnibus.empty
+    assert row["test"] == "Welch-James"
 
 
 def test_aliases_of_the_ablation_cells_are_those_of_r(analysed):
@@ -266,10 +268,10 @@ def test_degenerate_tables_give_nan_and_no_warning(reference, name, block):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         analysis = analyze(DEGENERATE[name](frame), ["init", "noise", "reg", "act"], block, ["value"])
-    for table in (analysis.contrasts, analysis.anova, analysis.pairwise, analysis.omnibus, analysis.diagnostics):
+    for table in (analysis.contrasts, analysis.terms, analysis.anova, analysis.pairwise, analysis.diagnostics):
         for column in [column for column in table if column.startswith("p") and "eta" not in column]:
             assert not (table[column] == 0.0).any(), column
-    for table in (analysis.contrasts, analysis.anova, analysis.pairwise, analysis.omnibus):
+    for table in (analysis.contrasts, analysis.terms, analysis.anova, analysis.pairwise, analysis.pairwise_sizes):
         numbers = table.select_dtypes("number")
         assert not np.isinf(numbers.to_numpy(float)).any()
     unexplained = analysis.contrasts["p"].isna() & (analysis.contrasts["reason"] == "")

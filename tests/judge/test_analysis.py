@@ -89,13 +89,14 @@ def test_pairs_agree_with_scipy(factorial):
     from scipy import stats
 
     frame, _ = factorial
-    pairs = analyze(frame, FACTORS, "seed", ["value"], every_pair=True).pairwise
+    found = analyze(frame, FACTORS, "seed", ["value"], every_pair=True)
+    pairs = found.pairwise_independent.assign(p_paired=found.pairwise["p"])
     cells = {"/".join(levels): group["value"].to_numpy() for levels, group in frame.groupby(FACTORS, observed=True)}
     assert len(pairs) == 120
     for row in pairs.itertuples():
         welch = stats.ttest_ind(cells[row.a], cells[row.b], equal_var=False)
         interval = welch.confidence_interval()
-        np.testing.assert_allclose((row.t, row.p_welch, row.df), (welch.statistic, welch.pvalue, welch.df), rtol=1e-10)
+        np.testing.assert_allclose((row.t, row.p, row.df), (welch.statistic, welch.pvalue, welch.df), rtol=1e-10)
         np.testing.assert_allclose((row.low, row.high), (interval.low, interval.high), rtol=1e-10)
         np.testing.assert_allclose(row.p_paired, stats.ttest_rel(cells[row.a], cells[row.b]).pvalue, rtol=1e-10)
 
@@ -150,12 +151,17 @@ def test_three_levels_are_each_compared_with_the_reference():
 
 
 def test_sign_flip_floor_is_said_and_kept(factorial):
-    """With five seeds no flip p value is below 2/2^5, and the floor stands in its column."""
+    """Flips are offered where their floor, 2/2^seeds, can be below 0.05: for one test times the size of the family."""
     frame, _ = factorial
-    contrasts = analyze(frame[frame["seed"] < 5], FACTORS, "seed", ["value"]).contrasts
-    assert (contrasts["p_signflip_floor"] == 2 / 2**5).all()
-    assert contrasts["p_signflip"].min() == 2 / 2**5
-    assert (contrasts["p_maxt"] >= contrasts["p_signflip"]).all()
+    for seeds, factors, alone, joint in ((5, 4, False, False), (6, 4, False, True), (6, 1, True, True)):
+        found = analyze(frame[frame["seed"] < seeds], FACTORS[:factors], "seed", ["value"])
+        for rows in (found.contrasts, found.terms):
+            assert rows["p_signflip"].notna().all() == rows["p_signflip"].notna().any() == alone
+            assert rows["p_maxt"].notna().all() == rows["p_maxt"].notna().any() == joint
+        assert (found.contrasts["p_signflip_floor"] == 2 / 2**seeds).all()
+    many = analyze(frame, FACTORS[:2], "seed", ["value"]).contrasts
+    assert many["p_signflip"].min() >= 2 / 2 ** frame["seed"].nunique()
+    assert (many["p_maxt"] >= many["p_signflip"]).all()
 
 
 @pytest.mark.parametrize("constant", [0.0, 1.5, 1e12])
@@ -167,7 +173,8 @@ def test_constant_metric_has_no_p_value(factorial, constant):
         analysis.contrasts["p"],
         analysis.contrasts["p_signflip"],
         analysis.anova["p"],
-        analysis.pairwise["p_welch"],
+        analysis.pairwise["p"],
+        analysis.pairwise_independent["p"],
     ):
         assert column.isna().all()
     assert (analysis.contrasts["reason"] == "no variation beyond rounding errors").all()

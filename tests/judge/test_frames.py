@@ -58,10 +58,13 @@ def test_every_run_with_a_value_is_listed(frame):
 @pytest.mark.parametrize("block", ["seed", None])
 def test_all_cells_against_the_reference_in_all_metrics_are_one_family_of_holms(frame, block, every_pair):
     """Three pairs in each of two metrics are adjusted together: by their paired t, or Welch's without seeds."""
-    pairs = analyze(frame, ["a", "b"], block, ["score", "loss"], every_pair=every_pair).pairwise
+    found = analyze(frame, ["a", "b"], block, ["score", "loss"], every_pair=every_pair)
+    pairs = found.pairwise
     assert len(pairs) == (12 if every_pair else 6)
     with_reference = pairs["b"] == "x/u"
-    p = pairs.loc[with_reference, "p_welch" if block is None else "p_paired"]
+    p = pairs.loc[with_reference, "p"]
+    assert set(pairs["test"]) == {"Welch" if block is None else "paired t"}
+    assert pairs["p"].equals(found.pairwise_independent["p"]) == (block is None)
     assert len(p) == 6
     np.testing.assert_allclose(pairs.loc[with_reference, "p_adjusted"], multipletests(p, method="holm")[1], rtol=1e-12)
     assert pairs.loc[~with_reference, "p_adjusted"].isna().all()
@@ -71,11 +74,12 @@ def test_all_cells_against_the_reference_in_all_metrics_are_one_family_of_holms(
 def test_a_cell_of_one_run_leaves_the_others_to_dunnett(frame):
     """Where one cell has a single run it alone has no p against the reference."""
     single = frame[(frame["a"] + frame["b"] != "xv") | (frame["seed"] == 0)]
-    pairs = analyze(single, ["a", "b"], None, ["loss"]).pairwise
+    found = analyze(single, ["a", "b"], None, ["loss"])
+    pairs, sizes = found.pairwise_independent, found.pairwise_sizes
     with_reference = pairs[pairs["b"] == "x/u"].set_index("a")["p_dunnett"]
     assert dict(with_reference.isna()) == {"x/v": True, "y/u": False, "y/v": False}
     assert (
-        pairs.loc[(pairs[["a", "b"]] == "x/v").any(axis=1), ["ratio", "ratio_low", "ratio_high"]].isna().all(axis=None)
+        sizes.loc[(sizes[["a", "b"]] == "x/v").any(axis=1), ["ratio", "ratio_low", "ratio_high"]].isna().all(axis=None)
     )
 
 
@@ -83,7 +87,7 @@ def test_a_cell_of_one_run_leaves_the_others_to_dunnett(frame):
 @pytest.mark.parametrize(("metric", "log"), [("score", False), ("loss", False), ("loss", True)])
 def test_ratios_are_of_the_means_as_measured(frame, block, metric, log):
     """The ratio of two cells is that of the plain means, over the seeds that have both, also on a log scale."""
-    pairs = analyze(frame, ["a", "b"], block, [MetricOptions(metric, log=log)], every_pair=True).pairwise
+    pairs = analyze(frame, ["a", "b"], block, [MetricOptions(metric, log=log)], every_pair=True).pairwise_sizes
     cells = by_cell(frame, metric)
     for row in pairs.itertuples():
         x, y = cells[row.a], cells[row.b]
@@ -196,7 +200,8 @@ def test_values_too_large_or_too_small_for_squares_are_said(frame):
 def test_a_tiny_unit_changes_no_test(frame, block):
     """A metric of the order of 1e-20 has the same t, F and p as the same metric of the order of one."""
     plain, tiny = (analyze(frame.assign(loss=frame["loss"] * u), ["a", "b"], block, ["loss"]) for u in (1.0, 1e-20))
-    for name, columns in (("contrasts", ["t", "p"]), ("anova", ["F", "p"]), ("pairwise", ["t", "p_welch", "d_av"])):
+    free = {"contrasts": ["t", "p"], "anova": ["F", "p"], "pairwise": ["t", "p"], "pairwise_sizes": ["d_av"]}
+    for name, columns in free.items():
         ours, theirs = (getattr(found, name)[columns] for found in (tiny, plain))
         np.testing.assert_allclose(ours, theirs, rtol=1e-6, err_msg=name)
         assert ours.iloc[0].notna().all()
@@ -211,7 +216,8 @@ def test_no_unit_changes_a_test(frame, block, exponent):
         analyze(frame.assign(loss=values * unit), ["a", "b"], block, ["loss"]) for unit in (1.0, 10.0**exponent)
     )
     free = {"contrasts": ["t", "df", "p", "p_adjusted"], "terms": ["F", "df_den", "p"], "anova": ["F", "p", "omega_sq"]}
-    free |= {"pairwise": ["t", "df", "p_welch", "d", "ratio_low", "ratio_high"], "diagnostics": ["p"]}
+    free |= {"pairwise": ["t", "df", "p"], "pairwise_independent": ["t", "df", "p"], "diagnostics": ["p"]}
+    free |= {"pairwise_sizes": ["d", "ratio_low", "ratio_high"]}
     for name, columns in free.items():
         ours, theirs = (getattr(found, name)[columns] for found in (scaled, plain))
         np.testing.assert_allclose(ours.astype(float), theirs.astype(float), rtol=1e-6, atol=1e-9, err_msg=name)
@@ -239,7 +245,10 @@ def test_notes_are_made_only_where_they_are_true(frame):
     assert note.startswith("32 pairs of a cell and a seed have more than one run (up to 2): 64 runs are averaged to 32")
 
 
-FRAMES = ("cells", "contrasts", "anova", "pairwise", "equivalence", "omnibus", "diagnostics", "values", "trends")
+FRAMES = (
+    *("cells", "contrasts", "terms", "anova", "pairwise", "pairwise_independent", "pairwise_sizes", "equivalence"),
+    *("diagnostics", "values", "trends"),
+)
 
 
 def assert_same(found, expected):
