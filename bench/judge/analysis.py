@@ -19,7 +19,7 @@ from bench.judge.losses import averaged_outcomes, loss_frame, survivor_frame
 from bench.judge.requested import requested_frame
 from bench.judge.simple import marginal_frame, simple_frame
 from bench.judge.table import unfinished
-from bench.judge.terms import flip_signs, level_frame, term_frame
+from bench.judge.terms import MOST_LEVELS, flip_signs, level_frame, term_frame
 from bench.judge.trends import trend_frame
 from bench.judge.variance import anova_frame, anova_models
 from bench.plan.metrics import Scale, margin_of
@@ -254,6 +254,12 @@ def _design_notes(runs: CodedRuns) -> list[str]:
         for factor in runs.factors
         if len(factor.levels) == 1
     ]
+    many = [factor.name for factor in runs.factors if len(factor.levels) > MOST_LEVELS]
+    if many:
+        named = ", ".join(many)
+        notes.append(
+            f"Of more than {MOST_LEVELS} levels ({named}), neither pairs nor effects at each level are looked at."
+        )
     if len(runs.factors) > MANY_FACTORS:
         notes.append(f"Of {len(runs.factors)} factors, effects of up to {HIGHEST_ORDER} together are looked at.")
     if runs.block is not None and runs.block.max() == 0:

@@ -107,6 +107,17 @@ def test_joint_flips_compare_the_largest_t_of_all_pairs_of_levels(five_by_two):
         assert terms.loc[term, "p_maxt"] == pytest.approx((of_all >= observed).mean())
 
 
+def test_pairs_of_more_than_twenty_levels_are_left_out_and_the_notes_say_so():
+    """Twenty levels have 190 pairs; of twenty-one one sentence names the factor, whose term is tested all the same."""
+    rng = np.random.default_rng(1)
+    for levels, pairs in ((20, 190), (21, 0)):
+        rows = [(f"level {level}", seed, rng.normal()) for seed in range(3) for level in range(levels)]
+        found = analyze(pd.DataFrame(rows, columns=["a", "seed", "y"]), ["a"], "seed", ["y"])
+        assert len(found.levels) == pairs
+        assert ["Of more than 20 levels (a), neither pairs" in note for note in found.notes] == [True] * (not pairs)
+        assert found.terms["p"].notna().all()
+
+
 def test_without_blocks_a_factor_has_welchs_anova():
     """The test of a factor of independent runs with unequal spread is scipy's f_oneway(equal_var=False)."""
     rng = np.random.default_rng(3)
