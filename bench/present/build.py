@@ -115,7 +115,7 @@ def _analysis_sections(analysis: Analysis, context: Context, n_claims: int) -> I
     yield Section("Means", exhibits=[tables.means(analysis, context, caveats)])
     doubts = list(words.doubts(analysis.diagnostics, context))
     yield Section("Variation", points=doubts, exhibits=[tables.variation(analysis.cells, context)])
-    if effects:
+    if effects or analysis.anova_models:
         yield from _variance_and_cells(analysis, context)
     checks = tables.diagnostics(analysis.diagnostics, context)
     yield Section("Diagnostics", [words.DIAGNOSTICS], exhibits=[checks], appendix=True)

@@ -13,6 +13,7 @@ from bench.experiment import Metric
 from bench.judge.analysis import Analysis, MetricOptions, analyze
 from bench.present import build, state, tables, words
 from bench.present.analyzed import analyzed
+from bench.present.files import printed
 from bench.present.found import found
 from bench.present.render import terminal
 from bench.present.report import Report, Section
@@ -262,3 +263,18 @@ def test_a_level_without_values_is_said_once() -> None:
     report = analyzed(analyze(lost, ["lr"], "seed", ["y", "z"]), "runs.csv")
     assert " ".join(str(report).split()).count("lr = 0.1 has no values") == 1
     assert report.sections[0].facts["Without values"].startswith("lr = 0.1 has no values")
+
+
+@pytest.mark.parametrize("form", ["md", "html", "json", "terminal"])
+def test_every_format_says_which_model_the_analysis_of_variance_fits(form: str) -> None:
+    """Half of 2^3 names the terms that it leaves out; two of 2^2 say that there is no analysis of variance."""
+    rng = np.random.default_rng(0)
+    half = [(a, b, (a + b) % 2, seed, rng.normal()) for seed in range(4) for a in (0, 1) for b in (0, 1)]
+    frame = pd.DataFrame(half, columns=["a", "b", "c", "seed", "y"])
+    told = []
+    for rows, factors in ((frame, ["a", "b", "c"]), (frame[frame["a"] == frame["b"]], ["a", "b"])):
+        report = analyzed(analyze(rows, factors, "seed", ["y"]), "table")
+        text = terminal.render(report, width=100, full=True) if form == "terminal" else printed(report, form).decode()
+        told.append(" ".join(text.split()))
+    assert "The analysis of variance fits a, b, c; it leaves out a:b, a:c, b:c, a:b:c" in told[0].replace("\\", "")
+    assert "There is no analysis of variance: no term can be told from the others" in told[1]
