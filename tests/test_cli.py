@@ -185,12 +185,12 @@ def test_tables_are_a_folder(command: Commands, lab: Lab) -> None:
 
 
 def test_runs_are_compared(command: Commands, lab: Lab) -> None:
-    """``--compare`` lays two runs side by side, and refuses a third."""
+    """``compare A B`` lays two runs side by side, and refuses a baseline besides."""
     for name in ("one", "two"):
         run(command, lab, lab.suite(name))
-    code, out, _ = command("report", "--compare", "one", "two", "--out", lab.out)
+    code, out, _ = command("compare", "one", "two", "--out", lab.out)
     assert (code, "one (A) beside two (B)" in out) == (0, True)
-    assert command("report", "three", "--compare", "one", "two", "--out", lab.out)[0] == 2
+    assert command("compare", "one", "two", "--baseline", "three", "--out", lab.out)[0] == 2
 
 
 def test_json_report_holds_the_frames(command: Commands, lab: Lab) -> None:

@@ -159,7 +159,7 @@ def test_a_run_is_data_for_every_command(foreign: Path, lab: Lab, command: Comma
         (("compare", foreign, "--baseline", "old.csv", "--strict"), 1),
         (("compare", "stranger", "--baseline", "old.csv", "--more-seeds", 2, "--format", "json"), 4),
         (("report", "stranger"), 0),
-        (("report", "--compare", "stranger", foreign), 0),
+        (("compare", "stranger", foreign), 0),
         (("report", "stranger", "--format", "html"), 0),
         (("export", "stranger", "--wide"), 0),
         (("runs",), 0),

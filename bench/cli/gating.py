@@ -17,12 +17,13 @@ from bench.cli.options import (
     RunName,
 )
 from bench.cli.output import append_summary, emit, emit_report, say
-from bench.errors import Exit
+from bench.errors import BenchError, Exit
 
 
 @app.command(
     epilog=examples(
         "bench compare ci",
+        "bench compare full_factorial full_factorial_described",
         "bench compare ci --baseline reports/baselines/ci.csv --strict",
         "bench compare ci --format md > comment.md",
         "bench compare ci --format junit --output junit.xml",
@@ -30,6 +31,12 @@ from bench.errors import Exit
 )
 def compare(
     name: RunName = None,
+    other: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="OTHER", help="Another run, to lay beside RUN; or a table, as --baseline.", show_default=False
+        ),
+    ] = None,
     *,
     baseline: Annotated[
         str | None,
@@ -67,8 +74,9 @@ def compare(
     output: Output = None,
     out: Out = REPORTS,
 ) -> None:
-    """Compare a run with a baseline: the verdict, then what changed.
+    """Compare a run with a baseline: the verdict, then what changed. Or two runs: what survives in both or in one.
 
+    Two runs, bench compare A B, are laid side by side: claims with both verdicts, effects, means; nothing is tested.
     Exits with 1 for a regression, 3 if runs failed, 4 if something is undecided or nothing was measured, else with 0.
     For a pull request: md is a comment, github annotates it and writes the job summary, junit has a test case for each
     metric and cell.
@@ -77,6 +85,14 @@ def compare(
     from bench.present.progress import ProgressDisplay
     from bench.present.render import github, junit
 
+    if other is not None and baseline is not None:
+        raise BenchError(f"Both {other} and --baseline are given.", hint="Name one of them.")
+    if other is not None and not other.endswith(".csv"):
+        if form in (CompareFormat.GITHUB, CompareFormat.JUNIT):
+            raise BenchError(f"{form} is for a gate.", hint=f"To hold {name} against a run: --baseline {other}.")
+        emit_report(bench.beside(name or "", other, out=out), ReportFormat(form), output, full=full)
+        return
+    baseline = other or baseline
     with ProgressDisplay("more seeds") as progress:
         found = bench.compare(
             name, baseline, suite=suite, strict=strict, more_seeds=more_seeds, out=out, progress=progress

@@ -34,6 +34,14 @@ class CompareFormat(StrEnum):
     GITHUB = "github"
 
 
+class FigureFormat(StrEnum):
+    """Formats of the pictures beside a file."""
+
+    SVG = "svg"
+    PNG = "png"
+    PDF = "pdf"
+
+
 class TextFormat(StrEnum):
     """Formats of a short result."""
 
@@ -69,6 +77,10 @@ Brief = Annotated[bool, typer.Option("--brief", help="In the terminal, the openi
 Sections = Annotated[
     list[str] | None,
     typer.Option("--section", metavar="TITLE", help="Only the sections whose titles begin so; may be repeated."),
+]
+Figures = Annotated[
+    FigureFormat | None,
+    typer.Option("--figures", help="Of pictures beside md (else svg) and latex (else pdf).", show_default=False),
 ]
 Full = Annotated[bool, typer.Option("--full", help="Every table and row in the terminal too.")]
 Seeds = Annotated[

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from bench.cli.options import ReportFormat, TextFormat
+from bench.cli.options import FigureFormat, ReportFormat, TextFormat
 from bench.errors import BenchError, printable
 
 if TYPE_CHECKING:
@@ -27,11 +27,18 @@ def emit_report(
     full: bool = False,
     opening: bool = False,
     folder: Path | None = None,
+    figures: FigureFormat | None = None,
 ) -> None:
-    """Print a report, or write its files: to ``output``, else into the ``folder`` of its run, if it has one."""
+    """Print a report, or write its files: to ``output``, else into the ``folder`` of its run, if it has one.
+
+    Raises:
+        BenchError: a format of ``figures`` is given, and the format of the report has none beside it.
+    """
     from bench.present.files import destination, files, printed, save
     from bench.present.render import terminal
 
+    if figures is not None and form not in (ReportFormat.MD, ReportFormat.LATEX):
+        raise BenchError(f"{form} has no pictures beside it.", hint="--figures goes with --format md or latex.")
     if form is ReportFormat.TERMINAL:
         colored = output is None and (sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR")))
         emit(terminal.render(report, width=width(), color=colored, full=full, opening=opening), output)
@@ -40,7 +47,7 @@ def emit_report(
     if target is None:
         emit(printed(report, form.value))
         return
-    content = files(report, form.value, stem=target.stem)
+    content = files(report, form.value, stem=target.stem, figures=figures.value if figures else "")
     is_folder = form is ReportFormat.CSV
     save(content, target / next(iter(content)) if is_folder else target)
     say(f"Written to {target}{f': {len(content)} tables' if is_folder else ''}")

@@ -13,6 +13,7 @@ from bench.cli.app import app, examples
 from bench.cli.options import (
     Brief,
     Confidence,
+    Figures,
     Form,
     Full,
     Out,
@@ -23,7 +24,7 @@ from bench.cli.options import (
     pairs,
 )
 from bench.cli.output import emit_report, say
-from bench.errors import BenchError, Exit
+from bench.errors import Exit
 
 
 @app.command(
@@ -34,9 +35,9 @@ from bench.errors import BenchError, Exit
         "bench report full_factorial --section 'Analysis of variance'",
         "bench report full_factorial --format html",
         "bench report full_factorial --format md --output paper/appendix.md",
+        "bench report full_factorial --format latex --output paper/tables.tex",
         "bench report full_factorial --format comment | gh pr comment --body-file -",
         "bench report full_factorial --format json | jq '.contrasts[] | select(.p < 0.05)'",
-        "bench report --compare full_factorial full_factorial_described",
     )
 )
 def report(
@@ -46,10 +47,8 @@ def report(
     brief: Brief = False,
     full: Full = False,
     section: Sections = None,
-    compare: Annotated[
-        tuple[str, str] | None, typer.Option(metavar="RUN RUN", help="Two runs side by side.", show_default=False)
-    ] = None,
     confidence: Confidence = 0.95,
+    figures: Figures = None,
     output: Output = None,
     out: Out = REPORTS,
 ) -> None:
@@ -62,16 +61,15 @@ def report(
     import bench
     from bench.present.brief import failed_gates
 
-    if compare is not None:
-        if name is not None:
-            raise BenchError(f"Both {name} and --compare are given.", hint="Name two runs: --compare RUN RUN.")
-        folder, found = None, bench.beside(*compare, confidence=confidence, out=out)
-    else:
-        folder = bench.find(name, out=out)
-        found = bench.report(folder, confidence=confidence)
+    folder = bench.find(name, out=out)
+    found = bench.report(folder, confidence=confidence)
+    when = found.provenance.get("Run", "")
     if section:
         found, full = found.only(section), True
-    emit_report(found, form, output, full=full, opening=brief, folder=folder)
+    emit_report(found, form, output, full=full, opening=brief, folder=folder, figures=figures)
+    for kept in (folder / "report.md", folder / "report.html"):
+        if kept.is_file() and not kept.is_symlink() and when not in kept.read_text("utf-8", "replace"):
+            say(f"{kept} is of another run, and not of these results: --format {kept.suffix[1:]} writes it anew.")
     if failed := failed_gates(found.data):
         say(f"Gating claims fail: {', '.join(failed)}")
         raise typer.Exit(Exit.REGRESSION)

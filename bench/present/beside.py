@@ -11,7 +11,7 @@ from bench.execute.run import Run
 from bench.experiment import Metric
 from bench.present import claims, numbers, state
 from bench.present.build import analyze_run
-from bench.present.claim_words import figure
+from bench.present.claim_words import finding, verdict
 from bench.present.origin import origin
 from bench.present.report import Column, Report, Section, Table
 from bench.present.tables import ALPHA, Context, heading
@@ -93,16 +93,24 @@ def _claims(runs: Mapping[str, Run], jobs: Mapping[str, pd.DataFrame], context: 
     """What each run says of each claim that either makes; only a claim of the same words is one claim."""
     judged = []
     for name, run in runs.items():
-        found = claims.judge(run, measured(run.suite, jobs[name]), confidence=context.confidence).claims
-        figures = [figure(row) for row in found.itertuples()]
-        judged.append(found[["claim", "statement", "verdict"]].assign(found=figures))
+        found = claims.judge(run, measured(run.suite, jobs[name]), confidence=context.confidence)
+        rows = list(found.rows.itertuples())
+        told = [finding(row, "", context.labels[str(row.metric)], found.parts) for row in rows]
+        judged.append(
+            found.claims[["claim", "statement"]].assign(
+                verdict=[verdict(row) for row in rows],
+                found=[one.number for one in told],
+                caveat=[one.caveat.partition(": ")[2] for one in told],
+            )
+        )
     keys = ["claim", "statement"]
     either = pd.concat([frame[keys] for frame in judged]).drop_duplicates()
     joined = either.merge(judged[0], "left", keys).merge(judged[1], "left", keys, suffixes=("_a", "_b")).fillna("")
     columns = [Column("Claim", ("claim",), key=True)]
     for name in ("a", "b"):
         columns.append(Column(f"{name.upper()}: verdict", (f"verdict_{name}",), "verdict"))
-        columns.append(Column(f"{name.upper()}: found [{context.level} CI]", (f"found_{name}",)))
+        columns.append(Column(f"{name.upper()}: estimate [{context.level} CI]", (f"found_{name}",)))
+        columns.append(Column(f"{name.upper()}: to know besides", (f"caveat_{name}",)))
     return Table("Verdicts of both", joined, columns)
 
 

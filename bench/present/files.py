@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from pandas import DataFrame
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
@@ -16,23 +17,26 @@ from bench.present.render import html, json, latex, markdown
 from bench.present.report import Report
 
 
-def files(report: Report, form: str, *, stem: str = "report") -> Mapping[str, bytes]:
+def files(report: Report, form: str, *, stem: str = "report", figures: str = "") -> Mapping[str, bytes]:
     """The main file first: ``report.md`` with ``figures/*.svg``, ``comment.md``, ``report.html``, ``.json``, ``.tex``.
 
     Or for "csv" one file for each result frame that has rows (``contrasts.csv``, …), its numbers written exactly.
     ``stem``: what the main file will be called; the pictures of another Markdown file than report.md have a folder of
-    their own, ``STEM-figures``, so that several can lie side by side.
+    their own, ``STEM-figures``, so that several can lie side by side. ``figures``: the format of the pictures, else
+    "svg" beside Markdown and "pdf" beside LaTeX.
 
     Raises:
         BenchError: the format is none of these.
     """
     if form not in _MAKERS:
         raise BenchError(f"There is no format {form!r} of reports.", hint=f"Known: {', '.join(_MAKERS)}.")
-    return _MAKERS[form](report, stem)
+    return _MAKERS[form](report, stem, figures)
 
 
 def printed(report: Report, form: str) -> bytes:
     """The report as stdout gets it: Markdown without its pictures, which would not be there."""
+    if form == "latex":
+        return latex.render(report).encode()
     return markdown.render(report, figures=None).encode() if form == "md" else next(iter(files(report, form).values()))
 
 
@@ -45,8 +49,11 @@ def destination(form: str, folder: Path | None, output: str | None) -> Path | No
         BenchError: csv is to be printed or to be one file, and is a folder of tables.
     """
     if form == "csv":
-        if output == "-" or (output is None and folder is None) or (output or "").endswith(".csv"):
+        if output == "-" or (output is None and folder is None):
             raise BenchError("csv is a folder of tables.", hint="Name the folder with --output.")
+        if (output or "").endswith(".csv"):
+            hint = f"Name a folder: --output {str(output).removesuffix('.csv')}."
+            raise BenchError(f"csv is a folder of tables, and {output} names a file.", hint=hint)
         return folder / "tables" if folder is not None and output is None else Path(output or "")
     if output is not None and output != "-":
         is_folder = output.endswith("/") or Path(output).is_dir()
@@ -126,24 +133,36 @@ _RUN = ("run.json", "journal/00001.jsonl")
 _NAMES = {name: f"report.{name}" for name in ("md", "html", "json")} | {"comment": "comment.md", "latex": "report.tex"}
 
 
-def _markdown(report: Report, stem: str) -> Mapping[str, bytes]:
-    folder = "figures" if stem == "report" else f"{stem}-figures"
-    pictures = [figure for section in report.sections for figure in section.figures]
-    return {
-        _NAMES["md"]: markdown.render(report, figures=folder).encode(),
-        **{f"{folder}/{figure.name}.svg": figure.svg for figure in pictures},
-    }
+def _markdown(report: Report, stem: str, figures: str) -> Mapping[str, bytes]:
+    folder, form = _folder(stem), figures or "svg"
+    text = markdown.render(report, figures=folder, form=form)
+    return {_NAMES["md"]: text.encode(), **_pictures(report, folder, form, appendices=True)}
 
 
-def _tables(report: Report, _: str) -> Mapping[str, bytes]:
+def _latex(report: Report, stem: str, figures: str) -> Mapping[str, bytes]:
+    folder, form = _folder(stem), figures or "pdf"
+    text = latex.render(report, figures=folder, form=form)
+    return {_NAMES["latex"]: text.encode(), **_pictures(report, folder, form, appendices=False)}
+
+
+def _folder(stem: str) -> str:
+    return "figures" if stem == "report" else f"{stem}-figures"
+
+
+def _pictures(report: Report, folder: str, form: Any, *, appendices: bool) -> Mapping[str, bytes]:
+    shown = [section for section in report.sections if appendices or not section.appendix]
+    return {f"{folder}/{figure.name}.{form}": figure.encode(form) for section in shown for figure in section.figures}
+
+
+def _tables(report: Report, *_: str) -> Mapping[str, bytes]:
     return {f"{name}.csv": csv(frame).encode() for name, frame in report.data.items() if len(frame)}
 
 
-_MAKERS: Mapping[str, Callable[[Report, str], Mapping[str, bytes]]] = {
+_MAKERS: Mapping[str, Callable[[Report, str, str], Mapping[str, bytes]]] = {
     "md": _markdown,
-    "comment": lambda report, _: {_NAMES["comment"]: markdown.comment(report).encode()},
-    "html": lambda report, _: {_NAMES["html"]: html.page(report).encode()},
-    "json": lambda report, _: {_NAMES["json"]: json.render(report).encode()},
-    "latex": lambda report, _: {_NAMES["latex"]: latex.render(report).encode()},
+    "comment": lambda report, *_: {_NAMES["comment"]: markdown.comment(report).encode()},
+    "html": lambda report, *_: {_NAMES["html"]: html.page(report).encode()},
+    "json": lambda report, *_: {_NAMES["json"]: json.render(report).encode()},
+    "latex": _latex,
     "csv": _tables,
 }
