@@ -13,6 +13,20 @@ _MOST_NOTES = 4
 """Remarks of the analysis in the verdict; all stand under Methods."""
 
 
+class Analyzed(Analysis):
+    """An analysis that shows itself: its ``repr`` is the opening of its report, a notebook adds the main figures."""
+
+    def report(self, title: str = "table") -> Report:
+        """The whole report on it, under this title, for every format."""
+        return analyzed(self, title)
+
+    def __repr__(self) -> str:
+        return repr(self.report())
+
+    def _repr_html_(self) -> str:
+        return self.report()._repr_html_()  # noqa: SLF001 (the name is IPython's)
+
+
 def analyzed(analysis: Analysis, title: str) -> Report:
     """What ``analysis`` found in the table called ``title``."""
     metrics = [

@@ -22,7 +22,7 @@ from bench.present.origin import mixtures
 from bench.present.report import Column, Report, Section, Table
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class GateReport(Report):
     """The report on a comparison; ``data["changes"]`` has one row each (``bench.judge.gate.compare.COLUMNS``)."""
 

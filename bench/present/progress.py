@@ -1,19 +1,26 @@
-"""What is done of a run becomes a bar on a terminal; elsewhere one plain line at the start and every half minute."""
+"""What is done of a run becomes a bar on a terminal, a line that changes in a notebook, and elsewhere lines of a log."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import TracebackType
-from typing import Self, TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
+if TYPE_CHECKING:
+    from bench.execute.coordinate import OnProgress
+
 _EVERY = 30.0  # seconds between plain lines
+_REFRESH = 0.2  # seconds between two changes of a line in a notebook
+
 
 
 @dataclass
@@ -26,10 +33,15 @@ class ProgressDisplay:
     _started: float = field(default=0.0, init=False)
     _last_line: float = field(default=0.0, init=False)
     _stored_before: float | None = field(default=None, init=False)
+    _cell: Any = field(default=None, init=False)
+    """The handle of a notebook's output, which is replaced as jobs get on."""
+    _line: str = field(default="", init=False)
 
     def __enter__(self) -> Self:
         self._started = self._last_line = time.monotonic()
-        if self.stream.isatty():
+        if in_notebook():
+            self._cell = sys.modules["IPython"].display.display(_plain(f"{self.label}: starting"), raw=True, display_id=True)
+        elif self.stream.isatty():
             self._bar = Progress(
                 TextColumn("{task.description}", markup=False),
                 BarColumn(bar_width=None),
@@ -48,6 +60,8 @@ class ProgressDisplay:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
+        if self._cell is not None and self._line:
+            self._cell.update(_plain(self._line), raw=True)
 
     def say(self, line: str) -> None:
         """Print a line that stays."""
@@ -66,18 +80,42 @@ class ProgressDisplay:
             self._stored_before = done
             if self._bar is not None:
                 self._bar.reset(self._bar.task_ids[0], completed=int(done), total=total)
-            elif finished < total:
+            elif finished < total and self._cell is None:
                 print(f"{self.label}: {status}", file=self.stream, flush=True)
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=done, total=total, status=status)
             return
         now = time.monotonic()
-        if now - self._last_line >= _EVERY:
-            self._last_line = now
-            elapsed = now - self._started
-            fresh = done - self._stored_before
-            left = f", about {clock(elapsed * (total - done) / fresh)} left" if fresh > 0 else ""
-            print(f"{self.label}: {status}, {clock(elapsed)} elapsed{left}", file=self.stream, flush=True)
+        elapsed, fresh = now - self._started, done - self._stored_before
+        left = f", about {clock(elapsed * (total - done) / fresh)} left" if fresh > 0 and done < total else ""
+        self._line = f"{self.label}: {status}, {clock(elapsed)} elapsed{left}"
+        if now - self._last_line < (_EVERY if self._cell is None else _REFRESH):
+            return
+        self._last_line = now
+        if self._cell is None:
+            print(self._line, file=self.stream, flush=True)
+        else:
+            self._cell.update(_plain(self._line), raw=True)
+
+
+@contextmanager
+def notebook_progress(label: str, given: OnProgress | None) -> Iterator[OnProgress | None]:
+    """The ``given`` function that is told of progress; in a notebook, where none is given, a display of it."""
+    if given is not None or not in_notebook():
+        yield given
+        return
+    with ProgressDisplay(label) as display:
+        yield display
+
+
+def in_notebook() -> bool:
+    """Whether a kernel of Jupyter's runs this, which shows what is sent to it."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
+def _plain(text: str) -> dict[str, str]:
+    return {"text/plain": text}
 
 
 def clock(seconds: float) -> str:

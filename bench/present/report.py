@@ -143,6 +143,11 @@ class Figure:
         """The first sentence of the caption."""
         return self.caption.partition(". ")[0]
 
+    @property
+    def explanation(self) -> str:
+        """The caption behind its first sentence."""
+        return self.caption.partition(". ")[2]
+
     @cached_property
     def drawing(self) -> Drawing:
         """The picture, drawn once, in the house style; ``drawing.canvas`` is matplotlib's, to restyle as one likes."""
@@ -221,11 +226,11 @@ class Section:
         return [exhibit for exhibit in self.exhibits if isinstance(exhibit, Figure)]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Report:
     """Everything a report says; every renderer shows the same.
 
-    ``data`` holds the whole result frames (numbers, not text) by name, for programs.
+    Its ``repr`` is its opening, and a notebook shows that with the main figures and tables. ``data`` holds the whole result frames (numbers, not text) by name, for programs.
     """
 
     title: str
@@ -251,10 +256,21 @@ class Report:
         kept = [part for part in self.sections if part.title.casefold().startswith(tuple(starts))]
         return replace(self, sections=[replace(part, appendix=False, chief=False) for part in kept])
 
+    @property
+    def figures(self) -> Mapping[str, Figure]:
+        """All figures by name; ``figures["claims"].drawing.canvas`` is a matplotlib ``Figure``, to restyle."""
+        return {figure.name: figure for section in self.sections for figure in section.figures}
+
     def __str__(self) -> str:
         from bench.present.render import terminal  # noqa: PLC0415 (a renderer needs this module)
 
         return terminal.render(self, width=100)
+
+    def __repr__(self) -> str:
+        from bench.present.render import terminal  # noqa: PLC0415 (a renderer needs this module)
+
+        opening = any(section.verdict for section in self.sections)
+        return terminal.render(self, width=80, opening=opening).rstrip()
 
     def _repr_html_(self) -> str:
         from bench.present.render import html  # noqa: PLC0415 (a renderer needs this module)

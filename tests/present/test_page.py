@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
+import bench
 from bench.present.build import analysis_sections
 from bench.present.render import html
-from bench.present.report import SIGNS, Column, Report, Section, Table
+from bench.present.report import SIGNS, Column, Kind, Report, Section, Table
 from tests.present.test_figures import simulated
 from tests.present.test_renderers import toy_report
 
@@ -105,12 +108,13 @@ def test_anyone_can_read_it(browser: Browser, path: Path, scheme: str, viewport:
     assert [(broken["id"], broken["nodes"][0]["html"]) for broken in violations] == []
 
 
-def test_a_click_sorts_numbers_as_numbers(visit: Visit) -> None:
-    """The first click sorts upwards, the second downwards, minus signs count, and the missing stay last."""
+def test_a_click_sorts_numbers_as_numbers_and_the_third_undoes_it(visit: Visit) -> None:
+    """Upwards, downwards, as it was: minus signs count, the missing stay last, and a key serves like a click."""
     table = visit.page.locator("section", has_text="Toys").locator("table").last
     header = table.get_by_role("columnheader", name="Change")
-    header.get_by_role("button").click()
     cells = table.locator("tbody tr td:nth-of-type(1)")
+    original = cells.all_inner_texts()
+    header.get_by_role("button").click()
     rising = [text.partition(" ")[0] for text in cells.all_inner_texts()]
     assert rising == ["−0.66", "0.00", "42.10", "–"]
     assert header.get_attribute("aria-sort") == "ascending"
@@ -118,6 +122,57 @@ def test_a_click_sorts_numbers_as_numbers(visit: Visit) -> None:
     falling = [text.partition(" ")[0] for text in cells.all_inner_texts()]
     assert falling == ["42.10", "0.00", "−0.66", "–"]
     assert header.get_attribute("aria-sort") == "descending"
+    header.get_by_role("button").press("Enter")
+    assert cells.all_inner_texts() == original
+    assert header.get_attribute("aria-sort") is None
+
+
+def test_numbers_sort_by_what_they_are_not_by_their_text(browser: Browser, tmp_path: Path) -> None:
+    """Below 0.001, per cent, powers of ten, factors and infinities: the order is that of the frame."""
+    values = [0.0004, np.nan, 2e-9, -np.inf, 1e30, -5.0, 0.0001, np.inf]
+    frame = pd.DataFrame({"x": values, "low": -np.inf, "high": np.inf})
+    kinds: list[tuple[Kind, tuple[str, ...]]] = [("p", ("x",)), ("percent", ("x",)), ("value", ("x",))]
+    kinds.append(("interval", ("x", "low", "high")))
+    table = Table("t", frame, [Column(kind, source, kind) for kind, source in kinds])
+    (written := tmp_path / "t.html").write_text(html.page(Report("t", {}, [Section("s", exhibits=[table])])))
+    found = Visit(browser, written)
+    for column in range(len(kinds)):
+        found.page.get_by_role("columnheader").nth(column).get_by_role("button").click()
+        shown = found.page.locator(f"tbody td:nth-of-type({column + 1})").all_inner_texts()
+        assert shown == [table.rows[row][column] for row in (3, 5, 2, 6, 0, 4, 7, 1)]
+    found.context.close()
+
+
+def test_terms_lead_to_the_glossary(visit: Visit) -> None:
+    """In sentences and below tables; following a link opens the glossary and shows the term."""
+    places = {link.get_attribute("href") for link in visit.page.locator(".term, .terms a").all()}
+    assert {"#term-adj-p", "#term-margin", "#term-d-z", "#term-ci"} <= places
+    assert all(visit.page.locator(f"#glossary {place}").count() == 1 for place in places)
+    assert not visit.page.locator("#term-d-z").is_visible()
+    visit.page.locator('.terms a[href="#term-d-z"]').first.click()
+    visit.page.locator("#term-d-z").wait_for(state="visible")
+    visit.page.wait_for_function("() => document.querySelector('#term-d-z').getBoundingClientRect().top < innerHeight")
+
+
+def test_contents_are_in_the_order_of_the_page(visit: Visit) -> None:
+    """Every section, table and figure that the contents name, from top to bottom; figures have headings above them."""
+    links = visit.page.locator(".contents a").evaluate_all("(all) => all.map((it) => it.hash.slice(1))")
+    places = visit.page.locator("main [id]:not(svg *, dt)").evaluate_all("(all) => all.map((it) => it.id)")
+    assert links == [place for place in places if place in links]
+    assert len(links) > 10
+    for figure in visit.page.locator("figure").all():
+        assert figure.evaluate("(it) => it.firstElementChild.tagName") == "H3"
+
+
+@pytest.mark.parametrize("act", ["hover", "click"])
+def test_a_dot_says_which_run_it_is(visit: Visit, act: str) -> None:
+    """Pointed at or touched, a run's cell, seed and value stand below the figure."""
+    figure = visit.page.locator("figure", has=visit.page.locator("use > title")).first
+    dot = figure.locator("use:has(> title)").last
+    text = dot.locator("title").text_content() or ""
+    dot.dispatch_event("pointerover" if act == "hover" else "click")
+    assert figure.locator("output").inner_text() == text
+    assert ", seed " in text
 
 
 def test_words_filter_rows(visit: Visit) -> None:
@@ -221,24 +276,69 @@ def test_what_is_cut_says_so(browser: Browser, path: Path) -> None:
     found.context.close()
 
 
-@pytest.mark.parametrize(("width", "paged"), [(680, ":not(.wide)"), (940, ".wide")], ids=["upright", "across"])
-def test_paper_shows_everything(browser: Browser, path: Path, width: int, paged: str) -> None:
-    """In print, even without the script, all is unfolded, nothing is cut at the edge, and there are no tools."""
-    found = Visit(browser, path, java_script_enabled=False, viewport={"width": width, "height": 1000})
+def test_paper_shows_what_is_unfolded(browser: Browser, path: Path) -> None:
+    """In print nothing is cut at the edge, there are no tools, and a folded section is there only if it was opened."""
+    found = Visit(browser, path, viewport={"width": 680, "height": 1000})
+    methods = found.page.locator("#methods")
+    methods.locator("details").evaluate("(it) => (it.open = true)")
     found.page.emulate_media(media="print")
     assert not found.page.locator(".contents").is_visible()
     assert not found.page.locator(".tools:visible").count()
-    for place in found.page.locator(f":is(figure, .table){paged} > .scroll").all():
-        assert place.is_visible()
+    assert methods.is_visible()
+    assert not found.page.locator("#diagnostics").is_visible()
+    places = found.page.locator(":is(figure, .table) > .scroll:visible").all()
+    assert len(places) > 3
+    for place in places:
         assert place.evaluate("(it) => it.scrollWidth <= it.clientWidth + 1"), place.get_attribute("aria-label")
     found.context.close()
 
 
-@pytest.mark.parametrize("width", [360, 390, 768, 1280, 1920])
-def test_nothing_sticks_out(browser: Browser, path: Path, width: int) -> None:
+def test_headings_of_tables_hold_no_control(visit: Visit) -> None:
+    """Chromium repeats a table's heading on the next sheet unless it holds a button, a link or a field."""
+    assert visit.page.locator("thead").count()
+    assert not visit.page.locator("thead :is(button, a, input, select)").count()
+
+
+@pytest.mark.slow
+def test_a_full_factorial_is_a_handful_of_sheets(browser: Browser, tmp_path: Path) -> None:
+    """A report on four factors, ten seeds and eight metrics, printed on A4, has at most twenty pages."""
+    grid = pd.MultiIndex.from_product([["low", "high"]] * 4 + [range(10)], names=[*"abcd", "seed"]).to_frame(index=False)
+    metrics = [f"metric {number}" for number in range(8)]
+    noise = np.random.default_rng(5).normal(size=(len(grid), len(metrics)))
+    runs = grid.join(pd.DataFrame(noise + (grid[["a"]] == "high").to_numpy(), columns=metrics))
+    margins = dict.fromkeys(metrics[:3], 0.4)
+    report = bench.analyze(runs, list("abcd"), "seed", metrics, margin=margins).report("simulated")
+    (written := tmp_path / "report.html").write_text(html.page(report))
+    found = Visit(browser, written)
+    printed = found.page.pdf(format="A4", prefer_css_page_size=True)
+    assert 5 < len(re.findall(rb"/Type\s*/Page\b", printed)) <= 20
+    found.context.close()
+
+
+def test_a_phone_shows_the_first_number_of_every_table(browser: Browser, path: Path) -> None:
+    """And the text of every figure is no smaller than 10 pixels."""
+    found = Visit(browser, path, viewport=PHONE)
+    found.page.evaluate(UNFOLD)
+    for table in found.page.locator("table:has(td.number)").all():
+        edges = table.evaluate(
+            "(it) => [it.querySelector('td.number').getBoundingClientRect().right, "
+            "it.closest('.scroll').getBoundingClientRect().right]"
+        )
+        assert edges[0] <= edges[1], table.locator("caption").inner_text()
+    sizes = found.page.locator("figure svg text").evaluate_all(
+        "(all) => all.map((it) => parseFloat(getComputedStyle(it).fontSize) * it.getScreenCTM().a)"
+    )
+    assert min(sizes) >= 10
+    found.context.close()
+
+
+@pytest.mark.parametrize("width", [390, 768, 1440])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_sticks_out(browser: Browser, path: Path, width: int, scheme: str) -> None:
     """On a phone and on a desk the page is no wider than the screen; wide tables and figures scroll in themselves."""
-    found = Visit(browser, path, viewport={"width": width, "height": 800})
+    found = Visit(browser, path, viewport={"width": width, "height": 800}, color_scheme=scheme)
     found.page.evaluate(UNFOLD)
     widths = found.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
     found.context.close()
     assert widths[0] == widths[1]
+    assert found.complaints == []

@@ -22,13 +22,15 @@ from bench.present.figures.style import (
     key,
     log_axis,
     quantity,
+    label_lines,
     row_axis,
+    row_height,
     row_labels,
 )
 from bench.present.report import Figure
 
-_ROW, _AXIS = 0.4, 0.62
-"""Inches of the height of a claim, and of the axis below a panel."""
+_AXIS = 0.62
+"""Inches of the height of the axis below a panel."""
 _FOR, _AGAINST, _OPEN = SERIES[2], SERIES[1], MUTED
 
 
@@ -41,8 +43,8 @@ def claims_figure(claims: DataFrame, metrics: Sequence[Metric]) -> Figure:
     """
     drawn = claims[claims["estimate"].notna()]
     caption = (
-        "Claims: estimates with the intervals at which they were judged, so that an interval excludes no effect just "
-        "where the verdict says so. Filled: decided. Band: the margin. Diamond: the published value."
+        "The claims. Estimates with the intervals at which they were judged: one excludes no effect just where the "
+        "verdict says so. Filled: decided. Band: the margin. Diamond: the published value."
     )
     if left_out := len(claims) - len(drawn):
         caption += f" Without an estimate, and not drawn: {numbers.counted(left_out, 'claim')}."
@@ -52,8 +54,11 @@ def claims_figure(claims: DataFrame, metrics: Sequence[Metric]) -> Figure:
 
 
 def _paint(claims: DataFrame, metrics: dict[str, Metric]) -> Drawing:
+    estimates = [numbers.interval(*row) for row in claims[["estimate", "low", "high"]].itertuples(index=False)]
+    labels = label_lines([f"{claim.sign} {claim.label}" for claim in claims.itertuples()], estimates)
+    claims = claims.assign(line=labels, number=estimates)
     groups = [(metric, scale, rows) for (metric, scale), rows in claims.groupby(["metric", "scale"], sort=False)]
-    heights = [_AXIS + _ROW * len(rows) for *_, rows in groups]
+    heights = [_AXIS + row_height(list(rows["line"])) * len(rows) for *_, rows in groups]
     drawing, panels = blank(0.45 + sum(heights), max(1, len(groups)), height_ratios=heights or [1])
     handles: dict[str, Any] = {}
     claim: Any
@@ -74,8 +79,7 @@ def _paint(claims: DataFrame, metrics: dict[str, Metric]) -> Drawing:
             if np.isfinite(claim.published):
                 (diamond,) = axes.plot(claim.published, row, "D", ms=5, mfc="none", mec=INK, mew=1.1, zorder=4)
                 handles["published"] = diamond
-        estimates = [numbers.interval(*row) for row in rows[["estimate", "low", "high"]].itertuples(index=False)]
-        row_labels(axes, [f"{claim.sign} {claim.label}" for claim in rows.itertuples()], right=estimates)
+        row_labels(axes, list(rows["line"]), right=list(rows["number"]))
         axes.set_xlabel(quantity(metrics[str(metric)], ratio=ratio, what="Ratio of " if ratio else "Change of "))
         if ratio:
             log_axis(axes)

@@ -18,9 +18,11 @@ from bench.present.figures.style import (
     Drawing,
     blank,
     key,
+    label_lines,
     log_axis,
     quantity,
     row_axis,
+    row_height,
     row_labels,
 )
 from bench.present.report import Figure
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
-_ROW = 0.36
 _MOST = 24
 """So many effects are all drawn; of more, the main effects and those that survive."""
 
@@ -68,14 +69,20 @@ def _described(metric: Metric, rows: DataFrame, context: Context) -> str:
 
 def _paint(metric: Metric, rows: DataFrame, context: Context, margin: float | None) -> Drawing:
     ratio = bool((rows["scale"] == "ratio").all())
-    drawing, (axes,) = blank(1.1 + _ROW * max(1, len(rows)))
+    half = (rows["high"] - rows["low"]) / 2
+    shared = numbers.shared_decimals(half)
+    texts = [
+        f"{'× ' if ratio else ''}{numbers.with_spread(value, spread, shared)}"
+        for value, spread in zip(rows["estimate"], half, strict=True)
+    ]
+    lines = label_lines([context.effect(effect) for effect in rows["effect"]], texts)
+    drawing, (axes,) = blank(1.0 + row_height(lines) * max(1, len(rows)))
     survives = (rows["p_adjusted"] < ALPHA).to_numpy()
     marks, names = forest(
         axes, rows.rename(columns={"low_fcr": "from", "high_fcr": "to"}), survives, margin, ratio=ratio
     )
     row_axis(axes, len(rows))
-    texts = [f"{'× ' if ratio else ''}{numbers.significant(value)}" for value in rows["estimate"]]
-    row_labels(axes, [context.effect(effect) for effect in rows["effect"]], right=texts, bold=survives.tolist())
+    row_labels(axes, lines, right=texts, bold=survives.tolist())
     axes.set_xlabel(quantity(metric, ratio=ratio, what="Ratio of " if ratio else "Change of "))
     key(drawing, marks, names)
     return drawing
@@ -90,7 +97,8 @@ def forest(
     names: list[str] = []
     if margin is not None:
         limits = (1 / (1 + margin), 1 + margin) if ratio else (-margin, margin)
-        marks.append(axes.axvspan(*limits, color=BAND, lw=0, zorder=0))
+        spans = axes.barh(y, limits[1] - limits[0], 0.44, limits[0], color=BAND, lw=0, zorder=0)
+        marks.append(spans.patches[0])
         names.append("margin")
     axes.axvline(neutral, color=INK, lw=0.9, zorder=1)
     axes.hlines(y, rows["from"], rows["to"], color=SERIES[0], lw=2, zorder=2)

@@ -63,7 +63,9 @@ def _paint(
                 x, line["mean"], errors, color=colour, marker=marker, ms=4.5, capsize=0, lw=1.3,
                 label=plain(visible(levels[second][code])),
             )  # fmt: skip
-        axes.set_xticks(range(len(levels[first])), [wrap(visible(level), 0.8, SMALL) for level in levels[first]])
+        room = 1.35 * (2 / columns) / len(levels[first])
+        ticks = [wrap(visible(level), room, SMALL, breaks=r"(?<=[ _/-])") for level in levels[first]]
+        axes.set_xticks(range(len(levels[first])), ticks)
         axes.set_xlim(-0.4, len(levels[first]) - 0.6)
         axes.grid(visible=True, axis="y")
         axes.grid(visible=False, axis="x")

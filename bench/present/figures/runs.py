@@ -23,7 +23,7 @@ from bench.present.figures.style import (
     row_labels,
     wrap,
 )
-from bench.present.report import Figure
+from bench.present.report import Figure, plain
 from bench.present.tables import ALPHA, Context
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _paint(
     down = np.arange(len(shown))
     left.hlines(down, shown["low"], shown["high"], color=INK, lw=1.6, zorder=3)
     left.plot(shown["mean"], down, "D", ms=4.5, mfc=PAPER, mec=INK, mew=1.1, zorder=4)
-    row_labels(left, list(shown["cell"]))
+    row_labels(left, [plain(cell) for cell in shown["cell"]])
     left.set_xlabel(wrap(quantity(metric), 2.6))
     _differences(right, shown, differences, log=log)
     if log:

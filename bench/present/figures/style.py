@@ -28,7 +28,7 @@ SERIES = ("#0072b2", "#d55e00", "#00825f", "#9c4f85", "#7a6a00", "#444b54")
 MARKERS = "osD^vP"
 """Shapes that tell series apart without a colour, in the order of ``SERIES``."""
 
-WIDTH = 4.7
+WIDTH = 3.7
 """Inches: what a telephone shows without shrinking text below legibility."""
 SMALL, NORMAL = 8.0, 9.0
 """Points of the text of ticks and keys, and of everything else."""
@@ -185,11 +185,24 @@ def quantity(metric: Metric, *, ratio: bool = False, what: str = "") -> str:
     return plain(f"{what}{metric.label}{unit}{better}")
 
 
-def wrap(text: str, inches: float, size: float = NORMAL) -> str:
-    """Text broken at blanks so that its lines are about as wide as that; nothing is cut."""
-    from textwrap import fill  # noqa: PLC0415
+def text_width(text: str, size: float = NORMAL) -> float:
+    """Inches that the widest line of a text takes; other fonts that a browser may have are hardly wider."""
+    from matplotlib.font_manager import FontProperties  # noqa: PLC0415
+    from matplotlib.textpath import text_to_path  # noqa: PLC0415
 
-    return fill(plain(text), max(12, int(inches * 72 / (0.56 * size))), break_long_words=False, break_on_hyphens=False)
+    font = FontProperties(family="DejaVu Sans", size=size)
+    measure = text_to_path.get_text_width_height_descent
+    return max(float(measure(line, font, ismath=False)[0]) for line in text.split("\n")) / 72
+
+
+def wrap(text: str, inches: float, size: float = NORMAL, *, breaks: str = r"(?<= )") -> str:
+    """Text in lines no wider than that, unless a word is; ``breaks`` matches where a line may end. Nothing is cut."""
+    lines = [""]
+    for part in re.split(breaks, plain(text)):
+        if lines[-1] and text_width((lines[-1] + part).rstrip(), size) > inches:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def ink_on(colour: ArrayLike) -> str:
@@ -218,14 +231,26 @@ def row_axis(axes: Axes, n: int) -> None:
     axes.spines["left"].set_visible(False)
 
 
+def label_lines(labels: Sequence[str], right: Sequence[str]) -> list[str]:
+    """Labels broken where they would run into the text at the right edge of their row."""
+    room = [WIDTH - 0.3 - text_width(plain(text), SMALL) for text in right]
+    return [wrap(label, inches, SMALL) for label, inches in zip(labels, room, strict=True)]
+
+
+def row_height(lines: Sequence[str]) -> float:
+    """Inches that a row takes whose label has so many lines."""
+    return 0.25 + 0.135 * max((text.count("\n") + 1 for text in lines), default=1)
+
+
 def row_labels(axes: Axes, labels: Sequence[str], *, right: Sequence[str] = (), bold: Sequence[bool] = ()) -> None:
     """A label above each row at the left edge, and a text at the right edge: long names take no room from the data."""
-    across = axes.get_yaxis_transform()
+    under = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.4}  # lines go behind the text
+    shared: Any = {"transform": axes.get_yaxis_transform(), "va": "bottom", "size": SMALL, "bbox": under}
     for row, label in enumerate(labels):
         weight = "bold" if row < len(bold) and bold[row] else "normal"
-        axes.text(0, row - 0.28, plain(label), transform=across, va="bottom", size=SMALL, weight=weight)
+        axes.text(0, row - 0.28, label, weight=weight, linespacing=1.1, **shared)
     for row, text in enumerate(right):
-        axes.text(1, row - 0.28, plain(text), transform=across, va="bottom", ha="right", size=SMALL, color=MUTED)
+        axes.text(1, row - 0.28, plain(text), ha="right", color=MUTED, **shared)
 
 
 def key(drawing: Drawing, handles: Sequence[Artist], labels: Sequence[str], columns: int = 2) -> None:

@@ -2,39 +2,43 @@
 // Tables can be sorted by any column and, if long, filtered by words; the contents follow the reader, and links open what
 // is folded. Without this script everything can still be read.
 
-const MISSING = "–";
 const LONG = 20;
 
-function number(text) {
-  const found = text.replaceAll("−", "-").replace("<", "").replace("∞", "Infinity").match(/-?(?:\d+\.?\d*(?:e-?\d+)?|Infinity)/);
-  return found ? Number(found[0]) : NaN;
-}
-
+// Numbers are compared as they are, not as they are rounded; what is missing comes last.
 function compare(a, b, isNumber) {
-  if (a === MISSING || b === MISSING) return (a === MISSING) - (b === MISSING);
-  if (isNumber) return number(a) - number(b) || a.localeCompare(b);
-  return a.localeCompare(b, undefined, { numeric: true });
+  if (!isNumber) return a.textContent.localeCompare(b.textContent, undefined, { numeric: true });
+  return Number(a.dataset.key) - Number(b.dataset.key);
 }
 
-function sortBy(table, column) {
-  const header = table.tHead.rows[0].cells[column];
-  const descending = header.getAttribute("aria-sort") === "ascending";
-  for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
-  header.setAttribute("aria-sort", descending ? "descending" : "ascending");
-  const text = (row) => row.cells[column].textContent.trim();
-  const rows = [...table.tBodies[0].rows].sort((a, b) => {
-    if (text(a) === MISSING || text(b) === MISSING) return compare(text(a), text(b), false);
-    return (descending ? -1 : 1) * compare(text(a), text(b), header.classList.contains("number"));
+const isMissing = (cell) => cell.dataset.key === "" || ["", "–"].includes(cell.textContent.trim());
+
+// Each click turns the order: rising, falling, as it was.
+function sortBy(table, column, original) {
+  const headers = [...table.tHead.rows[0].cells];
+  const before = headers[column].getAttribute("aria-sort");
+  headers.forEach((header) => header.removeAttribute("aria-sort"));
+  if (before === "descending") return table.tBodies[0].append(...original);
+  headers[column].setAttribute("aria-sort", before ? "descending" : "ascending");
+  const isNumber = headers[column].classList.contains("number");
+  const rows = original.toSorted((first, second) => {
+    const [a, b] = [first.cells[column], second.cells[column]];
+    return isMissing(a) - isMissing(b) || (isMissing(a) ? 0 : (before ? -1 : 1) * compare(a, b, isNumber));
   });
   table.tBodies[0].append(...rows);
 }
 
 function makeSortable(table) {
+  const original = [...table.tBodies[0].rows];
   for (const [column, header] of [...table.tHead.rows[0].cells].entries()) {
-    const button = document.createElement("button");
-    button.type = "button";
+    const button = document.createElement("span"); // in print, no header with a button or a link is repeated
+    Object.assign(button, { role: "button", tabIndex: 0, className: "sort" });
     button.append(...header.childNodes);
-    button.addEventListener("click", () => sortBy(table, column));
+    button.addEventListener("click", () => sortBy(table, column, original));
+    button.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      button.click();
+    });
     header.append(button);
   }
 }
@@ -85,20 +89,27 @@ for (const scroller of document.querySelectorAll(".scroll")) {
   resized.observe(scroller);
 }
 
-// Links open what is folded; so does printing.
+// A point that is pointed at, or touched, says which run it is, below its figure.
+for (const figure of document.querySelectorAll("figure")) {
+  if (!figure.querySelector("use > title")) continue;
+  const said = document.createElement("output");
+  said.textContent = "Point at a dot, or touch it, to see which run it is.";
+  figure.querySelector(".scroll").after(said);
+  const say = (event) => {
+    const title = event.target.closest?.("use")?.querySelector("title");
+    if (title) said.textContent = title.textContent;
+  };
+  figure.addEventListener("pointerover", say);
+  figure.addEventListener("click", say);
+}
+
+// Links open what is folded.
 function reach(hash) {
   const target = document.getElementById(hash.slice(1));
   const folded = target?.closest("main details") ?? target?.querySelector("details");
   if (folded) folded.open = true;
   target?.scrollIntoView();
 }
-
-let opened = [];
-window.addEventListener("beforeprint", () => {
-  opened = [...document.querySelectorAll("main details:not([open])")];
-  opened.forEach((folded) => (folded.open = true));
-});
-window.addEventListener("afterprint", () => opened.forEach((folded) => (folded.open = false)));
 
 // The contents are folded where they would stand above the report, and name the section that is being read.
 const contents = document.querySelector(".contents");
@@ -133,10 +144,10 @@ function fold() {
   list.open = !narrow.matches;
 }
 
-contents.addEventListener("click", (event) => {
-  const link = event.target.closest("a");
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.('a[href^="#"]');
   if (!link) return;
-  if (narrow.matches) list.open = false;
+  if (narrow.matches && contents.contains(link)) list.open = false;
   reach(link.hash);
 });
 narrow.addEventListener("change", fold);
