@@ -22,7 +22,6 @@ A suite may be made here as well:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -37,14 +36,14 @@ if TYPE_CHECKING:
 
     from bench.execute.coordinate import OnProgress
     from bench.execute.forecast import Forecast
-    from bench.execute.run import Summary
     from bench.execute.sequential import OnLook
     from bench.experiment import Experiment, Job, Metric, Outcome, function
-    from bench.judge.analysis import Analysis
     from bench.plan.metrics import Margin
     from bench.plan.suite import Plan, Suite
+    from bench.present.analyzed import Analyzed
     from bench.present.compared import GateReport
     from bench.present.report import Report
+    from bench.present.summaries import Runs
 
 __all__ = [
     "REPORTS",
@@ -199,7 +198,7 @@ def run(
     ``strict``: refuse claims that the planned seeds can neither support nor refute, before anything is run.
     ``on_twice``: if given, one job of a new experiment or version is run once more, alone, by local workers or in this
     process, and this is called with a line that says whether its numbers are the same.
-    ``progress(done, stored, planned, failed)`` is called as jobs get on.
+    ``progress(done, stored, planned, failed)`` is called as jobs get on; a notebook shows a line of it by default.
 
         >>> list(bench.run("study.toml").columns)
         ['run', 'estimator', 'noise', 'seed', 'status', 'metric', 'value']
@@ -220,6 +219,7 @@ def run(
     from bench.execute.twice import is_new
     from bench.judge.looks import shares
     from bench.present.claims import at_look
+    from bench.present.progress import notebook_progress
 
     limits = Limits.of(time_limit, memory_limit)
     loaded = check(suite, seeds=seeds)
@@ -242,13 +242,14 @@ def run(
         address=address,
         limits=limits,
         rerun_changed=rerun_changed,
-        on_progress=progress,
     )
-    if sequential:
-        alphas = shares(looks.looks, looks.spending)
-        folder = run_to_looks(folder, alphas, work=work, judge=at_look, on_look=on_look)
-    else:
-        work(loaded, folder)
+    with notebook_progress(loaded.name, progress) as told:
+        work = partial(work, on_progress=told)
+        if sequential:
+            alphas = shares(looks.looks, looks.spending)
+            folder = run_to_looks(folder, alphas, work=work, judge=at_look, on_look=on_look)
+        else:
+            work(loaded, folder)
     if on_twice is not None and is_checked and executor in ("local", "serial"):
         for line in _again(loaded, folder.folder, executor):
             on_twice(line)
@@ -615,8 +616,10 @@ def forecast(
     return foretell(loaded, stored, workers or cpu_count(), {**contents.lacking, **contents.records})
 
 
-def runs(out: str | Path = REPORTS) -> list[Summary]:
+def runs(out: str | Path = REPORTS) -> Runs:
     """Every run under ``out``, the newest first, with how many of its jobs are ok, diverged, failed, lost and missing.
+
+    A list that shows itself as a table.
 
         >>> [(summary.name, summary.ok, summary.missing) for summary in bench.runs()]
         [('study', 40, 0)]
@@ -625,8 +628,9 @@ def runs(out: str | Path = REPORTS) -> list[Summary]:
     be, and loses nothing: it moves damaged lines and files to folders called ``damaged``, and runs what they held.
     """
     from bench.execute.run import runs as summaries
+    from bench.present.summaries import Runs
 
-    return summaries(Path(out))
+    return Runs(summaries(Path(out)))
 
 
 def analyze(
@@ -646,7 +650,7 @@ def analyze(
     encoding: str = "",
     decimal: str = "",
     every_pair: bool = False,
-) -> Analysis:
+) -> Analyzed:
     """Analyse anyone's table with one row per run: effects, ANOVA, pairs of cells, and what the design identifies.
 
     ``data`` is a frame, or a CSV, Excel or Parquet file; one row per run and metric, as ``load`` gives them, serve as
@@ -680,6 +684,7 @@ def analyze(
     from bench.judge.analysis import analyze as analyze_frame
     from bench.judge.options import metric_options
     from bench.judge.table import alike_levels, one_row_a_run, read_table, without_blanks, without_failures
+    from bench.present.analyzed import Analyzed
 
     options = metric_options(metrics, log, margin or {}, better or {}, ranges or {})
     if isinstance(data, str | Path):
@@ -701,4 +706,4 @@ def analyze(
         contrasts=contrasts,
         every_pair=every_pair,
     )
-    return replace(found, notes=(*notes, *found.notes))
+    return Analyzed(**vars(found) | {"notes": (*notes, *found.notes)})

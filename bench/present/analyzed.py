@@ -24,7 +24,7 @@ class Analyzed(Analysis):
         return repr(self.report())
 
     def _repr_html_(self) -> str:
-        return self.report()._repr_html_()  # noqa: SLF001 (the name is IPython's)
+        return self.report()._repr_html_()
 
 
 def analyzed(analysis: Analysis, title: str) -> Report:

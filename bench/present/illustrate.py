@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import combinations
 
-from pandas import DataFrame, concat
+from pandas import DataFrame
 
 from bench.experiment import Metric
 from bench.judge.analysis import Analysis
@@ -96,18 +95,12 @@ class _Illustrator:
         return [*([figure] if rows["estimate"].notna().any() else []), *([] if table is None else [table])]
 
     def interactions(self, metric: Metric) -> Figure:
-        rows, log = _of(self.rows, metric), self.is_log(metric)
-        means = [
-            marginal(rows, [first, second], self.context.confidence, log=log)
-            .rename(columns={"code 0": "level_row", "code 1": "level_column"})
-            .assign(row=first, column=second)
-            for first, second in combinations(range(len(self.context.factors)), 2)
-        ]
         terms = _of(self.analysis.terms, metric)
         two = terms[(terms["p_adjusted"] < ALPHA) & terms["term"].isin(self.context.pairs)]
         survivors = [self.context.term(term) for term in two["term"]]
         name = f"interactions-{self.stems[metric.name]}"
-        return interactions_figure(name, metric, concat(means), survivors, self.context, log=log)
+        rows = _of(self.rows, metric)
+        return interactions_figure(name, metric, rows, survivors, self.context, log=self.is_log(metric))
 
     def trends(self, metric: Metric) -> Iterator[Figure]:
         """One picture for each factor with numbers as levels."""

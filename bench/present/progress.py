@@ -1,4 +1,4 @@
-"""What is done of a run becomes a bar on a terminal, a line that changes in a notebook, and elsewhere lines of a log."""
+"""What is done of a run becomes a bar on a terminal, a changing line in a notebook, and elsewhere a log."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ _EVERY = 30.0  # seconds between plain lines
 _REFRESH = 0.2  # seconds between two changes of a line in a notebook
 
 
-
 @dataclass
 class ProgressDisplay:
     """Call it with the state of a run whenever that changes; use it as a context manager."""
@@ -40,7 +39,9 @@ class ProgressDisplay:
     def __enter__(self) -> Self:
         self._started = self._last_line = time.monotonic()
         if in_notebook():
-            self._cell = sys.modules["IPython"].display.display(_plain(f"{self.label}: starting"), raw=True, display_id=True)
+            self._cell = sys.modules["IPython"].display.display(
+                _plain(f"{self.label}: starting"), raw=True, display_id=True
+            )
         elif self.stream.isatty():
             self._bar = Progress(
                 TextColumn("{task.description}", markup=False),

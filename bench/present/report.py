@@ -230,7 +230,8 @@ class Section:
 class Report:
     """Everything a report says; every renderer shows the same.
 
-    Its ``repr`` is its opening, and a notebook shows that with the main figures and tables. ``data`` holds the whole result frames (numbers, not text) by name, for programs.
+    Its ``repr`` is its opening, and a notebook shows that with the main figures and tables. ``data`` holds the whole
+    result frames (numbers, not text) by name, for programs.
     """
 
     title: str

@@ -8,7 +8,7 @@ from bench.present.report import Report, Section
 
 
 class Runs(list[Summary]):
-    """What ``bench.runs`` returns; its ``repr``, and what a notebook shows, is the table of the command ``bench runs``."""
+    """What ``bench.runs`` returns: its ``repr``, and what a notebook shows, is the table of the command."""
 
     def report(self) -> Report:
         """The table as a report, for every format."""
@@ -19,4 +19,4 @@ class Runs(list[Summary]):
         return repr(self.report())
 
     def _repr_html_(self) -> str:
-        return self.report()._repr_html_()  # noqa: SLF001 (the name is IPython's)
+        return self.report()._repr_html_()

@@ -13,6 +13,7 @@ from pandas import DataFrame
 from bench.experiment import Metric
 from bench.plan.labels import visible
 from bench.present import numbers
+from bench.present.figures.observed import marginal
 from bench.present.figures.style import MARKERS, NORMAL, SERIES, SMALL, Drawing, blank, log_axis, quantity, wrap
 from bench.present.report import Figure, plain
 from bench.present.tables import Context
@@ -23,9 +24,9 @@ _MOST = 12
 
 
 def interactions_figure(
-    name: str, metric: Metric, means: DataFrame, survivors: Sequence[str], context: Context, *, log: bool
+    name: str, metric: Metric, rows: DataFrame, survivors: Sequence[str], context: Context, *, log: bool
 ) -> Figure:
-    """``means``: of two factors, by position, at their levels: ``row column level_row level_column mean low high``.
+    """``rows``: the runs of ``metric`` as ``observed`` gives them, averaged only when the figure is drawn.
 
     ``survivors``: interactions of two factors that survive the adjustment, as people read them.
     """
@@ -41,22 +42,22 @@ def interactions_figure(
         f"survive the adjustment: {numbers.listed(list(survivors))}" if survivors else "none survives the adjustment"
     )
     alt = f"Interaction plots of {metric.label} for {numbers.counted(len(shown), 'pair')} of factors; {survive}."
-    return Figure(name, caption, alt, partial(_paint, metric, means, shown, context, log=log))
+    return Figure(name, caption, alt, partial(_paint, metric, rows, shown, context, log=log))
 
 
 def _paint(
-    metric: Metric, means: DataFrame, pairs: Sequence[tuple[int, int]], context: Context, *, log: bool
+    metric: Metric, runs: DataFrame, pairs: Sequence[tuple[int, int]], context: Context, *, log: bool
 ) -> Drawing:
     columns = min(2, len(pairs))
     rows = ceil(len(pairs) / columns)
     drawing, panels = blank(0.7 + _PANEL * rows, rows, columns, sharey=True)
     names, levels = list(context.factors), list(context.factors.values())
     for axes, (first, second) in zip(panels, pairs, strict=False):
-        of_pair = means[(means["row"] == first) & (means["column"] == second)]
+        means = marginal(runs, [first, second], context.confidence, log=log)
         width = len(levels[second])
         for code in range(width):
-            line = of_pair[of_pair["level_column"] == code].sort_values("level_row")
-            x = line["level_row"].to_numpy(float) + 0.06 * (code - (width - 1) / 2)
+            line = means[means["code 1"] == code].sort_values("code 0")
+            x = line["code 0"].to_numpy(float) + 0.06 * (code - (width - 1) / 2)
             errors = np.abs(line[["low", "high"]].to_numpy(float).T - line["mean"].to_numpy(float))
             colour, marker = SERIES[code % len(SERIES)], MARKERS[code % len(MARKERS)]
             axes.errorbar(

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _ROW = 0.42
-_MOST_CELLS, _MOST_DOTS = 60, 50
-"""So many cells are drawn at most; cells of more runs are drawn as quantile dots."""
+_MOST_CELLS, _MOST_DOTS, _MOST_RUNS = 60, 50, 1000
+"""Cells that are drawn at most; where a cell, or all, have more runs than the others, quantile dots stand for them."""
 _QUANTILES = 25
 
 
@@ -44,7 +44,7 @@ def runs_figure(
     draw; ``differences``: of the same cells from the first, ``estimate low high df p_adjusted`` (ratios for ``log``).
     """
     shown = cells[cells["n"] > 0].head(_MOST_CELLS)
-    many = bool((shown["n"] > _MOST_DOTS).any())
+    many = bool((shown["n"] > _MOST_DOTS).any() or shown["n"].sum() > _MOST_RUNS)
     dots = f"{_QUANTILES} quantiles of the runs" if many else "the runs"
     caption = (
         f"Runs of every cell, {metric.label}. Dots: {dots}; diamond: their {'geometric ' if log else ''}mean with its "
@@ -59,21 +59,28 @@ def runs_figure(
         f"{numbers.significant(lowest['mean'])} ({lowest['cell']}) to {numbers.significant(highest['mean'])} "
         f"({highest['cell']}), beside the differences from {cells['cell'].iloc[0]}."
     )
-    return Figure(name, caption, alt, partial(_paint, metric, rows, shown, differences, context, log=log))
+    return Figure(name, caption, alt, partial(_paint, metric, rows, shown, differences, context, log=log, many=many))
 
 
 def _paint(
-    metric: Metric, rows: DataFrame, shown: DataFrame, differences: DataFrame, context: Context, *, log: bool
+    metric: Metric,
+    rows: DataFrame,
+    shown: DataFrame,
+    differences: DataFrame,
+    context: Context,
+    *,
+    log: bool,
+    many: bool,
 ) -> Drawing:
     drawing, (left, right) = blank(0.9 + _ROW * len(shown), columns=2, width_ratios=(3, 2))
     for axes in (left, right):
         row_axis(axes, len(shown))
     by_cell = dict(tuple(rows.groupby("cell", observed=True)))
-    places = [_dots(by_cell[cell]["value"].to_numpy(float), log=log) for cell in shown["cell"]]
+    places = [_dots(by_cell[cell]["value"].to_numpy(float), log=log, many=many) for cell in shown["cell"]]
     x = np.concatenate([values for values, _ in places])
     y = np.concatenate([row + offsets for row, (_, offsets) in enumerate(places)])
     points = left.scatter(x, y, s=9, color=SERIES[0], alpha=0.65, lw=0, zorder=2)
-    if all(len(by_cell[cell]) <= _MOST_DOTS for cell in shown["cell"]):
+    if not many:
         titles = [
             f"{cell}, {context.block or 'run'} {row.block}: {numbers.significant(float(str(row.value)))}"
             for cell in shown["cell"]
@@ -91,10 +98,10 @@ def _paint(
     return drawing
 
 
-def _dots(values: np.ndarray, *, log: bool) -> tuple[np.ndarray, np.ndarray]:
+def _dots(values: np.ndarray, *, log: bool, many: bool) -> tuple[np.ndarray, np.ndarray]:
     """Where the dots of a cell lie: in order, those that would overlap below each other."""
     ordered = np.sort(values)
-    if len(ordered) > _MOST_DOTS:
+    if many and len(ordered) > _QUANTILES:
         ordered = np.quantile(ordered, (np.arange(_QUANTILES) + 0.5) / _QUANTILES)
     place = np.log(ordered) if log else ordered
     spread = np.ptp(place) or 1.0

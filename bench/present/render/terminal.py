@@ -56,7 +56,12 @@ def render_table(table: Table, *, width: int = 80, color: bool = False) -> str:
 
 def _drawn(parts: Iterable[RenderableType], width: int, *, color: bool) -> str:
     console = Console(
-        file=io.StringIO(), width=width, force_terminal=color, color_system="auto" if color else None, highlight=False
+        file=io.StringIO(),
+        width=width,
+        force_terminal=color,
+        force_jupyter=False,  # or a notebook would show what is only captured here
+        color_system="auto" if color else None,
+        highlight=False,
     )
     with console.capture() as capture:
         for part in parts:
