@@ -328,7 +328,8 @@ def test_a_phone_shows_the_first_number_of_every_table(browser: Browser, path: P
         )
         assert edges[0] <= edges[1], table.locator("caption").inner_text()
     sizes = found.page.locator("figure svg text").evaluate_all(
-        "(all) => all.map((it) => parseFloat(getComputedStyle(it).fontSize) * it.getScreenCTM().a)"
+        "(all) => all.map((it) => [parseFloat(getComputedStyle(it).fontSize), it.getScreenCTM()])"
+        ".map(([size, place]) => size * Math.hypot(place.a, place.b))"
     )
     assert min(sizes) >= 10
     found.context.close()
