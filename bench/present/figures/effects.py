@@ -69,12 +69,8 @@ def _described(metric: Metric, rows: DataFrame, context: Context) -> str:
 
 def _paint(metric: Metric, rows: DataFrame, context: Context, margin: float | None) -> Drawing:
     ratio = bool((rows["scale"] == "ratio").all())
-    half = (rows["high"] - rows["low"]) / 2
-    shared = numbers.shared_decimals(half)
-    texts = [
-        f"{'× ' if ratio else ''}{numbers.with_spread(value, spread, shared)}"
-        for value, spread in zip(rows["estimate"], half, strict=True)
-    ]
+    limits = rows[["estimate", "low", "high"]].itertuples(index=False)
+    texts = [f"{'× ' if ratio else ''}{numbers.interval(*row).partition(' [')[0]}" for row in limits]
     lines = label_lines([context.effect(effect) for effect in rows["effect"]], texts)
     drawing, (axes,) = blank(1.0 + row_height(lines) * max(1, len(rows)))
     survives = (rows["p_adjusted"] < ALPHA).to_numpy()

@@ -148,7 +148,7 @@ def _rows(table: Table) -> Iterator[tuple[bool, list[tuple[Column, str, object]]
 
 def _parts(text: str) -> list[str]:
     """A number, and its interval or SD, before which a narrow column may break."""
-    return [*re.split(r" (?=[\[±])", text, maxsplit=1), ""][:2]
+    return [*re.split(r" (?=\[|±|×÷)", text, maxsplit=1), ""][:2]
 
 
 def _key(value: Any) -> str:
