@@ -36,10 +36,9 @@ def test_every_way_of_training_takes_the_same_steps() -> None:
     assert steps == {32_000}
 
 
-def test_a_smoke_suite_runs_and_reports(tmp_path: Path) -> None:
-    """Every cell of the smallest one has a result, and every claim a verdict."""
+def test_a_smoke_suite_runs(tmp_path: Path) -> None:
+    """Every cell of the smallest one has a result for both seeds."""
     bench.run(SUITES / "smoke" / "full_factorial_corrected.toml", out=tmp_path, executor="serial")
-    report = bench.report("full_factorial_corrected_smoke", out=tmp_path)
-    claims = report.data["claims"]
-    assert len(claims) == 14
-    assert claims["n"].eq(2).all()
+    runs = bench.load("full_factorial_corrected_smoke", wide=True, out=tmp_path)
+    assert len(runs) == 32
+    assert runs["status"].eq("ok").all()
