@@ -33,7 +33,11 @@ def hedges_correction(df: ArrayLike) -> Floats:
 
 
 def cohen_d(t: ArrayLike, n_a: ArrayLike, n_b: ArrayLike, confidence: float = 0.95) -> Interval:
-    """Cohen's d (pooled SD) from Student's t of two independent groups; limits from the noncentral t."""
+    """Cohen's d (pooled SD) from Student's t of two independent groups; limits from the noncentral t.
+
+    ``pingouin.compute_effsize`` gives the same d, but a pair at a time, minus infinity for a constant shift, no limits,
+    Hedges' g by an approximation (0.3 % off for three values a group), and no d_z of matched samples.
+    """
     t, n_a, n_b = np.asarray(t, float), np.asarray(n_a, float), np.asarray(n_b, float)
     with np.errstate(divide="ignore"):
         scale = np.sqrt(1.0 / n_a + 1.0 / n_b)

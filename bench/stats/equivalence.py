@@ -34,7 +34,7 @@ def tost(estimate: ArrayLike, se: ArrayLike, df: ArrayLike, margin: ArrayLike, a
     """
     margin = np.asarray(margin, float)
     if np.any(margin <= 0):
-        raise ValueError(f"a margin is positive, not {margin[margin <= 0].ravel()[0] if margin.ndim else margin}")
+        raise ValueError(f"a margin is positive, not {np.nanmin(margin):g}")
     estimate, df = np.asarray(estimate, float), np.asarray(df, float)
     se = np.where(np.asarray(se, float) > 0, se, np.nan)
     half = special.stdtrit(df, 1.0 - alpha) * se

@@ -17,7 +17,7 @@ from scipy import special
 from bench.stats.coding import ROUNDING, Floats, Ints
 from bench.stats.contrast import Estimates, independent, one_sample, per_block, t_estimates
 from bench.stats.linear import LinearModel
-from bench.stats.repeated import Hotelling, TermF, hotelling, orthonormal_rows, repeated_measures
+from bench.stats.repeated import Hotelling, TermF, hotelling, orthonormal_rows, pooled_f, repeated_measures
 from bench.stats.term_models import TermModel
 
 Contrasts = tuple[TermModel, Floats]
@@ -205,26 +205,6 @@ class IndependentRuns:
         weights = model.cell_weights(model.basis)
         size = float((np.abs(weights) @ self.magnitude).max(initial=0.0))
         return welch_james(self.mean, self.variance, self.n, weights, size)
-
-
-def pooled_f(value: Floats, covariance: Floats, alike: Floats, df_error: float, magnitude: float) -> TermF:
-    """F test that ``value`` (q,) is 0, given its ``covariance`` and what that would be if all errors were ``alike``.
-
-    Both quadratic forms are those of the covariance ``alike``; their degrees of freedom, q and ``df_error``, are
-    multiplied by the epsilon of Box (1954) and Greenhouse & Geisser (1959), so that only the denominator is estimated
-    and not the inverse of a covariance, which few blocks do not give. For complete blocks it is the repeated-measures
-    F.
-    """
-    nan, q = float("nan"), len(value)
-    if not np.isfinite(covariance).all() or np.trace(covariance) <= q * (ROUNDING * magnitude) ** 2 or df_error <= 0:
-        return TermF(nan, float(q), float(df_error), nan, nan, nan)
-    size, vectors = np.linalg.eigh(alike)
-    whitening = (vectors / np.sqrt(size)).T
-    z, spread = whitening @ value, whitening @ covariance @ whitening.T
-    F = float(z @ z / np.trace(spread))
-    epsilon = min(1.0, float(1.0 / (q * ((spread / np.trace(spread)) ** 2).sum())))
-    p, p_gg = (float(special.fdtrc(share * q, share * df_error, F)) for share in (1.0, epsilon))
-    return TermF(F, float(q), float(df_error), p, epsilon, p_gg)
 
 
 def welch_james(mean: Floats, variance: Floats, n: Ints, weights: Floats, magnitude: float) -> TermF:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import prod
 
 import numpy as np
+from scipy import linalg
 
 from bench.stats.coding import Floats, Term, term_effects
 from bench.stats.identify import Design, Identified
@@ -41,7 +42,7 @@ def correlation(design: Design, a: Term, b: Term) -> float:
 
 def canonical_correlations(a: Floats, b: Floats) -> Floats:
     """Cosines of the angles between the spans of two sets of centred columns, the largest first."""
-    cosines = np.linalg.svd(_basis(a).T @ _basis(b), compute_uv=False)
+    cosines = np.linalg.svd(linalg.orth(a, _NOTHING).T @ linalg.orth(b, _NOTHING), compute_uv=False)
     return np.clip(np.where(cosines < _NOTHING, 0.0, cosines), 0.0, 1.0)
 
 
@@ -62,9 +63,3 @@ def full_factorial_error(levels: Sequence[int], term: Term) -> float:
     averaged = prod(count for factor, count in enumerate(levels) if factor not in term)
     size = len(term)
     return float(np.sqrt(2.0**size * 4.0 ** (1 - size) / averaged))
-
-
-def _basis(columns: Floats) -> Floats:
-    """Orthonormal basis of the span."""
-    left, sizes, _ = np.linalg.svd(columns, full_matrices=False)
-    return np.asarray(left[:, sizes > _NOTHING * sizes.max(initial=0.0)])

@@ -18,6 +18,7 @@ from bench.stats.coding import ROUNDING, Floats
 BLOCKS_PER_CONTRAST = 3
 """Hotelling's test is offered from so many blocks a contrast: below, it has a third of the power of the F."""
 _FEWEST_BLOCKS = 5  # pingouin refuses fewer
+_NAN = float("nan")
 _SINGULAR = 1e-14  # pingouin takes smaller variances, relative to the largest, as none
 
 
@@ -69,18 +70,32 @@ def repeated_measures(contrasts: Floats, magnitude: float) -> TermF:
     F(2, 6) = 18.28, p = 0.0101, epsilon 0.70
     """
     blocks, q = contrasts.shape
-    df, df_error = float(q), float(q * (blocks - 1))
-    scores, noise = _rescaled(contrasts, magnitude)
-    mean = scores.mean(axis=0) if blocks else np.zeros(q)
-    error = float(((scores - mean) ** 2).sum())
-    if blocks < 2 or q < 1 or error <= scores.size * noise**2:
-        nan = float("nan")
-        return TermF(nan, df, df_error, nan, nan, nan)
-    F = float(blocks * (mean @ mean) / df / (error / df_error))
+    scores, size = _rescaled(contrasts, magnitude)
+    if blocks < 2 or q < 1:
+        return TermF(_NAN, float(q), float(q * (blocks - 1)), _NAN, _NAN, _NAN)
     covariance = np.atleast_2d(np.cov(scores, rowvar=False))
-    epsilon = min(1.0, float(np.trace(covariance) ** 2 / (q * (covariance**2).sum())))
-    p, p_gg = (float(special.fdtrc(share * df, share * df_error, F)) for share in (1.0, epsilon))
-    return TermF(F, df, df_error, p, epsilon, p_gg)
+    alike = np.eye(q) / blocks
+    return pooled_f(scores.mean(axis=0), covariance / blocks, alike, q * (blocks - 1), size)
+
+
+def pooled_f(value: Floats, covariance: Floats, alike: Floats, df_error: float, magnitude: float) -> TermF:
+    """F test that ``value`` (q,) is 0, given its ``covariance`` and what that would be if all errors were ``alike``.
+
+    Both quadratic forms are those of the covariance ``alike``; their degrees of freedom, q and ``df_error``, are
+    multiplied by the epsilon of Box (1954) and Greenhouse & Geisser (1959), so that only the denominator is estimated
+    and not the inverse of a covariance, which few blocks do not give. For complete blocks it is the repeated-measures
+    F.
+    """
+    q = len(value)
+    if not np.isfinite(covariance).all() or np.trace(covariance) <= q * (ROUNDING * magnitude) ** 2 or df_error <= 0:
+        return TermF(_NAN, float(q), float(df_error), _NAN, _NAN, _NAN)
+    size, vectors = np.linalg.eigh(alike)
+    whitening = (vectors / np.sqrt(size)).T
+    z, spread = whitening @ value, whitening @ covariance @ whitening.T
+    F = float(z @ z / np.trace(spread))
+    epsilon = min(1.0, float(1.0 / (q * ((spread / np.trace(spread)) ** 2).sum())))
+    p, p_gg = (float(special.fdtrc(share * q, share * df_error, F)) for share in (1.0, epsilon))
+    return TermF(F, float(q), float(df_error), p, epsilon, p_gg)
 
 
 def hotelling(contrasts: Floats, magnitude: float) -> Hotelling:
@@ -91,17 +106,16 @@ def hotelling(contrasts: Floats, magnitude: float) -> Hotelling:
     """
     blocks, q = contrasts.shape
     df, df_error = float(q), float(blocks - q)
-    scores, noise = _rescaled(contrasts, magnitude)
+    scores, size = _rescaled(contrasts, magnitude)
     if q > 1 and blocks >= max(BLOCKS_PER_CONTRAST * q, _FEWEST_BLOCKS):
         variances = np.linalg.eigvalsh(np.cov(scores, rowvar=False))
-        if variances[0] > max(noise**2, _SINGULAR * variances[-1]):
+        if variances[0] > max((ROUNDING * size) ** 2, _SINGULAR * variances[-1]):
             row = pingouin.multivariate_ttest(scores).iloc[0]
             return Hotelling(float(row["T2"]), float(row["F"]), df, df_error, float(row["pval"]))
-    nan = float("nan")
-    return Hotelling(nan, nan, df, df_error, nan)
+    return Hotelling(_NAN, _NAN, df, df_error, _NAN)
 
 
 def _rescaled(contrasts: Floats, magnitude: float) -> tuple[Floats, float]:
-    """Contrasts of size 1, whose squares are numbers at any scale, and what rounding adds to each of them."""
+    """Contrasts of size 1, whose squares are numbers at any scale, and the magnitude of their table on that scale."""
     size = float(np.abs(contrasts).max(initial=0.0)) or 1.0
-    return contrasts / size, ROUNDING * magnitude / size
+    return contrasts / size, magnitude / size

@@ -5,11 +5,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pingouin
 import pytest
 from scipy import integrate, special, stats
 from statsmodels.stats.multitest import multipletests
 
 from bench.stats.effect_size import cohen_d, cohen_d_z, hedges_correction
+from bench.stats.equivalence import tost
 from bench.stats.groups import dunnett, games_howell, welch_anova
 from bench.stats.multiplicity import adjust
 from bench.stats.noncentral import f_limits, noncentral_t_cdf, t_limits
@@ -98,6 +100,18 @@ def test_noncentral_distributions_and_their_limits():
         np.testing.assert_allclose(found, (row["low"], row["high"]), rtol=1e-8, atol=1e-7)
 
 
+def test_d_is_that_of_pingouin_whose_g_is_approximate():
+    """Cohen's d is pingouin's; when its Hedges' g or its paired d is mended, ours can be replaced by them."""
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=3), rng.normal(1.0, 2.0, size=4)
+    d = cohen_d(stats.ttest_ind(x, y).statistic, 3, 4)
+    assert d.value == pytest.approx(pingouin.compute_effsize(x, y, eftype="cohen"), rel=1e-12)
+    g = d.value * hedges_correction(5)
+    assert pingouin.compute_effsize(x, y, eftype="hedges") / g - 1 > 1e-3, "the library is mended: delete ours"
+    d_z = cohen_d_z(stats.ttest_rel(x, y[:3]).statistic, 3).value
+    assert pingouin.compute_effsize(x, y[:3], paired=True, eftype="cohen") != pytest.approx(d_z), "mended: delete ours"
+
+
 GRID = np.meshgrid([3.0, 9.0, 19.0, 50.0], np.linspace(-12, 12, 25), np.linspace(-15, 15, 31), indexing="ij")
 
 
@@ -134,6 +148,20 @@ def test_limits_of_nothing_are_nan():
     assert np.isnan([low[:5], high[:5]]).all()
     np.testing.assert_allclose((low[5], high[5]), f_limits(2.0, 3, 9))
     assert f_limits(0.0, 3, 9) == (0.0, 0.0)
+
+
+def test_limits_turn_with_the_sign():
+    """The limits of -t are those of t, turned round, however large it is."""
+    for t in (2.5, 1e7):
+        low, high = t_limits(t, 9.0)
+        np.testing.assert_allclose(t_limits(-t, 9.0), (-high, -low))
+
+
+@pytest.mark.parametrize("margin", [0.0, -2.0, [1.0, -2.0, np.nan]])
+def test_a_margin_that_is_not_positive_is_refused(margin):
+    """One margin of zero or less among several is enough, and is named."""
+    with pytest.raises(ValueError, match=f"positive, not {np.nanmin(margin):g}"):
+        tost(0.1, 1.0, 9.0, margin)
 
 
 def test_limits_of_enormous_statistics_are_finite():
