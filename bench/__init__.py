@@ -73,7 +73,7 @@ __all__ = [
 ]
 
 PROBE = 5.0
-"""Seconds that a probe runs jobs for."""
+"""Seconds after which a probe starts no other batch."""
 Seeds: TypeAlias = int | str | Sequence[int] | None
 
 
@@ -212,13 +212,9 @@ def run(
 
     from bench.errors import BenchError
     from bench.execute.coordinate import execute
-    from bench.execute.frames import measured, tidy, wide
     from bench.execute.limits import Limits
     from bench.execute.run import create
-    from bench.execute.sequential import planned_looks, run_to_looks
     from bench.execute.twice import is_new
-    from bench.judge.looks import shares
-    from bench.present.claims import at_look
     from bench.present.progress import notebook_progress
 
     limits = Limits.of(time_limit, memory_limit)
@@ -227,6 +223,8 @@ def run(
         hint = "Looks that were taken stand: start anew with fresh (--fresh), or run without looks."
         raise BenchError("Results that looks have judged are not run again.", hint=hint)
     if sequential:
+        from bench.execute.sequential import planned_looks
+
         looks = planned_looks(loaded)
     if strict and (hopeless := undecidable(loaded, out=out)):
         listed = "; ".join(f"{name}: {why}" for name, why in hopeless.items())
@@ -246,6 +244,10 @@ def run(
     with notebook_progress(loaded.name, progress) as told:
         work = partial(work, on_progress=told)
         if sequential:
+            from bench.execute.sequential import run_to_looks
+            from bench.judge.looks import shares
+            from bench.present.claims import at_look
+
             alphas = shares(looks.looks, looks.spending)
             folder = run_to_looks(folder, alphas, work=work, judge=at_look, on_look=on_look)
         else:
@@ -253,6 +255,8 @@ def run(
     if on_twice is not None and is_checked and executor in ("local", "serial"):
         for line in _again(loaded, folder.folder, executor):
             on_twice(line)
+    from bench.execute.frames import measured, tidy, wide
+
     return tidy(folder.suite, measured(folder.suite, wide(folder)))
 
 
@@ -273,12 +277,13 @@ def _again(plan: Plan, folder: Path, executor: str | Executor) -> Iterator[str]:
 
 
 def undecidable(
-    suite: str | Path | Suite | Plan, *, seeds: Seeds = None, out: str | Path = REPORTS
+    suite: str | Path | Suite | Plan, *, seeds: Seeds = None, out: str | Path | None = REPORTS
 ) -> Mapping[str, str]:
     """The claims of a suite that its seeds can neither support nor refute: id -> why.
 
     Because its cells cannot tell what is compared, or seeds are too few: for any test, or, by the spread of the suite's
-    own results if those of some seeds are stored, to tell an effect of the margin from none with a probability of 80 %.
+    own results if those of some seeds are stored under ``out``, to tell an effect of the margin from none with a
+    probability of 80 %.
 
         >>> claim = {"id": "robust", "statement": "The median errs less", "metric": "error", "expect": "decrease",
         ...          "contrast": {"factor": "estimator", "from": "mean", "to": "median"}}
@@ -296,7 +301,7 @@ def undecidable(
 
     loaded = check(suite, seeds=seeds)
     pilot = None
-    if loaded.claims and (Path(out) / loaded.name / "run.json").is_file():
+    if out is not None and loaded.claims and (Path(out) / loaded.name / "run.json").is_file():
         try:
             pilot = read_pilot(find_run(loaded.name, Path(out)), loaded)
         except BenchError:  # a damaged run is reported, and mended, by what reads it next
@@ -582,7 +587,7 @@ def forecast(
     """What ``run`` with the same arguments would have to do: how many jobs, in which time, with how much disk.
 
     Time and disk are judged by what is stored of the suite, and NaN if nothing is. With ``probe``, jobs are run for
-    about five seconds first; their results are stored and count.
+    five seconds first, each batch to its end; their results are stored and count.
 
         >>> bench.forecast("study.toml", seeds=20).to_run
         40

@@ -83,8 +83,9 @@ def test_more_seeds_run_only_the_new_ones(command: Commands, lab: Lab) -> None:
     """With more seeds than before, the dry run announces the new ones and only they are run."""
     suite = lab.suite(seeds=2)
     run(command, lab, suite)
-    _, out, _ = command("run", suite, "--seeds", "5", "--out", lab.out, "--dry-run", "--format", "json")
+    _, out, err = command("run", suite, "--seeds", "5", "--out", lab.out, "--dry-run", "--format", "json")
     assert (json.loads(out)["stored"], json.loads(out)["to_run"]) == (8, 12)
+    assert "Nothing was run; the same command without --dry-run runs the rest." in err
     _, out, _ = run(command, lab, suite, "--seeds", "5", "--format", "json")
     assert json.loads(out)["ok"] == 20
 

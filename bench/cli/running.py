@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from typing import Annotated
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +23,11 @@ from bench.cli.options import (
 )
 from bench.cli.output import emit, emit_facts, say, width
 from bench.errors import BenchError, Exit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pandas import DataFrame
 
 
 @app.command(
@@ -60,7 +66,8 @@ def run(
         bool, typer.Option("--dry-run", help="Say what would be run and, by what is stored, in which time; and stop.")
     ] = False,
     probe: Annotated[
-        bool, typer.Option("--probe", help="Run for about 5 s (the results count), then say as --dry-run does.")
+        bool,
+        typer.Option("--probe", help="Run for 5 s, each batch to its end (the results count); then do as --dry-run."),
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Move earlier results aside instead of continuing.")] = False,
     rerun_changed: Annotated[
@@ -93,32 +100,35 @@ def run(
     exceeds a limit is run again, each run alone; a run that then exceeds it has failed.
     """
     import bench
-    from bench.present import brief, looks
-    from bench.present.design_tables import undecidable
     from bench.present.progress import ProgressDisplay
 
     if sequential and (dry_run or probe):
         raise BenchError("--sequential goes with neither --dry-run nor --probe.", hint="Forecast without --sequential.")
     loaded = bench.check(suite, seeds=seeds)
     if dry_run or probe:
-        with ProgressDisplay(loaded.name) as progress:
-            forecast = bench.forecast(
-                loaded,
-                workers=workers,
-                out=out,
-                fresh=fresh,
-                rerun_changed=rerun_changed,
-                executor=executor,
-                address=address,
-                probe=probe,
-                progress=progress,
-            )
-        emit_facts(brief.planned(loaded, forecast, as_text=form is TextFormat.TEXT), form)
+        given = {"workers": workers, "out": out, "fresh": fresh, "rerun_changed": rerun_changed}
+        _forecast(loaded, form, probe=probe, executor=executor, address=address, **given)
         return
-    for line in () if strict else undecidable(bench.undecidable(loaded, out=out)):
-        say(line)
     again: list[str] = []
-    with ProgressDisplay(loaded.name) as progress:
+
+    def preview() -> None:
+        """Say which claims cannot be decided; all that the end of the run needs is imported for it."""
+        from bench.present import brief  # noqa: F401
+        from bench.present.design_tables import undecidable
+
+        for line in undecidable({} if strict else bench.undecidable(loaded, out=stored)):
+            progress.say(line)
+
+    def tell(look: Any) -> None:
+        from bench.present import looks
+
+        progress.say(f"{loaded.name}: {looks.line(look)}")
+
+    stored = out if (out / loaded.name / "run.json").is_file() else None
+    with ProgressDisplay(loaded.name) as progress, ThreadPoolExecutor(1) as aside:
+        previewed = aside.submit(preview)  # while workers start
+        if stored or executor not in ("local", "dask"):  # results are about to change, or a fork copies held locks
+            previewed.result()
         frame = bench.run(
             loaded,
             workers=workers,
@@ -131,25 +141,49 @@ def run(
             memory_limit=memory_limit,
             sequential=sequential,
             strict=strict,
-            on_look=lambda look: progress.say(f"{loaded.name}: {looks.line(look)}"),
+            on_look=tell,
             on_twice=again.append if twice else None,
             progress=progress,
         )
-    facts = brief.outcome(loaded, frame, out / loaded.name)
+        previewed.result()
+    _conclude(loaded, frame, out, form, again, sequential=sequential)
+
+
+def _forecast(plan: Any, form: TextFormat, *, probe: bool, **options: Any) -> None:
+    """Print what a run would do, after a probe or without one."""
+    import bench
+    from bench.present import brief
+    from bench.present.progress import ProgressDisplay
+
+    with ProgressDisplay(plan.name) as progress:
+        forecast = bench.forecast(plan, probe=probe, progress=progress, **options)
+    emit_facts(brief.planned(plan, forecast, as_text=form is TextFormat.TEXT), form)
+    if forecast.to_run:
+        done, option = ("What the probe ran is stored", "--probe") if probe else ("Nothing was run", "--dry-run")
+        say(f"{done}; the same command without {option} runs the rest.")
+
+
+def _conclude(
+    plan: Any, frame: DataFrame, out: Path, form: TextFormat, again: list[str], *, sequential: bool
+) -> None:
+    """Print what a run came to; exit with 3 if runs lack a result."""
+    from bench.present import brief
+
+    facts = brief.outcome(plan, frame, out / plan.name)
     emit_facts(facts, form)
-    for caution in brief.cautions(out / loaded.name):
+    for caution in brief.cautions(out / plan.name):
         say(caution)
     for line in again:
         say(line)
     lost = facts["failed"] + facts["lost"]
     if lost:
-        reason = brief.first_reason(out / loaded.name)
+        reason = brief.first_reason(out / plan.name)
         say(f"{lost} of {facts['runs']} runs have no result; the report says why. The first: {reason}")
         if sequential:
             say("The look is not taken until every run has an outcome; the same command tries again.")
     if facts["missing"]:
         say(f"{facts['missing']} of {facts['runs']} runs are missing; the same command runs them.")
-    say(f"Next: bench report {loaded.name}{'' if out == REPORTS else f' --out {out}'}")
+    say(f"Next: bench report {plan.name}{'' if out == REPORTS else f' --out {out}'}")
     if lost or facts["missing"]:
         raise typer.Exit(Exit.RUNS_FAILED)
 

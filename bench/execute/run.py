@@ -284,7 +284,7 @@ def find(run: str | Path | None = None, out: Path = REPORTS) -> Run:
 
 
 def locate(run: str | Path | None = None, out: Path = REPORTS) -> Path:
-    """The folder of the run that ``find`` would load, whatever state it is in.
+    """The folder of the run that ``find`` would load, whatever state it is in; of a folder of runs, the only one in it.
 
     Raises:
         BenchError: there is none.
@@ -296,6 +296,11 @@ def locate(run: str | Path | None = None, out: Path = REPORTS) -> Path:
     for folder in (out / run, Path(run)):
         if any(os.path.lexists(folder / name) for name in _OURS):
             return folder
+        if inner := _folders(folder):
+            if len(inner) == 1:
+                return inner[0]
+            hint = f"Name one of them: {', '.join(entry.name for entry in inner[:8])}."
+            raise BenchError(f"{folder} holds {len(inner)} runs.", hint=hint)
     names = [folder.name for folder in _folders(out)]
     close = get_close_matches(str(run), names, n=1)
     hint = f"Did you mean {close[0]}? " if close else ""

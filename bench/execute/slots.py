@@ -10,19 +10,22 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
 from multiprocessing import resource_tracker
-from multiprocessing.process import BaseProcess
-from multiprocessing.sharedctypes import RawValue
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from bench.errors import BenchError
 from bench.execute import worker
-from bench.execute.limits import Limits, in_bytes, in_words
+from bench.execute.limits import Limits, in_bytes
 from bench.execute.provenance import THREAD_SETTINGS
 from bench.execute.workers import Death, Workers
 
@@ -34,20 +37,21 @@ STARTS = 3
 """So often in a row a worker may die before it is ready."""
 PATIENCE = 5.0
 """Seconds that a worker with nothing left to do may take to end; threads of an experiment may keep it."""
+MOST_OUTPUT = 1 << 20
+"""Bytes of what all workers print that are shown."""
 
 
 @dataclass
 class _Slot:
-    """One worker process, with a pool of its own: a pool whose worker is killed breaks as a whole."""
+    """One worker process, and the thread that talks to it."""
 
-    pool: ProcessPoolExecutor
-    process: BaseProcess
-    progress: Any
-    """A shared double, without a lock that a killed worker would keep: fraction done; negative before the start."""
-    began: Any
-    """Another: when the batch that runs began, on the monotonic clock; 0 where none runs."""
+    process: SpawnProcess
+    connection: Connection
+    state: Any
+    """Shared doubles, without a lock that a killed worker would keep: fraction of the work that is done, negative until
+    the worker is ready; when the batch that runs began, on the monotonic clock, 0 where none runs."""
+    thread: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1))
     futures: set[Future[Any]] = field(default_factory=set)
-    n_submitted: int = 0
     stopped: str = ""
     """At which limit we killed the process."""
     memory_before: float = 0.0
@@ -55,9 +59,30 @@ class _Slot:
     stillborn: int = 0
     """So many workers in its place died before they were ready, one after the other."""
 
-    def n_unfinished(self) -> int:
-        self.futures = {future for future in self.futures if not future.done()}
-        return len(self.futures)
+    def submit(self, call: tuple[Any, ...]) -> Future[Any]:
+        self.futures = {*self.unfinished, future := self.thread.submit(self._run, call)}
+        return future
+
+    def end(self) -> None:
+        """Let the worker end when all that was submitted is done."""
+        with suppress(RuntimeError):  # it has been asked to before
+            self.thread.submit(self.connection.close)
+        self.thread.shutdown(wait=False)
+
+    @property
+    def unfinished(self) -> set[Future[Any]]:
+        return {future for future in self.futures if not future.done()}
+
+    def _run(self, call: tuple[Any, ...]) -> Any:
+        try:
+            self.connection.send(call)
+            value, error = self.connection.recv()
+        except (EOFError, OSError) as broken:
+            self.connection.close()
+            raise BrokenExecutor("the worker process ended") from broken
+        if error is not None:
+            raise error
+        return value
 
 
 class Slots(Workers):
@@ -67,7 +92,7 @@ class Slots(Workers):
     go on, and the next ``submit`` starts another in its place. Submit no more at once than there are workers, then a
     dying worker takes down nothing but its own. Workers leave Ctrl-C to their coordinator, and end when it does (on
     Linux at once; elsewhere a worker in a C call that holds the GIL ends after it). What an experiment starts ends with
-    its worker: each is the head of a process group.
+    its worker: each is the head of a process group. What workers print goes to stderr, up to ``MOST_OUTPUT``.
 
     The workers start at once and import ``preload`` ("package.module:NAME"), while the caller does other things.
     ``watch``, called often, kills those that exceed ``limits``. A worker that has doubled the memory that it
@@ -82,6 +107,9 @@ class Slots(Workers):
         self._limits = limits or Limits()
         if self._limits.memory < float("inf") and not Path("/proc/self/statm").exists():
             raise BenchError("The memory of workers can be limited on Linux only: there is no /proc here.")
+        reader, self._output = _SPAWN.Pipe(duplex=False)
+        self._forwarding = threading.Thread(target=_forward, args=(reader,), name="worker-output", daemon=True)
+        self._forwarding.start()
         self._slots: list[_Slot] = []
         try:
             for _ in range(workers):
@@ -101,23 +129,22 @@ class Slots(Workers):
         Raises:
             BenchError: one worker after the other dies as soon as it is started.
         """
-        index = min(range(len(self._slots)), key=lambda index: self._slots[index].n_unfinished())
+        index = min(range(len(self._slots)), key=lambda index: len(self._slots[index].unfinished))
         slot = self._slots[index]
-        if self._is_bloated(slot):
-            self._retire(slot)
+        if slot.connection.closed or not slot.process.is_alive():
+            slot = self._slots[index] = self._replacement(slot)
+        elif self._is_bloated(slot):
+            slot.end()
+            slot.process.join(PATIENCE)
+            _kill(slot.process)
             slot = self._slots[index] = self._start()
-        while True:
-            try:
-                return self._submit_to(slot, function, *args, **kwargs)
-            except BrokenExecutor:
-                slot = self._slots[index] = self._replacement(slot)
+        if slot.state[0] > 0 and not slot.unfinished:
+            slot.state[0] = 0.0  # which the worker does too, though only once it begins
+        return slot.submit((function, args, kwargs))
 
     def fraction(self, future: Future[Any]) -> float:
         """Which part of the work of ``future`` is done, from 0 to 1."""
-        for slot in self._slots:
-            if future in slot.futures:
-                return max(0.0, float(slot.progress.value))
-        return 0.0
+        return next((max(0.0, float(slot.state[0])) for slot in self._slots if future in slot.futures), 0.0)
 
     def death(self, future: Future[Any]) -> Death | None:
         """Whether its worker was stopped at a limit, or by which signal it was killed."""
@@ -132,17 +159,16 @@ class Slots(Workers):
         return Death(f"its worker process {_end(slot.process.exitcode)}")
 
     def watch(self) -> None:
-        """Kill each worker whose batch has run for too long, or that takes too much memory."""
-        if not self._limits:
-            return
+        """Kill each worker whose batch has run for too long, or that takes too much memory, and what dead ones left."""
         now = time.monotonic()
         for slot in self._slots:
-            began = slot.began.value
-            if slot.stopped:
-                continue
-            if began and now - began > self._limits.seconds:
-                slot.stopped = f"stopped at the time limit of {in_words(self._limits.seconds)}"
-            elif (slot.n_unfinished() or not slot.n_submitted) and _memory(slot.process) > self._limits.memory:
+            began = slot.state[1]
+            if not slot.process.is_alive():
+                if slot.unfinished:
+                    _kill(slot.process)  # what it forked may hold its connection open
+            elif began and now - began > self._limits.seconds:
+                slot.stopped = f"stopped at the time limit of {timedelta(seconds=self._limits.seconds)}"
+            elif (slot.unfinished or not slot.futures) and _memory(slot.process) > self._limits.memory:
                 slot.stopped = f"stopped at the memory limit of {in_bytes(self._limits.memory)}"
             if slot.stopped:
                 _kill(slot.process)
@@ -155,74 +181,99 @@ class Slots(Workers):
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let the workers finish what was submitted, and end; one that then does not end by itself is killed."""
         for slot in self._slots:
-            slot.pool.shutdown(wait=False, cancel_futures=cancel_futures)
+            for future in slot.futures if cancel_futures else ():
+                future.cancel()
+            slot.end()
         if wait:
             for slot in self._slots:
                 wait_for(slot.futures)
                 slot.process.join(PATIENCE)
                 _kill(slot.process)
-                slot.pool.shutdown(wait=True)
-
-    def _submit_to(self, slot: _Slot, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        if slot.progress.value > 0 and slot.n_unfinished() == 0:
-            slot.progress.value = 0.0  # which the worker does too, though only once it begins
-        future = slot.pool.submit(_run, function, *args, **kwargs)
-        slot.futures.add(future)
-        slot.n_submitted += 1
-        return future
+            self._output.close()
+            self._forwarding.join(PATIENCE)
 
     def _is_bloated(self, slot: _Slot) -> bool:
-        if self._limits.memory == float("inf") or slot.began.value or slot.n_unfinished() or not slot.n_submitted:
+        if self._limits.memory == float("inf") or slot.state[1] or slot.unfinished or not slot.futures:
             return False
         memory = _memory(slot.process)
         slot.memory_before = slot.memory_before or memory
         return memory > max(2 * slot.memory_before, self._limits.memory / 2)
 
     def _replacement(self, dead: _Slot) -> _Slot:
-        stillborn = dead.stillborn + 1 if dead.progress.value < 0 else 0
+        _kill(dead.process)
+        stillborn = dead.stillborn + 1 if dead.state[0] < 0 else 0
         if stillborn == STARTS:
-            dead.process.join(PATIENCE)
             hint = "See what they wrote above, or try one process: --executor serial."
             if (dead.process.exitcode or 0) >= 0:  # nobody killed it
                 guard = 'under `if __name__ == "__main__":`, because every worker imports it.'
                 hint = f"A script that runs a suite must do so {guard} Otherwise: {hint}"
             how = _end(dead.process.exitcode)
             raise BenchError(f"Workers end as soon as they are started; the last of {STARTS} {how}.", hint=hint)
-        _kill(dead.process)
-        dead.pool.shutdown(wait=False)
+        dead.end()
         return self._start(stillborn)
 
-    def _retire(self, slot: _Slot) -> None:
-        """Let a worker that has nothing to do end by itself, and see to it that it does."""
-        slot.pool.shutdown(wait=False)
-        slot.process.join(PATIENCE)
-        _kill(slot.process)
-
     def _start(self, stillborn: int = 0) -> _Slot:
-        progress, began = RawValue("d", -1.0), RawValue("d", 0.0)
-        pool = ProcessPoolExecutor(1, mp_context=_SPAWN, initializer=_initialize, initargs=(progress, began))
+        ours, theirs = _SPAWN.Pipe()
+        state = _SPAWN.RawArray("d", (-1.0, 0.0))
+        process = _SPAWN.Process(target=_serve, args=(theirs, self._output, state, self._preload))
         with _one_thread_each(), interrupts_held_back():
-            pool.submit(_run, worker.preload, self._preload)
-        (process,) = pool._processes.values()  # noqa: SLF001  Python < 3.14 has no public way to kill a pool's worker
-        return _Slot(pool, process, progress, began, stillborn=stillborn)
+            process.start()
+        theirs.close()
+        return _Slot(process, ours, state, stillborn=stillborn)
 
 
-_progress: Any = None
-_began: Any = None
+def _serve(calls: Connection, output: Connection, state: Any, preload: str) -> None:
+    """What a worker process does: import the experiment, then run what it is sent until nothing more can come."""
+    _initialize(output)
+    state[0] = 0.0
+
+    def note(fraction: float, began: float) -> None:
+        state[:] = fraction, began
+
+    with worker.reporting(note):
+        worker.preload(preload)
+        state[1] = 0.0
+        while True:
+            try:
+                call = calls.recv_bytes()
+            except EOFError:
+                return
+            answer: tuple[Any, BaseException | None]
+            try:
+                function, args, kwargs = ForkingPickler.loads(call)
+                answer = function(*args, **kwargs), None
+            except BaseException as error:  # noqa: BLE001  it is for whose work it was
+                answer = None, error
+            state[1] = 0.0
+            try:
+                calls.send(answer)
+            except Exception as error:  # noqa: BLE001  what no pickle can hold
+                calls.send((None, RuntimeError(f"{type(error).__name__}: {error}")))
 
 
-def _initialize(progress: Any, began: Any) -> None:
+def _initialize(output: Connection) -> None:
     """Prepare a worker process: no interrupts, no orphans, nothing on stdout, which belongs to the command."""
-    global _progress, _began
-    _progress, _began = progress, began
     os.setpgid(0, 0)
     _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    if sys.stdout is not None and sys.stderr is not None:
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    for descriptor in (1, 2):
+        os.dup2(output.fileno(), descriptor)
+    output.close()
     threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
-    progress.value = 0.0
+
+
+def _forward(reader: Connection) -> None:
+    """Show what workers print, as long as it is not too much: a loop that prints must not fill a disk with logs."""
+    left = MOST_OUTPUT
+    while text := os.read(reader.fileno(), 1 << 16):
+        shown = text[:left]
+        if left and len(text) >= left:
+            shown += f"\nbench: runs have printed {MOST_OUTPUT} bytes; what more they print is not shown.\n".encode()
+        left = max(0, left - len(text))
+        with suppress(OSError):  # nobody reads our stderr
+            os.write(2, shown)
+    reader.close()
 
 
 def _die_with_parent() -> None:
@@ -244,29 +295,16 @@ def _end_with_parent() -> None:
         os.killpg(0, signal.SIGKILL)
 
 
-def _kill(process: BaseProcess) -> None:
+def _kill(process: SpawnProcess) -> None:
     """End a worker and all that it has started, also if it has itself ended."""
     process.kill()
     if process.pid is not None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
+    process.join(PATIENCE)
 
 
-def _run(function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    _progress.value = 0.0
-    try:
-        with worker.reporting(_note):
-            return function(*args, **kwargs)
-    finally:
-        _began.value = 0.0
-
-
-def _note(fraction: float, began: float) -> None:
-    _progress.value = fraction
-    _began.value = began
-
-
-def _memory(process: BaseProcess) -> float:
+def _memory(process: SpawnProcess) -> float:
     """Bytes of a process that are in the machine's memory; 0 when it has ended."""
     try:
         pages = Path(f"/proc/{process.pid}/statm").read_text(encoding="ascii").split()[1]
@@ -290,16 +328,14 @@ def _end(exit_code: int | None) -> str:
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
     """Let processes started meanwhile inherit one thread for every numerical library, and restore our own settings."""
-    before = {name: os.environ.get(name) for name in THREAD_SETTINGS}
+    before = {name: os.environ.pop(name) for name in THREAD_SETTINGS if name in os.environ}
     os.environ.update(dict.fromkeys(THREAD_SETTINGS, "1"))
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in THREAD_SETTINGS:
+            del os.environ[name]
+        os.environ.update(before)
 
 
 @contextmanager

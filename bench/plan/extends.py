@@ -53,6 +53,8 @@ def _extended(source: Source, chain: list[Source]) -> Source:
         others = sorted(other.name for other in path.parent.glob("*.toml")) if path.parent.is_dir() else []
         hint = f"The path is relative to the suite's folder.{did_you_mean(path.name, others)}"
         raise _error(source, chain, f"there is no suite {show(given)}", hint)
+    if path.resolve().suffix != ".toml":  # another file is not opened: what a message quotes may be a secret
+        raise _error(source, chain, f"{show(given)} is no suite", "A suite extends a file whose name ends in .toml.")
     if any(_is_same(path, seen.path) for seen in chain):
         names = " extends ".join([*(str(seen.path.name) for seen in chain), path.name])
         raise _error(source, chain, f"the suites go round in a circle: {names}", "One of them must not extend another.")

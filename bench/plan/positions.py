@@ -10,7 +10,8 @@ KeyPath = tuple[str | int, ...]
 """Keys and indices from the top of a document down to a value, e.g. ``("factors", "reg", 1)``."""
 
 DEEPEST = 32
-"""Places are recorded for paths of at most so many parts."""
+"""Places are recorded for paths of at most so many parts; a longer one is cut, so that a key of 5,000 parts is read in
+a time that grows with them and not with their square."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +89,14 @@ class _Scanner:
         path = table
         for parent, place in parents:
             path = self.enter(path, parent, place)
-        path = (*path, name)
+        path = (*path, name)[: DEEPEST + 1]
         self.record(self.keys, path, span)
         self.at = self.text.index("=", self.at) + 1
         self.value(path)
 
     def enter(self, path: KeyPath, name: str, span: Span) -> KeyPath:
         """The table ``name`` of ``path``, in an array of tables its latest element; a first mention is its place."""
-        path = (*path, name)
+        path = (*path, name)[: DEEPEST + 1]
         self.record(self.keys, path, span)
         self.record(self.values, path, span)
         return (*path, self.newest[path]) if path in self.newest else path

@@ -137,7 +137,7 @@ def test_a_time_limit_fails_only_what_hangs(make_suite: MakeSuite, tmp_path: Pat
     run, tally = finished(suite, tmp_path / "out", workers=1, limits=Limits(seconds=1.0))
     assert statuses(run) == {"fine": "ok", "hangs": "failed", "nan": "ok"}
     assert (tally.ok, tally.failed, tally.lost) == (4, 2, 0)
-    assert reasons(run) == {"stopped at the time limit of 1 s"}
+    assert reasons(run) == {"stopped at the time limit of 0:00:01"}
     assert not multiprocessing.active_children()
 
 
@@ -146,7 +146,7 @@ def test_a_memory_limit_fails_only_what_takes_too_much(make_suite: MakeSuite, tm
     suite = make_suite("ENSEMBLE", {"kind": ["fine", "hoards", "nan"]}, seeds=1)
     run, _ = finished(suite, tmp_path / "out", workers=1, limits=Limits(memory=300e6))
     assert statuses(run) == {"fine": "ok", "hoards": "failed", "nan": "ok"}
-    assert reasons(run) == {"stopped at the memory limit of 300 MB"}
+    assert reasons(run) == {"stopped at the memory limit of 300.0 MB"}
 
 
 IMPORTS = """
@@ -158,7 +158,9 @@ if multiprocessing.parent_process() is not None:
 """
 
 
-@pytest.mark.parametrize(("size", "seconds", "what"), [(1, 60, "time limit of 1 s"), (400_000_000, 9, "memory limit")])
+@pytest.mark.parametrize(
+    ("size", "seconds", "what"), [(1, 60, "time limit of 0:00:01"), (400_000_000, 9, "memory limit")]
+)
 def test_limits_hold_while_a_worker_imports(
     make_suite: MakeSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, seconds: int, what: str
 ) -> None:

@@ -14,13 +14,14 @@ from concurrent.futures import BrokenExecutor, wait
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.errors import BenchError
 from bench.execute.limits import Limits
 from bench.execute.provenance import THREAD_SETTINGS
-from bench.execute.slots import STARTS, Slots, _initialize
+from bench.execute.slots import MOST_OUTPUT, STARTS, Slots, _serve
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,7 @@ def test_a_worker_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) ->
 _PARENT = """
 import sys, time
 sys.path.insert(0, {folder!r})
-from bench.execute.slots import STARTS, Slots, _initialize
+from bench.execute.slots import Slots
 from test_slots import *
 from test_slots import _hold_the_interpreter, _slow_pid, _stop
 if __name__ == "__main__":
@@ -117,11 +118,11 @@ def test_workers_that_are_killed_while_they_start_are_replaced(tmp_path: Path, m
     for workers in (1, 2):
         (tmp_path / str(workers)).mkdir()
         start = partial(_die_first, tmp_path / str(workers), 2, 0)
-        monkeypatch.setattr("bench.execute.slots._initialize", start)
+        monkeypatch.setattr("bench.execute.slots._serve", start)
         with Slots(workers) as slots:
-            deaths = [slots.submit(os.getpid).exception(timeout=20) for _ in range(2)]
+            deaths = [slots.submit(os.getpid).exception(timeout=30) for _ in range(4)]
             assert all(error is None or isinstance(error, BrokenExecutor) for error in deaths)
-            assert slots.submit(os.getpid).result(timeout=20)
+            assert deaths[-1] is None
         assert len(list((tmp_path / str(workers)).iterdir())) == 2
 
 
@@ -130,23 +131,28 @@ def test_workers_that_cannot_start_are_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exit_code: int, how: str
 ) -> None:
     """The third in a row that dies before it is ready ends the run, with advice that fits its death."""
-    monkeypatch.setattr("bench.execute.slots._initialize", partial(_die_first, tmp_path, 99, exit_code))
-    with Slots(1) as slots:
-        for _ in range(STARTS):
-            assert isinstance(slots.submit(os.getpid).exception(timeout=20), BrokenExecutor)
-        with pytest.raises(BenchError, match=f"as soon as they are started; the last of 3 {how}") as raised:
-            slots.submit(os.getpid)
+    monkeypatch.setattr("bench.execute.slots._serve", partial(_die_first, tmp_path, 99, exit_code))
+    with (
+        Slots(1) as slots,
+        pytest.raises(BenchError, match=f"as soon as they are started; the last of 3 {how}") as raised,
+    ):
+        _submit(slots, STARTS + 1)
     assert ('__name__ == "__main__"' in raised.value.hint) == (exit_code > 0)
     assert len(list(tmp_path.iterdir())) == STARTS
 
 
-def _die_first(folder: Path, times: int, exit_code: int, *shared: object) -> None:
+def _submit(slots: Slots, times: int) -> None:
+    for _ in range(times):
+        slots.submit(os.getpid).exception(timeout=30)
+
+
+def _die_first(folder: Path, times: int, exit_code: int, *shared: Any) -> None:
     """Stands for the start of a worker: the first ones die before they say that they are ready."""
     for number in range(times):
         with suppress(FileExistsError):
             (folder / str(number)).touch(exist_ok=False)
             os._exit(exit_code) if exit_code else os.kill(os.getpid(), signal.SIGKILL)
-    _initialize(*shared)
+    _serve(*shared)
 
 
 @pytest.mark.parametrize("end", ["kill", "limit", "shutdown"])
@@ -158,7 +164,7 @@ def test_what_an_experiment_starts_ends_with_its_worker(end: str) -> None:
         assert Path(f"/proc/{child}").exists()
         doomed = slots.submit(_slow_pid, 60.0) if end != "shutdown" else None
         if doomed is not None:
-            slots._slots[0].began.value = time.monotonic()
+            slots._slots[0].state[1] = time.monotonic()
             if end == "kill":
                 os.kill(slots._slots[0].process.pid, signal.SIGKILL)
             while not doomed.done():
@@ -167,6 +173,67 @@ def test_what_an_experiment_starts_ends_with_its_worker(end: str) -> None:
             slots.submit(os.getpid).result(timeout=20)
             assert _all_gone([child], seconds=10)
     assert _all_gone([child], seconds=10)
+
+
+def test_a_fork_that_outlives_its_worker_does_not_keep_the_work(slots: Slots) -> None:
+    """It holds the connection of the worker open, and ends with it."""
+    doomed = slots.submit(_fork_and_die)
+    deadline = time.monotonic() + 20
+    while not doomed.done() and time.monotonic() < deadline:
+        slots.watch()
+        time.sleep(0.05)
+    assert isinstance(doomed.exception(timeout=0), BrokenExecutor)
+
+
+def test_what_cannot_be_sent_is_an_error_of_its_work(slots: Slots) -> None:
+    """An argument, a result or an error that no pickle can hold fails its future; the worker stays."""
+    for function in (threading.Lock, _raise_a_lock):
+        with pytest.raises(RuntimeError, match="cannot pickle"):
+            slots.submit(function).result(timeout=20)
+    with pytest.raises(TypeError, match="cannot pickle"):
+        slots.submit(str, threading.Lock()).result(timeout=20)
+    assert slots.submit(_slow_pid, 0.1).result(timeout=20)
+
+
+def test_a_killed_group_leaves_no_semaphores(tmp_path: Path) -> None:
+    """With coordinator, workers and Python's own tracker killed at once, nothing stays in /dev/shm."""
+    script = tmp_path / "parent.py"
+    script.write_text(_PARENT.format(folder=str(Path(__file__).parent), work="_slow_pid, 300.0"))
+    before = set(Path("/dev/shm").iterdir())
+    command = [sys.executable, script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as parent:
+        assert parent.stdout is not None
+        pids = [int(pid) for pid in parent.stdout.readline().split()]
+        os.killpg(parent.pid, signal.SIGKILL)
+    assert _all_gone(pids, seconds=10)
+    assert {path for path in set(Path("/dev/shm").iterdir()) - before if path.owner() == Path.home().owner()} == set()
+
+
+def test_what_workers_print_is_bounded(capfd: pytest.CaptureFixture[str]) -> None:
+    """The first megabyte is shown, by all workers together, and it is said that there was more."""
+    with Slots(2) as slots:
+        for _ in range(4):
+            slots.submit(_chat, MOST_OUTPUT // 2).result(timeout=20)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith("talk")
+    assert "what more they print is not shown" in err
+    assert len(err) < MOST_OUTPUT + 1000
+
+
+def _chat(size: int) -> None:
+    os.write(2, b"talk" * (size // 4))
+    os.write(1, b"talk" * (size // 4))
+
+
+def _fork_and_die() -> None:
+    if os.fork() == 0:
+        time.sleep(300)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _raise_a_lock() -> None:
+    raise RuntimeError(threading.Lock())
 
 
 def _slow_pid(seconds: float) -> int:

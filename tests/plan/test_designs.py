@@ -262,6 +262,18 @@ def test_a_wrong_base(tmp_path: Path, base: str, child: str, said: str) -> None:
         assert 'Did you mean "base.toml"?' in str(raised.value)
 
 
+def test_a_base_that_is_no_suite_file_is_not_opened(tmp_path: Path) -> None:
+    """What it holds is not quoted: a suite may name any file of the machine, by a link too."""
+    (tmp_path / "passwd").write_text("root:secret\n")
+    (tmp_path / "link.toml").symlink_to("passwd")
+    for name in ("passwd", "link.toml"):
+        path = extended(tmp_path, "")
+        path.write_text(f'name = "child"\nextends = "{name}"\n')
+        with pytest.raises(SuiteError, match="is no suite") as raised:
+            load(path)
+        assert "secret" not in str(raised.value)
+
+
 def test_a_name_is_not_inherited(tmp_path: Path) -> None:
     """Two suites with one name would share a folder, so that each has its own."""
     path = extended(tmp_path, "")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from toml_documents import documents, toml, values
 
 from bench.errors import BenchError
-from bench.plan.positions import locate
+from bench.plan.positions import DEEPEST, Span, _Scanner, locate
 from bench.plan.source import Source, SuiteError, read
 from bench.plan.suite import Plan, load
 
@@ -88,6 +88,14 @@ def test_positions_of_a_tricky_file(write: Write) -> None:
     assert at(source, "cells", 1, "inner", "deep", key=True) == (25, 1)
     assert at(source, "cells", 1, "list", 0, "y") == (27, 5)
     assert at(source, "cells", 1, "list", 1, "y") == (29, 5)
+
+
+def test_a_key_of_very_many_parts_is_cut_and_those_after_it_are_found() -> None:
+    """No path grows beyond the deepest that is kept, and the scanner goes on in the right place."""
+    deep = ".".join(["a"] * 5000)
+    text = f"{deep} = 1\nlast = {{ x.{deep} = 2, y = 3 }}\n"
+    assert locate(text).keys["last", "y"].start == text.rindex("y")
+    assert len(_Scanner("").enter(("a",) * (DEEPEST + 1), "b", Span(0, 1))) == DEEPEST + 1
 
 
 @pytest.mark.parametrize("change", [lambda text: text.replace("\n", "\r\n"), lambda text: "\ufeff" + text])
