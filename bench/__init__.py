@@ -351,11 +351,10 @@ def arrays(
     Raises:
         bench.errors.BenchError: if the levels and the seed name no run or several, or what it stored cannot be read.
     """
-    from bench.execute import artefacts
     from bench.execute.run import find
 
     found = find(run, Path(out))
-    return artefacts.load(found, found.key(seed, levels))
+    return found.arrays(found.key(seed, levels))
 
 
 def find(run: str | Path | None = None, *, out: str | Path = REPORTS) -> Path:

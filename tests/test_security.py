@@ -251,7 +251,7 @@ def _reads(folder: Path) -> str:
         lambda: bench.report(folder),
         lambda: bench.load(folder),
         lambda: bench.compare(folder, folder),
-        lambda: artefacts.load(run.load(folder), "another"),
+        lambda: run.load(folder).arrays("another"),
     ):
         try:
             said.append(str(read()))

@@ -7,16 +7,12 @@ import io
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import BenchError
 from bench.execute.storage import open_stored, own_folder, refuse_irregular, replace
-
-if TYPE_CHECKING:
-    from bench.execute.run import Run  # which reads the journal, which stores arrays
 
 MAX_BYTES = 4 << 20
 """All arrays of one job together; what is larger belongs into a file that the experiment writes itself."""
@@ -56,23 +52,6 @@ def save(folder: Path, data: bytes) -> str:
     own_folder(path.parent)
     replace(path, data)
     return digest
-
-
-def load(run: Run, key: str) -> dict[str, NDArray[Any]]:
-    """The arrays of the job ``key`` by name; none if it stored none.
-
-    Raises:
-        BenchError: there is no such job, or its file is missing or not the one that was stored.
-    """
-    record = run.contents.records.get(key)
-    if record is None:
-        hint = "The column `run` of bench.load names those that have one."
-        raise BenchError(f"{run.folder} has no result of a run {key!r:.80}.", hint=hint)
-    try:
-        return read(run.artefacts, record.artefact) if record.artefact else {}
-    except ValueError as error:
-        hint = "The metrics are not concerned; bench run --fresh makes all anew."
-        raise BenchError(f"The arrays of the run {key} cannot be read: {error}.", hint=hint) from error
 
 
 def read(folder: Path, digest: str) -> dict[str, NDArray[Any]]:

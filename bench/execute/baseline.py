@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.errors import BenchError
 from bench.execute import REPORTS
@@ -24,21 +23,21 @@ from bench.execute.provenance import code_of
 from bench.execute.records import STATUSES
 from bench.execute.run import Run, find
 from bench.execute.storage import reading, replace, storing
+from bench.execute.versioned import Versioned
 
-SCHEMA = 1
-"""Version of what an accepted baseline holds."""
 ID = "parameters"
 """The column that tells cells apart by what they run: a hash of the parameters that differ from their defaults."""
 _PROJECT = ("pyproject.toml", ".git")
 _MEANS = ("metric", "mean", "std", "n")
 
 
-class Origin(BaseModel):
+class Origin(Versioned):
     """Where the values of a run or of an accepted baseline come from; with the checksum, the manifest of the latter."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    SCHEMA = 1
+    HINT = "Restore it from version control, or accept a run anew: bench baseline accept RUN --to FILE."
 
-    schema_version: int = SCHEMA
+    schema_version: int = 1
     suite: str
     digest: str
     experiment: str
@@ -187,7 +186,7 @@ def accept(run: Run, path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
     sealed = found.origin.model_copy(update={"sha256": _checksum(text.encode())})
     replace(path, text)
-    replace(_manifest(path), json.dumps(sealed.model_dump(mode="json"), indent=1) + "\n")
+    sealed.write(_manifest(path))
     return path
 
 
@@ -246,17 +245,8 @@ def _accepted(path: Path, content: bytes) -> Baseline:
 
 def _read_manifest(path: Path) -> Origin:
     with reading(path):
-        text = path.read_text(encoding="utf-8", errors="replace")
-    try:
-        stored = json.loads(text)
-        if isinstance(stored, dict) and stored.get("schema_version") != SCHEMA:
-            _refuse(path, f"its schema version is {stored.get('schema_version')!r:.40}; this bench reads {SCHEMA}")
-        return Origin.model_validate(stored)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        _refuse(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
-    except (ValueError, RecursionError) as error:
-        _refuse(path, str(error))
+        content = path.read_bytes()
+    return Origin.parse(path, content)
 
 
 def _read_csv(path: Path, content: bytes) -> pd.DataFrame:
@@ -267,8 +257,7 @@ def _read_csv(path: Path, content: bytes) -> pd.DataFrame:
 
 
 def _refuse(path: Path, why: str) -> NoReturn:
-    hint = "Restore it from version control, or accept a run anew: bench baseline accept RUN --to FILE."
-    raise BenchError(f"{path} cannot be used as a baseline: {why}.", hint=hint)
+    raise BenchError(f"{path} cannot be used as a baseline: {why}.", hint=Origin.HINT)
 
 
 def _manifest(path: Path) -> Path:

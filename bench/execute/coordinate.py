@@ -21,7 +21,6 @@ from bench.execute.executors import Crew, Wanted
 from bench.execute.journal import Journal
 from bench.execute.limits import Limits
 from bench.execute.mend import mend
-from bench.execute.migrate import rekey
 from bench.execute.provenance import added, code, digest_of, is_other
 from bench.execute.records import Status
 from bench.execute.run import Run, storing_plan
@@ -92,7 +91,6 @@ def execute(
     try:
         with locked(run.folder):
             aside = mend(run.folder)
-            rekey(run.folder, suite.experiment)
             planned = n_jobs(suite)
             stored = journal.settled(run.journal, [metric.name for metric in suite.experiment.metrics])
             set_aside(run.journal, stored.damaged)

@@ -6,22 +6,18 @@ look is forgotten, and none is taken twice.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from bench.errors import BenchError
-from bench.execute.storage import locked, read_stored, refuse_newer, replace
+from bench.execute.storage import locked
+from bench.execute.versioned import Versioned
 from bench.plan.claims import Claim
 from bench.plan.shape import Spending
 
-SCHEMA = 1
-"""Version of what ``looks.json`` holds."""
 FILE = "looks.json"
 
 
@@ -44,12 +40,13 @@ class Taken:
     """What it decided and no earlier look had."""
 
 
-class Looks(BaseModel):
+class Looks(Versioned):
     """What ``looks.json`` holds."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    SCHEMA = 1
+    HINT = "It says what was decided at which look and cannot be made again: restore it, or start with --fresh."
 
-    schema_version: int = SCHEMA
+    schema_version: int = 1
     seeds: tuple[int, ...]
     """The suite's, of which the looks take the first ones."""
     looks: tuple[int, ...]
@@ -81,19 +78,7 @@ def read(folder: Path) -> Looks | None:
     Raises:
         BenchError: the file that holds them is damaged.
     """
-    path = folder / FILE
-    if not os.path.lexists(path):
-        return None
-    text = read_stored(path).decode(errors="replace")
-    try:
-        stored = json.loads(text)
-        if isinstance(stored, dict) and isinstance(stored.get("schema_version"), int):
-            refuse_newer(folder, stored["schema_version"], SCHEMA)
-        return Looks.model_validate(stored)
-    except (ValidationError, ValueError, RecursionError) as error:
-        hint = "It says what was decided at which look and cannot be made again: restore it, or start with --fresh."
-        why = str(error).partition("\n")[0]
-        raise BenchError(f"{path} is damaged: {why}.", hint=hint) from error
+    return Looks.read(folder / FILE) if os.path.lexists(folder / FILE) else None
 
 
 def plan(folder: Path, looks: Looks, results: int) -> Looks:
@@ -113,7 +98,7 @@ def plan(folder: Path, looks: Looks, results: int) -> Looks:
         message = f"{folder} holds {results} results, and looks are planned before there are any."
         hint = "Move them aside with --fresh, or write elsewhere with --out; or run without --sequential."
         raise BenchError(message, hint=hint)
-    _write(folder, looks)
+    looks.write(folder / FILE)
     return looks
 
 
@@ -133,9 +118,5 @@ def take(folder: Path, looks: Looks, claims: Sequence[Claim], decided: Mapping[s
     with locked(folder):
         if read(folder) != looks:
             raise BenchError(f"Another process took a look at {folder}.", hint="Give the same command again.")
-        _write(folder, taken)
+        taken.write(folder / FILE)
     return taken
-
-
-def _write(folder: Path, looks: Looks) -> None:
-    replace(folder / FILE, json.dumps(looks.model_dump(mode="json"), indent=1))

@@ -12,7 +12,6 @@ import os
 import re
 import socket
 import threading
-import tomllib
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
@@ -22,10 +21,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from bench.errors import BenchError
-from bench.execute.storage import open_stored, read_stored, reading, refuse_newer, replace, replacing, storing
+from bench.execute.storage import open_stored, read_stored, reading, replace, replacing, storing
+from bench.execute.versioned import Versioned, damaged
 from bench.experiment import Experiment, Metric
 from bench.plan.claims import Claim
 from bench.plan.design import cells, n_cells
@@ -33,9 +33,6 @@ from bench.plan.grid import Setting
 from bench.plan.metrics import MetricSettings
 from bench.plan.shape import BaselineTable
 from bench.plan.suite import Plan
-
-SCHEMA = 2
-"""Version of what ``run.json`` and ``cells.jsonl`` hold; in version 1, 1, 1.0 and true had one key (``migrate``)."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +57,12 @@ class Sealing:
     at: datetime
 
 
-class Manifest(BaseModel):
-    """What ``run.json`` holds."""
+class Manifest(Versioned):
+    """What ``run.json`` holds; in version 1, 1, 1.0 and true had one key, so that such results may be run again."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    SCHEMA = 2
+    HINT = "Run the suite again: it is written anew, and every stored result stays."
 
-    schema_version: int
     plan: str
     """The same at the head of the list of cells, which belongs to it."""
     cells: str = "cells.jsonl"
@@ -92,7 +89,7 @@ class Manifest(BaseModel):
     published: bool
     host: str
     updated: datetime
-    source: dict[str, str] = {}
+    source: dict[str, str] = Field(default_factory=dict)
     """File -> digest, of the experiment when the suite was last run; empty in runs that were stored before this was
     kept."""
     sets: tuple[Setting, ...] = ()
@@ -141,7 +138,7 @@ def of(
         BenchError: its published table cannot be read, or is none.
     """
     return Manifest(
-        schema_version=SCHEMA,
+        schema_version=Manifest.SCHEMA,
         plan=uuid.uuid4().hex,
         cells="",
         text=suite.text,
@@ -177,7 +174,7 @@ def write(folder: Path, manifest: Manifest) -> None:
 
     For people, ``suite.toml`` and ``published.csv`` are written beside ``run.json``, which holds the same.
     """
-    replace(folder / "run.json", json.dumps(manifest.model_dump(), default=str, indent=1))
+    manifest.write(folder / "run.json")
     replace(folder / "suite.toml", manifest.text)
     if manifest.table is not None:
         replace(folder / "published.csv", manifest.table)
@@ -235,14 +232,7 @@ def read(folder: Path) -> Manifest:
     path = folder / "run.json"
     if not os.path.lexists(path):
         raise BenchError(f"{folder} is not the folder of a run: it has no run.json.", hint="bench runs lists the runs.")
-    text = read_stored(path).decode(errors="replace")
-    try:
-        stored = json.loads(text)
-        if isinstance(stored, dict) and isinstance(stored.get("schema_version"), int):
-            refuse_newer(folder, stored["schema_version"], SCHEMA)
-        return Manifest.model_validate(stored)
-    except (ValidationError, ValueError, RecursionError) as error:
-        raise _damaged(path, error) from error
+    return Manifest.read(path)
 
 
 def read_all(folder: Path) -> Generation:
@@ -269,7 +259,7 @@ def read_cells(folder: Path, manifest: Manifest) -> Iterator[StoredCell]:
     if not manifest.cells:
         return
     if not CELLS.fullmatch(manifest.cells):
-        raise _damaged(folder / "run.json", ValueError(f"cells is {manifest.cells!r:.60}"))
+        raise damaged(folder / "run.json", f"cells is {manifest.cells!r:.60}", manifest.HINT)
     path = folder / manifest.cells
     known = [{(type(level), level) for level, _ in pairs} for pairs in manifest.factors.values()]
     number = 0
@@ -284,32 +274,13 @@ def read_cells(folder: Path, manifest: Manifest) -> Iterator[StoredCell]:
                 yield StoredCell(levels, changed)
             _check(number == manifest.n_cells, "cells are missing")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise _damaged(path, error) from error
-
-
-def read_text(folder: Path) -> str:
-    """The text of the suite.
-
-    Raises:
-        BenchError: there is none, or it is no suite.
-    """
-    path = folder / "suite.toml"
-    try:
-        text = read_stored(path).decode().replace("\r\n", "\n")
-        _check(not {"seeds", "extends"}.isdisjoint(tomllib.loads(text)), "it has no seeds")
-    except (ValueError, RecursionError) as error:
-        raise _damaged(path, error) from error
-    return text
+        raise damaged(path, str(error), manifest.HINT) from error
 
 
 def read_suite(folder: Path, generation: Generation) -> Plan:
-    """The suite as it was run; its experiment has the metrics and the version of then, and cannot be run.
-
-    Raises:
-        BenchError: its text is damaged.
-    """
+    """The suite as it was run; its experiment has the metrics and the version of then, and cannot be run."""
     manifest = generation.manifest
-    text = manifest.text or read_text(folder)
+    text = manifest.text or read_stored(folder / "suite.toml").decode(errors="replace")
     listed = None
     if manifest.listed:
         listed = tuple(dict(zip(manifest.factors, cell.levels, strict=True)) for cell in generation.cells)
@@ -338,16 +309,6 @@ def read_suite(folder: Path, generation: Generation) -> Plan:
 def _check(fits: bool, why: str) -> None:
     if not fits:
         raise ValueError(why)
-
-
-class DamagedError(BenchError):
-    """A file that bench wrote and that is not what it was."""
-
-
-def _damaged(path: Path, error: Exception) -> DamagedError:
-    why = str(error).partition("\n")[0]
-    hint = "Run the suite again: it is written anew, and every stored result stays."
-    return DamagedError(f"{path} is damaged: {why}.", hint=hint)
 
 
 def _cannot_run(*_: object) -> NoReturn:

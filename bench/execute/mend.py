@@ -12,6 +12,7 @@ from bench.execute import artefacts, looks, manifest
 from bench.execute.journal import Contents
 from bench.execute.segments import ASIDE
 from bench.execute.storage import own_folder, storing, sync_folder
+from bench.execute.versioned import DamagedError
 
 
 def mend(folder: Path) -> list[str]:
@@ -30,7 +31,7 @@ def mend(folder: Path) -> list[str]:
     try:
         if os.path.lexists(folder / "run.json"):
             manifest.read(folder)
-    except manifest.DamagedError:
+    except DamagedError:
         _move_aside(folder / "run.json")
         return ["run.json"]
     return []

@@ -19,8 +19,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from numpy.typing import NDArray
+
 from bench.errors import BenchError
-from bench.execute import REPORTS, manifest
+from bench.execute import REPORTS, artefacts, manifest
 from bench.execute import looks as look_file
 from bench.execute.journal import Contents, read
 from bench.execute.looks import Looks
@@ -28,6 +30,7 @@ from bench.execute.mend import faults
 from bench.execute.precedence import declare, sealed
 from bench.execute.segments import experiments
 from bench.execute.storage import locked, read_stored, reading, storing
+from bench.execute.versioned import DamagedError
 from bench.experiment import identifier
 from bench.plan.design import MOST_KEPT, n_cells
 from bench.plan.seeds import draw_seeds, seal
@@ -96,6 +99,22 @@ class Run:
         factors = "; ".join(f"{name}: {', '.join(map(repr, known))}" for name, known in self.suite.factors.items())
         message = f"{len(found) or 'No'} runs of {self.folder} have seed={seed}, {given or 'any levels'}."
         raise BenchError(message, hint=f"Give a level of each factor ({factors}) and a planned seed.")
+
+    def arrays(self, key: str) -> dict[str, NDArray[Any]]:
+        """The arrays of the job ``key`` by name; none if it stored none.
+
+        Raises:
+            BenchError: there is no such job, or its file is missing or not the one that was stored.
+        """
+        record = self.contents.records.get(key)
+        if record is None:
+            hint = "The column `run` of bench.load names those that have one."
+            raise BenchError(f"{self.folder} has no result of a run {key!r:.80}.", hint=hint)
+        try:
+            return artefacts.read(self.artefacts, record.artefact) if record.artefact else {}
+        except ValueError as error:
+            hint = "The metrics are not concerned; bench run --fresh makes all anew."
+            raise BenchError(f"The arrays of the run {key} cannot be read: {error}.", hint=hint) from error
 
     @cached_property
     def declared(self) -> Mapping[str, manifest.Declaration]:
@@ -209,7 +228,7 @@ def _references(folder: Path) -> set[str]:
     try:
         if os.path.lexists(folder / "run.json"):
             return {manifest.read(folder).reference}
-    except manifest.DamagedError:  # which the run mends
+    except DamagedError:  # which the run mends
         pass
     return experiments(folder / "journal")
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from bench.execute.records import LONGEST, SCHEMA, Record, decode, decode_record
+from bench.execute.records import LONGEST, SCHEMA, Record, decode
 from bench.execute.storage import (
     open_own,
     open_stored,
@@ -26,8 +26,10 @@ from bench.execute.storage import (
 
 ASIDE = "damaged"
 """The folder, beside what was damaged, that keeps what was set aside."""
-REKEYED = "rekeyed"
-"""The folder of a journal that keeps lines as they were before their key was made anew."""
+LAST = 999_999_999
+"""The number of the last segment that can be."""
+SEGMENT = re.compile(r"\d{5,9}\.jsonl")
+"""The name of a segment."""
 
 
 @dataclass(frozen=True)
@@ -69,38 +71,34 @@ def scan(folder: Path) -> Iterator[tuple[str, Record | dict[str, Any] | Damage]]
                     continue
                 try:
                     content = decode(line[:-1].removesuffix(b"\r"))  # which version control may have added
-                    refuse_newer(path, content["schema"], SCHEMA)
-                    yield path.name, decode_record(content) if content["kind"] == "record" else content
-                except (ValueError, KeyError) as error:
+                    if isinstance(content, dict):
+                        refuse_newer(path, content["schema"], SCHEMA)
+                    yield path.name, content
+                except ValueError as error:
                     yield path.name, Damage(path.name, number, str(error))
 
 
 def experiments(folder: Path) -> set[str]:
     """The experiments whose results the segments hold, by what the head of each says."""
-    found = set()
+    names = set()
     for path in segments(folder):
         with reading(path), open_stored(path) as file, suppress(ValueError):
             head = decode(file.readline(LONGEST).rstrip(b"\r\n"))
-            if isinstance(head.get("experiment"), str):
-                found.add(head["experiment"])
-    return found
+            if isinstance(head, dict) and isinstance(head.get("experiment"), str):
+                names.add(head["experiment"])
+    return names
 
 
 def set_aside(folder: Path, damaged: Sequence[Damage]) -> None:
-    """Move damaged lines from their segments to ``damaged/``; the folder must be locked."""
-    found: dict[str, dict[int, bytes]] = defaultdict(dict)
-    for damage in damaged:
-        found[damage.segment][damage.line] = b""
-    rewrite(folder, found, ASIDE)
-
-
-def rewrite(folder: Path, lines: Mapping[str, Mapping[int, bytes]], kept: str) -> None:
-    """Put others in the place of lines (segment -> number -> line); the old ones are kept, byte for byte, in ``kept``.
+    """Move damaged lines, byte for byte, from their segments to ``damaged/``; the folder must be locked.
 
     All other lines stay as they are. Killed in between, a line is there twice, and none is lost.
     """
-    for name, others in lines.items():
-        path, aside = folder / name, folder / kept
+    lines: dict[str, set[int]] = defaultdict(set)
+    for damage in damaged:
+        lines[damage.segment].add(damage.line)
+    for name, numbers in lines.items():
+        path, aside = folder / name, folder / ASIDE
         own_folder(aside)
         with (
             storing(aside / name),
@@ -109,18 +107,10 @@ def rewrite(folder: Path, lines: Mapping[str, Mapping[int, bytes]], kept: str) -
             open_own(aside / name, os.O_APPEND) as bad,
         ):
             for number, line in _lines(old):
-                good.write(others.get(number, line))
-                if number in others:
-                    bad.write(line)
+                (bad if number in numbers else good).write(line)
             bad.flush()
             os.fsync(bad.fileno())
             sync_folder(aside)  # before the segment is replaced: a line may be there twice, never not at all
-
-
-SEGMENT = re.compile(r"\d{5,9}\.jsonl")
-"""The name of a segment."""
-LAST = 999_999_999
-"""The number of the last segment that can be."""
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:

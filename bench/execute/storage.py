@@ -9,7 +9,7 @@ import os
 import socket
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -87,25 +87,16 @@ def replace(path: Path, content: str | bytes) -> None:
 
 
 def replace_all(contents: Mapping[Path, bytes]) -> None:
-    """Write whole files: all of them are on the disk before the first takes the place of what was there.
+    """Write whole files: all of them are written before the first takes the place of what was there.
 
     Raises:
         BenchError: one cannot be written (then none is), or a link, a FIFO, a device or a folder stands in its place.
     """
-    try:
+    with ExitStack() as files:
         for path, content in contents.items():
-            with storing(path), open_fresh(path) as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        for path in contents:
-            with storing(path):
-                _fresh(path).replace(path)
-                sync_folder(path.parent)
-    except BaseException:
-        for path in contents:
-            _fresh(path).unlink(missing_ok=True)
-        raise
+            file = files.enter_context(replacing(path))
+            file.write(content)
+            file.flush()
 
 
 @contextmanager
@@ -115,24 +106,20 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Raises:
         BenchError: it cannot be written (then it is removed), or something that is no file stands in its place.
     """
+    fresh = path.with_name(f".{path.name}.new")
     try:
         with storing(path):
-            with open_fresh(path) as file:
+            refuse_irregular(path)
+            fresh.unlink(missing_ok=True)  # whatever a killed process or anyone left there
+            with open_own(fresh, os.O_EXCL) as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            _fresh(path).replace(path)
+            fresh.replace(path)
             sync_folder(path.parent)
     except BaseException:
-        _fresh(path).unlink(missing_ok=True)
+        fresh.unlink(missing_ok=True)
         raise
-
-
-def open_fresh(path: Path) -> BinaryIO:
-    """Open what will take the place of ``path``, anew: whatever a killed process or anyone left there goes."""
-    refuse_irregular(path)
-    _fresh(path).unlink(missing_ok=True)
-    return open_own(_fresh(path), os.O_EXCL)
 
 
 def open_own(path: Path, flags: int) -> BinaryIO:
@@ -141,7 +128,12 @@ def open_own(path: Path, flags: int) -> BinaryIO:
     Raises:
         OSError: it cannot be written, or a link (or a second name of a file), a FIFO or a device stands in its place.
     """
-    return os.fdopen(_descriptor(path, os.O_WRONLY | os.O_CREAT | flags), "wb")
+    refuse_irregular(path)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | flags | _NEITHER_LINKS_NOR_WAITING, 0o644)
+    if os.fstat(descriptor).st_nlink > 1:
+        os.close(descriptor)
+        raise OSError(errno.EMLINK, "it is a second name of another file")
+    return os.fdopen(descriptor, "wb")
 
 
 def refuse_irregular(path: Path, *, folder: bool = False) -> None:
@@ -239,20 +231,6 @@ def _held(folder: Path, who: str = "") -> BenchError:
 
 
 _NEITHER_LINKS_NOR_WAITING = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-
-
-def _fresh(path: Path) -> Path:
-    return path.with_name(f".{path.name}.new")
-
-
-def _descriptor(path: Path, flags: int) -> int:
-    """Of a file that is ours alone: writing to a second name of it would change another file, too."""
-    refuse_irregular(path)
-    descriptor = os.open(path, flags | _NEITHER_LINKS_NOR_WAITING, 0o644)
-    if os.fstat(descriptor).st_nlink > 1:
-        os.close(descriptor)
-        raise OSError(errno.EMLINK, "it is a second name of another file")
-    return descriptor
 
 
 def _holder(path: Path) -> tuple[str, bool]:

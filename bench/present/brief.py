@@ -17,7 +17,6 @@ from rich.cells import cell_len
 from bench.execute.forecast import Forecast
 from bench.execute.frames import remarks
 from bench.execute.limits import in_bytes
-from bench.execute.migrate import rekeyed
 from bench.execute.run import Run, Summary, load
 from bench.judge.claims.verdicts import FAILED
 from bench.plan.design import n_cells, n_jobs
@@ -79,8 +78,6 @@ def cautions(folder: Path) -> list[str]:
     """What is wrong with the stored results of a run, or not shown of them, a sentence each."""
     run = load(folder)
     keys = {job.key for job in run.planned()}
-    moved = rekeyed(folder)
-    rekeying = f"{moved} results of an earlier bench have been given the keys of this one, and count as before."
     late = standing.post_hoc(run)
     made = f"{numbers.counted(len(late), 'claim')} post hoc, made when results of its runs were stored: "
     replaced = _replaced_now(run)
@@ -89,7 +86,6 @@ def cautions(folder: Path) -> list[str]:
         *mixtures(run, keys, latest="today's"),
         *([f"Superseded: {replaced}; the newer ones are in use."] if replaced else []),
         *_set_aside(run),
-        *([rekeying] if moved else []),
         *([f"{made}{numbers.listed(late)}."] if late else []),
     ]
 

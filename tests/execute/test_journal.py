@@ -10,6 +10,7 @@ import math
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,13 +21,18 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
 
+import bench
 from bench.errors import BenchError, Exit
-from bench.execute import records
+from bench.execute.coordinate import execute
+from bench.execute.frames import wide
 from bench.execute.journal import Journal, read, settled
-from bench.execute.records import Record, decode, decode_record, encode, encode_record
+from bench.execute.records import Record, decode, encode, encode_record
+from bench.execute.run import create
 from bench.execute.segments import set_aside
 from bench.execute.storage import locked
+from tests.execute.conftest import MakeSuite
 
 BASE = Record(
     key="k0", levels={"act": "relu", "width": 32, "tied": True, "rate": 0.1}, seed=3, status="ok",
@@ -72,7 +78,7 @@ def same(one: Record, other: Record) -> bool:
 def test_records_round_trip_to_the_bit(stored: Record) -> None:
     """A record comes back with the same bits in every float, on one line of strict JSON without null."""
     line = encode_record(stored)
-    back = decode_record(decode(line[:-1]))
+    back = decode(line[:-1])
     assert line.count(b"\n") == 1
     numbers = {f"m{index}": value for index, value in enumerate(stored.metrics.values())}
     words = {"key": "", "levels": {}, "notes": {}, "reason": "", "host": "", "environment": ""}
@@ -86,24 +92,23 @@ def test_records_round_trip_to_the_bit(stored: Record) -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("status", "fine"), ("seed", "3"), ("seed", True), ("metrics", {"loss": None}), ("metrics", {"loss": "0.5"}),
-        ("metrics", {"loss": 1}), ("metrics", [1.0]), ("key", 7), ("levels", None), ("seconds", "soon"),
+        ("status", "fine"), ("seed", "3"), ("seed", True), ("metrics", {"loss": None}), ("metrics", {"loss": "many"}),
+        ("metrics", [1.0]), ("key", 7), ("levels", None), ("seconds", "soon"), ("artefact", "../../etc"),
     ],
 )  # fmt: skip
 def test_a_line_with_a_good_checksum_is_still_checked(field: str, value: object) -> None:
     """A line that bench did not write is refused even where its checksum is right."""
-    content = {**decode(encode_record(BASE)[:-1]), field: value}
-    del content["kind"], content["schema"]
-    line = encode("record", content)
-    with pytest.raises(ValueError, match=field if field != "metrics" else "loss|metrics"):
-        decode_record(decode(line[:-1]))
+    for schema in (1, 2):
+        line = encode("record", {"schema": schema, **dataclasses.asdict(BASE), "metrics": {}, field: value})
+        with pytest.raises(ValueError, match=f"^{field}"):
+            decode(line[:-1])
 
 
 @pytest.mark.parametrize("inside", [b"[" * 100_000, b"NaN", b"1" * 5000, b"1e999", b"{", b"\xff"])
 def test_hostile_json_is_refused(inside: bytes) -> None:
     """JSON that is nested without end, not JSON, or has numbers beyond all bounds is a damaged line, not a crash."""
     with pytest.raises(ValueError, match=r".+"):
-        decode_record(decode(sealed(b'{"kind":"record","schema":1,"seconds":' + inside)))
+        decode(sealed(b'{"kind":"record","schema":2,"seconds":' + inside))
 
 
 def sealed(body: bytes) -> bytes:
@@ -117,24 +122,36 @@ def test_a_newer_journal_is_refused_and_left_alone(tmp_path: Path) -> None:
     write(tmp_path, record(0))
     (segment,) = tmp_path.iterdir()
     with segment.open("ab") as file:
-        file.write(sealed(b'{"kind":"record","schema":2,"more":1') + b"\n")
+        file.write(sealed(b'{"kind":"record","schema":3,"more":1') + b"\n")
     for use in (read, settled):
-        with pytest.raises(BenchError, match=r"00001\.jsonl was written by a newer bench \(schema version 2") as raised:
+        with pytest.raises(BenchError, match=r"00001\.jsonl was written by a newer bench \(schema version 3") as raised:
             use(tmp_path)
         assert "Update bench" in raised.value.hint
 
 
-def test_an_older_journal_is_read_by_its_own_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each line is read by the reader of its schema version, so that old and new ones can stand side by side."""
-    write(tmp_path, record(0))
-    (segment,) = tmp_path.iterdir()
-    with segment.open("ab") as file:
-        file.write(sealed(b'{"kind":"record","schema":0,"name":"old"') + b"\n")
-    assert [damage.why for damage in read(tmp_path).damaged] == ["schema version 0 has no reader"]
-    monkeypatch.setitem(records.READERS, 0, lambda content: record(7, key=content["name"]))
-    contents = read(tmp_path)
-    assert [entry.seed for entry in contents.records.values()] == [0, 7]
-    assert not contents.damaged
+STORED = Path(__file__).parent / "stored_schema_1"
+
+
+def test_a_journal_of_schema_1_is_read_and_goes_on(tmp_path: Path, make_suite: MakeSuite) -> None:
+    """What an earlier bench stored has the numbers of today's to the bit, NaN and infinities too, and is not rerun."""
+    shutil.copytree(STORED / "run_json_2", tmp_path / "out" / "old")
+    before = bench.load("old", out=tmp_path / "out", wide=True, all_values=True)
+    factors = {"kind": ["fine", "nan", "infinite", "diverges", "raises"], "size": [1, 2]}
+    suite = make_suite("LOOP", factors, seeds=2, name="old", folder="")
+    tally = execute(suite, create(suite, tmp_path / "out"), executor="serial")
+    assert (tally.stored_before, tally.ok + tally.diverged, tally.failed) == (16, 0, 4)
+    anew = create(suite, tmp_path / "anew")
+    execute(suite, anew, executor="serial")
+    assert_frame_equal(before, wide(anew), check_exact=True)
+    assert_frame_equal(bench.load("old", out=tmp_path / "out", wide=True, all_values=True), before, check_exact=True)
+
+
+def test_a_plan_of_schema_1_is_read(tmp_path: Path) -> None:
+    """Reading a run whose keys were made otherwise writes nothing and finds every result, by the keys of then."""
+    shutil.copytree(STORED / "run_json_1", tmp_path / "keys")
+    files = {path: path.read_bytes() for path in (tmp_path / "keys").rglob("*") if path.is_file()}
+    assert list(bench.load("keys", out=tmp_path)["value"]) == [1, 3, 15, 17, 1.125, 3.125, 15.125, 17.125]
+    assert {path: path.read_bytes() for path in (tmp_path / "keys").rglob("*") if path.is_file()} == files
 
 
 def test_what_is_no_text_is_stored_as_text() -> None:
@@ -142,7 +159,7 @@ def test_what_is_no_text_is_stored_as_text() -> None:
     odd = dataclasses.replace(
         BASE, reason="a\ud800b", notes={"\udc80": "\udfff"}, host="h\udcff", levels={"x": "\ud900"}
     )
-    back = decode_record(decode(encode_record(odd)[:-1]))
+    back = decode(encode_record(odd)[:-1])
     assert (back.reason, back.notes, back.host, back.levels) == ("a?b", {"?": "?"}, "h?", {"x": "?"})
 
 

@@ -18,7 +18,7 @@ from bench.errors import BenchError
 from bench.execute import manifest
 from bench.execute.coordinate import execute
 from bench.execute.frames import remarks, tidy, wide
-from bench.execute.manifest import SCHEMA
+from bench.execute.manifest import Manifest
 from bench.execute.run import Run, create, find, load, runs, store, summarize
 from bench.execute.storage import locked
 from bench.plan.design import jobs
@@ -285,7 +285,7 @@ def test_a_newer_format_is_left_alone(make_suite: MakeSuite, tmp_path: Path) -> 
     suite = make_suite("LOOP", {"kind": ["fine"]})
     run = finished(suite, tmp_path / "out")
     stored = json.loads((run.folder / "run.json").read_text())
-    (run.folder / "run.json").write_text(json.dumps({**stored, "schema_version": SCHEMA + 1, "more": 1}))
+    (run.folder / "run.json").write_text(json.dumps({**stored, "schema_version": Manifest.SCHEMA + 1, "more": 1}))
     for use in (lambda: load(run.folder), lambda: create(suite, tmp_path / "out")):
         with pytest.raises(BenchError, match="written by a newer bench"):
             use()

@@ -42,8 +42,8 @@ def test_a_killed_worker_takes_down_its_own_work_only(slots: Slots) -> None:
     assert victim.pid is not None
     os.kill(victim.pid, signal.SIGKILL)
     with pytest.raises(BrokenExecutor):
-        doomed.result(timeout=10)
-    survivor = neighbour.result(timeout=10)
+        doomed.result(timeout=60)
+    survivor = neighbour.result(timeout=60)
     assert {victim.pid, survivor} == {first, second}
     again = {future.result() for future in [slots.submit(_slow_pid, 0.2) for _ in range(2)]}
     assert survivor in again
@@ -60,23 +60,23 @@ def test_workers_compute_with_one_thread_and_the_parent_as_before(slots: Slots) 
 
 def test_workers_ignore_interrupts(slots: Slots) -> None:
     """Ctrl-C, which reaches every process of a terminal, ends no worker."""
-    assert slots.submit(_survive_interrupt).result(timeout=10) == "alive"
+    assert slots.submit(_survive_interrupt).result(timeout=60) == "alive"
 
 
 def test_killing_all_workers_ends_their_work_at_once(slots: Slots) -> None:
     """What was running breaks within seconds, and the slots can be used again."""
     running = [slots.submit(_slow_pid, 60.0) for _ in range(2)]
     slots.kill()
-    assert not wait(running, timeout=10).not_done
+    assert not wait(running, timeout=60).not_done
     assert all(isinstance(future.exception(), BrokenExecutor) for future in running)
-    assert slots.submit(_slow_pid, 0.0).result(timeout=10)
+    assert slots.submit(_slow_pid, 0.0).result(timeout=60)
 
 
 def test_a_worker_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread that an experiment leaves behind cannot keep the command waiting."""
     monkeypatch.setattr("bench.execute.slots.PATIENCE", 0.2)
     with Slots(1) as slots:
-        pid = slots.submit(_leave_thread).result(timeout=10)
+        pid = slots.submit(_leave_thread).result(timeout=60)
         start = time.monotonic()
     assert time.monotonic() - start < 10
     assert _all_gone([pid], seconds=10)
@@ -120,7 +120,7 @@ def test_workers_that_are_killed_while_they_start_are_replaced(tmp_path: Path, m
         start = partial(_die_first, tmp_path / str(workers), 2, 0)
         monkeypatch.setattr("bench.execute.slots._serve", start)
         with Slots(workers) as slots:
-            deaths = [slots.submit(os.getpid).exception(timeout=30) for _ in range(4)]
+            deaths = [slots.submit(os.getpid).exception(timeout=60) for _ in range(4)]
             assert all(error is None or isinstance(error, BrokenExecutor) for error in deaths)
             assert deaths[-1] is None
         assert len(list((tmp_path / str(workers)).iterdir())) == 2
@@ -143,7 +143,7 @@ def test_workers_that_cannot_start_are_said(
 
 def _submit(slots: Slots, times: int) -> None:
     for _ in range(times):
-        slots.submit(os.getpid).exception(timeout=30)
+        slots.submit(os.getpid).exception(timeout=60)
 
 
 def _die_first(folder: Path, times: int, exit_code: int, *shared: Any) -> None:
@@ -160,7 +160,7 @@ def test_what_an_experiment_starts_ends_with_its_worker(end: str) -> None:
     """A process that work leaves behind is gone once its worker is: killed, stopped at a limit, or done."""
     limits = Limits(seconds=0.5) if end == "limit" else None
     with Slots(1, limits=limits) as slots:
-        child = slots.submit(_leave_process).result(timeout=20)
+        child = slots.submit(_leave_process).result(timeout=60)
         assert Path(f"/proc/{child}").exists()
         doomed = slots.submit(_slow_pid, 60.0) if end != "shutdown" else None
         if doomed is not None:
@@ -170,7 +170,7 @@ def test_what_an_experiment_starts_ends_with_its_worker(end: str) -> None:
             while not doomed.done():
                 slots.watch()
                 time.sleep(0.05)
-            slots.submit(os.getpid).result(timeout=20)
+            slots.submit(os.getpid).result(timeout=60)
             assert _all_gone([child], seconds=10)
     assert _all_gone([child], seconds=10)
 
@@ -189,10 +189,10 @@ def test_what_cannot_be_sent_is_an_error_of_its_work(slots: Slots) -> None:
     """An argument, a result or an error that no pickle can hold fails its future; the worker stays."""
     for function in (threading.Lock, _raise_a_lock):
         with pytest.raises(RuntimeError, match="cannot pickle"):
-            slots.submit(function).result(timeout=20)
+            slots.submit(function).result(timeout=60)
     with pytest.raises(TypeError, match="cannot pickle"):
-        slots.submit(str, threading.Lock()).result(timeout=20)
-    assert slots.submit(_slow_pid, 0.1).result(timeout=20)
+        slots.submit(str, threading.Lock()).result(timeout=60)
+    assert slots.submit(_slow_pid, 0.1).result(timeout=60)
 
 
 def test_a_killed_group_leaves_no_semaphores(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_what_workers_print_is_bounded(capfd: pytest.CaptureFixture[str]) -> Non
     """The first megabyte is shown, by all workers together, and it is said that there was more."""
     with Slots(2) as slots:
         for _ in range(4):
-            slots.submit(_chat, MOST_OUTPUT // 2).result(timeout=20)
+            slots.submit(_chat, MOST_OUTPUT // 2).result(timeout=60)
     out, err = capfd.readouterr()
     assert out == ""
     assert err.startswith("talk")
