@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -113,11 +114,15 @@ def run(
 
     def preview() -> None:
         """Say which claims cannot be decided; all that the end of the run needs is imported for it."""
-        from bench.present import brief  # noqa: F401
-        from bench.present.design_tables import undecidable
+        try:
+            from bench.present import brief  # noqa: F401
+            from bench.present.design_tables import undecidable
 
-        for line in undecidable({} if strict else bench.undecidable(loaded, out=stored)):
-            progress.say(line)
+            for line in undecidable({} if strict else bench.undecidable(loaded, out=stored)):
+                progress.say(line)
+            previewed.set_result(None)
+        except BaseException as error:  # noqa: BLE001  raised where it is waited for
+            previewed.set_exception(error)
 
     def tell(look: Any) -> None:
         from bench.present import looks
@@ -125,8 +130,9 @@ def run(
         progress.say(f"{loaded.name}: {looks.line(look)}")
 
     stored = out if (out / loaded.name / "run.json").is_file() else None
-    with ProgressDisplay(loaded.name) as progress, ThreadPoolExecutor(1) as aside:
-        previewed = aside.submit(preview)  # while workers start
+    previewed: Future[None] = Future()
+    with ProgressDisplay(loaded.name) as progress:
+        Thread(target=preview, daemon=True).start()  # while workers start; Ctrl-C does not wait for it
         if stored or executor not in ("local", "dask"):  # results are about to change, or a fork copies held locks
             previewed.result()
         frame = bench.run(

@@ -95,7 +95,7 @@ class Schedule:
         if not self._ahead or not (cost := self.cost(self._ahead[0])) < math.inf:
             return
         share = max(TARGET, (busy() + math.fsum(map(self.cost, self._ahead))) / self.workers)
-        if cost > WORTHWHILE * share:
+        if cost > WORTHWHILE * share and len(self._ahead[0]) > 1:
             batch = self._ahead.popleft()
             size = math.ceil(len(batch) * share / cost)
             self._ahead.extendleft([batch[size:], batch[:size]])

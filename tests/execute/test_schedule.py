@@ -61,6 +61,14 @@ def test_the_last_batch_is_split_among_idle_workers() -> None:
     assert share <= took <= 1.1 * share
 
 
+def test_a_job_is_not_split() -> None:
+    """A batch of one job that takes longer than a worker's share is handed out as it is, and no empty one after it."""
+    schedule = Schedule(iter([batch(0, 1), batch(0, 1, 1)]), 2, 2)
+    schedule.learn(schedule.take(lambda: 0.0), [10.0])
+    assert [len(part) for part in schedule.take(lambda: 0.0)] == [1]
+    assert schedule.take(lambda: 0.0) == []
+
+
 def test_the_costliest_come_first_at_the_end() -> None:
     """Two workers with three cheap batches and a long one, last in the design, both end within a job of their share."""
     batches = [batch(0, 10, 100 * number) for number in range(6)] + [batch(1, 10, 900)]
