@@ -256,8 +256,12 @@ def run(
         for line in _again(loaded, folder.folder, executor):
             on_twice(line)
     from bench.execute.frames import measured, tidy, wide
+    from bench.execute.run import keep_counts, segment_marks
 
-    return tidy(folder.suite, measured(folder.suite, wide(folder)))
+    marks = segment_marks(folder.journal)
+    table = wide(folder)
+    keep_counts(folder, marks)
+    return tidy(folder.suite, measured(folder.suite, table))
 
 
 def _again(plan: Plan, folder: Path, executor: str | Executor) -> Iterator[str]:

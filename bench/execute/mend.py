@@ -37,8 +37,19 @@ def mend(folder: Path) -> list[str]:
     return []
 
 
-def faults(folder: Path, contents: Contents) -> Iterator[str]:
+def faults(folder: Path, contents: Contents | None = None) -> Iterator[str]:
     """What is wrong in the folder of a run whose journal holds ``contents``: results are at stake, or evidence is."""
+    if contents is not None:
+        yield from _of_journal(folder, contents)
+    try:
+        looks.read(folder)
+    except BenchError as error:
+        yield error.message
+    links = sorted(path.name for path in folder.iterdir() if path.is_symlink())
+    yield from (f"{name} is a link, which is not followed" for name in links)
+
+
+def _of_journal(folder: Path, contents: Contents) -> Iterator[str]:
     if contents.damaged:
         first = contents.damaged[0]
         yield (
@@ -50,12 +61,6 @@ def faults(folder: Path, contents: Contents) -> Iterator[str]:
     digests = {record.artefact for record in contents.records.values()} - {""}
     if lost := sum(not artefacts.exists(folder / "artefacts", digest) for digest in digests):
         yield f"the arrays of {lost} records are missing; bench run --fresh makes all anew"
-    try:
-        looks.read(folder)
-    except BenchError as error:
-        yield error.message
-    links = sorted(path.name for path in folder.iterdir() if path.is_symlink())
-    yield from (f"{name} is a link, which is not followed" for name in links)
 
 
 _LEFTOVER = re.compile(r"\..+\.new")

@@ -28,9 +28,9 @@ from bench.execute.journal import Contents, read
 from bench.execute.looks import Looks
 from bench.execute.mend import faults
 from bench.execute.precedence import declare, sealed
-from bench.execute.segments import experiments
+from bench.execute.segments import experiments, segments
 from bench.execute.storage import locked, read_stored, reading, storing
-from bench.execute.versioned import DamagedError
+from bench.execute.versioned import DamagedError, Versioned
 from bench.experiment import identifier
 from bench.plan.design import MOST_KEPT, n_cells
 from bench.plan.seeds import draw_seeds, seal
@@ -353,6 +353,52 @@ def summarize(run: Run) -> Summary:
     )
 
 
+class Counts(Versioned):
+    """What ``counts.json`` holds: what a run without faults had come to when the journal had these segments."""
+
+    SCHEMA = 1
+    HINT = "It is written anew by the next run."
+
+    schema_version: int = 1
+    plan: str
+    segments: dict[str, tuple[int, int]]
+    """Name -> bytes, and the time of the last change in nanoseconds."""
+    counts: dict[str, int]
+    """Of ``Summary``."""
+
+
+def segment_marks(journal: Path) -> dict[str, tuple[int, int]]:
+    """The segments as they are: taken before they are read, they show whether what was read is all there is."""
+    return {path.name: (path.lstat().st_size, path.lstat().st_mtime_ns) for path in segments(journal)}
+
+
+def keep_counts(run: Run, marks: Mapping[str, tuple[int, int]]) -> None:
+    """Keep what ``run`` came to, so that ``runs`` need not read a journal of a million lines to count them."""
+    line = summarize(run)
+    if not line.damage and not any(record.artefact for record in run.contents.records.values()):
+        counts = {name: getattr(line, name) for name in _COUNTS}
+        Counts(plan=run.plan.manifest.plan, segments=dict(marks), counts=counts).write(run.folder / "counts.json")
+
+
+_COUNTS = ("planned", "ok", "diverged", "failed", "lost", "missing", "outside")
+
+
+def _counted(folder: Path) -> Summary | None:
+    """The summary of a run by its kept counts; None where there are none, or the run has changed since."""
+    if not os.path.lexists(folder / "counts.json"):
+        return None
+    stored = manifest.read(folder)
+    try:
+        kept = Counts.read(folder / "counts.json")
+    except BenchError:
+        return None
+    now = stored.plan, segment_marks(folder / "journal"), _COUNTS
+    if (kept.plan, kept.segments, (*kept.counts,)) != now:
+        return None
+    damage = "; ".join(faults(folder))
+    return Summary(folder.name, folder, stored.updated, damage=damage, **kept.counts)
+
+
 _OURS = {"lock", "suite.toml", "run.json", "journal"}
 """By any of these the folder of a run is known, even if others are lost or were never written."""
 _REPORTS = {"report.md", "report.html", "figures", "tables"}
@@ -391,7 +437,7 @@ def _updated(folder: Path) -> int:
 
 def _summary(folder: Path) -> Summary:
     try:
-        return summarize(load(folder))
+        return _counted(folder) or summarize(load(folder))
     except BenchError as error:
         updated = datetime.fromtimestamp(_updated(folder) / 1e9, UTC)
         return Summary(folder.name, folder, updated, damage=error.message)

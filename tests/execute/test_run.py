@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.errors import BenchError
-from bench.execute import manifest
+import bench
+from bench.errors import BenchError, Exit
+from bench.execute import manifest, storage
 from bench.execute.coordinate import execute
 from bench.execute.frames import remarks, tidy, wide
 from bench.execute.manifest import Manifest
@@ -163,6 +164,12 @@ def test_finding_runs(make_suite: MakeSuite, tmp_path: Path) -> None:
     assert find(None, out).folder == second.folder
     assert find("first", out).folder == first.folder
     assert find(first.folder, tmp_path / "elsewhere").folder == first.folder
+    with pytest.raises(BenchError, match="out holds 2 runs") as raised:
+        find(out, tmp_path / "elsewhere")
+    assert raised.value.hint == "Name one of them: first, second."
+    first.folder.rename(tmp_path / "elsewhere")
+    assert find(out, tmp_path / "nowhere").folder == second.folder
+    (tmp_path / "elsewhere").rename(first.folder)
     with pytest.raises(BenchError, match="no run 'frist'") as raised:
         find("frist", out)
     assert raised.value.hint == "Did you mean first? Runs there: first, second."
@@ -170,6 +177,34 @@ def test_finding_runs(make_suite: MakeSuite, tmp_path: Path) -> None:
     assert [(line.name, line.planned, line.ok, line.failed, line.missing) for line in lines] == [
         ("second", 6, 3, 3, 0), ("first", 3, 3, 0, 0),
     ]  # fmt: skip
+
+
+def test_runs_are_counted_without_reading_their_journals(
+    make_suite: MakeSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a run kept of itself is what reading gives; a journal, plan or file that has changed since is read."""
+    suite = make_suite("LOOP", {"kind": ["fine", "diverges", "raises"], "size": [1, 2]}, seeds=2)
+    bench.run(suite, out=tmp_path, executor="serial")
+    folder = tmp_path / "tiny"
+    kept = (folder / "counts.json").read_text()
+    (folder / "counts.json").unlink()
+    (counted,) = runs(tmp_path)
+    assert (counted.ok, counted.diverged, counted.failed) == (4, 4, 4)
+    (folder / "counts.json").write_text(kept)
+    with monkeypatch.context() as patch:
+        patch.setattr("bench.execute.run.read", lambda *_: pytest.fail("the journal was read"))
+        assert runs(tmp_path) == [counted]
+    for harm in ("{", kept.replace('"ok": 4', '"ok": 5').replace('"schema_version": 1', '"schema_version": 9')):
+        (folder / "counts.json").write_text(harm)
+        assert runs(tmp_path) == [counted]
+    (folder / "counts.json").write_text(kept)
+    (segment,) = (folder / "journal").glob("*.jsonl")
+    segment.write_bytes(segment.read_bytes().replace(b'"status":"ok"', b'"status":"OK"', 1))
+    assert "1 damaged lines" in runs(tmp_path)[0].damage
+    bench.run(suite, out=tmp_path, executor="serial")
+    assert runs(tmp_path)[0].damage == ""
+    bench.run(make_suite("LOOP", {"kind": ["fine"]}), out=tmp_path, executor="serial")
+    assert (runs(tmp_path)[0].planned, runs(tmp_path)[0].missing) == (3, 0)
 
 
 def test_folders_that_are_not_ours_are_left_alone(make_suite: MakeSuite, tmp_path: Path) -> None:
@@ -352,6 +387,26 @@ def test_readers_see_one_plan_while_another_takes_its_place(
     monkeypatch.setattr(manifest, "read_cells", read_late)
     assert stored() == expected[1]
     assert len(reads) == 2
+
+
+def test_files_that_belong_together_are_replaced_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the second cannot be written, as on a full disk, the first is as it was, and nothing else is left."""
+    files = {tmp_path / name: b"new" for name in ("report.md", "figure.svg")}
+    for path in files:
+        path.write_bytes(b"old")
+    real = storage.open_own
+
+    def full(path: Path, flags: int) -> object:
+        return Path("/dev/full").open("wb") if "figure" in path.name else real(path, flags)
+
+    monkeypatch.setattr(storage, "open_own", full)
+    with pytest.raises(BenchError, match="No space left") as raised:
+        storage.replace_all(files)
+    monkeypatch.undo()
+    assert raised.value.exit_code == Exit.RUNS_FAILED
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == dict.fromkeys(files, b"old")
+    storage.replace_all(files)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
 
 
 @pytest.mark.parametrize(
