@@ -403,12 +403,12 @@ def test_an_interruption_exits_with_130_and_keeps_what_is_done(
     suite = lab.suite("slow", seeds=50, seconds=0.1)
     with start("run", suite, "--out", lab.out, "--workers", "1", folder=lab.folder, experiment=lab_folder) as process:
         journal = lab.out / "slow" / "journal"
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not (journal.is_dir() and any(journal.iterdir())) and time.monotonic() < deadline:
             time.sleep(0.05)
         time.sleep(0.5)
         process.send_signal(sent)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "Interrupted" in err
     assert "Traceback" not in err
