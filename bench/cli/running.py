@@ -169,9 +169,7 @@ def _forecast(plan: Any, form: TextFormat, *, probe: bool, **options: Any) -> No
         say(f"{done}; the same command without {option} runs the rest.")
 
 
-def _conclude(
-    plan: Any, frame: DataFrame, out: Path, form: TextFormat, again: list[str], *, sequential: bool
-) -> None:
+def _conclude(plan: Any, frame: DataFrame, out: Path, form: TextFormat, again: list[str], *, sequential: bool) -> None:
     """Print what a run came to; exit with 3 if runs lack a result."""
     from bench.present import brief
 
