@@ -30,16 +30,21 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def simulated(
-    factors: dict[str, list[object]], *, seeds: int = 6, log: bool = False, label: str = "Loss"
+    factors: dict[str, list[object]],
+    *,
+    seeds: int = 6,
+    log: bool = False,
+    label: str = "Loss",
+    confidence: float = 0.95,
 ) -> tuple[Analysis, pd.DataFrame, Context]:
     """A full factorial of noise, with an effect of the first factor."""
     rng = np.random.default_rng(7)
     grid = pd.MultiIndex.from_product([*factors.values(), range(seeds)], names=[*factors, "seed"]).to_frame(index=False)
     first = grid.iloc[:, 0].map({level: code for code, level in enumerate(next(iter(factors.values())))})
     grid["loss"] = np.exp(first.astype(float) + rng.normal(size=len(grid)) / 4)
-    context = Context(factors, [Metric("loss", label, unit="nats", better="lower")])
-    margin = 0.5 if log else 0.2
-    return analyze(grid, list(factors), "seed", [MetricOptions("loss", log=log, margin=margin)]), grid, context
+    context = Context(factors, [Metric("loss", label, unit="nats", better="lower")], confidence=confidence)
+    options = [MetricOptions("loss", log=log, margin=0.5 if log else 0.2)]
+    return analyze(grid, list(factors), "seed", options, confidence=confidence), grid, context
 
 
 def figures_of(analysis: Analysis, runs: pd.DataFrame, context: Context) -> dict[str, Figure]:
@@ -267,3 +272,14 @@ def test_the_picture_of_claims_keeps_scales_apart() -> None:
 def test_long_names_break_at_blanks_only() -> None:
     """No word is cut, whatever the room."""
     assert wrap("orthogonal positive_kurtosis l2", 0.5).split("\n") == ["orthogonal", "positive_kurtosis", "l2"]
+
+
+def test_a_density_does_not_depend_on_the_confidence_of_its_interval() -> None:
+    """The t density of a difference is that of the estimate, whatever interval is drawn over it."""
+    widths = []
+    for confidence in (0.8, 0.95):
+        analysis, runs, context = simulated({"reg": ["l1", "l2"]}, confidence=confidence)
+        right = figures_of(analysis, runs, context)["runs-loss"].drawing.canvas.axes[1]
+        [density] = [part for part in right.collections if len(part.get_paths()[0].vertices) > 80]
+        widths.append(np.ptp(density.get_paths()[0].vertices[:, 0]))
+    assert widths[0] == pytest.approx(widths[1])

@@ -92,7 +92,7 @@ def _paint(
     left.plot(shown["mean"], down, "D", ms=4.5, mfc=PAPER, mec=INK, mew=1.1, zorder=4)
     row_labels(left, [plain(cell) for cell in shown["cell"]])
     left.set_xlabel(wrap(quantity(metric), 2.6))
-    _differences(right, shown, differences, log=log)
+    _differences(right, shown, differences, context.confidence, log=log)
     if log:
         log_axis(left)
     return drawing
@@ -113,7 +113,7 @@ def _dots(values: np.ndarray, *, log: bool, many: bool) -> tuple[np.ndarray, np.
     return ordered, 0.06 + 0.09 * level
 
 
-def _differences(axes: Axes, shown: DataFrame, differences: DataFrame, *, log: bool) -> None:
+def _differences(axes: Axes, shown: DataFrame, differences: DataFrame, confidence: float, *, log: bool) -> None:
     """Estimates with intervals over the density that the t distribution gives them (as dabest shows a bootstrap's)."""
     neutral = 1.0 if log else 0.0
     axes.axvline(neutral, color=INK, lw=0.9, zorder=1)
@@ -124,7 +124,7 @@ def _differences(axes: Axes, shown: DataFrame, differences: DataFrame, *, log: b
             continue
         low, middle, high = np.log([of.low, of.estimate, of.high]) if log else (of.low, of.estimate, of.high)
         if high > low:
-            scale = (high - low) / 2 / stats.t.ppf(0.975, of.df)
+            scale = (high - low) / 2 / stats.t.isf((1 - confidence) / 2, of.df)
             t = np.linspace(-4, 4, 81)
             height = stats.t.pdf(t, of.df) / stats.t.pdf(0, of.df)
             across = middle + scale * t
