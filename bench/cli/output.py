@@ -102,9 +102,9 @@ def _bytes(data: str | bytes) -> bytes:
 
 
 def say(message: str) -> None:
-    """A message to the user, apart from the result; in a terminal, or where COLUMNS is set, no line is longer."""
+    """A message to the user, apart from the result; in a terminal no line is longer."""
     lines = printable(message).split("\n")
-    if sys.stderr.isatty() or os.environ.get("COLUMNS"):
+    if sys.stderr.isatty():
         quoted = [not line.strip(" ^") for line in [*lines[1:], "x"]]  # a line with carets below it stays as it is
         lines = [line if quote else _wrapped(line) for line, quote in zip(lines, quoted, strict=True)]
     print("\n".join(lines), file=sys.stderr)  # noqa: T201
