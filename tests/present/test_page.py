@@ -116,11 +116,11 @@ def test_a_click_sorts_numbers_as_numbers_and_the_third_undoes_it(visit: Visit) 
     original = cells.all_inner_texts()
     header.get_by_role("button").click()
     rising = [text.partition(" ")[0] for text in cells.all_inner_texts()]
-    assert rising == ["−0.66", "0.00", "42.10", "–"]
+    assert rising == ["−0.66", "0.001", "42.10", "–"]
     assert header.get_attribute("aria-sort") == "ascending"
     header.get_by_role("button").click()
     falling = [text.partition(" ")[0] for text in cells.all_inner_texts()]
-    assert falling == ["42.10", "0.00", "−0.66", "–"]
+    assert falling == ["42.10", "0.001", "−0.66", "–"]
     assert header.get_attribute("aria-sort") == "descending"
     header.get_by_role("button").press("Enter")
     assert cells.all_inner_texts() == original

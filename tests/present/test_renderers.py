@@ -226,6 +226,7 @@ def test_html_shows_any_string_as_it_is(text: str) -> None:
 @given(NASTY)
 def test_a_page_shows_any_string_as_it_is(text: str) -> None:
     """In the whole page, too, an HTML parser finds our own elements only, and the string wherever text stands."""
+    text = plain(text).replace(". ", ".")  # a caption is parted behind its first sentence
     page, empty = (re.sub(r'<a class="term"[^>]*>(.*?)</a>', r"\1", html.page(report_of(it))) for it in (text, "x"))
     page, empty = (re.sub(r'<p class="note terms">.*</p>', "", it) for it in (page, empty))
     assert re.findall(r"<[a-z/!][^ >]*", page) == re.findall(r"<[a-z/!][^ >]*", empty)
