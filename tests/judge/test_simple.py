@@ -125,7 +125,7 @@ def test_contrasts_of_ones_own_are_one_family(crossed):
     [
         ({"factor": "lr", "from": 0.001, "to": 0.5}, "lr has no level 0.5"),
         ({"factor": "depth", "from": 1, "to": 2}, 'no factor "depth"'),
-        ({"between": 1}, 'unknown key "between"'),
+        ({"between": 1}, 'contrast cannot be {"between": 1}'),
         ("lr", "contrast 1:1:12"),
         ("{ } \n[x]", 'unknown key "x"'),
         ({"cell": {"lr": 0.1, "opt": "sgd"}}, "compares nothing"),
