@@ -168,7 +168,7 @@ def test_a_table_of_ones_own_gets_pictures(command: Commands, lab: Lab) -> None:
     page = lab.folder / "page.html"
     given = ["--factors", "dose,diet", "--block", "seed", "--metric", "score", "--format", "html", "--output", page]
     assert command("analyze", table, *given)[0] == 0
-    drawn = re.findall(r"<figcaption>([^.<]*)", page.read_text())
+    drawn = re.findall(r"<figure[^>]*><h3>([^<]*)", page.read_text())
     assert drawn[:2] == ["Effects on score", "Interactions, score"]
     assert ", seed 3: " in page.read_text()
 
