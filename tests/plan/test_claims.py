@@ -259,7 +259,9 @@ def test_a_kind_of_claim_touches_one_file(tmp_path: Path) -> None:
     assert str(tmp_path) in done.stdout, done.stderr
     assert "at least 2 seeds" in done.stdout
     assert re.search(r"out +True +1\.2247", done.stdout)  # the norm of (1, -1/2, -1/2)
-    assert re.search(r"peak,7\.25,supported,.* changed by 7\.25 .*, the level above the mean of the others", done.stdout)
+    assert re.search(
+        r"peak,7\.25,supported,.* changed by 7\.25 .*, the level above the mean of the others", done.stdout
+    )
     assert "The level of a factor that stands out" in done.stdout
     assert 'claims[0].contrast.peak.act: act has no level "glu"' in done.stderr
 

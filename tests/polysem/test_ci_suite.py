@@ -25,11 +25,11 @@ FACTOR = {}
 
 def run(jobs, progress):
     changed = [replace(job, params=job.params.model_copy(update=PARAMS)) for job in jobs]
-    for outcome in toy.run(changed, progress):
+    for outcome in toy.POST.run(changed, progress):
         metrics = {name: value * FACTOR.get(name, 1.0) for name, value in outcome.metrics.items()}
         yield replace(outcome, metrics=metrics)
 
-EXPERIMENT = replace(toy.EXPERIMENT, run=run)
+EXPERIMENT = replace(toy.POST, run=run)
 """
 Sabotaged = Callable[[Mapping[str, object], Mapping[str, float]], GateReport]
 
@@ -39,7 +39,7 @@ def sabotaged(tmp_path_factory: pytest.TempPathFactory) -> Sabotaged:
     """Function from changed parameters and factors on metrics, which the code got wrong, to the gate's report."""
     folder = tmp_path_factory.mktemp("ci")
     (folder / "laboratory_of_ci.py").write_text(LABORATORY)
-    text = (ROOT / "suites" / "ci.toml").read_text().replace("polysem.toy:", "laboratory_of_ci:")
+    text = (ROOT / "suites" / "ci.toml").read_text().replace("polysem.toy:POST", "laboratory_of_ci:EXPERIMENT")
     suite, out = folder / "ci.toml", folder / "reports"
     suite.write_text(text.replace("../reports/baselines", str(folder)))
     bench.run(suite, out=out, executor="serial")
