@@ -150,7 +150,7 @@ def test_the_report_tells_of_the_looks(lab: Lab) -> None:
     text = " ".join([*claims.text, *claims.tables[0].notes])
     alpha = report.data["claims"]["alpha"].item()
     assert alpha == pytest.approx(0.0178687)  # 0.05 log(1 + (e - 1) / 4)
-    assert "adjusted p of at most 0.0179" in text
+    assert "p for the claim is at most 0.0179" in text
     assert "It stopped at look 1 of 3, at 4 seeds, with 0.0179 of 0.05 spent" in text
     assert list(one_by_one.facts) == ["✓ dose-helps, supported at look 1"]
 
