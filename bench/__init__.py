@@ -494,11 +494,11 @@ def calibrate_gate(
     from bench.execute.run import find as find_run
     from bench.judge.gate.calibration import calibrate_gate as calibrate
     from bench.judge.gate.calibration import gated_values, occasion_frame
-    from bench.plan.extends import read_extended
+    from bench.plan.extends import read_with_bases
     from bench.present import gate_rates
     from bench.present.compared import rules
 
-    named = [read_extended(run).data.get("name") if str(run).endswith(".toml") else run for run in runs]
+    named = [read_with_bases(run).data.get("name") if str(run).endswith(".toml") else run for run in runs]
     found = [find_run(run, Path(out)) for run in named or [None]]
     require_repeats(found)
     gated = gated_values([of_run(run) for run in found], rules(found[0].suite))

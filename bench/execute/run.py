@@ -32,7 +32,7 @@ from bench.execute.segments import experiments, segments
 from bench.execute.storage import locked, read_stored, reading, storing
 from bench.execute.versioned import DamagedError, Versioned
 from bench.experiment import identifier
-from bench.plan.design import MOST_KEPT, n_cells
+from bench.plan.design import MOST_IN_MEMORY, n_cells
 from bench.plan.seeds import draw_seeds, seal
 from bench.plan.suite import Plan
 
@@ -258,7 +258,7 @@ def storing_plan(run: Run, suite: Plan, source: Mapping[str, str] = MappingProxy
     declared, sealings = declare(run.folder, suite, run.updated), sealed(run.folder, suite, run.updated)
     plan = manifest.of(suite, run.updated, source=source, declared=declared, sealings=sealings)
     given_up = threading.Event()
-    if n_cells(suite) <= MOST_KEPT:
+    if n_cells(suite) <= MOST_IN_MEMORY:
         manifest.write(run.folder, manifest.write_cells(run.folder, plan, suite, given_up))
         yield
         return

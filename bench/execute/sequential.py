@@ -12,7 +12,7 @@ from bench.execute.coordinate import Tally
 from bench.execute.looks import Looks
 from bench.execute.run import Run
 from bench.execute.storage import locked
-from bench.plan.claims import going_on_for
+from bench.plan.claims import claims_to_decide
 from bench.plan.shape import SequentialTable
 from bench.plan.suite import Plan
 
@@ -66,7 +66,7 @@ def run_to_looks(run: Run, alphas: Sequence[float], *, work: Work, judge: Judge,
     stored = Looks(seeds=suite.seeds, looks=tuple(planned.looks), spending=planned.spending, alphas=tuple(alphas))
     with locked(run.folder):
         stored = looks.plan(run.folder, stored, journal.settled(run.journal).outcomes)
-    counting = {claim.id for claim in going_on_for(suite.claims)}
+    counting = {claim.id for claim in claims_to_decide(suite.claims)}
     gating = any(claim.gate for claim in suite.claims)
     number = max(1, len(stored.taken))
     while True:

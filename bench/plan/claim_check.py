@@ -23,13 +23,13 @@ def read_claims(
     levels: Mapping[str, Mapping[Level, Any]],
     metrics: Mapping[str, MetricSettings],
 ) -> Iterator[Claim]:
-    """The claims without fault, in the order of the suite; ``levels``: factor -> level -> the value given for it."""
+    """The claims without fault, in the order of the suite; ``levels``: factor -> level -> its value in the suite."""
     for index, table in enumerate(tables):
-        before, place = len(faults.found), ("claims", index)
+        n_faults, place = len(faults.entries), ("claims", index)
         settings = _settings(table, faults, place, metrics)
         comparisons = table.contrast.compared(Lookup(faults, levels, (*place, "contrast")))
         _check_expectation(table, faults, place, comparisons)
-        if len(faults.found) == before:
+        if len(faults.entries) == n_faults:
             names = ("id", "statement", "label", "headline", "metric", "expect", "measure", "credited_to", "gate")
             yield Claim(
                 **{name: getattr(table, name) for name in names},
@@ -43,16 +43,16 @@ def read_claims(
 
 
 def read_contrast(
-    given: Mapping[str, Any] | str, levels: Mapping[str, Mapping[Level, Any]], name: str
+    table: Mapping[str, Any] | str, levels: Mapping[str, Mapping[Level, Any]], name: str
 ) -> tuple[type[Kind], tuple[Comparison, ...]]:
-    """A contrast by itself, as a mapping or the text of a TOML table -> its kind and what it compares.
+    """A contrast outside a claim, as a mapping or the text of a TOML table -> its kind and comparisons.
 
-    ``levels``: factor -> level -> what else it may be called; ``name`` is what errors call the contrast.
+    ``levels``: factor -> level -> another name for it; ``name`` is what errors call the contrast.
 
     Raises:
         BenchError: for text that is no table, and with every fault of the contrast, where it stands.
     """
-    source = parse(Path(name), f"contrast = {given if isinstance(given, str) else as_toml(given)}")
+    source = parse(Path(name), f"contrast = {table if isinstance(table, str) else as_toml(table)}")
     contrast = read_model(source, ContrastFile, TABLES).contrast
     faults = Faults(source)
     comparisons = contrast.compared(Lookup(faults, levels, ("contrast",)))
@@ -65,7 +65,7 @@ def read_contrast(
 def _settings(
     table: ClaimTable, faults: Faults, place: KeyPath, metrics: Mapping[str, MetricSettings]
 ) -> MetricSettings:
-    """Those of the claim's metric, with the claim's own margin."""
+    """The settings of the claim's metric, with the claim's margin in place of the metric's, if it has one."""
     if table.metric not in metrics:
         hint = f"Its metrics: {', '.join(metrics)}.{did_you_mean(table.metric, metrics)}"
         faults.add((*place, "metric"), f"the experiment has no metric {show(table.metric)}", hint)
@@ -82,7 +82,7 @@ def _check_expectation(table: ClaimTable, faults: Faults, place: KeyPath, compar
         message = f"{show(table.expect)} cannot be expected of {'an order' if contrast.is_order else 'this contrast'}"
         faults.add((*place, "expect"), message, contrast.expects_hint)
     if table.credited_to and comparisons:
-        changed = changed_factors(comparisons[0]) if contrast.is_difference else ()
-        if table.credited_to not in changed:
-            hint = f"It is one of the factors that differ between from and to: {', '.join(changed) or 'none'}."
+        factors = changed_factors(comparisons[0]) if contrast.is_difference else ()
+        if table.credited_to not in factors:
+            hint = f"It is one of the factors that differ between from and to: {', '.join(factors) or 'none'}."
             faults.add((*place, "credited_to"), f"the difference cannot be credited to {show(table.credited_to)}", hint)

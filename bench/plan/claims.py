@@ -17,10 +17,11 @@ Region = Mapping[str, Level]
 
 @dataclass(frozen=True)
 class Comparison:
-    """A weighted sum of the means of regions; what is claimed is its sign, or that it is small."""
+    """A weighted sum of the means of regions; a claim states its sign, or that it is small."""
 
     regions: tuple[Region, ...]
     weights: tuple[float, ...]
+    """One for each region."""
 
     @property
     def fixed(self) -> frozenset[str]:
@@ -36,10 +37,11 @@ def changed_factors(comparison: Comparison) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement, and what would have to be found for it to stand."""
+    """A statement about a metric, with the comparisons that decide it and the result that supports it."""
 
     id: str
     statement: str
+    """The claim as a sentence."""
     metric: str
     kind: str
     """One of ``bench.plan.kinds.KINDS``."""
@@ -65,21 +67,23 @@ class Claim:
 
     @property
     def rules(self) -> Mapping[str, Any]:
-        """What decides the verdict: all but how the claim is called and worded, and what it has to do with others."""
-        return {name: value for name, value in asdict(self).items() if name not in _WORDS}
+        """The fields that decide the verdict: all but the id, the wording, and those in ``_OUTSIDE``."""
+        return self._fields_without("id", "statement", *_OUTSIDE)
 
     @property
     def digest(self) -> str:
-        """A hash of all that the verdict rests on; published figures, the gate and the label are no part of it."""
-        stated = asdict(self)
-        for name in ("published", "gate", "credited_to", "label", "headline"):
-            del stated[name]
-        return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()[:20]
+        """A hash of id, statement and rules; published figures, the gate and the label are no part of it."""
+        fields = self._fields_without(*_OUTSIDE)
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:20]
+
+    def _fields_without(self, *names: str) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if name not in names}
 
 
-_WORDS = ("id", "statement", "published", "gate", "credited_to", "label", "headline")
+_OUTSIDE = ("published", "gate", "credited_to", "label", "headline")
+"""Fields that neither decide the verdict nor word the claim."""
 
 
-def going_on_for(claims: Sequence[Claim]) -> tuple[Claim, ...]:
+def claims_to_decide(claims: Sequence[Claim]) -> tuple[Claim, ...]:
     """The claims whose decision a sequential run waits for: those that gate, or all if none does."""
     return tuple(claim for claim in claims if claim.gate) or tuple(claims)

@@ -15,26 +15,28 @@ from bench.plan.suite import Plan
 
 @dataclass(frozen=True)
 class Cell:
-    """One combination of levels, and the experiment's parameters that it stands for."""
+    """One combination of levels, with the experiment's parameters for it."""
 
     levels: Mapping[str, Level]
+    """Factor -> level."""
     params: Any
+    """An instance of ``Experiment.params``."""
 
 
-MOST_KEPT = 100_000
-"""So many cells at most are made once and kept for every seed; more are made anew for each."""
+MOST_IN_MEMORY = 100_000
+"""So many cells at most are made once and held in memory for all seeds; more are made anew for each seed."""
 _T = TypeVar("_T")
 
 
 def n_cells(suite: Plan) -> int:
-    """How many cells there are; none is made but where some of a grid are nested or excluded."""
+    """The number of cells; they are made, and counted, only where parts of a grid are nested or excluded."""
     if suite.listed is not None:
         return len(suite.listed)
     return n_combinations(suite.factors, suite.nestings, suite.exclusions)
 
 
 def n_jobs(suite: Plan) -> int:
-    """How many jobs there are: one for each cell and seed."""
+    """The number of jobs: one for each cell and seed."""
     return n_cells(suite) * len(suite.seeds)
 
 
@@ -59,15 +61,15 @@ def jobs(suite: Plan) -> Iterator[tuple[Cell, Job]]:
 
 
 def seeded(suite: Plan, make: Callable[[Cell], _T]) -> Iterator[tuple[_T, int]]:
-    """What ``make`` makes of every cell, with every seed, in the order of ``jobs``."""
-    keeps = len(suite.seeds) > 1 and n_cells(suite) <= MOST_KEPT
-    kept: list[_T] = []
-    for turn, seed in enumerate(suite.seeds):
-        if keeps and turn > 0:
-            yield from ((made, seed) for made in kept)
+    """``make(cell)`` and a seed, for every cell and seed in the order of ``jobs``."""
+    fit_in_memory = len(suite.seeds) > 1 and n_cells(suite) <= MOST_IN_MEMORY
+    memory: list[_T] = []
+    for seed in suite.seeds:
+        if memory:
+            yield from ((item, seed) for item in memory)
             continue
         for cell in cells(suite):
-            made = make(cell)
-            if keeps:
-                kept.append(made)
-            yield made, seed
+            item = make(cell)
+            if fit_in_memory:
+                memory.append(item)
+            yield item, seed

@@ -12,15 +12,15 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.experiment import Experiment, resolve
 from bench.plan.imports import source_files
-from bench.plan.parameters import READ_BACK, changing_defaults, not_read_back
+from bench.plan.parameters import READ_BACK, changing_defaults, roundtrip_faults
 
 
 def find(reference: str, suite: Path) -> Experiment:
     """The experiment ``package.module:NAME``, checked to have parameters that the harness can use.
 
-    What Python finds by itself comes first. A module that it does not find is sought in the suite's folder, the current
-    directory and the suite's project (the nearest folder above it that has a pyproject.toml or .git), in this order;
-    the folder it is found in is appended to ``sys.path``, which worker processes inherit. Nothing else is imported.
+    A module that Python finds by itself comes first. One that it does not find is sought in the suite's folder, the
+    current directory and the suite's project (the nearest folder above it that has a pyproject.toml or .git), in this
+    order; the folder that has it is appended to ``sys.path``, which worker processes inherit. Nothing else is imported.
 
     Raises:
         BenchError: if there is no such experiment, its parameters cannot be used, a file that it names as a source is
@@ -58,7 +58,7 @@ def reference_of(experiment: Experiment) -> str:
 def _make_importable(top: str, suite: Path) -> None:
     here = suite.absolute().parent
     beside = _origin(top, here)
-    if not _is_known(top):
+    if not _is_importable(top):
         folders = list(dict.fromkeys(_folders(here)))
         folder = next((folder for folder in folders if _origin(top, folder)), None)
         if folder is None:
@@ -68,9 +68,9 @@ def _make_importable(top: str, suite: Path) -> None:
             )
         sys.path.append(str(folder))
         importlib.invalidate_caches()
-    elif beside is not None and beside.is_file() and (known := _known_origin(top)) not in (None, beside):
+    elif beside is not None and beside.is_file() and (other := _import_origin(top)) not in (None, beside):
         raise BenchError(
-            f"There are two modules called {top!r}: {beside}, beside the suite, and {known}, which Python finds first.",
+            f"There are two modules called {top!r}: {beside}, beside the suite, and {other}, which Python finds first.",
             hint="Rename one of them; if both belong to suites, run them in separate processes.",
         )
 
@@ -84,11 +84,11 @@ def _folders(here: Path) -> Iterator[Path]:
             return
 
 
-def _is_known(top: str) -> bool:
+def _is_importable(top: str) -> bool:
     return top in sys.modules or find_spec(top) is not None
 
 
-def _known_origin(top: str) -> Path | None:
+def _import_origin(top: str) -> Path | None:
     if top in sys.modules:
         origin = getattr(sys.modules[top], "__file__", None)
     else:
@@ -114,13 +114,13 @@ def _check_params(reference: str, experiment: Experiment) -> None:
         raise BenchError(f"The parameters of {reference!r} cannot be used: {reason}", hint=hint) from error
     if not isinstance(defaults, dict):
         raise BenchError(f"The parameters of {reference!r} cannot be used: {experiment.params!r}", hint=hint)
-    if unstored := [name for name in fields if name not in defaults]:
+    if missing := [name for name in fields if name not in defaults]:
         raise BenchError(
-            f"Some parameters of {reference!r} are missing from their own JSON: {', '.join(unstored)}.",
+            f"Some parameters of {reference!r} are missing from their own JSON: {', '.join(missing)}.",
             hint="No field may have an alias or be excluded, or runs that differ in it would be taken for one.",
         )
-    if changing := [*changing_defaults(experiment)]:
+    if unstable := [*changing_defaults(experiment)]:
         hint = "Runs are found by their parameters: give a constant, and read clocks and draw numbers in run."
-        raise BenchError(f"{reference!r}: {'; '.join(changing)}.", hint=hint)
-    if lost := not_read_back(experiment, experiment.make({}), {}):
-        raise BenchError(f"{reference!r}: {'; '.join(lost.values())}.", hint=READ_BACK)
+        raise BenchError(f"{reference!r}: {'; '.join(unstable)}.", hint=hint)
+    if changes := roundtrip_faults(experiment, experiment.make({}), {}):
+        raise BenchError(f"{reference!r}: {'; '.join(changes.values())}.", hint=READ_BACK)

@@ -15,12 +15,13 @@ Region = Mapping[str, tuple[Level, ...]]
 
 @dataclass(frozen=True)
 class Nesting:
-    """A factor that is swept only within a region of the factors before it."""
+    """A factor that has its levels only within a region of the factors before it, and one level elsewhere."""
 
     under: Region
-    swept: tuple[Level, ...]
+    """Where it has ``levels``."""
+    levels: tuple[Level, ...]
     otherwise: Level
-    """Its level everywhere else."""
+    """Its level elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Exclusion:
 
     where: Region
     reason: str
+    """Why, in a sentence for reports."""
 
 
 @dataclass(frozen=True)
@@ -45,38 +47,38 @@ def combinations(
     exclusions: Sequence[Exclusion] = (),
 ) -> Iterator[Mapping[str, Level]]:
     """Every combination, the first factor changing slowest."""
-    for chosen in _grid(list(factors), factors, nestings or {}, {}):
-        if not any(within(chosen, exclusion.where) for exclusion in exclusions):
-            yield chosen
+    for cell in _grid(list(factors), factors, nestings or {}, {}):
+        if not any(within(cell, exclusion.where) for exclusion in exclusions):
+            yield cell
 
 
 def n_combinations(
     factors: Mapping[str, tuple[Level, ...]], nestings: Mapping[str, Nesting], exclusions: Sequence[Exclusion]
 ) -> int:
-    """How many there are; they are made, and counted, only where something is nested or excluded."""
+    """The number of ``combinations``; they are made, and counted, only where something is nested or excluded."""
     if nestings or exclusions:
         return sum(1 for _ in combinations(factors, nestings, exclusions))
     return math.prod(map(len, factors.values()))
 
 
-def within(chosen: Mapping[str, Level], region: Region) -> bool:
-    """Whether a combination lies in a region."""
-    return all(chosen[name] in levels for name, levels in region.items())
+def within(cell: Mapping[str, Level], region: Region) -> bool:
+    """Whether a cell lies in a region."""
+    return all(cell[name] in levels for name, levels in region.items())
 
 
 def _grid(
     names: Sequence[str],
     factors: Mapping[str, tuple[Level, ...]],
     nestings: Mapping[str, Nesting],
-    chosen: Mapping[str, Level],
+    cell: Mapping[str, Level],
 ) -> Iterator[Mapping[str, Level]]:
     if not names:
-        yield chosen
+        yield cell
         return
     name, *later = names
     nesting = nestings.get(name)
     levels = factors[name]
     if nesting is not None:
-        levels = nesting.swept if within(chosen, nesting.under) else (nesting.otherwise,)
+        levels = nesting.levels if within(cell, nesting.under) else (nesting.otherwise,)
     for level in levels:
-        yield from _grid(later, factors, nestings, {**chosen, name: level})
+        yield from _grid(later, factors, nestings, {**cell, name: level})

@@ -36,34 +36,36 @@ def source_files(reference: str, experiment: Experiment) -> Mapping[str, str]:
     top = name.partition(".")[0]
     package = name if path.stem == "__init__" else name.rpartition(".")[0]
     root = path.parents[package.count(".") + 1] if package else path.parent
-    place = _Place(root, top, tuple(getattr(sys.modules.get(top), "__path__", ())), _owned(root, top))
-    files = [*_followed(place, name, path), *_declared(reference, experiment, path.parent)]
+    home = _Home(root, top, tuple(getattr(sys.modules.get(top), "__path__", ())), _own_names(root, top))
+    files = [*_reachable_files(home, name, path), *_source_paths(reference, experiment, path.parent)]
     try:
         return {os.path.relpath(file, root).replace(os.sep, "/"): file_digest(file) for file in sorted({*files})}
-    except OSError:  # a file that went meanwhile: what cannot be told is left empty
+    except OSError:  # a file was removed meanwhile: no digest is better than a wrong one
         return {}
 
 
 def file_digest(path: Path) -> str:
-    """Of the content, whatever line ends version control gave it."""
+    """A digest of the content, the same for either kind of line ends."""
     return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where the modules of an experiment's own are: in its package ``top``, and beside it in the folder ``root``."""
+class _Home:
+    """The places of an experiment's own modules."""
 
     root: Path
+    """The folder of the experiment's module or top package; modules beside it there are its own."""
     top: str
+    """The name of that module or package."""
     locations: tuple[str, ...]
-    """Of the package ``top``, which an installation may have put elsewhere; none if it is a module."""
-    owned: frozenset[str] | None
-    """The top names in ``root`` that count; None for all."""
+    """The folders of the package ``top``, which an installation may have put elsewhere; empty if it is a module."""
+    own_names: frozenset[str] | None
+    """The top names in ``root`` that are the experiment's own; None for all."""
 
     def find(self, name: str) -> Path | None:
-        """The file of a module of one's own; none for a package without ``__init__`` and for anyone else's module."""
+        """The file of one of the experiment's own modules; None for others, and for packages without ``__init__``."""
         top, *inner = name.split(".")
-        if top == "bench" or not (self.owned is None or top in self.owned):
+        if top == "bench" or not (self.own_names is None or top in self.own_names):
             return None
         if top == self.top and self.locations:
             folders, file = list(self.locations), getattr(sys.modules[top], "__file__", None)
@@ -77,32 +79,33 @@ class _Place:
         return Path(file).resolve() if file and Path(file).is_file() else None
 
 
-def _owned(root: Path, top: str) -> frozenset[str] | None:
-    """In a folder of installed distributions, the top names of the experiment's own; elsewhere all there are."""
+def _own_names(root: Path, top: str) -> frozenset[str] | None:
+    """The top names that the distributions of ``top`` install; None if ``root`` is no folder of distributions."""
     if next(root.glob("*.dist-info"), None) is None:
         return None
     of_top = packages_distributions()
     own = set(of_top.get(top, ()))
-    return frozenset({top, *(name for name, found in of_top.items() if own & {*found})})
+    return frozenset({top, *(name for name, distributions in of_top.items() if own & {*distributions})})
 
 
-def _followed(place: _Place, module: str, path: Path) -> Iterator[Path]:
+def _reachable_files(home: _Home, module: str, path: Path) -> Iterator[Path]:
     """The module's file, those of the packages that hold it, and those that any of these imports."""
-    known = dict.fromkeys(_with_parents(module))
-    todo = [*known]
+    modules = dict.fromkeys(_with_parents(module))
+    todo = [*modules]
     while todo:
         name = todo.pop()
-        file = path if name == module else place.find(name)
+        file = path if name == module else home.find(name)
         if file is None:
             continue
         yield file
         package = name if file.stem == "__init__" else name.rpartition(".")[0]
-        new = [part for found in _imported(file, package) for part in _with_parents(found) if part not in known]
-        known |= dict.fromkeys(new)
+        names = (part for imported in _import_names(file, package) for part in _with_parents(imported))
+        new = [name for name in names if name not in modules]
+        modules |= dict.fromkeys(new)
         todo += dict.fromkeys(new)
 
 
-def _imported(file: Path, package: str) -> Iterator[str]:
+def _import_names(file: Path, package: str) -> Iterator[str]:
     """Every name that may be a module in the imports of a file; nothing of a file that is no Python."""
     if file.suffix != ".py":
         return
@@ -110,21 +113,21 @@ def _imported(file: Path, package: str) -> Iterator[str]:
         tree = ast.parse(file.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError):
         return
-    for node in _run(tree):
+    for node in _runtime_nodes(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = _absolute(node.module or "", node.level, package)
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names if alias.name != "*")
-        elif isinstance(node, ast.Call) and _called(node) in ("import_module", "__import__") and node.args:
+        elif isinstance(node, ast.Call) and _function_name(node) in ("import_module", "__import__") and node.args:
             first = node.args[0]
             if isinstance(first, ast.Constant) and isinstance(first.value, str):
                 name = first.value.lstrip(".")
                 yield _absolute(name, len(first.value) - len(name), package)
 
 
-def _run(tree: ast.AST) -> Iterator[ast.AST]:
+def _runtime_nodes(tree: ast.AST) -> Iterator[ast.AST]:
     """Every node but those that only a type checker reads."""
     todo = [tree]
     while todo:
@@ -136,7 +139,7 @@ def _run(tree: ast.AST) -> Iterator[ast.AST]:
             todo += ast.iter_child_nodes(node)
 
 
-def _called(call: ast.Call) -> str:
+def _function_name(call: ast.Call) -> str:
     return getattr(call.func, "attr", getattr(call.func, "id", ""))
 
 
@@ -154,17 +157,17 @@ def _with_parents(name: str) -> Iterator[str]:
     yield from (".".join(parts[: end + 1]) for end in range(len(parts)) if all(parts[: end + 1]))
 
 
-def _declared(reference: str, experiment: Experiment, folder: Path) -> Iterator[Path]:
+def _source_paths(reference: str, experiment: Experiment, folder: Path) -> Iterator[Path]:
     """The files that the experiment names; of a folder every file in it."""
-    for given in experiment.sources:
-        path = folder / given
+    for source in experiment.sources:
+        path = folder / source
         if path.is_file():
             yield path.resolve()
         elif path.is_dir():
-            inside = (found for found in path.rglob("*") if "__pycache__" not in found.parts)
-            yield from (found.resolve() for found in inside if found.is_file())
+            inside = (file for file in path.rglob("*") if "__pycache__" not in file.parts)
+            yield from (file.resolve() for file in inside if file.is_file())
         else:
             raise BenchError(
-                f"{reference} names {str(given)!r} among its sources, and there is no such file.",
+                f"{reference} names {str(source)!r} among its sources, and there is no such file.",
                 hint=f"Give paths of files or folders from {folder}.",
             )

@@ -1,4 +1,4 @@
-"""The kinds of contrast that a claim may be about: how each is written, what it compares, how it is tested and told.
+"""The kinds of contrast that a claim may be about: the keys of each, its comparisons, its test and its words.
 
 A new kind is a class here, and its place in ``KINDS``; nothing else asks for a kind by its name.
 """
@@ -17,23 +17,23 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 
 from bench.errors import BenchError
 from bench.plan.claims import Claim, Comparison, Region
-from bench.plan.labels import cell_label, listed, visible
+from bench.plan.labels import assignments, cell_label, visible
 from bench.plan.levels import Level
 from bench.plan.lookup import Lookup
 from bench.plan.positions import KeyPath
 from bench.plan.source import show
 
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
-"""Of the tables of a suite: no key that is unknown, nothing converted."""
-OneOrMore = Annotated[Any, BeforeValidator(lambda given: given if isinstance(given, list) else [given])]
+"""pydantic's settings for the tables of a suite: unknown keys are faults, and no value is converted."""
+OneOrMore = Annotated[Any, BeforeValidator(lambda value: value if isinstance(value, list) else [value])]
 """A value, or a list of several."""
 _SIDES = 'Give factor = "…" too, or { factor = level, … }.'
 
 
 class Kind(BaseModel):
-    """A kind of contrast: the keys that it is written with are its fields, those without a default make it one.
+    """A kind of contrast; its fields are its keys in a suite, and those without a default tell it from other kinds.
 
-    What it does not say of itself is so for a weighted sum of means, tested by t.
+    The class attributes here are those of a weighted sum of means that is tested by t.
     """
 
     model_config = STRICT
@@ -41,68 +41,68 @@ class Kind(BaseModel):
     at: dict[str, Any] = Field({}, description='Levels of other factors that hold everywhere: { act = "gelu" }.')
 
     expects: ClassVar[frozenset[str]] = frozenset({"increase", "decrease", "difference", "equivalent"})
-    """What may be expected of it."""
+    """The values that ``expect`` may have in a claim of this kind."""
     expects_hint: ClassVar[str] = (
         'expect = "bimodal" is for contrast = { cell = … }: the cell\'s runs fall into two groups.'
     )
     test: ClassVar[Literal["contrast", "groups"]] = "contrast"
-    """One contrast a seed and t on it, or whether the runs of a cell fall into two groups."""
+    """``contrast``: t on one contrast a seed; ``groups``: whether the runs of a cell fall into two groups."""
     is_difference: ClassVar[bool] = False
     """Whether there are two sides: the change can then be given in percent, credited to a factor, and taken apart."""
     is_order: ClassVar[bool] = False
     """Whether each of several comparisons must hold: the weakest decides, and a margin has no part in it."""
     averages: ClassVar[bool] = True
-    """Whether it is the mean over all levels of the factors that it leaves open."""
+    """Whether it averages over all levels of the factors that it does not fix."""
     joint: ClassVar[str] = ""
-    """What stands between the factors that are compared."""
+    """The text between the factors in the name of a contrast."""
     meaning: ClassVar[str] = ""
-    """What its number is, where that is not plain: put in parentheses."""
+    """An explanation of its estimate that reports put in parentheses; empty for none."""
     detail: ClassVar[str] = ""
-    """How the detail of its estimate is told."""
+    """A format for the ``detail`` of its estimate in reports."""
 
     @abstractmethod
     def comparisons(self, names: Lookup) -> Sequence[Comparison] | None:
-        """What this contrast compares; None where a fault was reported."""
+        """The comparisons of this contrast; None where a fault was reported."""
 
     def compared(self, names: Lookup) -> tuple[Comparison, ...]:
         """The comparisons where ``at`` holds; empty where a fault was reported."""
-        at, own = names.region(("at",), self.at), self.comparisons(names)
-        if at is None or own is None:
+        at, parts = names.region(("at",), self.at), self.comparisons(names)
+        if at is None or parts is None:
             return ()
-        if twice := sorted({name for comparison in own for name in comparison.fixed & at.keys()}):
-            names.fault(("at", twice[0]), f"{twice[0]} is what is compared", "at fixes other factors.", key=True)
+        if clashes := sorted({name for comparison in parts for name in comparison.fixed & at.keys()}):
+            names.fault(("at", clashes[0]), f"{clashes[0]} is what is compared", "at fixes other factors.", key=True)
             return ()
         return tuple(
             Comparison(tuple({**at, **region} for region in comparison.regions), comparison.weights)
-            for comparison in own
+            for comparison in parts
         )
 
     @classmethod
     def name(cls) -> str:
-        """What is stored with a claim."""
+        """The name that is stored with a claim."""
         return cls.__name__.lower()
 
     @classmethod
     def contrast(cls, claim: Claim) -> str:
-        """What a claim compares, as people read it: ``reg: l1 → l2 at act = gelu``."""
+        """The contrast of a claim in words: ``reg: l1 → l2 at act = gelu``."""
         levels = _levels(claim)
-        varied = [f"{name}: {' → '.join(map(visible, taken))}" for name, taken in levels.items() if len(taken) > 1]
-        held = cls.held(claim)
-        return cls.joint.join(varied) + (f" at {held}" if held else "")
+        factors = [f"{name}: {' → '.join(map(visible, sides))}" for name, sides in levels.items() if len(sides) > 1]
+        place = cls.shared_levels(claim)
+        return cls.joint.join(factors) + (f" at {place}" if place else "")
 
     @classmethod
-    def held(cls, claim: Claim) -> str:
-        """Where it is compared: the levels that all sides share, ``act = gelu``."""
-        return listed({name: taken[0] for name, taken in _levels(claim).items() if len(taken) == 1})
+    def shared_levels(cls, claim: Claim) -> str:
+        """The levels that all sides share: ``act = gelu``."""
+        return assignments({name: sides[0] for name, sides in _levels(claim).items() if len(sides) == 1})
 
     @classmethod
     def fewest_seeds(cls, claim: Claim) -> int:
-        """Without so many nothing varies that could be tested: two distances from their median are equal."""
+        """The fewest seeds with a test; of a spread three, since two distances from their median are always equal."""
         return 3 if claim.measure == "spread" else 2
 
     @classmethod
     def is_refutable(cls, claim: Claim) -> bool:
-        """Whether anything could refute it: without a margin, it is never shown that there is no difference."""
+        """Whether a result could refute it: without a margin, no result shows that there is no difference."""
         return claim.expect != "difference" or claim.margin is not None
 
 
@@ -139,18 +139,18 @@ class Interaction(Kind):
 
     def comparisons(self, names: Lookup) -> Sequence[Comparison] | None:
         """Half the difference of differences, and so on for more factors."""
-        known = [name for name in self.interaction if names.factor(("interaction", name), name, key=True)]
+        factors = [name for name in self.interaction if names.factor(("interaction", name), name, key=True)]
         if len(self.interaction) < 2:
             names.fault(("interaction",), "an interaction has at least two factors", "E.g. lr = [0.1, 1.0].")
             return None
         levels: dict[str, list[Any]] = {}
-        for name in known:
+        for name in factors:
             pair = self.interaction[name]
-            found = [names.level(("interaction", name, index), name, value) for index, value in enumerate(pair)]
-            if len(pair) != 2 or found[0] == found[1]:
+            pair_levels = [names.level(("interaction", name, index), name, value) for index, value in enumerate(pair)]
+            if len(pair) != 2 or pair_levels[0] == pair_levels[1]:
                 names.fault(("interaction", name), f"{name} needs two different levels", 'E.g. reg = ["l1", "l2"].')
-            elif None not in found:
-                levels[name] = found
+            elif None not in pair_levels:
+                levels[name] = pair_levels
         if len(levels) < len(self.interaction):
             return None
         regions, weights = [], []
@@ -214,12 +214,12 @@ class Order(Kind):
 
     @classmethod
     def contrast(cls, claim: Claim) -> str:
-        """How many comparisons there are."""
+        """The number of comparisons."""
         return f"{len(claim.comparisons)} comparisons in order"
 
     @classmethod
-    def held(cls, claim: Claim) -> str:  # noqa: ARG003  the sides of an order may differ in anything
-        """Nothing."""
+    def shared_levels(cls, claim: Claim) -> str:  # noqa: ARG003  the sides of an order may differ in anything
+        """None, an empty text."""
         return ""
 
 
@@ -246,33 +246,33 @@ class Cell(Kind):
         return cell_label(claim.comparisons[0].regions[0].values())
 
     @classmethod
-    def held(cls, claim: Claim) -> str:  # noqa: ARG003  a cell fixes all there is
-        """Nothing."""
+    def shared_levels(cls, claim: Claim) -> str:  # noqa: ARG003  a cell fixes all there is
+        """None, an empty text."""
         return ""
 
     @classmethod
     def fewest_seeds(cls, claim: Claim) -> int:  # noqa: ARG003  whatever is measured
-        """Fewer values always split into two groups as well as normal ones do."""
+        """Five: ``bench.stats.diagnostics.bimodality`` has no p value for fewer."""
         return 5
 
     @classmethod
     def is_refutable(cls, claim: Claim) -> bool:  # noqa: ARG003  whatever is expected
-        """That runs fall into no groups is never shown."""
+        """False: no result shows that runs fall into one group."""
         return False
 
 
 KINDS: Mapping[str, type[Kind]] = {kind.name(): kind for kind in (Difference, Interaction, Trend, Order, Cell)}
-"""By the name that is stored with a claim."""
+"""The name that is stored with a claim -> its kind."""
 
 
 def tag(kind: type[Kind]) -> str:
-    """What the kind is called where pydantic reads a contrast; no key of a contrast is called so."""
+    """The tag of a kind in pydantic's union of kinds; the angle brackets keep it apart from keys in error locations."""
     return f"<{kind.name()}>"
 
 
-def _tag_of(given: Any) -> str | None:
-    """The kind that a table is of: the first one of whose own keys it has some."""
-    keys = set(given) if isinstance(given, dict) else set()
+def _tag_of(table: Any) -> str | None:
+    """The tag of the first kind of whose keys without a default a table has one."""
+    keys = set(table) if isinstance(table, dict) else set()
     for kind in KINDS.values():
         if keys & {field.alias or name for name, field in kind.model_fields.items() if field.is_required()}:
             return tag(kind)
@@ -306,12 +306,12 @@ def _levels(claim: Claim) -> Mapping[str, Sequence[Level]]:
     return {name: list(dict.fromkeys(region[name] for region in regions)) for name in regions[0] if name in names}
 
 
-def _side(names: Lookup, factor: str | None, path: KeyPath, given: Any) -> Region | None:
-    """A level of ``factor``, or without one a table of levels."""
+def _side(names: Lookup, factor: str | None, path: KeyPath, side: Any) -> Region | None:
+    """The region of a side: a level of ``factor`` or, without a factor, a table of levels; None with a fault."""
     if factor is not None:
-        level = names.level(path, factor, given) if names.factor(("factor",), factor) else None
+        level = names.level(path, factor, side) if names.factor(("factor",), factor) else None
         return None if level is None else {factor: level}
-    if isinstance(given, dict) and given:
-        return names.region(path, given)
-    names.fault(path, f"{show(given)} is no table of levels", _SIDES)
+    if isinstance(side, dict) and side:
+        return names.region(path, side)
+    names.fault(path, f"{show(side)} is no table of levels", _SIDES)
     return None

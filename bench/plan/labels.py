@@ -1,4 +1,4 @@
-"""Names of factors and their levels -> what cells, effects and terms are called; what differs has different names."""
+"""Names of factors and their levels -> labels of cells, effects and terms, different for whatever differs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def visible(level: object) -> str:
     return _quoted_with("", "null" if level is None else str(level))
 
 
-def listed(values: Mapping[str, object]) -> str:
+def assignments(values: Mapping[str, object]) -> str:
     """Parameters or levels by name: ``reg = l1, act = relu``."""
     return ", ".join(f"{name} = {visible(value)}" for name, value in values.items())
 
@@ -55,6 +55,6 @@ def effect_label(parts: Iterable[tuple[str, object]]) -> str:
 
 
 def _quoted_with(special: str, text: str) -> str:
-    """``text``, in quotes where it holds what has a meaning in a label, begins with a quote, or cannot be seen."""
+    """``text``, in quotes if it has a ``special`` character, a quote in front, or something that cannot be seen."""
     is_plain = text.isprintable() and text == text.strip() != "" and not text.startswith('"')
     return text if is_plain and not any(mark in text for mark in special) else json.dumps(text, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Values from a suite, tried on an experiment -> its parameters and what levels are called, or why it refuses them."""
+"""Values from a suite, handed to an experiment -> its parameters and the names of levels, or why it refuses them."""
 
 from __future__ import annotations
 
@@ -12,68 +12,71 @@ from typing import Any
 from pydantic import ValidationError
 
 from bench.experiment import Experiment
-from bench.plan.parameters import READ_BACK, not_read_back
+from bench.plan.parameters import READ_BACK, roundtrip_faults
 from bench.plan.source import did_you_mean, show
 
 Level = str | int | float | bool
-"""What a factor's value is called in every table: its value in JSON, or the JSON text of a list or table."""
+"""The name of a factor's value in every table: its value in JSON, or the JSON text of a list or table."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why an experiment does not take a value, and what it would take."""
+    """A value that an experiment does not take."""
 
     message: str
     allowed: str
+    """What it would take, as a sentence."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of handing values to an experiment: parameters, or refusals by field (``""``: all taken together)."""
+    """The result of handing values to an experiment: parameters, or refusals."""
 
     params: Any = None
+    """An instance of ``Experiment.params``; None with refusals."""
     as_json: Mapping[str, Any] = field(default_factory=dict)
     """``Experiment.values`` of the parameters."""
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
+    """By name of the parameter; under "" of the values taken together."""
 
 
 def attempt(experiment: Experiment, values: Mapping[str, Any]) -> Trial:
-    """Make the experiment's parameters; whatever goes wrong in it comes back as a refusal."""
+    """Make the experiment's parameters; an error in it becomes a refusal."""
     refusals = {
-        name: Refusal(_refused(values, name), why)
+        name: Refusal(_refusal_message(values, name), why)
         for name, value in values.items()
-        if (why := _misread(value, experiment.fields.get(name, {})))
+        if (why := _misreading(value, experiment.fields.get(name, {})))
     }
     try:
         params = experiment.make(values)
         as_json = experiment.values(params)
-        changes = not_read_back(experiment, params, values)
+        changes = roundtrip_faults(experiment, params, values)
     except ValidationError as error:
         return Trial(refusals={**refusals, **_refusals(error, values, experiment)})
     except Exception as error:  # noqa: BLE001 - a user's validator may raise anything; it is reported, not swallowed
-        raised = f"The experiment's parameters raised {type(error).__name__}: {error}."
-        return Trial(refusals={**refusals, "": Refusal(_refused(values, ""), raised)})
-    refusals |= {name: Refusal(_refused(values, name), f"{how}. {READ_BACK}") for name, how in changes.items()}
+        reason = f"The experiment's parameters raised {type(error).__name__}: {error}."
+        return Trial(refusals={**refusals, "": Refusal(_refusal_message(values, ""), reason)})
+    refusals |= {name: Refusal(_refusal_message(values, name), f"{how}. {READ_BACK}") for name, how in changes.items()}
     return Trial(refusals=refusals) if refusals else Trial(params, as_json)
 
 
-def label(given: Any, as_json: Any) -> Level:
-    """What a level is called, alike for values that are equal to the experiment (1 and 1.0, of a float)."""
-    called = given if as_json is None else as_json
-    return called if isinstance(called, str | int | float | bool) else json.dumps(called, default=str)
+def label(value: Any, as_json: Any) -> Level:
+    """The level of a value, the same for values that are equal to the experiment (1 and 1.0, of a float)."""
+    name = value if as_json is None else as_json
+    return name if isinstance(name, str | int | float | bool) else json.dumps(name, default=str)
 
 
-def named(value: Any, levels: Mapping[Level, Any]) -> Level | None:
-    """Which of the levels (level -> the value given for it) a suite means by ``value``; None for none."""
-    for level, given in levels.items():
-        if any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in (level, given)):
+def find_level(value: Any, levels: Mapping[Level, Any]) -> Level | None:
+    """Which of the levels (level -> its value in the suite) a suite means by ``value``; None for none."""
+    for level, original in levels.items():
+        if any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in (level, original)):
             return level
     return None
 
 
-def rival(level: Hashable, known: Collection[Hashable]) -> Hashable | None:
-    """One of the levels ``known`` that tables cannot tell from another one: 1, 1.0, true and "1" are alike."""
-    alike = (one for one in known if one == level or str(one) == str(level))
+def rival(level: Hashable, levels: Collection[Hashable]) -> Hashable | None:
+    """One of ``levels`` that tables cannot tell from another ``level``: 1, 1.0, true and "1" look alike."""
+    alike = (one for one in levels if one == level or str(one) == str(level))
     return next((one for one in alike if (type(one), one) != (type(level), level)), None)
 
 
@@ -83,20 +86,20 @@ def describe(levels: Mapping[str, Any]) -> str:
 
 
 def _refusals(error: ValidationError, values: Mapping[str, Any], experiment: Experiment) -> dict[str, Refusal]:
-    found: dict[str, Refusal] = {}
+    refusals: dict[str, Refusal] = {}
     for entry in error.errors(include_url=False):
         name = str(entry["loc"][0]) if entry["loc"] else ""
         allowed = _allowed(entry["msg"])
         if any(part.get("type") == "null" for part in experiment.fields.get(name, {}).get("anyOf", ())):
             allowed += ' Or "null", for None.'
-        if name in found and allowed not in found[name].allowed:
-            allowed = f"{found[name].allowed} Or: {allowed}"
-        known = re.findall(r"'([^']*)'", str(entry.get("ctx", {}).get("expected", "")))
-        found[name] = Refusal(_refused(values, name), allowed + did_you_mean(values.get(name), known))
-    return found
+        if name in refusals and allowed not in refusals[name].allowed:
+            allowed = f"{refusals[name].allowed} Or: {allowed}"
+        words = re.findall(r"'([^']*)'", str(entry.get("ctx", {}).get("expected", "")))
+        refusals[name] = Refusal(_refusal_message(values, name), allowed + did_you_mean(values.get(name), words))
+    return refusals
 
 
-def _refused(values: Mapping[str, Any], name: str) -> str:
+def _refusal_message(values: Mapping[str, Any], name: str) -> str:
     if name in values:
         return f"{name} cannot be {show(values[name])}"
     return f"{describe(values)} cannot be combined" if len(values) > 1 else f"{describe(values)} is refused"
@@ -110,8 +113,8 @@ def _allowed(message: str) -> str:
     return message if message.endswith(".") else f"{message}."
 
 
-def _misread(value: object, schema: Mapping[str, Any]) -> str:
-    """Why a value that pydantic may convert is not taken as meant; empty for any other."""
+def _misreading(value: object, schema: Mapping[str, Any]) -> str:
+    """What is allowed in place of a value that pydantic would convert against its meaning; empty for any other."""
     kinds = {part["type"] for part in (schema, *schema.get("anyOf", ())) if "type" in part}
     is_numeric = not kinds.isdisjoint({"number", "integer"})
     if isinstance(value, float) and math.isnan(value):
@@ -126,7 +129,7 @@ def _misread(value: object, schema: Mapping[str, Any]) -> str:
 
 
 def _reads_as_number(text: str) -> bool:
-    """Whether it is a number in quotes; other words may stand for numbers if the experiment says so."""
+    """Whether ``float`` reads a text; other words may stand for numbers if the experiment defines them."""
     try:
         float(text)
     except ValueError:

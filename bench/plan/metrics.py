@@ -1,4 +1,4 @@
-"""What a suite says of a metric: the smallest difference that matters, and the scale to analyse on."""
+"""The settings of a metric: the smallest difference that matters, the scale to analyse on, its range."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ class Margin:
     relative: bool = False
 
     @classmethod
-    def parse(cls, given: float | str | Margin, *, of: str = "") -> Margin:
+    def parse(cls, value: float | str | Margin, *, of: str = "") -> Margin:
         """``0.45`` or ``"5%"`` -> a margin, ``of`` a metric.
 
         Raises:
             BenchError: it is no positive number.
         """
-        if isinstance(given, Margin):
-            return given
-        text = str(given).strip()
+        if isinstance(value, Margin):
+            return value
+        text = str(value).strip()
         try:
             size = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
         except ValueError:
             size = math.nan
-        if not 0 < size < math.inf or isinstance(given, bool):
+        if not 0 < size < math.inf or isinstance(value, bool):
             hint = 'Give a positive number in the metric\'s unit, or "5%" of its mean.'
-            raise BenchError(f"The margin {given!r}{f' of {of}' if of else ''} is no size.", hint=hint)
+            raise BenchError(f"The margin {value!r}{f' of {of}' if of else ''} is no size.", hint=hint)
         return cls(size, relative=text.endswith("%"))
 
     def on(self, scale: Scale, mean: float) -> float:
         """The margin in units of the scale: of the metric, or of its natural logarithm (log 1.05 for a change by 5 %).
 
-        ``mean`` is what a share is a share of, where the margin is not given in the way of the scale; NaN if it is 0.
+        ``mean`` (of the metric) converts a relative margin to the metric's unit, or back; NaN if it is needed and 0.
         """
         is_log = scale == "log"
         if self.relative == is_log:
@@ -61,24 +61,24 @@ class Margin:
 
 
 def margin_of(size: float | None, scale: Scale, *, relative: bool) -> Margin | None:
-    """The margin of a metric that is analysed on a scale: on the log scale a plain number is a share, too."""
+    """A margin of this size on a scale; on the log scale it is relative in any case. None without a size."""
     return None if size is None else Margin(size, relative or scale == "log")
 
 
 @dataclass(frozen=True)
 class MetricSettings:
-    """What matters in a metric."""
+    """The settings of a metric in a suite."""
 
     margin: float | None = None
     """The smallest difference that matters, in the metric's unit; if ``relative``, a fraction (0.05 for "5%")."""
     relative: bool = False
     scale: Scale = "identity"
     range: tuple[float, float] | None = None
-    """Between which values the metric always lies."""
+    """The lowest and the highest value that the metric can have; None for no limits."""
 
-    def with_margin(self, given: float | str | None) -> MetricSettings:
-        """The same with the margin ``given``, as ``Margin.parse`` takes it; None leaves it as it is."""
-        if given is None:
+    def with_margin(self, value: float | str | None) -> MetricSettings:
+        """The same with another margin, which ``Margin.parse`` reads; None leaves it as it is."""
+        if value is None:
             return self
-        margin = Margin.parse(given)
+        margin = Margin.parse(value)
         return replace(self, margin=margin.size, relative=margin.relative)

@@ -1,4 +1,4 @@
-"""An experiment's parameters -> why runs cannot be known by them: JSON does not give them back, or defaults change."""
+"""An experiment's parameters -> why they cannot identify runs: JSON changes them, or defaults differ between calls."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pydantic_core import to_jsonable_python
 from bench.experiment import Experiment
 
 _CALLS = 16
-"""So often defaults are made anew, to see whether they are the same each time."""
+"""How often defaults are made anew, to see whether they are the same each time."""
 _IDENTITY: Any = object.__eq__
 _PLAIN = (str, int, float, bool, list, dict, type(None))
 _CLOCKS = {"time", "time_ns", "localtime", "gmtime", "ctime", "asctime", "strftime", "now", "today", "utcnow"}
@@ -30,15 +30,15 @@ READ_BACK = (
 )
 
 
-def not_read_back(experiment: Experiment, params: Any, given: Mapping[str, Any]) -> Mapping[str, str]:
-    """Name -> what becomes of a parameter when ``params`` (made of ``given``) are made again from their JSON.
+def roundtrip_faults(experiment: Experiment, params: Any, values: Mapping[str, Any]) -> Mapping[str, str]:
+    """Name -> how a parameter changes when ``params`` (made of ``values``) are made again from their JSON.
 
     Empty where they are the same, so that no two different parameters have the same JSON. A default that is not of
     its declared type (0 of a float, "relu" of an enum) comes back as what it stands for, and is the same.
     """
     inputs = experiment.inputs(params)
     try:
-        again = experiment.make(inputs)
+        copy = experiment.make(inputs)
     except ValidationError as error:
         return {
             str(entry["loc"][0]) if entry["loc"] else "": f"its JSON is refused ({entry['msg']})"
@@ -46,11 +46,11 @@ def not_read_back(experiment: Experiment, params: Any, given: Mapping[str, Any])
         }
     except Exception as error:  # noqa: BLE001 - a user's validator may raise anything; it is reported, not swallowed
         return {"": f"read back from their JSON, the parameters raise {type(error).__name__}: {error}"}
-    old, new = _parts(params) or {}, _parts(again) or {}
+    old, new = _parts(params) or {}, _parts(copy) or {}
     return {
         name: _becomes(name, reprlib.repr(value), reprlib.repr(new.get(name)))
         for name, value in old.items()
-        if not _same(value, new.get(name), is_default=name not in given)
+        if not _same(value, new.get(name), is_default=name not in values)
     }
 
 
@@ -60,16 +60,16 @@ def _becomes(name: str, old: str, new: str) -> str:
 
 
 def changing_defaults(experiment: Experiment) -> Iterator[str]:
-    """What is wrong with defaults that differ from one call to the next, or would on another day."""
+    """A message for each default that differs from one call to the next, or is read from a clock."""
     first, readings = _watch_clocks(experiment)
     old = _parts(first) or {}
-    changed: dict[str, str] = {}
+    changes: dict[str, str] = {}
     for _ in range(_CALLS):
         for name, value in (_parts(experiment.make({})) or {}).items():
             if not _same(old.get(name), value, is_default=False):
-                changed[name] = f"{reprlib.repr(old.get(name))}, then {reprlib.repr(value)}"
-    yield from (f"the default of {name} changes from one call to the next: {how}" for name, how in changed.items())
-    if not changed:
+                changes[name] = f"{reprlib.repr(old.get(name))}, then {reprlib.repr(value)}"
+    yield from (f"the default of {name} changes from one call to the next: {how}" for name, how in changes.items())
+    if not changes:
         clocks = [*_clock_factories(first), *readings]
         yield from (f"a default is read from the clock: {reading}" for reading in dict.fromkeys(clocks))
 
@@ -98,7 +98,7 @@ def _same(old: Any, new: Any, *, is_default: bool) -> bool:
     if isinstance(old, dict):
         old_parts, new_parts = old, new
     if old_parts is not None and new_parts is not None:
-        is_default |= not isinstance(old, dict)  # those of a nested model are not told apart from what was given
+        is_default |= not isinstance(old, dict)  # which fields of a nested model are defaults is not recorded
         return old_parts.keys() == new_parts.keys() and all(
             _same(value, new_parts[name], is_default=is_default) for name, value in old_parts.items()
         )
@@ -133,10 +133,10 @@ def _watch_clocks(experiment: Experiment) -> tuple[Any, list[str]]:
     package = experiment.params.__module__.partition(".")[0]
     readings: list[str] = []
 
-    def watch(frame: FrameType, event: str, called: Any) -> None:
+    def watch(frame: FrameType, event: str, function: Any) -> None:
         is_own = str(frame.f_globals.get("__name__", "")).partition(".")[0] == package
-        if event == "c_call" and is_own and _is_clock(called):
-            readings.append(f"{called.__qualname__} in {frame.f_code.co_filename}:{frame.f_lineno}")
+        if event == "c_call" and is_own and _is_clock(function):
+            readings.append(f"{function.__qualname__} in {frame.f_code.co_filename}:{frame.f_lineno}")
 
     before = sys.getprofile()
     sys.setprofile(watch)

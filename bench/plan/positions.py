@@ -1,4 +1,4 @@
-"""Text that is known to be valid TOML -> where each of its keys and values stands."""
+"""Text of valid TOML -> the position of each of its keys and values."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ class Span:
 
 @dataclass(frozen=True)
 class Places:
-    """Path -> where its key stands (for an element of an array of tables: its header), and where its value does."""
+    """The positions of keys and values by path."""
 
     keys: dict[KeyPath, Span]
+    """For an element of an array of tables: its header."""
     values: dict[KeyPath, Span]
 
 

@@ -1,4 +1,4 @@
-"""A suite whose keys are each well-formed -> what is wrong between them, and with what it says of its experiment."""
+"""A suite whose keys are each well-formed -> faults between keys, and against its experiment."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ RESERVED = ("run", "seed", "status", "metric", "value", "text")
 
 
 def check_keys(keys: SuiteKeys, faults: Faults) -> None:
-    """What is wrong between keys; none of it depends on the experiment."""
+    """Faults between keys; none of them depends on the experiment."""
     _check_cells(keys, faults)
     _check_looks(keys, faults)
     _check_claims(keys, faults)
     if keys.is_sealed and not keys.claims:
         hint = "They are drawn from what is claimed: give a number of seeds, or one table [[claims]] for each claim."
         faults.add(("seeds",), "seeds are sealed, and nothing is claimed", hint)
-    first: dict[int, int] = {}
+    first_index: dict[int, int] = {}
     for index, seed in enumerate(keys.listed_seeds):
-        if first.setdefault(seed, index) != index:
+        if first_index.setdefault(seed, index) != index:
             faults.add(("seeds", index), f"the seed {seed} is listed twice", "Each seed is listed once.")
     if keys.published is not None and not is_file(faults.source.path.parent / keys.published):
         hint = f"The path is relative to the suite's folder, {faults.source.path.parent.absolute()}."
@@ -37,26 +37,26 @@ def check_params(keys: SuiteKeys, faults: Faults, experiment: Experiment) -> Non
     """Parameters of ``[params]`` and ``[[set]]`` that the experiment does not have, or whose value it refuses."""
     tables: list[tuple[KeyPath, Mapping[str, Any], Mapping[str, Any]]] = [(("params",), keys.params, {})]
     tables += [(("set", index, "params"), table.params, keys.params) for index, table in enumerate(keys.sets)]
-    for place, given, shared in tables:
-        unknown_parameters(faults, place, given, experiment)
-        known = {name: value for name, value in given.items() if name in experiment.fields}
-        for name, refusal in attempt(experiment, {**shared, **known}).refusals.items():
-            if name in known:  # what is refused taken together may still be mended by a factor
+    for place, values, shared in tables:
+        unknown_parameters(faults, place, values, experiment)
+        fitting = {name: value for name, value in values.items() if name in experiment.fields}
+        for name, refusal in attempt(experiment, {**shared, **fitting}).refusals.items():
+            if name in fitting:  # a refusal of all values together may still be mended by a factor
                 faults.add((*place, name), refusal.message, refusal.allowed)
 
 
 def check_metrics(keys: SuiteKeys, faults: Faults, experiment: Experiment) -> None:
     """Metrics that no table can hold, and mention of metrics that the experiment does not have."""
-    known = [metric.name for metric in experiment.metrics]
-    for name in {*RESERVED} & {*known}:
+    names = [metric.name for metric in experiment.metrics]
+    for name in {*RESERVED} & {*names}:
         hint = f"Tables of runs have columns {', '.join(RESERVED)} of their own; rename it in the experiment."
         faults.add(("experiment",), f"its metric {show(name)} bears the name of a column", hint)
-    compared = (keys.baseline.metrics if keys.baseline else None) or []
-    mentioned: list[tuple[KeyPath, str]] = [(("metrics", name), name) for name in keys.metrics]
-    mentioned += [(("baseline", "metrics", index), name) for index, name in enumerate(compared)]
-    for path, name in mentioned:
-        if name not in known:
-            hint = f"Its metrics: {', '.join(known)}.{did_you_mean(name, known)}"
+    of_baseline = (keys.baseline.metrics if keys.baseline else None) or []
+    mentions: list[tuple[KeyPath, str]] = [(("metrics", name), name) for name in keys.metrics]
+    mentions += [(("baseline", "metrics", index), name) for index, name in enumerate(of_baseline)]
+    for path, name in mentions:
+        if name not in names:
+            hint = f"Its metrics: {', '.join(names)}.{did_you_mean(name, names)}"
             faults.add(path, f"the experiment has no metric {show(name)}", hint, key=path[0] == "metrics")
 
 
@@ -69,19 +69,19 @@ def unknown_parameters(faults: Faults, table: KeyPath, names: Collection[str], e
 
 
 def sweep_fault(sweep: SweepTable) -> tuple[KeyPath, str, str] | None:
-    """Path, message and hint of what is wrong between the keys of a factor that is given as a table."""
-    given = [key for key in ("levels", "log", "linear") if getattr(sweep, key) is not None]
-    if len(given) != 1:
-        what = "both " + " and ".join(given[:2]) if given else "none of levels, log and linear"
+    """Path, message and hint of a fault between the keys of a factor that is given as a table; None without one."""
+    forms = [key for key in ("levels", "log", "linear") if getattr(sweep, key) is not None]
+    if len(forms) != 1:
+        what = "both " + " and ".join(forms[:2]) if forms else "none of levels, log and linear"
         return (), f"a sweep with {what}", "Give levels = […], or log or linear = [first, last] with points."
     if sweep.levels is not None:
         fault = "points goes with log or linear", "The levels are listed here; leave points out."
         return None if sweep.points is None else (("points",), *fault)
     if sweep.points is None:
-        return (), f"a sweep with {given[0]} and no points", "Say how many levels there are: points = 4."
+        return (), f"a sweep with {forms[0]} and no points", "Say how many levels there are: points = 4."
     bounds = sweep.log or sweep.linear or []
     if bounds[0] == bounds[1]:
-        return (given[0],), "a sweep from a number to itself", "Give two different numbers: [first, last]."
+        return (forms[0],), "a sweep from a number to itself", "Give two different numbers: [first, last]."
     if sweep.log is not None and min(bounds) <= 0:
         return ("log",), "a logarithmic sweep of numbers that are not positive", "Use linear, or numbers above 0."
     return None
@@ -97,9 +97,9 @@ def _check_cells(keys: SuiteKeys, faults: Faults) -> None:
     elif keys.factors is None and keys.cells is None:
         hint = "Give [factors] for a full grid, or one [[cells]] for each chosen combination."
         faults.add((), '"factors" or "cells" is missing', hint)
-    nested = [name for name, sweep in keys.sweeps.items() if sweep.under is not None]
-    if keys.design is not None and (nested or keys.exclude):
-        path: KeyPath = ("exclude",) if keys.exclude else ("factors", nested[0], "under")
+    nestings = [name for name, sweep in keys.sweeps.items() if sweep.under is not None]
+    if keys.design is not None and (nestings or keys.exclude):
+        path: KeyPath = ("exclude",) if keys.exclude else ("factors", nestings[0], "under")
         hint = "Remove one of the two, or list the cells as [[cells]]."
         faults.add(path, f"{path[-1]} goes with the full grid, not with a design", hint, key=True)
     for name, sweep in keys.sweeps.items():
@@ -125,10 +125,10 @@ def _check_looks(keys: SuiteKeys, faults: Faults) -> None:
 
 
 def _check_claims(keys: SuiteKeys, faults: Faults) -> None:
-    first: dict[str, int] = {}
+    first_index: dict[str, int] = {}
     for index, claim in enumerate(keys.claims):
-        if first.setdefault(claim.id, index) != index:
-            message = f"claim {index + 1} has the id of claim {first[claim.id] + 1}: {show(claim.id)}"
+        if first_index.setdefault(claim.id, index) != index:
+            message = f"claim {index + 1} has the id of claim {first_index[claim.id] + 1}: {show(claim.id)}"
             faults.add(("claims", index, "id"), message, "Each claim has an id of its own.")
     headlines = [index for index, claim in enumerate(keys.claims) if claim.headline]
     for index in headlines[1:]:

@@ -1,4 +1,4 @@
-"""How seeds are given -> the seeds; what a suite claims and runs -> its seal, and seeds that are drawn from it."""
+"""A count, range or list -> seeds; the claims and cells of a suite -> its seal, and seeds that are drawn from it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         BenchError: for anything else.
     """
     if re.fullmatch(r"[0-9]{1,7}", text):
-        return given_seeds(int(text))
+        return check_seeds(int(text))
     seeds: list[int] = []
     for part in text.split(","):
         bounds = re.fullmatch(r" *([0-9]{1,18})(?:-([0-9]{1,18}))? *", part)
@@ -31,30 +31,30 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         if not first <= last < first + MAX_SEEDS:
             raise BenchError(f"{show(text)} does not name seeds.", hint=_SEEDS)
         seeds.extend(range(first, last + 1))
-    return given_seeds(seeds)
+    return check_seeds(seeds)
 
 
-def given_seeds(seeds: int | Sequence[Any]) -> tuple[int, ...]:
-    """A count, or the seeds themselves.
+def check_seeds(seeds: int | Sequence[Any]) -> tuple[int, ...]:
+    """The seeds 0 to ``seeds`` - 1 of a count, or the seeds themselves.
 
     Raises:
         BenchError: they are not different integers of at least 0, or too many.
     """
-    given = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
-    are_integers = all(type(seed) is int and 0 <= seed < 2**63 for seed in given)
-    if not (are_integers and 0 < len(given) <= MAX_SEEDS and len(set(given)) == len(given)):
+    numbers = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+    are_valid = all(type(seed) is int and 0 <= seed < 2**63 for seed in numbers)
+    if not (are_valid and 0 < len(numbers) <= MAX_SEEDS and len(set(numbers)) == len(numbers)):
         raise BenchError(f"The seeds {show(seeds)} are not different integers of at least 0.", hint=_SEEDS)
-    return given
+    return numbers
 
 
 def seal(claims: Iterable[Claim], cells: Iterable[Mapping[str, Any]], reference: str, version: str) -> str:
     """A hash of what the claims compare and expect (not of their wording), the cells, the experiment and its version.
 
-    ``cells``: of each, the parameters that differ from their defaults. Neither claims nor cells have an order.
+    ``cells``: for each, the parameters that differ from their defaults. Neither claims nor cells have an order.
     """
     parts = [
         sorted(json.dumps(claim.rules, sort_keys=True) for claim in claims),
-        sorted(json.dumps(changed, sort_keys=True) for changed in cells),
+        sorted(json.dumps(params, sort_keys=True) for params in cells),
         reference,
         version,
     ]
@@ -62,7 +62,7 @@ def seal(claims: Iterable[Claim], cells: Iterable[Mapping[str, Any]], reference:
 
 
 def draw_seeds(seal: str, count: int) -> tuple[int, ...]:
-    """So many different seeds below 2³¹; more of them begin with the same ones.
+    """``count`` different seeds below 2³¹; a larger count begins with the same ones.
 
     >>> draw_seeds("0" * 40, 2)
     (468457670, 2045668054)
@@ -70,7 +70,7 @@ def draw_seeds(seal: str, count: int) -> tuple[int, ...]:
     seeds: dict[int, None] = {}
     number = 0
     while len(seeds) < count:
-        drawn = hashlib.sha256(f"{seal}:{number}".encode()).digest()
-        seeds[int.from_bytes(drawn[:4], "big") >> 1] = None
+        digest = hashlib.sha256(f"{seal}:{number}".encode()).digest()
+        seeds[int.from_bytes(digest[:4], "big") >> 1] = None
         number += 1
     return tuple(seeds)

@@ -1,4 +1,4 @@
-"""The keys of a suite file and what each may hold -> its values, or where it does not fit; and a JSON Schema."""
+"""The keys of a suite file and the type of each -> its values, or its faults of shape; and a JSON Schema."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_LEVELS = 1_000
 _PERCENT = r"^([0-9]{0,5}[1-9][0-9]{0,5}([.][0-9]{1,12})?|[0-9]{1,6}[.][0-9]{0,11}[1-9][0-9]{0,11})%$"
 
 Tables = Mapping[tuple[str, ...], type[BaseModel]]
-"""Where tables stand in a file, * being any name or number -> what they may hold."""
+"""Path of tables in a file (* is any name or number) -> their model."""
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -34,7 +34,7 @@ def read_model(source: Source, model: type[_Model], tables: Tables) -> _Model:
 
 
 def shape_faults(error: ValidationError, source: Source, model: type[BaseModel], tables: Tables) -> Iterator[Fault]:
-    """What pydantic says of a file, where it stands."""
+    """The errors of pydantic as faults with their places in the file."""
     for entry in error.errors(include_url=False):
         path = _path(source.data, entry["loc"])
         yield _fault(source, entry["type"], path, *_table_of(entry["loc"], model, tables))
@@ -68,7 +68,7 @@ class SealedTable(_Strict):
     sealed: int = Field(ge=1, le=MAX_SEEDS, description=f"How many seeds are drawn from the seal, 1 to {MAX_SEEDS}.")
 
 
-def _rising(ends: list[float]) -> list[float]:
+def _check_order(ends: list[float]) -> list[float]:
     if not ends[0] < ends[1]:
         raise ValueError("the lower end comes first")
     return ends
@@ -83,7 +83,7 @@ class MetricTable(_Strict):
     scale: Literal["identity", "log"] | None = Field(
         None, description='The scale on which the metric is analysed: "identity" or "log".'
     )
-    range: Annotated[list[_Number], Field(min_length=2, max_length=2), AfterValidator(_rising)] | None = Field(
+    range: Annotated[_Bounds, AfterValidator(_check_order)] | None = Field(
         None, description="Between which two numbers the metric always lies, the lower first: [0, 1]."
     )
 
@@ -92,7 +92,7 @@ class SweepTable(_Strict):
     """A factor given as a table ``[factors.NAME]``."""
 
     place: ClassVar[KeyPath] = ("levels",)
-    """Where its levels stand."""
+    """The path from the factor to its levels."""
 
     levels: Annotated[list[Any], Field(min_length=1, max_length=MAX_LEVELS)] | None = Field(
         None, description=f"A list of 1 to {MAX_LEVELS} levels: [0.01, 0.1, 1.0]."
@@ -123,7 +123,7 @@ class DesignTable(_Strict):
 
     @property
     def generators(self) -> list[str]:
-        """One or several."""
+        """``fraction`` as a list."""
         return [self.fraction] if isinstance(self.fraction, str) else self.fraction
 
 
@@ -204,9 +204,7 @@ class PublishedTable(_Strict):
     p: _Number | Annotated[str, Field(max_length=40)] | None = Field(
         None, description='The p value: a number, or "<0.01".'
     )
-    d: _Number | Annotated[list[_Number], Field(min_length=2, max_length=2)] | None = Field(
-        None, description="Cohen's d: a number, or [lowest, highest]."
-    )
+    d: _Number | _Bounds | None = Field(None, description="Cohen's d: a number, or [lowest, highest].")
     text: str | None = Field(None, max_length=400, description="Any other figures, in words.")
 
 
@@ -318,21 +316,21 @@ class SuiteKeys(_Strict):
 
     @property
     def n_seeds(self) -> int:
-        """How many seeds the suite asks for."""
+        """The number of seeds that the suite asks for."""
         if isinstance(self.seeds, SealedTable):
             return self.seeds.sealed
         return len(self.seeds) if isinstance(self.seeds, list) else self.seeds
 
     @property
     def listed_seeds(self) -> list[int]:
-        """The seeds, if they are listed."""
+        """The seeds of a suite that lists them; empty for a count or sealed seeds."""
         return self.seeds if isinstance(self.seeds, list) else []
 
     @property
     def sweeps(self) -> Mapping[str, SweepTable]:
-        """The factors, those that are given as lists among them."""
+        """The factors as tables, whether they are given as tables or as lists."""
         factors = (self.factors or {}).items()
-        return {name: ListedLevels(levels=given) if isinstance(given, list) else given for name, given in factors}
+        return {name: ListedLevels(levels=sweep) if isinstance(sweep, list) else sweep for name, sweep in factors}
 
 
 def _fault(source: Source, kind: str, path: KeyPath, table: type[BaseModel], key: str) -> Fault:
@@ -369,12 +367,12 @@ TABLES: Tables = {
 
 def _table_of(location: Sequence[str | int], model: type[BaseModel], tables: Tables) -> tuple[type[BaseModel], str]:
     """The innermost table that a location leads into, and its key there."""
-    fitting = (
+    patterns = (
         pattern
         for pattern in tables
         if len(location) > len(pattern) and all(want in ("*", location[at]) for at, want in enumerate(pattern))
     )
-    deepest = max(fitting, key=len, default=())
+    deepest = max(patterns, key=len, default=())
     return tables.get(deepest, model), str(location[len(deepest)])
 
 
@@ -382,8 +380,8 @@ def _path(data: Any, location: Sequence[str | int]) -> KeyPath:
     """The part of an error's location that is in the file: pydantic's names for members of unions are not."""
     path: list[str | int] = []
     for part in location:
-        inside = part in data if isinstance(data, dict) else isinstance(data, list) and isinstance(part, int)
-        if inside:
+        is_in_file = part in data if isinstance(data, dict) else isinstance(data, list) and isinstance(part, int)
+        if is_in_file:
             data = data[part]
             path.append(part)
     return tuple(path)

@@ -1,4 +1,4 @@
-"""A TOML file -> its values, which know their line and column, and errors that point at them."""
+"""A TOML file -> its values, the line and column of each, and errors that point at them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from bench.plan.positions import DEEPEST, KeyPath, Places, Span, locate
 
 MAX_BYTES = 2**20
 MAX_FAULTS = 20
-"""So many faults are shown of those found."""
+"""The most faults that an error shows."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong at one place; line and column count from 1, columns in characters."""
+    """A fault at one place; line and column count from 1, columns in characters."""
 
     line: int
     column: int
@@ -35,11 +35,11 @@ class Fault:
     width: int = 1
     """How many characters of the line the fault covers; 0 for what is missing, which stands on no line."""
     file: tuple[Path, str] | None = None
-    """Path and text of the file that it stands in, if that is one which the suite extends."""
+    """Path and text of the file at fault, if that is one which the suite extends."""
 
 
 class SuiteError(BenchError):
-    """Everything that is wrong with a suite, in the order of the file, each with the line it stands on.
+    """All faults of a suite, in the order of the file, each with its line.
 
     Of a suite made in Python (``path`` then says so) each fault names its keys instead, and its line is 0.
     """
@@ -49,23 +49,25 @@ class SuiteError(BenchError):
         self.faults = tuple(
             sorted(dict.fromkeys(faults), key=lambda fault: (str(fault.file or ""), fault.line, fault.column))
         )
-        shown = [_render(*(fault.file or (path, text)), fault) for fault in self.faults[:MAX_FAULTS]]
-        if (more := len(self.faults) - len(shown)) > 0:
-            shown.append(f"… and {more} more.")
-        super().__init__("\n".join(shown))
+        lines = [_render(*(fault.file or (path, text)), fault) for fault in self.faults[:MAX_FAULTS]]
+        if (more := len(self.faults) - len(lines)) > 0:
+            lines.append(f"… and {more} more.")
+        super().__init__("\n".join(lines))
 
 
 @dataclass(frozen=True)
 class Source:
-    """A TOML file: its text (line ends are newlines), the values as ``tomllib`` gives them, and where each stands."""
+    """A TOML file, its values, and the position of each."""
 
     path: Path
     text: str
+    """Its line ends are newlines."""
     data: dict[str, Any]
+    """The values as ``tomllib`` reads them."""
     base: Source | None = None
     """The file that this one extends; ``data`` then holds its values too, where this file has none of its own."""
     in_python: bool = False
-    """Whether there is no file, and the values were given in Python; relative paths are seen from ``path``'s folder."""
+    """Whether there is no file, and the values were given in Python; relative paths start at ``path``'s folder."""
 
     def fault(self, path: Sequence[str | int], message: str, hint: str = "", *, key: bool = False) -> Fault:
         """A fault at the value (or the key) at ``path``; at the nearest place above it that the text has."""
@@ -75,8 +77,8 @@ class Source:
         if not path:
             return Fault(1, 1, message, hint, width=0)
         holder = self.holder(tuple(path))
-        found = holder.own_fault(tuple(path), message, hint, key=key)
-        return found if holder is self else replace(found, file=(holder.path, holder.text))
+        fault = holder.own_fault(tuple(path), message, hint, key=key)
+        return fault if holder is self else replace(fault, file=(holder.path, holder.text))
 
     def error(self, faults: Iterable[Fault]) -> SuiteError:
         """All of the faults as one error."""
@@ -129,19 +131,20 @@ class Source:
 
 @dataclass
 class Faults:
-    """What is wrong with a source, collected place by place."""
+    """A list of the faults of a source."""
 
     source: Source
-    found: list[Fault] = field(default_factory=list)
+    entries: list[Fault] = field(default_factory=list)
+    """In the order in which they were added."""
 
     def add(self, path: Sequence[str | int], message: str, hint: str = "", *, key: bool = False) -> None:
-        """A fault at the value (or the key) at ``path``."""
-        self.found.append(self.source.fault(path, message, hint, key=key))
+        """Add a fault at the value (or the key) at ``path``."""
+        self.entries.append(self.source.fault(path, message, hint, key=key))
 
     def check(self) -> None:
         """Raise all of them as one ``SuiteError``, if there are any."""
-        if self.found:
-            raise self.source.error(self.found)
+        if self.entries:
+            raise self.source.error(self.entries)
 
 
 def read(path: Path | str) -> Source:
@@ -170,7 +173,7 @@ def parse(path: Path, text: str) -> Source:
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a regular file; also for names that no file can have."""
+    """Whether there is a regular file; False for names that no file can have."""
     try:
         return path.is_file()
     except (OSError, ValueError):  # a name too long, or a folder that may not be entered
@@ -183,14 +186,15 @@ def show(value: object) -> str:
     return _printable(text if len(text) <= 60 else f"{text[:59]}…")
 
 
-def did_you_mean(given: object, known: Iterable[str]) -> str:
-    """`` Did you mean "l1"?`` for the likeliest of the known words, or nothing."""
-    words = {word.lower(): word for word in known}
-    close = difflib.get_close_matches(given[:100].lower(), words, n=1) if isinstance(given, str) else []
-    return f" Did you mean {show(words[close[0]])}?" if close else ""
+def did_you_mean(word: object, words: Iterable[str]) -> str:
+    """`` Did you mean "l1"?`` for the most similar of ``words``; empty if none is similar."""
+    by_lower = {candidate.lower(): candidate for candidate in words}
+    close = difflib.get_close_matches(word[:100].lower(), by_lower, n=1) if isinstance(word, str) else []
+    return f" Did you mean {show(by_lower[close[0]])}?" if close else ""
 
 
 _TOO_DEEP = f"A suite nests at most {DEEPEST} levels deep; the language needs four."
+_TOO_LARGE = "an integer beyond 64 bits", "TOML's integers go from -2^63 to 2^63 - 1."
 _SYNTAX = 'A suite is written in TOML: key = value, with text in quotes ("l1") and lists in brackets ([1, 2]).'
 
 
@@ -222,37 +226,34 @@ def _decode(path: Path, content: bytes) -> str:
     try:
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        before = content[: error.start].decode("utf-8-sig", errors="replace")
+        place = _place_after(content[: error.start].decode("utf-8-sig", errors="replace"))
         text = content.decode("utf-8-sig", errors="replace").replace("\r\n", "\n")
-        fault = Fault(
-            before.count("\n") + 1,
-            len(before) - (before.rfind("\n") + 1) + 1,
-            f"not UTF-8 text (byte 0x{content[error.start]:02x})",
-            "Save the file as UTF-8.",
-        )
-        raise SuiteError(path, text, [fault]) from None
+        message = f"not UTF-8 text (byte 0x{content[error.start]:02x})"
+        raise SuiteError(path, text, [Fault(*place, message, "Save the file as UTF-8.")]) from None
 
 
 def _syntax_fault(text: str, error: ValueError) -> Fault:
     """The place and the reason that ``tomllib`` gives; it gives none for an integer of thousands of digits."""
     reason, _, place = str(error).partition(" (at ")
-    lines = text.split("\n")
     if numbers := re.match(r"line (\d+), column (\d+)", place):
         line, column = int(numbers[1]), int(numbers[2])
-        is_none = re.match(r"(null|None|nil)\b", lines[line - 1][column - 1 :])
+        is_none = re.match(r"(null|None|nil)\b", text.split("\n")[line - 1][column - 1 :])
         return Fault(line, column, reason, 'TOML has no null: write "null", in quotes.' if is_none else _SYNTAX)
     if place:
-        return Fault(len(lines), len(lines[-1]) + 1, f"{reason} at the end of the file", _SYNTAX)
+        return Fault(*_place_after(text), f"{reason} at the end of the file", _SYNTAX)
     digits = re.search(r"[\d_]{4000,}", text)
-    before = text[: digits.start() if digits else 0]
-    line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
-    return Fault(line, column, "an integer beyond 64 bits", "TOML's integers go from -2^63 to 2^63 - 1.")
+    return Fault(*_place_after(text[: digits.start() if digits else 0]), *_TOO_LARGE)
+
+
+def _place_after(text: str) -> tuple[int, int]:
+    """Line and column of the character that follows a text."""
+    return text.count("\n") + 1, len(text) - text.rfind("\n")
 
 
 def _excesses(source: Source, value: Any, path: KeyPath) -> Iterator[Fault]:
-    """Integers beyond TOML's range, and nesting that no later step need be ready for."""
+    """Faults for integers beyond TOML's range and for nesting deeper than DEEPEST."""
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        yield source.fault(path, "an integer beyond 64 bits", "TOML's integers go from -2^63 to 2^63 - 1.")
+        yield source.fault(path, *_TOO_LARGE)
     elif isinstance(value, dict | list) and len(path) >= DEEPEST:
         yield source.fault(path, "nested too deeply", _TOO_DEEP)
     elif isinstance(value, dict | list):
@@ -265,11 +266,11 @@ def _render(path: Path | str, text: str, fault: Fault) -> str:
     rows = [f"{path}:{fault.line}:{fault.column}: {fault.message}" if fault.line else f"{path}: {fault.message}"]
     if fault.width:
         first = max(0, fault.column - 61)
-        shown = text.split("\n")[fault.line - 1][first : first + 110]
+        excerpt = text.split("\n")[fault.line - 1][first : first + 110]
         offset = fault.column - 1 - first
-        indent = "".join("\t" if character == "\t" else " " * _columns(character) for character in shown[:offset])
-        carets = "^" * max(1, sum(map(_columns, shown[offset : offset + fault.width])))
-        rows += [f"    {_printable(shown)}", f"    {indent}{carets}"]
+        indent = "".join("\t" if character == "\t" else " " * _columns(character) for character in excerpt[:offset])
+        carets = "^" * max(1, sum(map(_columns, excerpt[offset : offset + fault.width])))
+        rows += [f"    {_printable(excerpt)}", f"    {indent}{carets}"]
     return "\n".join([*rows, f"    {fault.hint}"] if fault.hint else rows)
 
 

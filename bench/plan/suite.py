@@ -14,10 +14,9 @@ from pydantic import PrivateAttr, ValidationError
 
 from bench.errors import BenchError
 from bench.experiment import Experiment
-from bench.plan.chosen import chosen_cells
 from bench.plan.claim_check import read_claims
 from bench.plan.claims import Claim
-from bench.plan.extends import laid_over, read_extended, whole_text
+from bench.plan.extends import overlay, read_with_bases, text_with_bases
 from bench.plan.factors import FactorReader
 from bench.plan.find import find, reference_of
 from bench.plan.grid import Exclusion, Nesting, Region, Setting, combinations, within
@@ -26,15 +25,16 @@ from bench.plan.metrics import Margin, MetricSettings
 from bench.plan.nulls import read_nulls
 from bench.plan.positions import KeyPath
 from bench.plan.rules import check_keys, check_metrics, check_params
-from bench.plan.seeds import draw_seeds, given_seeds, seal
+from bench.plan.seeds import check_seeds, draw_seeds, seal
 from bench.plan.shape import TABLES, BaselineTable, MetricTable, SequentialTable, SuiteKeys, shape_faults
 from bench.plan.source import Faults, Source
+from bench.plan.subgrid import design_cells
 from bench.plan.writing import lines_of, plain
 
-MAX_TRIED = 10_000
-"""So many cells are tried when a suite is checked; later ones when they are made."""
-MAX_REFUSED = 3
-"""So many refused cells are enough."""
+MAX_CHECKS = 10_000
+"""The most cells that are checked with a suite; later ones are checked when they are made."""
+MAX_REFUSALS = 3
+"""The most refused cells that are reported."""
 
 
 class Suite(SuiteKeys):
@@ -78,7 +78,7 @@ class Suite(SuiteKeys):
         data = {key: plain(value, key) for key, value in keys.items() if value is not None}
         if margins:
             short = {str(metric): {"margin": plain(margin, "margin")} for metric, margin in margins.items()}
-            data["metrics"] = laid_over(short, data.get("metrics", {}), 2)
+            data["metrics"] = overlay(short, data.get("metrics", {}), 2)
         self._fill(Source(Path.cwd() / f"<{data.get('name')}>", "", data, in_python=True))
 
     def _fill(self, source: Source) -> None:
@@ -101,7 +101,7 @@ class Suite(SuiteKeys):
         Raises:
             bench.errors.BenchError: there is no such file; or with every fault of its shape, and its line and column.
         """
-        return cls._of(read_extended(path))
+        return cls._of(read_with_bases(path))
 
     def to_toml(self) -> str:
         """The suite as the text of a file for the same folder; what it extends is part of it."""
@@ -120,17 +120,17 @@ class Suite(SuiteKeys):
             bench.errors.BenchError: the suite does not fit its experiment, or no cell is left.
         """
         plan = check(self)
-        kept: list[Mapping[str, Level]] = []
-        gone: list[Exclusion] = []
+        cells: list[Mapping[str, Level]] = []
+        exclusions: list[Exclusion] = []
         for levels in plan.combinations():
-            if keep(plan.given(levels)):
-                kept.append(levels)
+            if keep(plan.factor_values(levels)):
+                cells.append(levels)
             else:
-                gone.append(Exclusion({name: (level,) for name, level in levels.items()}, reason))
-        if not kept:
+                exclusions.append(Exclusion({name: (level,) for name, level in levels.items()}, reason))
+        if not cells:
             raise BenchError(f"No cell of {self.name} is left.", hint="where keeps the cells for which it is true.")
-        narrowed = {**self.data, "design": None, **_narrowed(plan, kept, gone)}
-        data = {key: plain(value, key) for key, value in narrowed.items() if value is not None}
+        keys = {**self.data, "design": None, **_narrow(plan, cells, exclusions)}
+        data = {key: plain(value, key) for key, value in keys.items() if value is not None}
         path = self._source.path.with_name(f"<{self.name}>")
         return self._of(Source(path, "", data, in_python=True))
 
@@ -147,7 +147,7 @@ class Suite(SuiteKeys):
 
 @dataclass(frozen=True)
 class Plan:
-    """A suite that fits its experiment. ``factors`` and ``listed`` hold levels as every table calls them."""
+    """A suite that fits its experiment. ``factors`` and ``listed`` hold levels by their names in tables."""
 
     name: str
     reference: str
@@ -159,31 +159,31 @@ class Plan:
     factors: Mapping[str, tuple[Level, ...]]
     """Name -> levels, the first the reference; for listed cells in the order of first appearance."""
     listed: tuple[Mapping[str, Level], ...] | None
-    """The cells of a suite that lists them, or whose ``design`` chooses them; None for a grid."""
+    """The cells of a suite that lists them, or those of its ``design``; None for a grid."""
     metrics: Mapping[str, MetricSettings]
     """For every metric of the experiment, in its order."""
     baseline: BaselineTable
     published: Path | None
     path: Path
-    """The file; of a suite made in Python no file, but a name in the folder from which relative paths are seen."""
+    """The file; of a suite made in Python no file, but a name in the folder where relative paths start."""
     text: str
     settings: Mapping[str, Mapping[Level, Any]]
-    """Factor -> level -> the value that the experiment is given for it."""
+    """Factor -> level -> its value for the experiment."""
     digest: str
-    """A hash of what the suite says, comments and layout aside."""
+    """A hash of the keys and values of the suite; comments and layout are no part of it."""
     claims: tuple[Claim, ...] = ()
     nestings: Mapping[str, Nesting] = field(default_factory=dict)
-    """Factor of a grid -> where alone it is swept."""
+    """Factor of a grid that has its levels only within a region -> the region and levels."""
     exclusions: tuple[Exclusion, ...] = ()
     """Parts of a grid that are not run."""
     sets: tuple[Setting, ...] = ()
-    """Parameters that follow levels; later ones before earlier ones."""
+    """Parameters that follow levels; later ones override earlier ones."""
     looks: SequentialTable | None = None
-    """When claims are judged while the suite is run."""
+    """The looks of a sequential run; None without."""
     declared_seeds: tuple[int, ...] = ()
-    """What the suite asks for, or one that it extends, whatever seeds it is run with."""
+    """The seeds in the suite, whatever seeds it is run with."""
     seal: str = ""
-    """What the seeds are drawn from (``bench.plan.seeds``), if the suite asks for sealed seeds and is run with them."""
+    """The hash that sealed seeds are drawn from (``bench.plan.seeds``); empty if it is run with other seeds."""
 
     @property
     def is_full_grid(self) -> bool:
@@ -192,12 +192,12 @@ class Plan:
 
     @property
     def in_python(self) -> bool:
-        """Whether there is no file to run it from."""
+        """Whether the suite was made in Python, and there is no file."""
         return self.path.name.startswith("<")
 
     @property
     def command(self) -> str:
-        """What runs the suite again, as people type it."""
+        """The command or call that runs the suite."""
         return "bench.run(suite)" if self.in_python else f"bench run {self.path}"
 
     def combinations(self) -> Iterator[Mapping[str, Level]]:
@@ -206,14 +206,15 @@ class Plan:
             return iter(self.listed)
         return combinations(self.factors, self.nestings, self.exclusions)
 
-    def given(self, levels: Mapping[str, Level]) -> Mapping[str, Any]:
-        """What the suite gives for some levels."""
+    def factor_values(self, levels: Mapping[str, Level]) -> Mapping[str, Any]:
+        """Factor -> its value for the experiment, at some levels."""
         return {name: self.settings[name][level] for name, level in levels.items()}
 
     def values(self, levels: Mapping[str, Level]) -> Mapping[str, Any]:
-        """What the experiment is given for a cell: shared parameters, those that follow its levels, and its own."""
-        following = [setting.params for setting in self.sets if within(levels, setting.where)]
-        return {name: value for table in (self.params, *following, self.given(levels)) for name, value in table.items()}
+        """The experiment's parameters for a cell: shared ones, those that follow its levels, and its factors."""
+        settings = [setting.params for setting in self.sets if within(levels, setting.where)]
+        tables = (self.params, *settings, self.factor_values(levels))
+        return {name: value for table in tables for name, value in table.items()}
 
 
 def load(path: Path | str, *, seeds: Sequence[int] | None = None) -> Plan:
@@ -240,7 +241,7 @@ def check(suite: Suite, *, seeds: Sequence[int] | None = None) -> Plan:
         experiment = find(suite.experiment, source.path)
     except BenchError as error:
         faults.add(("experiment",), error.message, error.hint)
-        raise source.error(faults.found) from error
+        raise source.error(faults.entries) from error
     suite = suite.model_copy(update=read_nulls(suite, experiment))
     reader = FactorReader(suite, experiment, faults)
     listed = None if suite.cells is None else reader.cells()
@@ -248,20 +249,20 @@ def check(suite: Suite, *, seeds: Sequence[int] | None = None) -> Plan:
         reader.grid()
     nestings, exclusions, sets = reader.nestings(), reader.exclusions(), reader.sets()
     factors = {name: tuple(levels) for name, levels in reader.settings.items()}
-    if not faults.found and listed is None:
-        listed = chosen_cells(suite, faults, factors)
+    if not faults.entries and listed is None:
+        listed = design_cells(suite, faults, factors)
     metrics = _metric_settings(suite, experiment)
     claims = tuple(read_claims(suite.claims, faults, reader.settings, metrics))
     check_params(suite, faults, experiment)
     check_metrics(suite, faults, experiment)
     faults.check()
-    declared = given_seeds(suite.listed_seeds or suite.n_seeds)
+    own_seeds = check_seeds(suite.listed_seeds or suite.n_seeds)
     plan = Plan(
         name=suite.name,
         reference=suite.experiment,
         experiment=experiment,
-        seeds=declared if seeds is None else given_seeds(seeds),
-        declared_seeds=declared,
+        seeds=own_seeds if seeds is None else check_seeds(seeds),
+        declared_seeds=own_seeds,
         params=suite.params,
         factors=factors,
         listed=listed,
@@ -269,7 +270,7 @@ def check(suite: Suite, *, seeds: Sequence[int] | None = None) -> Plan:
         baseline=suite.baseline or BaselineTable(),
         published=None if suite.published is None else source.path.parent / suite.published,
         path=source.path,
-        text=suite.to_toml() if source.in_python else whole_text(source),
+        text=suite.to_toml() if source.in_python else text_with_bases(source),
         settings=reader.settings,
         nestings=nestings,
         exclusions=exclusions,
@@ -280,21 +281,21 @@ def check(suite: Suite, *, seeds: Sequence[int] | None = None) -> Plan:
     )
     _check_cells(faults, plan)
     faults.check()
-    return _sealed(plan, seeds) if suite.is_sealed else plan
+    return _seal_seeds(plan, seeds) if suite.is_sealed else plan
 
 
-def _sealed(plan: Plan, seeds: Sequence[int] | None) -> Plan:
-    """``plan`` with as many seeds as it declares, drawn from its seal; if ``seeds`` take their place, without one."""
-    changed = (plan.experiment.changed(plan.experiment.make(plan.values(levels))) for levels in plan.combinations())
-    own = seal(plan.claims, changed, plan.reference, plan.experiment.version)
-    drawn = draw_seeds(own, len(plan.declared_seeds))
+def _seal_seeds(plan: Plan, seeds: Sequence[int] | None) -> Plan:
+    """``plan`` with as many seeds as it asks for, drawn from its seal; if ``seeds`` replace them, it has no seal."""
+    params = (plan.experiment.changed(plan.experiment.make(plan.values(levels))) for levels in plan.combinations())
+    own = seal(plan.claims, params, plan.reference, plan.experiment.version)
+    sealed = draw_seeds(own, len(plan.declared_seeds))
     if seeds is not None:
-        return replace(plan, declared_seeds=drawn)
-    return replace(plan, seeds=drawn, declared_seeds=drawn, seal=own)
+        return replace(plan, declared_seeds=sealed)
+    return replace(plan, seeds=sealed, declared_seeds=sealed, seal=own)
 
 
 def _metric_settings(suite: Suite, experiment: Experiment) -> Mapping[str, MetricSettings]:
-    """For every metric what the suite says of it."""
+    """Metric of the experiment -> its settings, those of the suite before those of the experiment."""
     settings = {}
     for metric in experiment.metrics:
         table = suite.metrics.get(metric.name, MetricTable())
@@ -305,62 +306,62 @@ def _metric_settings(suite: Suite, experiment: Experiment) -> Mapping[str, Metri
 
 
 def _check_cells(faults: Faults, plan: Plan) -> None:
-    """Combinations that the experiment refuses, three at most; and if all can be tried, what holds in no cell."""
-    unused = {(name, level) for name, levels in plan.factors.items() for level in levels}
-    tried = list(itertools.islice(plan.combinations(), MAX_TRIED))
-    for index, combination in enumerate(tried):
-        unused.difference_update(combination.items())
+    """Faults for cells that the experiment refuses and, if all are checked, for levels and regions without a cell."""
+    missing = {(name, level) for name, levels in plan.factors.items() for level in levels}
+    cells = list(itertools.islice(plan.combinations(), MAX_CHECKS))
+    for index, combination in enumerate(cells):
+        missing.difference_update(combination.items())
         for refusal in attempt(plan.experiment, plan.values(combination)).refusals.values():
             place: KeyPath = ("cells", index) if "cells" in faults.source.data else ("factors",)
             faults.add(place, f"the experiment refuses the cell {describe(combination)}", refusal.allowed, key=True)
-        if len(faults.found) >= MAX_REFUSED:
+        if len(faults.entries) >= MAX_REFUSALS:
             return
-    if not tried:
+    if not cells:
         faults.add(("exclude",), "every cell is excluded", "Exclude less.", key=True)
-    for name, level in sorted(unused, key=str) if 0 < len(tried) < MAX_TRIED else ():
+    for name, level in sorted(missing, key=str) if 0 < len(cells) < MAX_CHECKS else ():
         faults.add(("factors", name), f"no cell has {describe({name: level})}", "Leave it out.", key=True)
-    grid = list(itertools.islice(combinations(plan.factors, plan.nestings), MAX_TRIED)) if plan.exclusions else []
-    _check_regions(faults, "set", "this is set in no cell", [one.where for one in plan.sets], tried)
+    grid = list(itertools.islice(combinations(plan.factors, plan.nestings), MAX_CHECKS)) if plan.exclusions else []
+    _check_regions(faults, "set", "this is set in no cell", [one.where for one in plan.sets], cells)
     _check_regions(faults, "exclude", "this excludes no cell", [one.where for one in plan.exclusions], grid)
 
 
 def _check_regions(
     faults: Faults, key: str, message: str, regions: Sequence[Region], cells: Sequence[Mapping[str, Level]]
 ) -> None:
-    """Regions in which none of the cells lies, if these are all."""
+    """Faults for regions in which none of the cells lies, if these are all cells."""
     for index, region in enumerate(regions):
-        if 0 < len(cells) < MAX_TRIED and not any(within(cell, region) for cell in cells):
+        if 0 < len(cells) < MAX_CHECKS and not any(within(cell, region) for cell in cells):
             faults.add((key, index), message, "Leave it out, or correct it.", key=True)
 
 
-def _narrowed(plan: Plan, kept: Sequence[Mapping[str, Level]], gone: Sequence[Exclusion]) -> dict[str, Any]:
-    """The keys of a suite that say which cells there are, without those that are ``gone``.
+def _narrow(plan: Plan, cells: Sequence[Mapping[str, Level]], exclusions: Sequence[Exclusion]) -> dict[str, Any]:
+    """The keys of a suite that has only some of the plan's ``cells``, with ``exclusions`` of the others.
 
     A grid stays one, with its levels in their order, so that the reference levels stay what they were.
     """
-    present = {name: {cell[name] for cell in kept} for name in plan.factors}
-    used = {name: [level for level in levels if level in present[name]] for name, levels in plan.factors.items()}
+    present = {name: {cell[name] for cell in cells} for name in plan.factors}
+    remaining = {name: [level for level in levels if level in present[name]] for name, levels in plan.factors.items()}
 
     def values(name: str, levels: Iterable[Level]) -> list[Any]:
-        return [plan.settings[name][level] for level in levels if level in used[name]]
+        return [plan.settings[name][level] for level in levels if level in remaining[name]]
 
     def where(region: Region) -> dict[str, Any] | None:
         tables = {name: values(name, levels) for name, levels in region.items()}
         return tables if all(tables.values()) else None
 
-    sets = [{"where": there, "params": one.params} for one in plan.sets if (there := where(one.where))]
+    sets = [{"where": region, "params": one.params} for one in plan.sets if (region := where(one.where))]
     if plan.listed is not None:
-        return {"set": sets, "factors": None, "cells": [plan.given(cell) for cell in kept]}
+        return {"set": sets, "factors": None, "cells": [plan.factor_values(cell) for cell in cells]}
     factors: dict[str, Any] = {}
-    for name, levels in used.items():
+    for name, levels in remaining.items():
         nesting = plan.nestings.get(name)
         under = None if nesting is None else where(nesting.under)
-        swept = [] if nesting is None else values(name, nesting.swept)
-        if nesting is not None and under and swept:
-            elsewhere = plan.settings[name][nesting.otherwise]
-            factors[name] = {"levels": swept, "under": under, "otherwise": elsewhere}
+        nested = [] if nesting is None else values(name, nesting.levels)
+        if nesting is not None and under and nested:
+            otherwise = plan.settings[name][nesting.otherwise]
+            factors[name] = {"levels": nested, "under": under, "otherwise": otherwise}
         else:
             factors[name] = values(name, levels)
-    left_out = [*plan.exclusions, *gone]
-    exclude = [{"where": there, "reason": one.reason} for one in left_out if (there := where(one.where))]
+    parts = [*plan.exclusions, *exclusions]
+    exclude = [{"where": region, "reason": one.reason} for one in parts if (region := where(one.where))]
     return {"set": sets, "factors": factors, "exclude": exclude}

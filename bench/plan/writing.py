@@ -1,4 +1,4 @@
-"""A suite's values as Python has them -> as TOML would have them, and the lines of TOML that say so."""
+"""The values of a suite in Python -> the types of TOML, and text in TOML."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from bench.plan.metrics import Margin
 from bench.plan.nulls import NULL
 
 HOLD_LEVELS = frozenset({"params", "cells", "where", "under", "otherwise", "at", "from", "to"})
-"""Keys below which None is a value, while it elsewhere stands for a key that is not given."""
+"""Keys below which None is a value; elsewhere it stands for an absent key."""
 
 
 def plain(value: Any, *place: str | int) -> Any:
-    """A value given in Python as TOML would have it: lists, tables, plain numbers, and "null" for None.
+    """A value of Python in the types of TOML: lists, tables, plain numbers, and "null" for None.
 
-    ``place``: the keys and indices that lead to it. None elsewhere than below HOLD_LEVELS is a key that is not given.
+    ``place``: the keys and indices that lead to it. None elsewhere than below HOLD_LEVELS is an absent key.
     The elements of a set that is a parameter's value are sorted. A set in place of a list has no first element and is
     left as it is, to be refused where it stands.
     """
@@ -45,16 +45,18 @@ def _plain_value(value: Any) -> Any:
     number = value.tolist() if hasattr(value, "tolist") else value  # an array or a number of numpy's
     try:
         return number if isinstance(number, dt.date | dt.time) else to_jsonable_python(number)
-    except PydanticSerializationError:  # what it cannot be is said where it stands
+    except PydanticSerializationError:  # the check of the suite reports it with its place
         return number
 
 
 def lines_of(values: Mapping[str, Any]) -> Iterator[str]:
     """The keys of a suite, each table under a header of its own; what is None is left out."""
-    given = {name: value for name, value in values.items() if value is not None}
-    tables = {name: value for name, value in given.items() if isinstance(value, Mapping) and name != "design"}
-    arrays = {name: value for name, value in given.items() if _is_array_of_tables(value)}
-    yield from (f"{_key(name)} = {as_toml(value)}" for name, value in given.items() if name not in {**tables, **arrays})
+    entries = {name: value for name, value in values.items() if value is not None}
+    tables = {name: value for name, value in entries.items() if isinstance(value, Mapping) and name != "design"}
+    arrays = {name: value for name, value in entries.items() if _is_array_of_tables(value)}
+    yield from (
+        f"{_key(name)} = {as_toml(value)}" for name, value in entries.items() if name not in {**tables, **arrays}
+    )
     for name, table in tables.items():
         yield from ("", f"[{_key(name)}]", *_pairs(table))
     for name, rows in arrays.items():
@@ -63,7 +65,7 @@ def lines_of(values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def as_toml(value: Any) -> str:
-    """A value as TOML has it."""
+    """A value as text in TOML."""
     if isinstance(value, Mapping):
         return f"{{ {', '.join(_pairs(value))} }}" if value else "{}"
     if isinstance(value, list | tuple):

@@ -14,7 +14,7 @@ from bench.judge.gate.absent import Absence
 from bench.judge.gate.compare import Comparison, Outcome
 from bench.judge.gate.decide import Verdict
 from bench.judge.looks import Look
-from bench.plan.labels import listed
+from bench.plan.labels import assignments
 from bench.present import numbers
 
 OUTCOMES: Mapping[Outcome, str] = {
@@ -281,7 +281,7 @@ def _facts(origin: Origin, digested: Collection[str] = ()) -> dict[str, str]:
     facts = {
         "Suite": f"{origin.suite}, digest {origin.digest}",
         "Experiment": f"{origin.experiment}, version {origin.version}",
-        "Shared parameters": listed(origin.params) or "all defaults",
+        "Shared parameters": assignments(origin.params) or "all defaults",
     }
     states: dict[str, list[str]] = {}
     for entry in origin.code:

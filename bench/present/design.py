@@ -184,7 +184,7 @@ def _added(preview: Preview, augmentation: Augmentation, context: Context) -> Se
         f"{numbers.counted(n, 'cell')} to add",
         [lead],
         exhibits=tables,
-        lines=[*lines_of({"cells": [suite.given(cell) for cell in cells]})][1:],
+        lines=[*lines_of({"cells": [suite.factor_values(cell) for cell in cells]})][1:],
     )
 
 

@@ -10,7 +10,7 @@ from bench.execute.looks import Looks
 from bench.execute.run import Run
 from bench.execute.sequential import LookResult
 from bench.judge.claims.verdicts import DECIDED, HOPELESS
-from bench.plan.claims import going_on_for
+from bench.plan.claims import claims_to_decide
 from bench.present import numbers
 
 
@@ -35,7 +35,7 @@ def waiting(run: Run, planned: Looks) -> str:
 def sentences(run: Run, planned: Looks, claims: DataFrame) -> Iterator[str]:
     """How far a sequential run came, what its verdicts cost, and what its numbers do not correct."""
     taken, of = len(planned.taken), len(planned.looks)
-    counting = claims["claim"].isin([claim.id for claim in going_on_for(run.suite.claims)])
+    counting = claims["claim"].isin([claim.id for claim in claims_to_decide(run.suite.claims)])
     is_open = ~claims.loc[counting, "verdict"].isin([*DECIDED, *HOPELESS])
     stopped = taken == of or not is_open.any()
     yield (

@@ -12,7 +12,7 @@ from bench.execute.provenance import PACKAGE, code_of, digest_of, files_of, is_o
 from bench.execute.records import OUTCOMES, Record
 from bench.execute.run import Run
 from bench.plan.grid import Setting
-from bench.plan.labels import listed, visible
+from bench.plan.labels import assignments, visible
 from bench.present import numbers
 
 
@@ -22,7 +22,7 @@ def origin(run: Run) -> Mapping[str, str]:
     facts = {
         "Suite": f"{_relative(suite.path)}, digest {suite.digest}",
         "Experiment": f"{suite.reference}, version {suite.experiment.version}",
-        "Shared parameters": listed(suite.params) or "all defaults",
+        "Shared parameters": assignments(suite.params) or "all defaults",
         "Parameters that follow levels": "; ".join(map(_following, suite.sets)),
         "Seeds": numbers.ranges(list(suite.seeds)),
         "Folder": _relative(run.folder),
@@ -125,7 +125,7 @@ def _codes(session: Mapping[str, Any]) -> str:
 
 def _following(setting: Setting) -> str:
     where = " and ".join(f"{name} is {' or '.join(map(visible, levels))}" for name, levels in setting.where.items())
-    return f"{listed(setting.params)} where {where}"
+    return f"{assignments(setting.params)} where {where}"
 
 
 def _relative(path: Path) -> str:

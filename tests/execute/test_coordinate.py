@@ -362,7 +362,7 @@ def test_a_long_list_of_cells_is_written_while_jobs_run(
         if stored:
             some_stored.set()
 
-    monkeypatch.setattr("bench.execute.run.MOST_KEPT", 3)
+    monkeypatch.setattr("bench.execute.run.MOST_IN_MEMORY", 3)
     monkeypatch.setattr("bench.execute.manifest.write_cells", write_late)
     suite = make_suite("LOOP", {"kind": ["fine", "nan"], "size": [1, 2]}, seeds=2)
     run, _ = finished(suite, tmp_path / "out", executor="serial", on_progress=hear)
@@ -399,7 +399,7 @@ def test_ctrl_c_gives_up_a_long_list_and_readers_see_what_is_stored(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("bench.execute.run.MOST_KEPT", 3)
+        patch.setattr("bench.execute.run.MOST_IN_MEMORY", 3)
         patch.setattr("bench.execute.manifest.cells", never_ending)
         with pytest.raises(BenchError, match="7 of 10 runs are stored") as raised:
             finished(suite, tmp_path / "out", executor="serial", on_progress=interrupt)
@@ -425,7 +425,7 @@ def test_a_run_so_far_holds_nothing_of_other_suites(
     """Before its cells are listed a run shows no stored result that may be of other parameters than it now plans."""
     finished(make_suite("LOOP", {"size": [1, 2]}, seeds=2), tmp_path / "out", executor="serial")
     other = make_suite("LOOP", {"size": [1, 2]}, seeds=2, sleep=0.001)
-    monkeypatch.setattr("bench.execute.run.MOST_KEPT", 1)
+    monkeypatch.setattr("bench.execute.run.MOST_IN_MEMORY", 1)
     monkeypatch.setattr("bench.execute.manifest.cells", lambda _: 1 / 0)
     run = create(other, tmp_path / "out")
     with locked(run.folder), pytest.raises(ZeroDivisionError):

@@ -41,7 +41,7 @@ def test_kept_cells_change_nothing(good: str, write: Write, monkeypatch: pytest.
     suite = load(write(good), seeds=(5, 2, 7))
     kept = list(jobs(suite))
     assert kept[0][0] is kept[4][0] is kept[8][0]
-    monkeypatch.setattr("bench.plan.design.MOST_KEPT", 3)
+    monkeypatch.setattr("bench.plan.design.MOST_IN_MEMORY", 3)
     assert list(jobs(suite)) == kept
 
 

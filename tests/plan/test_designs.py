@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from bench.errors import BenchError
-from bench.plan.chosen import DesignError, fraction
 from bench.plan.design import cells, jobs, n_cells
 from bench.plan.source import SuiteError
+from bench.plan.subgrid import DesignError, fraction
 from bench.plan.suite import Plan, load
 
 Write = Callable[[str | bytes], Path]

@@ -1,4 +1,4 @@
-"""Claims and a tidy frame -> for each claim the cells that it needs, and its values on any scale, without any seed."""
+"""Claims and a tidy frame -> for each claim its values by seed and cell, the weights of its cells, and its samples."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ Levels = Mapping[str, Sequence[Hashable]]
 
 @dataclass(frozen=True)
 class Case:
-    """A claim, and what the runs have for it."""
+    """A claim, the values of its metric, and the weights of cells that estimate its comparisons."""
 
     claim: Claim
     table: Floats
     """Values as measured (seeds, cells), NaN where missing."""
     weights: Floats | None
-    """(comparisons, cells); None where the design cannot tell what is compared."""
+    """(comparisons, cells); None where the design does not identify every comparison."""
     assumes: tuple[Term, ...] = ()
-    """Interactions that must be absent for the estimate to be what it is called."""
+    """Interactions that are aliased with the comparisons: the estimate is right only if they are absent."""
 
     @cached_property
-    def measured(self) -> bool:
+    def is_measured(self) -> bool:
         """Whether some seed has every cell that is compared."""
-        return self.weights is not None and not self.refused and len(self.sample().used) > 0
+        return self.weights is not None and not self.n_without_logarithm and len(self.sample().complete_rows) > 0
 
     @property
-    def refused(self) -> int:
-        """The number of values without a logarithm, if the claim's scale is logarithmic: then it is not judged."""
+    def n_without_logarithm(self) -> int:
+        """The number of values without a logarithm on the scale "log", where a claim is judged only if it is 0."""
         return int((self.table <= 0).sum()) if self.claim.scale == "log" else 0
 
     @property
@@ -51,8 +51,8 @@ class Case:
         return not (self.table <= 0).any()
 
     def sample(self, *, other_scale: bool = False, without: int | None = None) -> Sample:
-        """The values on the claim's scale or the other one, ``without`` one seed."""
-        assert self.weights is not None  # asked only of what can be told
+        """The values on the claim's scale or the other one; ``without``: the row of a seed that is left out."""
+        assert self.weights is not None  # callers ask for a sample only of an identified claim
         table = self.table if without is None else np.delete(self.table, without, axis=0)
         log = (self.claim.scale == "log") != other_scale
         if log:
@@ -62,7 +62,7 @@ class Case:
         return Sample(table, self.weights, self._margin(log=log))
 
     def _margin(self, *, log: bool) -> float | None:
-        """The margin on a scale; None for none, and for a share of nothing."""
+        """The margin on a scale; None if the claim has none, or if it is a share of a mean of 0."""
         margin = margin_of(self.claim.margin, self.claim.scale, relative=self.claim.relative)
         finite = self.table[np.isfinite(self.table)]
         mean = float(finite.mean()) if len(finite) else 0.0
@@ -72,61 +72,61 @@ class Case:
 
 @dataclass(frozen=True)
 class Cases:
-    """All claims of a suite, beside the runs."""
+    """The claims of a suite as cases."""
 
     runs: CodedRuns
     design: Design
+    """What the cells of the runs identify."""
     cases: tuple[Case, ...]
+    """In the order of the claims."""
 
-    def place(self, comparison: Comparison) -> CellWeights | None:
-        """Weights of the cells that estimate a comparison; None where the design cannot tell it."""
-        return place(self.design, levels_of(self.runs), comparison)
+    def weights_of(self, comparison: Comparison) -> CellWeights | None:
+        """Weights of the cells that estimate a comparison; None where the design does not identify it."""
+        return comparison_weights(self.design, levels_of(self.runs), comparison)
 
 
 def gather(frame: pd.DataFrame, factors: Sequence[str], claims: Sequence[Claim]) -> Cases:
-    """Find what every claim needs in ``frame``: one row a run, a column for each factor, ``seed`` and metric.
+    """The case of every claim; ``frame`` has one row a run, and a column for each factor, ``seed`` and metric.
 
     Raises:
         BenchError: for columns that are missing or not numeric.
     """
     metrics = list(dict.fromkeys(claim.metric for claim in claims))
     runs = code_runs(frame, factors, SEED, metrics)
-    cases = Cases(runs, identify(runs.cells, runs.n_levels), ())
-    usable = {metric: in_range(metric, runs.values[metric])[0] for metric in metrics}
+    design, levels = identify(runs.cells, runs.n_levels), levels_of(runs)
+    values = {metric: in_range(metric, runs.values[metric])[0] for metric in metrics}
     tables = {}
     for metric, scale in dict.fromkeys((claim.metric, claim.scale) for claim in claims):
-        averaged = replace(runs, values={metric: usable[metric]}).averaged([metric] if scale == "log" else [])
-        table = Cells.of(averaged.values[metric], averaged.cell, averaged.block, len(runs.cells)).table
+        means = replace(runs, values={metric: values[metric]}).averaged([metric] if scale == "log" else [])
+        table = Cells.of(means.values[metric], means.cell, means.block, len(runs.cells)).table
         assert table is not None  # the seeds are the blocks
         tables[metric, scale] = table
-    found = []
-    for claim in claims:
-        weights, assumes = place_all(cases.design, levels_of(runs), claim)
-        found.append(Case(claim, tables[claim.metric, claim.scale], weights, assumes))
-    return Cases(runs, cases.design, tuple(found))
+    cases = [Case(claim, tables[claim.metric, claim.scale], *claim_weights(design, levels, claim)) for claim in claims]
+    return Cases(runs, design, tuple(cases))
 
 
 def levels_of(runs: CodedRuns) -> Levels:
-    """The factors of runs."""
+    """Factor -> its levels, in the order of their codes."""
     return {factor.name: factor.levels for factor in runs.factors}
 
 
-def place_all(design: Design, levels: Levels, claim: Claim) -> tuple[Floats | None, tuple[Term, ...]]:
-    """Weights of cells (comparisons, cells), None where the design cannot tell them all, and what must be absent."""
-    placed = [place(design, levels, comparison) for comparison in claim.comparisons]
-    told = [entry for entry in placed if entry is not None]
-    assumes = tuple(dict.fromkeys(term for entry in told for term in entry.assumes))
-    return np.array([entry.weights for entry in told]) if len(told) == len(placed) else None, assumes
+def claim_weights(design: Design, levels: Levels, claim: Claim) -> tuple[Floats | None, tuple[Term, ...]]:
+    """``Case.weights`` and ``Case.assumes`` of a claim."""
+    estimates = [comparison_weights(design, levels, comparison) for comparison in claim.comparisons]
+    identified = [estimate for estimate in estimates if estimate is not None]
+    assumes = tuple(dict.fromkeys(term for estimate in identified for term in estimate.assumes))
+    all_identified = len(identified) == len(estimates)
+    return np.array([estimate.weights for estimate in identified]) if all_identified else None, assumes
 
 
-def place(design: Design, levels: Levels, comparison: Comparison) -> CellWeights | None:
-    """Weights of the cells of a design that estimate a comparison; None where it cannot tell it.
+def comparison_weights(design: Design, levels: Levels, comparison: Comparison) -> CellWeights | None:
+    """Weights of the cells of a design that estimate a comparison; None where the design does not identify it.
 
-    ``levels``: factor -> its levels, in the order of their codes. A level that was not planned at all cannot be told.
+    ``levels``: factor -> its levels, in the order of their codes. A level that is not among them is not identified.
     """
     codes: list[dict[int, int]] = [{} for _ in comparison.regions]
-    for position, (name, known) in enumerate(levels.items()):
-        code = {(type(level), level): number for number, level in enumerate(known)}
+    for position, (name, factor_levels) in enumerate(levels.items()):
+        code = {(type(level), level): number for number, level in enumerate(factor_levels)}
         for region, fixed in zip(comparison.regions, codes, strict=True):
             if name in region:
                 fixed[position] = code.get((type(region[name]), region[name]), -1)

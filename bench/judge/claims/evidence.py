@@ -1,4 +1,4 @@
-"""What a claim compares, seed by seed -> its estimate, and p values for it and against it, by one method or another.
+"""The values that a claim compares -> its estimate, and p values for it and against it, by each method.
 
 A claim of a direction is tested on either side at half of alpha, since it can be refuted as well as supported. Each
 one-sided p is therefore doubled, which makes it the usual two-sided p where the estimate lies on that side. Equivalence
@@ -22,7 +22,7 @@ import pingouin
 from bench.plan.claims import Claim
 from bench.plan.kinds import kind_of
 from bench.plan.labels import cell_label
-from bench.stats.coding import Floats
+from bench.stats.coding import Bools, Floats
 from bench.stats.contrast import one_sample, per_block, randomized_blocks
 from bench.stats.diagnostics import Split, bimodality, normal_shares, wilson
 from bench.stats.resample import sign_flip
@@ -33,10 +33,12 @@ _DRAWS = 10_000
 
 @dataclass(frozen=True)
 class Evidence:
-    """P values: of what would support a claim, and of what would refute it; NaN where there is no such test."""
+    """The p values of a claim."""
 
     support: float = _NAN
+    """A small one supports the claim; NaN where nothing can."""
     refute: float = _NAN
+    """A small one refutes the claim; NaN where nothing can."""
 
 
 @dataclass(frozen=True)
@@ -48,22 +50,26 @@ class Sample:
     weights: Floats
     """(comparisons, cells)."""
     margin: float | None
+    """The smallest difference that matters, on the scale of ``table``; None for none."""
 
     @cached_property
-    def used(self) -> Floats:
-        """The rows of the seeds that have every cell compared."""
-        compared = (self.weights != 0).any(axis=0)
-        return np.asarray(self.table[np.isfinite(self.table[:, compared]).all(axis=1)])
+    def _compared(self) -> Bools:
+        """Which cells some comparison weighs."""
+        return np.asarray((self.weights != 0).any(axis=0))
+
+    @cached_property
+    def complete_rows(self) -> Floats:
+        """The rows of ``table`` of the seeds that have every cell compared."""
+        return np.asarray(self.table[np.isfinite(self.table[:, self._compared]).all(axis=1)])
 
     @cached_property
     def contrasts(self) -> Floats:
-        """One row a seed, one column a comparison."""
-        compared = (self.weights != 0).any(axis=0)
-        return per_block(self.used[:, compared], self.weights[:, compared])
+        """The comparisons by seed, shape (complete rows, comparisons)."""
+        return per_block(self.complete_rows[:, self._compared], self.weights[:, self._compared])
 
     @cached_property
     def magnitude(self) -> Floats:
-        """Size of the values behind each comparison, which tells a spread from rounding."""
+        """Size of the values behind each comparison (comparisons,): a spread far smaller than this is rounding."""
         return np.asarray(np.abs(self.weights) @ np.nan_to_num(np.abs(self.table)).max(axis=0, initial=0.0))
 
 
@@ -73,30 +79,30 @@ Tail = Callable[[Sample, float, int], Floats]
 
 def per_seed(sample: Sample, bound: float, direction: int) -> Floats:
     """One contrast per seed and t on it, the primary test; the exact sign test where all seeds have the same value."""
-    found = one_sample(sample.contrasts - bound, magnitude=sample.magnitude)
-    signs = np.where(found.value == 0, 1.0, 2.0 ** (1 - len(sample.contrasts)))
-    p, statistic = (np.where(found.constant, own, t) for own, t in ((signs, found.p), (found.value, found.t)))
+    test = one_sample(sample.contrasts - bound, magnitude=sample.magnitude)
+    signs = np.where(test.value == 0, 1.0, 2.0 ** (1 - len(sample.contrasts)))
+    p, statistic = (np.where(test.constant, own, t) for own, t in ((signs, test.p), (test.value, test.t)))
     return _one_sided(p, statistic, direction)
 
 
 def by_blocks(sample: Sample, bound: float, direction: int) -> Floats:
-    """The additive model of seeds and all cells, by the seeds that have every cell."""
+    """The t of the additive model of seeds and all cells, over the seeds that have every cell."""
     complete = sample.table[np.isfinite(sample.table).all(axis=1)]
     # A shift of the contrasts by the bound is one of the cells by its share of their squared weights.
     shares = sample.weights / (sample.weights**2).sum(axis=1, keepdims=True)
-    found = [
+    fits = [
         randomized_blocks(complete - bound * share, weights[None])
         for share, weights in zip(shares, sample.weights, strict=True)
     ]
-    p, t = (np.array([getattr(entry, name)[0] for entry in found]) for name in ("p", "t"))
+    p, t = (np.array([getattr(fit, name)[0] for fit in fits]) for name in ("p", "t"))
     return _one_sided(p, t, direction)
 
 
 def by_sign_flips(sample: Sample, bound: float, direction: int) -> Floats:
-    """Signs flipped seed by seed: no assumption but symmetry."""
-    shifted = sample.contrasts - bound
-    flipped = sign_flip(shifted, np.random.default_rng(0))
-    return _one_sided(flipped.p, shifted.sum(axis=0), direction)
+    """The sign-flip test of the contrasts, which assumes only that they are symmetric about the bound."""
+    contrasts = sample.contrasts - bound
+    test = sign_flip(contrasts, np.random.default_rng(0))
+    return _one_sided(test.p, contrasts.sum(axis=0), direction)
 
 
 def weigh(claim: Claim, sample: Sample, tail: Tail = per_seed) -> Evidence:
@@ -106,53 +112,53 @@ def weigh(claim: Claim, sample: Sample, tail: Tail = per_seed) -> Evidence:
     margin = sample.margin
     if claim.expect in ("increase", "decrease"):
         sign = 1 if claim.expect == "increase" else -1
-        enough = sign * margin if margin is not None and not kind_of(claim).is_order else 0.0
-        against = tail(sample, enough, -sign)
-        return Evidence(_twice(np.max(tail(sample, 0.0, sign))), _twice(len(against) * np.min(against)))
-    some = _twice(min(tail(sample, 0.0, 1)[0], tail(sample, 0.0, -1)[0]))
+        bound = sign * margin if margin is not None and not kind_of(claim).is_order else 0.0
+        p_against = tail(sample, bound, -sign)
+        return Evidence(_two_sided(np.max(tail(sample, 0.0, sign))), _two_sided(len(p_against) * np.min(p_against)))
+    p_difference = _two_sided(min(tail(sample, 0.0, 1)[0], tail(sample, 0.0, -1)[0]))
     if margin is None:
-        return Evidence(some) if claim.expect == "difference" else Evidence()
-    inside = float(np.maximum(tail(sample, -margin, 1), tail(sample, margin, -1))[0])
+        return Evidence(p_difference) if claim.expect == "difference" else Evidence()
+    p_inside = float(np.maximum(tail(sample, -margin, 1), tail(sample, margin, -1))[0])
     if claim.expect == "difference":
-        return Evidence(some, inside)
-    return Evidence(inside, _twice(min(tail(sample, margin, 1)[0], tail(sample, -margin, -1)[0])))
+        return Evidence(p_difference, p_inside)
+    return Evidence(p_inside, _two_sided(min(tail(sample, margin, 1)[0], tail(sample, -margin, -1)[0])))
 
 
 def split_values(sample: Sample) -> Split:
-    """The values of a cell, divided where they divide best."""
+    """The values of a cell, split into the two groups that differ most."""
     values = sample.contrasts[:, 0]
     return bimodality(values, normal_shares(len(values), np.random.default_rng(0), _DRAWS))
 
 
 def estimate_contrast(claim: Claim, sample: Sample, confidence: float) -> Mapping[str, Any]:
-    """The contrast with its t interval; of several comparisons, the one that speaks least for the claim."""
-    n = len(sample.used)
-    found = one_sample(sample.contrasts, magnitude=sample.magnitude, confidence=confidence)
+    """The contrast with its t interval; of several comparisons, the one with the least evidence for the claim."""
+    n = len(sample.complete_rows)
+    test = one_sample(sample.contrasts, magnitude=sample.magnitude, confidence=confidence)
     weakest = 0
     if n > 1 and kind_of(claim).is_order:
         sign = -1 if claim.expect == "decrease" else 1
         with np.errstate(divide="ignore"):
             odds = np.log(per_seed(sample, 0.0, -sign)) - np.log(per_seed(sample, 0.0, sign))
         weakest = int(np.argmin(odds))
-    numbers = {"estimate": found.value, "low": found.low, "high": found.high}
-    shown = {name: float(column[weakest]) for name, column in numbers.items()}
-    shown["margin"] = _NAN if sample.margin is None else sample.margin
+    numbers = {"estimate": test.value, "low": test.low, "high": test.high}
+    limits = {name: float(column[weakest]) for name, column in numbers.items()}
+    limits["margin"] = _NAN if sample.margin is None else sample.margin
     log = claim.scale == "log"
     regions = claim.comparisons[weakest].regions
     return {
         "scale": "ratio" if log else "difference",
-        **{name: float(np.exp(number)) if log else number for name, number in shown.items()},
-        "t": float(found.t[weakest]),
-        "df": float(found.df[weakest]),
+        **{name: float(np.exp(number)) if log else number for name, number in limits.items()},
+        "t": float(test.t[weakest]),
+        "df": float(test.df[weakest]),
         "n": n,
-        "constant": bool(found.constant[weakest]),
+        "constant": bool(test.constant[weakest]),
         "detail": " → ".join(cell_label(side.values()) for side in regions) if kind_of(claim).is_order else "",
     }
 
 
 def estimate_groups(claim: Claim, sample: Sample, confidence: float) -> Mapping[str, Any]:
     """The share of a cell's upper group, with Wilson's interval."""
-    n, split = len(sample.used), split_values(sample)
+    n, split = len(sample.complete_rows), split_values(sample)
     if not np.isfinite(split.p):
         return {"scale": "share", "n": n}
     upper = n - split.n_low
@@ -178,27 +184,28 @@ def bayes_factor(t: float, n: int) -> float:
 
 @dataclass(frozen=True)
 class Test:
-    """One way in which claims are decided."""
+    """A test that decides claims."""
 
     evidence: Callable[[Claim, Sample], Evidence]
+    """(claim, sample) -> its p values."""
     estimate: Callable[[Claim, Sample, float], Mapping[str, Any]]
     """(claim, sample, confidence) -> columns of ``verdicts.CLAIMS``."""
     tails: Mapping[str, Tail]
-    """Other methods by name."""
+    """Name of a method for the sensitivity analysis -> the tail that ``weigh`` takes for it."""
 
 
 BY_TEST = {
     "contrast": Test(weigh, estimate_contrast, {"block_model": by_blocks, "sign_flip": by_sign_flips}),
     "groups": Test(lambda _, sample: Evidence(split_values(sample).p), estimate_groups, {}),
 }
-"""By ``Kind.test``."""
+"""``Kind.test`` -> the test."""
 
 
 def _one_sided(p: Floats, statistic: Floats, direction: int) -> Floats:
-    """The p of one side from that of both."""
+    """The one-sided p in a direction, of a two-sided p."""
     return np.where(direction * statistic > 0, p / 2, 1 - p / 2)
 
 
-def _twice(p: float) -> float:
-    """A p of one side, as of both; NaN stays."""
+def _two_sided(p: float) -> float:
+    """Twice a one-sided p, at most 1; NaN stays."""
     return float(np.minimum(1.0, 2 * p))

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from bench.judge.claims.cases import Case, place_all
+from bench.judge.claims.cases import Case, claim_weights
 from bench.judge.preview.design import MOST_CELLS, design_of
 from bench.judge.preview.forecast import POWER, seeds_to_exclude, seeds_to_find
 from bench.judge.preview.pilot import Pilot
@@ -27,7 +27,7 @@ _COLUMNS += ["undecidable", "refutable"]
 
 
 def claim_frame(suite: Plan, design: Design, pilot: Pilot | None) -> pd.DataFrame:
-    """A row a claim; of one with several comparisons, the one that is known least precisely.
+    """A row a claim; of one with several comparisons, the one with the largest error.
 
     ``estimable`` in this design, if the interactions in ``assumes`` are absent; ``se`` as in ``Study.effects``. With a
     pilot, on the scale of the claim: ``sd`` over seeds, the ``smallest`` effect that the suite's seeds find with power
@@ -42,40 +42,40 @@ def claim_frame(suite: Plan, design: Design, pilot: Pilot | None) -> pd.DataFram
 def undecidable_claims(suite: Plan, pilot: Pilot | None) -> Mapping[str, str]:
     """Claim's id -> why the planned seeds can neither support nor refute it, of those for which that is so.
 
-    Of a suite of more than MOST_CELLS cells, nothing is said of what its cells can tell.
+    A suite of more than MOST_CELLS cells is checked for its number of seeds only.
     """
     if not suite.claims:
         return {}
     if n_cells(suite) > MOST_CELLS:
-        found = {claim.id: _too_few(suite, claim) for claim in suite.claims}
+        reasons = {claim.id: _too_few(suite, claim) for claim in suite.claims}
     else:
         frame = claim_frame(suite, design_of(suite), pilot)
-        found = dict(zip(frame["id"], frame["undecidable"], strict=True))
-    return {name: why for name, why in found.items() if why}
+        reasons = dict(zip(frame["id"], frame["undecidable"], strict=True))
+    return {name: reason for name, reason in reasons.items() if reason}
 
 
 def _undecidable(suite: Plan, claim: Claim, row: Mapping[str, object], pilot: Pilot | None) -> str:
-    planned = len(suite.seeds)
+    n_seeds = len(suite.seeds)
     if not row["estimable"]:
         return "the cells of this design cannot tell it, whatever is measured"
     if too_few := _too_few(suite, claim):
         return too_few
     needed = cast("float", row["seeds_for_margin"])
-    if pilot is None or not needed > planned:
+    if pilot is None or not needed > n_seeds:
         return ""
     number = f"it takes {needed:.0f} seeds" if math.isfinite(needed) else "no number of seeds suffices"
-    told = f"to tell an effect of the margin from none ({POWER:.0%})"
-    return f"by the spread of {pilot.name} {number} {told}, and {planned} are planned"
+    purpose = f"to tell an effect of the margin from none ({POWER:.0%})"
+    return f"by the spread of {pilot.name} {number} {purpose}, and {n_seeds} are planned"
 
 
 def _too_few(suite: Plan, claim: Claim) -> str:
-    planned, fewest = len(suite.seeds), kind_of(claim).fewest_seeds(claim)
-    are = "is" if planned == 1 else "are"
-    return f"it takes at least {fewest} seeds, and {planned} {are} planned" if planned < fewest else ""
+    n_seeds, fewest = len(suite.seeds), kind_of(claim).fewest_seeds(claim)
+    verb = "is" if n_seeds == 1 else "are"
+    return f"it takes at least {fewest} seeds, and {n_seeds} {verb} planned" if n_seeds < fewest else ""
 
 
 def _row(suite: Plan, design: Design, claim: Claim, pilot: Pilot | None) -> Mapping[str, object]:
-    weights, assumes = place_all(design, suite.factors, claim)
+    weights, assumes = claim_weights(design, suite.factors, claim)
     names = list(suite.factors)
     row: dict[str, object] = dict.fromkeys(_COLUMNS, float("nan"))
     row |= {"id": claim.id, "statement": claim.statement, "metric": claim.metric, "estimable": weights is not None}
@@ -83,12 +83,12 @@ def _row(suite: Plan, design: Design, claim: Claim, pilot: Pilot | None) -> Mapp
     if weights is not None:
         row["se"] = float(np.linalg.norm(weights, axis=1).max())
         if pilot is not None and kind_of(claim).test == "contrast":
-            row |= _with_pilot(Case(claim, pilot.values[claim.metric], weights), suite)
+            row |= _pilot_numbers(Case(claim, pilot.values[claim.metric], weights), suite)
     undecidable, refutable = _undecidable(suite, claim, row, pilot), kind_of(claim).is_refutable(claim)
     return {**row, "undecidable": undecidable, "refutable": refutable}
 
 
-def _with_pilot(case: Case, suite: Plan) -> Mapping[str, float]:
+def _pilot_numbers(case: Case, suite: Plan) -> Mapping[str, float]:
     sample = case.sample()
     margin = float("nan") if sample.margin is None else sample.margin
     contrasts: Floats = sample.contrasts

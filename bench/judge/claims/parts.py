@@ -24,24 +24,24 @@ _PARTS = ["claim", "part", "scale", "estimate", "low", "high", "n"]
 
 def percent_change(cases: Cases, case: Case, confidence: float) -> Mapping[str, float]:
     """Of a difference of means as measured: the change relative to the earlier side, with Fieller's interval."""
-    found = (_NAN, _NAN, _NAN)
+    change = (_NAN, _NAN, _NAN)
     if kind_of(case.claim).is_difference and case.claim.measure == "mean":
         base = case.claim.comparisons[0].regions[0]
-        found = _relative(cases, case, case.claim.comparisons[0], base, confidence)[:3]
-    return dict(zip(("change", "change_low", "change_high"), found, strict=True))
+        change = _relative(cases, case, case.claim.comparisons[0], base, confidence)[:3]
+    return dict(zip(("change", "change_low", "change_high"), change, strict=True))
 
 
 def two_samples(cases: Cases, case: Case, confidence: float) -> Mapping[str, float]:
-    """Of a difference of two cells: t and d as of independent samples, which is how most papers print them."""
+    """Of a difference of two cells: Welch's t and d of independent samples, which is how most papers print them."""
     row: Mapping[Hashable, float] = {}
     comparison = case.claim.comparisons[0]
     if kind_of(case.claim).is_difference and case.claim.measure == "mean" and case.weights is not None:
-        chosen = [np.flatnonzero(case.weights[0] * sign > 0) for sign in (1, -1)]
-        if len(comparison.fixed) == len(cases.runs.factors) and all(len(cells) == 1 for cells in chosen):
+        sides = [np.flatnonzero(case.weights[0] * sign > 0) for sign in (1, -1)]
+        if len(comparison.fixed) == len(cases.runs.factors) and all(len(cells) == 1 for cells in sides):
             values = case.table.reshape(-1)
             cell = np.tile(np.arange(case.table.shape[1]), len(case.table))
             summary = Cells.of(values, cell, None, case.table.shape[1])
-            row = compare_pairs(summary, chosen[0], chosen[1], confidence=confidence).iloc[0].to_dict()
+            row = compare_pairs(summary, sides[0], sides[1], confidence=confidence).iloc[0].to_dict()
     return {f"two_sample_{name}": row.get(own, _NAN) for name, own in (("t", "t"), ("p", "p_welch"))} | {
         name: row.get(name, _NAN) for name in ("d", "d_low", "d_high")
     }
@@ -73,24 +73,24 @@ def _levels(cases: Cases, case: Case, confidence: float) -> Iterator[Sequence[ob
         if factor.name in claim.comparisons[0].fixed:
             continue
         for level in factor.levels:
-            within = _within(claim, {factor.name: level})  # type: ignore[dict-item]
-            placed = cases.place(within.comparisons[0])
-            if placed is None or placed.assumes:
+            narrow = _at_level(claim, {factor.name: level})  # type: ignore[dict-item]
+            estimate = cases.weights_of(narrow.comparisons[0])
+            if estimate is None or estimate.assumes:
                 continue
-            numbers = _estimated(replace(case, claim=within), placed.weights, confidence)
+            numbers = _estimate_comparison(replace(case, claim=narrow), estimate.weights, confidence)
             yield claim.id, factor.name, level, *numbers[:5]
 
 
-def _estimated(case: Case, weights: Floats, confidence: float) -> tuple[str, float, float, float, float, int]:
+def _estimate_comparison(case: Case, weights: Floats, confidence: float) -> tuple[str, float, float, float, float, int]:
     """One comparison on the claim's scale: the scale, estimate, low, high, p, and the number of seeds."""
     sample = replace(case, weights=weights[None]).sample()
-    found = one_sample(sample.contrasts, magnitude=sample.magnitude, confidence=confidence)
+    test = one_sample(sample.contrasts, magnitude=sample.magnitude, confidence=confidence)
     log = case.claim.scale == "log"
-    estimate, low, high = (float(np.exp(x[0]) if log else x[0]) for x in (found.value, found.low, found.high))
-    return "ratio" if log else "difference", estimate, low, high, float(found.p[0]), len(sample.used)
+    estimate, low, high = (float(np.exp(x[0]) if log else x[0]) for x in (test.value, test.low, test.high))
+    return "ratio" if log else "difference", estimate, low, high, float(test.p[0]), len(sample.complete_rows)
 
 
-def _within(claim: Claim, fixed: Region) -> Claim:
+def _at_level(claim: Claim, fixed: Region) -> Claim:
     regions = tuple({**region, **fixed} for region in claim.comparisons[0].regions)
     return replace(claim, comparisons=(Comparison(regions, claim.comparisons[0].weights),))
 
@@ -98,35 +98,35 @@ def _within(claim: Claim, fixed: Region) -> Claim:
 def _parts(cases: Cases, case: Case, confidence: float) -> Iterator[Sequence[object]]:
     comparison = case.claim.comparisons[0]
     base, target = comparison.regions
-    changed = changed_factors(comparison)
-    for size in range(1, len(changed) + 1):
-        for names in combinations(changed, size):
+    factors = changed_factors(comparison)
+    for size in range(1, len(factors) + 1):
+        for names in combinations(factors, size):
             subsets = [some for count in range(size + 1) for some in combinations(names, count)]
             regions = tuple({**base, **{name: target[name] for name in some}} for some in subsets)
             signs = tuple((-1.0) ** (size - len(some)) for some in subsets)
             part = Comparison(regions, signs)
             yield case.claim.id, " × ".join(names), *_part(cases, case, part, confidence)
-    if len(changed) > 1:
+    if len(factors) > 1:
         yield case.claim.id, "total", *_part(cases, case, comparison, confidence)
 
 
 def _part(cases: Cases, case: Case, part: Comparison, confidence: float) -> tuple[object, ...]:
-    placed = cases.place(part)
-    if placed is None or placed.assumes or case.refused:
+    estimate = cases.weights_of(part)
+    if estimate is None or estimate.assumes or case.n_without_logarithm:
         return "ratio" if case.claim.scale == "log" else "difference", _NAN, _NAN, _NAN, 0
-    scale, estimate, low, high, _, n = _estimated(case, placed.weights, confidence)
-    return scale, estimate, low, high, n
+    scale, value, low, high, _, n = _estimate_comparison(case, estimate.weights, confidence)
+    return scale, value, low, high, n
 
 
 def _relative(
     cases: Cases, case: Case, comparison: Comparison, base: Region, confidence: float
 ) -> tuple[float, float, float, int]:
     """A comparison of means as measured over the mean of ``base``, its interval, and the seeds that it rests on."""
-    sides = [cases.place(side) for side in (comparison, Comparison((base,), (1.0,)))]
+    sides = [cases.weights_of(side) for side in (comparison, Comparison((base,), (1.0,)))]
     weights: list[Floats] = [side.weights for side in sides if side is not None and not side.assumes]
     if len(weights) < 2:
         return _NAN, _NAN, _NAN, 0
-    used = (np.array(weights) != 0).any(axis=0)
-    rows = case.table[np.isfinite(case.table[:, used]).all(axis=1)][:, used]
-    found = ratio_of_means(rows @ weights[0][used], rows @ weights[1][used], paired=True, confidence=confidence)
-    return *found, len(rows)
+    compared = (np.array(weights) != 0).any(axis=0)
+    rows = case.table[np.isfinite(case.table[:, compared]).all(axis=1)][:, compared]
+    ratio = ratio_of_means(rows @ weights[0][compared], rows @ weights[1][compared], paired=True, confidence=confidence)
+    return *ratio, len(rows)

@@ -1,4 +1,4 @@
-"""Declared claims and a frame of runs -> a verdict on each: what was found, and whether it depends on the method."""
+"""Declared claims and a frame of runs -> a verdict on each, its estimate, and the verdicts that other methods give."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ALPHA = 0.05
 
 
 class Verdict(Signed):
-    """What becomes of a claim."""
+    """The verdict on a claim: its word, and its sign in tables."""
 
     SUPPORTED = "supported", "✓"
     IMMATERIAL = "immaterial", "✗"
@@ -36,11 +36,11 @@ class Verdict(Signed):
 
 
 DECIDED = (Verdict.SUPPORTED, Verdict.IMMATERIAL, Verdict.REFUTED)
-"""Verdicts that stand once an allowed error gave them."""
+"""Verdicts that further seeds do not change once a look at a run has given them."""
 HOPELESS = (Verdict.NOT_IDENTIFIABLE,)
-"""Those that no number of seeds changes."""
+"""Verdicts that no number of seeds changes."""
 FAILED = (Verdict.IMMATERIAL, Verdict.REFUTED)
-"""Those with which a claim that gates fails."""
+"""Verdicts with which a claim that gates fails."""
 
 _NAN = float("nan")
 
@@ -50,11 +50,11 @@ class ClaimVerdicts:
     """Result frames with flat columns; a number that cannot be had is NaN."""
 
     claims: pd.DataFrame
-    """What is claimed, and what became of it: a row a claim, ``CLAIMS``."""
+    """Claims, verdicts and estimates: a row a claim, columns ``CLAIMS``."""
     tests: pd.DataFrame
-    """What the verdicts rest on, and what other methods say: a row a claim, ``TESTS``."""
+    """P values of the verdicts, and the verdicts by other methods: a row a claim, columns ``TESTS``."""
     published: pd.DataFrame
-    """Differences as papers print them, beside what was published: a row a claim, ``PUBLISHED``."""
+    """Differences as papers print them, beside the published figures: a row a claim, columns ``PUBLISHED``."""
     levels: pd.DataFrame
     """Every claim's comparison within each level of the factors that it averages over."""
     parts: pd.DataFrame
@@ -112,8 +112,8 @@ def judge_claims(
     cases = gather(frame, factors, claims)
     late = np.array([claim.id in post_hoc for claim in claims], dtype=bool)
     primary = [_evidence(case) for case in cases.cases]
-    found = decide(cases.cases, primary, late, alpha)
-    verdicts = [decided.get(claim.id, verdict) for claim, verdict in zip(claims, found, strict=True)]
+    current = decide(cases.cases, primary, late, alpha)
+    verdicts = [decided.get(claim.id, verdict) for claim, verdict in zip(claims, current, strict=True)]
     rows = [_row(cases, case, confidence) for case in cases.cases]
     table = pd.DataFrame(rows).assign(
         declared=np.where(late, "post hoc", "in advance"),
@@ -134,9 +134,9 @@ def judge_claims(
 
 
 def _evidence(case: Case, variant: str = "", without: int | None = None) -> Evidence:
-    """P values of a claim by the primary test, or by another; none where it cannot be told."""
+    """P values of a claim by the primary test or a ``variant`` of it, ``without`` a seed or with all; else NaN."""
     other_scale = variant == "other_scale"
-    if not case.measured or (other_scale and not case.has_other_scale):
+    if not case.is_measured or (other_scale and not case.has_other_scale):
         return Evidence()
     test = BY_TEST[kind_of(case.claim).test]
     sample = case.sample(other_scale=other_scale, without=without)
@@ -145,33 +145,33 @@ def _evidence(case: Case, variant: str = "", without: int | None = None) -> Evid
     return weigh(case.claim, sample, test.tails[variant]) if variant in test.tails else Evidence()
 
 
-def _adjusted(p: ArrayLike, late: Bools) -> Floats:
+def _holm(p: ArrayLike, late: Bools) -> Floats:
     """Holm's p over the claims made in advance, and for others over all claims."""
     early = adjust(np.where(late, np.nan, p), "holm")
     return np.where(late, adjust(p, "holm"), early)
 
 
-def decide(cases: Sequence[Case], found: Sequence[Evidence], late: Bools, alpha: float = ALPHA) -> list[Verdict]:
-    """The verdict on each case: Holm over the family, of what is for the claims and of what is against them."""
-    support = _adjusted([entry.support for entry in found], late)
-    refute = _adjusted([entry.refute for entry in found], late)
+def decide(cases: Sequence[Case], evidence: Sequence[Evidence], late: Bools, alpha: float = ALPHA) -> list[Verdict]:
+    """The verdict on each case: its p values for the claim and against it, each adjusted by Holm over the family."""
+    support = _holm([one.support for one in evidence], late)
+    refute = _holm([one.refute for one in evidence], late)
     verdicts = []
-    for case, in_favour, against in zip(cases, support, refute, strict=True):
+    for case, p_support, p_refute in zip(cases, support, refute, strict=True):
         if case.weights is None:
             verdicts.append(Verdict.NOT_IDENTIFIABLE)
-        elif not case.measured:
+        elif not case.is_measured:
             verdicts.append(Verdict.NOT_MEASURED)
-        elif in_favour <= alpha:
-            verdicts.append(Verdict.IMMATERIAL if against <= alpha else Verdict.SUPPORTED)
+        elif p_support <= alpha:
+            verdicts.append(Verdict.IMMATERIAL if p_refute <= alpha else Verdict.SUPPORTED)
         else:
-            verdicts.append(Verdict.REFUTED if against <= alpha else Verdict.INCONCLUSIVE)
+            verdicts.append(Verdict.REFUTED if p_refute <= alpha else Verdict.INCONCLUSIVE)
     return verdicts
 
 
-def _p_values(found: Sequence[Evidence], late: Bools, alpha: float) -> Mapping[str, Any]:
+def _p_values(evidence: Sequence[Evidence], late: Bools, alpha: float) -> Mapping[str, Any]:
     """``p`` and ``p_adjusted`` are those of the verdict, else of the nearer one; ``side`` names it; all four follow."""
-    support, refute = (np.array([getattr(entry, name) for entry in found]) for name in ("support", "refute"))
-    support_adjusted, refute_adjusted = _adjusted(support, late), _adjusted(refute, late)
+    support, refute = (np.array([getattr(one, name) for one in evidence]) for name in ("support", "refute"))
+    support_adjusted, refute_adjusted = _holm(support, late), _holm(refute, late)
     tested = np.isfinite(support)
     tied = refute_adjusted == support_adjusted
     nearer = (refute_adjusted < support_adjusted) | (tied & (refute < support))
@@ -199,34 +199,34 @@ def _sensitivity(
     """The verdicts by other methods (empty where one does not apply), and those that leaving out a seed would give."""
     columns: dict[str, Sequence[str]] = {}
     for variant in ("block_model", "sign_flip", "other_scale"):
-        found = [_evidence(case, variant) for case in cases]
-        applies = [np.isfinite(entry.support) for entry in found]
+        evidence = [_evidence(case, variant) for case in cases]
+        applies = [np.isfinite(one.support) for one in evidence]
         if variant == "sign_flip":
             applies = _can_decide(cases, applies, late, alpha)
-        joined = [own if fits else first for own, first, fits in zip(found, primary, applies, strict=True)]
-        judged = decide(cases, joined, late, alpha)
-        columns[variant] = [verdict if fits else "" for verdict, fits in zip(judged, applies, strict=True)]
+        pooled = [own if fits else first for own, first, fits in zip(evidence, primary, applies, strict=True)]
+        others = decide(cases, pooled, late, alpha)
+        columns[variant] = [verdict if fits else "" for verdict, fits in zip(others, applies, strict=True)]
     without = [
         decide(cases, [_evidence(case, without=seed) for case in cases], late, alpha)
         for seed in range(max((len(case.table) for case in cases), default=0))
     ]
     columns["without_a_seed"] = [
-        ", ".join(dict.fromkeys(found[number] for found in without if found[number] != verdict))
+        ", ".join(dict.fromkeys(others[number] for others in without if others[number] != verdict))
         for number, verdict in enumerate(verdicts)
     ]
     return columns
 
 
 def _can_decide(cases: Sequence[Case], applies: Sequence[bool], late: Bools, alpha: float) -> list[bool]:
-    """Whether some arrangement of signs could be significant: the least p, times the claims of the family.
+    """Whether the sign-flip test of a case can be significant: its least p (2^-seeds on one side), times the family.
 
-    Where none could, sign flips say nothing, and nothing of a disagreement. Equivalence is tested on one side.
+    Where it cannot, sign flips have no verdict that could disagree. Equivalence is tested on one side.
     """
     tested = np.array(applies, dtype=bool)
     family = np.where(late, tested.sum(), (tested & ~late).sum())
     sides = [1 if case.claim.expect == "equivalent" else 2 for case in cases]
     return [
-        fits and side * 2.0 ** -len(case.sample().used) * size <= alpha
+        fits and side * 2.0 ** -len(case.sample().complete_rows) * size <= alpha
         for case, fits, side, size in zip(cases, applies, sides, family, strict=True)
     ]
 
@@ -235,12 +235,12 @@ def _row(cases: Cases, case: Case, confidence: float) -> Mapping[str, Any]:
     claim = case.claim
     kind = kind_of(claim)
     averaged = [factor.name for factor in cases.runs.factors if factor.name not in claim.comparisons[0].fixed]
-    stated = ("statement", "metric", "kind", "expect", "measure", "gate", "credited_to")
+    fields = ("statement", "metric", "kind", "expect", "measure", "gate", "credited_to")
     return {
         "claim": claim.id,
-        **{name: getattr(claim, name) for name in stated},
+        **{name: getattr(claim, name) for name in fields},
         "contrast": kind.contrast(claim),
-        "held": kind.held(claim),
+        "held": kind.shared_levels(claim),
         "averaged_over": ", ".join(averaged if kind.averages else ()),
         "changed": ", ".join(changed_factors(claim.comparisons[0]) if kind.is_difference else ()),
         "seeds": len(case.table),
@@ -253,18 +253,22 @@ def _row(cases: Cases, case: Case, confidence: float) -> Mapping[str, Any]:
 
 
 def _bayes_factor(row: Mapping[str, Any], verdict: str) -> float:
-    """Of what is inconclusive, where it is one comparison."""
-    silent = verdict == Verdict.INCONCLUSIVE and not KINDS[row["kind"]].is_order
-    return bayes_factor(row["t"], row["n"]) if silent else _NAN
+    """The Bayes factor of an inconclusive claim with a single comparison; NaN for any other."""
+    applies = verdict == Verdict.INCONCLUSIVE and not KINDS[row["kind"]].is_order
+    return bayes_factor(row["t"], row["n"]) if applies else _NAN
 
 
 def _estimate(case: Case, confidence: float) -> Mapping[str, Any]:
-    """What its test estimates, with an interval; of a claim that is not measured why, if its scale is refused."""
+    """What the claim's test estimates, with an interval; if not measured, NaN, and the reason as ``detail``."""
     numbers = dict.fromkeys(("estimate", "low", "high", "t", "df", "margin"), _NAN)
     nothing = {"scale": "", **numbers, "n": 0, "constant": False, "detail": ""}
-    if not case.measured:
-        refused = f"{case.refused} values are not positive and have no logarithm" if case.refused else ""
-        return {**nothing, "detail": refused}
+    if not case.is_measured:
+        reason = (
+            f"{case.n_without_logarithm} values are not positive and have no logarithm"
+            if case.n_without_logarithm
+            else ""
+        )
+        return {**nothing, "detail": reason}
     test = BY_TEST[kind_of(case.claim).test]
     return {**nothing, **test.estimate(case.claim, case.sample(), confidence)}
 

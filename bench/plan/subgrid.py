@@ -1,4 +1,4 @@
-"""Factors and the ``design`` of a suite -> the combinations that it chooses of the full grid."""
+"""Factors and the ``design`` of a suite -> the cells of the full grid that are run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
-from typing import Any
 
 from bench.plan.levels import Level
 from bench.plan.positions import KeyPath
@@ -15,7 +14,7 @@ from bench.plan.shape import SuiteKeys
 from bench.plan.source import Faults, did_you_mean, show
 
 LETTERS = "ABCDEFGHJKLMNOPQRSTUVWXYZ"
-"""What generators may call the factors, in order; I is the identity."""
+"""Letters for the factors in generators, in the order of the factors; I is left out, since it is the identity."""
 MOST_CELLS = 2**16
 _GENERATOR = 'A generator is "D=ABC", with the factors as letters in their order, or "act = init*noise*reg".'
 
@@ -28,20 +27,22 @@ class Generator:
     """A factor whose column is the product of others' (-1 for the first level, +1 for the second), times a sign."""
 
     factor: int
+    """Its index."""
     word: tuple[int, ...]
+    """The indices of the other factors."""
     sign: int
 
 
 class DesignError(ValueError):
-    """Why a design cannot be made of the factors; ``path`` leads from ``design`` to the value at fault."""
+    """A design that cannot be made of the factors; ``path`` leads from ``design`` to the value at fault."""
 
     def __init__(self, message: str, hint: str, path: KeyPath = ()) -> None:
         super().__init__(message)
         self.message, self.hint, self.path = message, hint, path
 
 
-def chosen_cells(keys: SuiteKeys, faults: Faults, factors: Factors) -> Combinations | None:
-    """The cells that the suite's ``design`` chooses; None for a grid, or with a fault."""
+def design_cells(keys: SuiteKeys, faults: Faults, factors: Factors) -> Combinations | None:
+    """The cells of the suite's ``design``; None without a design, or with a fault."""
     try:
         if keys.design is None:
             return None
@@ -58,31 +59,31 @@ def one_at_a_time(factors: Factors) -> Combinations:
 
 
 def fraction(generators: Sequence[str], factors: Factors) -> Combinations:
-    """A regular 2^(k - p) fraction: all combinations of the factors that no generator makes, with the others.
+    """A regular 2^(k - p) fraction: every combination of the base factors, with the p factors that generators give.
 
     Raises:
-        DesignError: for factors that have not two levels, or generators that make no sense.
+        DesignError: for factors that have not two levels, or generators that contradict each other.
     """
-    parsed = [_parse(text, list(factors), ("fraction", index)) for index, text in enumerate(generators)]
-    made = [generator.factor for generator in parsed]
+    relations = [_parse(text, list(factors), ("fraction", index)) for index, text in enumerate(generators)]
+    dependent = [generator.factor for generator in relations]
     names = list(factors)
-    for index, generator in enumerate(parsed):
+    for index, generator in enumerate(relations):
         path = ("fraction", index)
-        if generator.factor in made[:index]:
+        if generator.factor in dependent[:index]:
             message = f"{names[generator.factor]} is generated twice"
             raise DesignError(message, "Each generator makes another factor.", path)
-        if again := [names[factor] for factor in generator.word if factor in made]:
-            message = f"{show(generators[index])} is made of {again[0]}, which is itself generated"
+        if repeats := [names[factor] for factor in generator.word if factor in dependent]:
+            message = f"{show(generators[index])} is made of {repeats[0]}, which is itself generated"
             raise DesignError(message, "Generators are products of the factors that are not generated.", path)
     for name, levels in factors.items():
         if len(levels) != 2:
             hint = "A fraction by generators is of factors with two levels each."
             raise DesignError(f"{name} has {len(levels)} levels", hint, ("fraction",))
-    base = [factor for factor in range(len(names)) if factor not in made]
+    base = [factor for factor in range(len(names)) if factor not in dependent]
     if 2 ** len(base) > MOST_CELLS:
         message = f"{len(base)} factors without a generator make {2 ** len(base)} cells"
         raise DesignError(message, f"A fraction has at most {MOST_CELLS} cells; give more generators.", ("fraction",))
-    return tuple(_cells(_fraction_rows(parsed, base, len(names)), factors))
+    return tuple(_cells(_fraction_rows(relations, base, len(names)), factors))
 
 
 def _parse(text: str, names: Sequence[str], path: KeyPath) -> Generator:
@@ -106,9 +107,9 @@ def _factor(name: str, names: Sequence[str], text: str, path: KeyPath) -> int:
     position = LETTERS.find(name) if len(name) == 1 else -1
     if 0 <= position < len(names):
         return position
-    known = ", ".join(f"{letter} {known}" for letter, known in zip(LETTERS, names, strict=False))
+    letters = ", ".join(f"{letter} {factor}" for letter, factor in zip(LETTERS, names, strict=False))
     raise DesignError(
-        f"{show(text)} names {name}, which is no factor", f"Factors: {known}.{did_you_mean(name, names)}", path
+        f"{show(text)} names {name}, which is no factor", f"Factors: {letters}.{did_you_mean(name, names)}", path
     )
 
 
@@ -123,6 +124,6 @@ def _fraction_rows(generators: Sequence[Generator], base: Sequence[int], k: int)
         yield row
 
 
-def _cells(rows: Any, factors: Factors) -> Iterator[Mapping[str, Level]]:
+def _cells(rows: Iterator[Sequence[int]], factors: Factors) -> Iterator[Mapping[str, Level]]:
     for row in rows:
         yield {name: levels[code] for (name, levels), code in zip(factors.items(), row, strict=True)}
