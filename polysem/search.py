@@ -8,7 +8,6 @@ not trained, and the seeds of the search are none of the suite's.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -19,12 +18,13 @@ from math import exp, log
 from multiprocessing import get_context
 from os.path import relpath
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
 import bench
 from bench.errors import BenchError
+from polysem.commands import new_app, run
 from polysem.ensemble import train_network
 from polysem.toy import Params
 
@@ -160,7 +160,7 @@ def _quoted(level: Hashable) -> str:
     return f'"{level}"' if isinstance(level, str) else str(level).lower() if isinstance(level, bool) else repr(level)
 
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = new_app()
 
 
 @app.command()
@@ -185,15 +185,5 @@ def search(
     typer.echo(f"Written to {target}" + (f"; {missed} of {len(strengths)} not reached" if missed else ""), err=True)
 
 
-def main() -> NoReturn:
-    """Run the command; a BenchError becomes its message and exit code."""
-    try:
-        app(prog_name="python -m polysem.search")
-    except BenchError as error:
-        typer.echo(f"polysem.search: {error}", err=True)
-        sys.exit(error.exit_code)
-    sys.exit()
-
-
 if __name__ == "__main__":
-    main()
+    run(app, "polysem.search")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 import bench
-from bench.errors import BenchError
 from bench.present.files import destination, files, printed, save
+from polysem.commands import new_app
+from polysem.commands import run as run_command
 from polysem.features.report import compare
 
 
@@ -23,7 +23,7 @@ class Format(StrEnum):
     JSON = "json"
 
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = new_app()
 
 
 _EPILOG = """\b
@@ -66,15 +66,5 @@ def show(
     typer.echo(f"Written to {target}", err=True)
 
 
-def main() -> NoReturn:
-    """Run the command; a BenchError becomes its message and exit code."""
-    try:
-        app(prog_name="python -m polysem.features")
-    except BenchError as error:
-        typer.echo(f"polysem.features: {error}", err=True)
-        sys.exit(error.exit_code)
-    sys.exit()
-
-
 if __name__ == "__main__":
-    main()
+    run_command(app, "polysem.features")

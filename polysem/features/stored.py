@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 
 import bench
@@ -38,9 +39,7 @@ def read(run: str | Path | None, factor: str | None, level: str | None, out: str
     """
     table = bench.load(run, wide=True, out=out)
     folder = bench.find(run, out=out)
-    columns = list(table.columns)
-    factors = columns[columns.index("run") + 1 : columns.index("seed")]
-    levels = {name: list(table[name].cat.categories) for name in factors}
+    levels = {name: list(table[name].cat.categories) for name in factors_of(table)}
     compared = _factor(levels, factor, folder)
     pair = _pair(levels[compared], compared, level)
     held = {name: known[0] for name, known in levels.items() if name != compared}
@@ -59,6 +58,12 @@ def read(run: str | Path | None, factor: str | None, level: str | None, out: str
         raise BenchError(f"{folder} holds runs that kept no arrays.", hint=hint)
     left_out = sorted(set(table["seed"].astype(int)) - set(seeds))
     return Levels(folder, compared, (str(pair[0]), str(pair[1])), held, seeds, left_out, (first, second))
+
+
+def factors_of(table: pd.DataFrame) -> list[str]:
+    """The factors of a table that ``bench.load`` gave with ``wide``: its columns between run and seed."""
+    columns = list(table.columns)
+    return columns[columns.index("run") + 1 : columns.index("seed")]
 
 
 def _factor(levels: Mapping[str, Sequence[Hashable]], given: str | None, folder: Path) -> str:

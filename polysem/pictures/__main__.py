@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import pandas as pd
 import typer
@@ -13,9 +13,21 @@ import bench
 from bench.errors import BenchError
 from bench.present.files import files, save
 from bench.present.report import Figure, Report, Section, Table
+from polysem.commands import new_app
+from polysem.commands import run as run_command
+from polysem.features.stored import factors_of
+from polysem.incidental import Params
 from polysem.pictures import collisions, geometry
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+class Format(StrEnum):
+    """Formats of the pictures."""
+
+    MD = "md"
+    HTML = "html"
+
+
+app = new_app()
 
 _EPILOG = """\b
 Examples:
@@ -30,7 +42,7 @@ def show(
         str | None, typer.Argument(metavar="RUN", help="A run's name or folder; by default the newest.")
     ] = None,
     *,
-    form: Annotated[str, typer.Option("--format", help="md or html.")] = "md",
+    form: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.MD,
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="The folder that holds the folders of runs.")
     ] = bench.REPORTS,
@@ -40,8 +52,8 @@ def show(
     Writes pictures.md (with pictures-figures/) or pictures.html into the folder of the run.
     """
     folder = bench.find(run, out=out)
-    target = folder / f"pictures.{form}"
-    save(files(draw(folder), form, stem="pictures"), target)
+    target = folder / f"pictures.{form.value}"
+    save(files(draw(folder), form.value, stem="pictures"), target)
     typer.echo(f"Written to {target}", err=True)
 
 
@@ -53,8 +65,7 @@ def draw(folder: Path) -> Report:
     """
     suite = bench.Suite.read(folder / "suite.toml")
     table = bench.load(folder, wide=True)
-    columns = list(table.columns)
-    factors = columns[columns.index("run") + 1 : columns.index("seed")]
+    factors = factors_of(table)
     table = table[table["status"] == "ok"]
     if not factors or table.empty:
         raise BenchError(f"{folder} has nothing to draw.", hint="Run a suite with a factor first.")
@@ -77,22 +88,10 @@ def draw(folder: Path) -> Report:
 
 def _with_params(table: pd.DataFrame, given: dict[str, Any]) -> pd.DataFrame:
     """The table with the parameters that its pictures need as columns, where they are no factor."""
-    from polysem.incidental import Params  # noqa: PLC0415 (for one of two experiments)
-
     params = Params(**given).model_dump()
     needed = ("features", "neurons", "reg_lambda", "lr", "steps")
     return table.assign(**{name: params[name] for name in needed if name not in table})
 
 
-def main() -> NoReturn:
-    """Run the command; a BenchError becomes its message and exit code."""
-    try:
-        app(prog_name="python -m polysem.pictures")
-    except BenchError as error:
-        typer.echo(f"polysem.pictures: {error}", err=True)
-        sys.exit(error.exit_code)
-    sys.exit()
-
-
 if __name__ == "__main__":
-    main()
+    run_command(app, "polysem.pictures")

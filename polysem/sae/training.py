@@ -6,7 +6,7 @@ The settings that are not in the papers are those that train a dictionary of som
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import log
 
 import numpy as np
@@ -32,16 +32,15 @@ Order = Callable[[int], Int[np.ndarray, " row"]]
 
 @dataclass(frozen=True)
 class Variant:
-    """One variant: a training pass, the latents at inference, and weights that it has besides the common ones.
+    """One variant: a training pass, the latents at inference, and its weights at the start, made of the common ones.
 
-    ``sparsity`` is k, latents a row, where ``counts`` says so, else the weight of the penalty.
+    Its sparsity is k, latents a row, for ``topk``, ``batch_topk`` and ``matryoshka``, else the weight of the penalty.
     """
 
     forward_backward: Callable[[Weights, Rows, Counts, Dead], Pass]
     encode: Callable[[Weights, Rows, Counts, PerMember], Latents]
     """Of weights, rows, sparsity and threshold (of ``batch_topk`` and ``matryoshka``, else NaN)."""
-    start: Callable[[Weights], Mapping[str, Array]] = field(default=lambda _: {})
-    counts: bool = False
+    start: Callable[[Weights], Weights] = dict
     has_threshold: bool = False
 
 
@@ -49,9 +48,14 @@ def _prefixes(width: int) -> Sequence[int]:
     return [max(1, width // part) for part in (8, 4, 2, 1)]
 
 
-def _gates(weights: Weights) -> Mapping[str, Array]:
+def _thresholds(weights: Weights) -> Weights:
+    return {**weights, "log_threshold": np.full_like(weights["encoder_bias"], log(THRESHOLD))}
+
+
+def _gates(weights: Weights) -> Weights:
+    common = {key: weights[key] for key in ("encoder", "decoder", "bias")}
     bias = weights["encoder_bias"]
-    return {"log_scale": np.zeros_like(bias), "gate_bias": bias, "magnitude_bias": bias}
+    return {**common, "log_scale": np.zeros_like(bias), "gate_bias": bias, "magnitude_bias": bias}
 
 
 VARIANTS: Mapping[str, Variant] = {
@@ -62,17 +66,16 @@ VARIANTS: Mapping[str, Variant] = {
     "relu_l1": Variant(
         lambda w, x, penalty, _: relu_l1.forward_backward(w, x, penalty), lambda w, x, *_: relu_l1.encode(w, x)
     ),
-    "topk": Variant(topk.forward_backward, lambda w, x, k, _: topk.encode(w, x, k), counts=True),
+    "topk": Variant(topk.forward_backward, lambda w, x, k, _: topk.encode(w, x, k)),
     "batch_topk": Variant(
         batch_topk.forward_backward,
         lambda w, x, _, threshold: batch_topk.encode(w, x, threshold),
-        counts=True,
         has_threshold=True,
     ),
     "jumprelu": Variant(
         lambda w, x, penalty, _: jumprelu.forward_backward(w, x, penalty, bandwidth=THRESHOLD),
         lambda w, x, *_: jumprelu.encode(w, x),
-        lambda w: {"log_threshold": np.full_like(w["encoder_bias"], log(THRESHOLD))},
+        _thresholds,
     ),
     "gated": Variant(
         lambda w, x, penalty, _: gated.forward_backward(w, x, penalty), lambda w, x, *_: gated.encode(w, x), _gates
@@ -80,7 +83,6 @@ VARIANTS: Mapping[str, Variant] = {
     "matryoshka": Variant(
         lambda w, x, k, dead: matryoshka.forward_backward(w, x, k, _prefixes(w["decoder"].shape[2]), dead),
         lambda w, x, _, threshold: matryoshka.encode(w, x, threshold),
-        counts=True,
         has_threshold=True,
     ),
 }
@@ -123,13 +125,10 @@ def train(
     """
     variant = VARIANTS[name]
     members, rows, _ = x.shape
-    trained = {key: value for key, value in start.items() if name != "gated" or key != "encoder_bias"}
-    weights, flat = _as_one({**trained, **variant.start(start)})
+    weights, flat = _as_one(variant.start(start))
     still = {key: weights[key].copy() for key in FROZEN[frozen]}
     move = mover("adam", flat, per_member([rate] * members), per_member([0.0] * members))
     strength = np.asarray(sparsity, dtype=np.float32)
-    if name == "topk":
-        strength = np.rint(strength).astype(np.intp)
     threshold = np.full(members, np.nan, dtype=np.float32)
     idle = np.zeros((members, start["encoder_bias"].shape[1]), dtype=np.intp)
     for epoch in range(1, epochs + 1):
@@ -137,7 +136,7 @@ def train(
         for first in range(0, rows, batch or rows):
             part = shuffled[:, first : first + (batch or rows)]
             step = variant.forward_backward(weights, part, strength, idle >= DEAD_AFTER)
-            gradient = {key: value.copy() for key, value in step.gradients.items()}
+            gradient = dict(step.gradients)
             for key in ("encoder", "decoder"):
                 if weight_l1 is not None:
                     gradient[key] += weight_l1[:, None, None] * np.sign(weights[key])
