@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import pingouin
 import scipy  # its submodule stats is slow to load, and is loaded where it is first used
 from scipy import special
 
@@ -31,6 +30,8 @@ def shapiro(values: Floats) -> Check:
     """Normality (Shapiro & Wilk 1965) of four to 5000 values that vary, by pingouin."""
     if not 4 <= len(values) <= 5000 or np.ptp(values) == 0:
         return _NOTHING
+    import pingouin  # noqa: PLC0415  (seconds: seaborn and pyplot come with it)
+
     found = pingouin.normality((values - values.mean()) / np.ptp(values)).iloc[0]  # scipy takes a tiny range for none
     return Check(float(found["W"]), float(found["pval"]))
 
@@ -42,6 +43,8 @@ def levene(samples: Sequence[Floats]) -> Check:
     rounding = ROUNDING * max((float(np.abs(sample).max()) for sample in usable), default=0.0)
     if len(usable) < 2 or all(np.ptp(distance) <= rounding for distance in distances):
         return _NOTHING  # nothing varies, or two runs a cell, which lie alike about their middle
+    import pingouin  # noqa: PLC0415  (seconds: seaborn and pyplot come with it)
+
     found = pingouin.homoscedasticity(usable, method="levene", center="median").iloc[0]
     return Check(float(found["W"]), float(found["pval"]))
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import pingouin
 import scipy  # its submodule stats is slow to load, and is loaded where it is first used
 
 from bench.stats.coding import ROUNDING, Bools, Floats
@@ -27,6 +26,8 @@ def welch_anova(samples: Sequence[Floats]) -> tuple[float, float, float, float]:
         return float("nan"), df, float("nan"), float("nan")
     group = np.repeat(np.arange(len(samples)), [len(sample) for sample in samples])
     frame = pd.DataFrame({"group": group, "value": np.concatenate(_in_one_unit(samples))})
+    import pingouin  # noqa: PLC0415  (seconds: seaborn and pyplot come with it)
+
     row = pingouin.welch_anova(frame, dv="value", between="group").iloc[0]
     return float(row["F"]), df, float(row["ddof2"]), float(row["p_unc"])
 

@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
-from statsmodels.regression.linear_model import OLS
-from statsmodels.stats.outliers_influence import OLSInfluence
 
 from bench.stats.coding import ROUNDING, Floats, Ints, Term, centred, term_columns
 from bench.stats.identify import independent_columns
+
+if TYPE_CHECKING:
+    from bench.stats.influence import Influence
 
 Covariance = Literal["ols", "hc3", "cluster"]
 
@@ -66,6 +67,8 @@ class LinearModel:
     @cached_property
     def results(self) -> Any:
         """What statsmodels makes of it, knowing of the degrees of freedom of the blocks; not for no coefficients."""
+        from statsmodels.regression.linear_model import OLS  # noqa: PLC0415  (statsmodels takes seconds)
+
         model = OLS(self.y, self.regressors, hasconst=False)
         model.df_resid = float(max(self.df_error, 0)) or np.nan
         return model.fit()
@@ -123,6 +126,8 @@ class LinearModel:
     @cached_property
     def influence(self) -> Influence:
         """What each run does to the fit, by statsmodels."""
+        from bench.stats.influence import Influence  # noqa: PLC0415  (as above)
+
         return Influence(self)
 
     def covariance(self, kind: Covariance = "ols") -> Floats:
@@ -146,24 +151,6 @@ class LinearModel:
         errors = self.residuals / np.where(free > 1e-9, free, np.nan)
         score = self.regressors @ self.inverse * errors[:, None]
         return np.asarray(score.T @ score, float)
-
-
-class Influence(OLSInfluence):  # type: ignore[misc]  # statsmodels has no types
-    """Leverages, internally studentised residuals and Cook's distances, with the mean or block means as coefficients.
-
-    What refits without a run (``resid_studentized_external``) does not know of the blocks.
-    """
-
-    def __init__(self, model: LinearModel) -> None:
-        super().__init__(model.results)
-        self.k_vars = len(model.kept) + model.blocks
-        self._orthonormal = model.orthonormal
-        self._mean = 1.0 / (len(model.y) if model.block is None else np.bincount(model.block)[model.block])
-
-    @cached_property
-    def hat_matrix_diag(self) -> Floats:
-        """Diagonal of the hat matrix of the whole model."""
-        return np.asarray((self._orthonormal**2).sum(axis=1) + self._mean, float)
 
 
 def fit(

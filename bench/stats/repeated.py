@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pingouin
 from scipy import special
 
 from bench.stats.coding import ROUNDING, Floats
@@ -110,6 +109,8 @@ def hotelling(contrasts: Floats, magnitude: float) -> Hotelling:
     if q > 1 and blocks >= max(BLOCKS_PER_CONTRAST * q, _FEWEST_BLOCKS):
         variances = np.linalg.eigvalsh(np.cov(scores, rowvar=False))
         if variances[0] > max((ROUNDING * size) ** 2, _SINGULAR * variances[-1]):
+            import pingouin  # noqa: PLC0415  (seconds: seaborn and pyplot come with it)
+
             row = pingouin.multivariate_ttest(scores).iloc[0]
             return Hotelling(float(row["T2"]), float(row["F"]), df, df_error, float(row["pval"]))
     return Hotelling(_NAN, _NAN, df, df_error, _NAN)

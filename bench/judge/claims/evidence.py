@@ -17,7 +17,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pingouin
 
 from bench.plan.claims import Claim
 from bench.plan.kinds import kind_of
@@ -179,7 +178,11 @@ def bayes_factor(t: float, n: int) -> float:
     """
     if not np.isfinite(t):
         return _NAN
-    return np.inf if n / 2 * np.log1p(t**2 / (n - 1)) > 600 else float(pingouin.bayesfactor_ttest(t, n, r=0.5**0.5))
+    if n / 2 * np.log1p(t**2 / (n - 1)) > 600:
+        return np.inf
+    import pingouin  # noqa: PLC0415  (seconds: seaborn and pyplot come with it)
+
+    return float(pingouin.bayesfactor_ttest(t, n, r=0.5**0.5))
 
 
 @dataclass(frozen=True)
