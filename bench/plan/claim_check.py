@@ -56,8 +56,8 @@ def read_contrast(
     contrast = read_model(source, ContrastFile, TABLES).contrast
     faults = Faults(source)
     comparisons = contrast.compared(Lookup(faults, levels, ("contrast",)))
-    if contrast.test == "groups":
-        faults.add(("contrast",), "a single cell compares nothing", "Give from and to, interaction, trend or order.")
+    if contrast.test != "contrast":
+        faults.add(("contrast",), "this contrast is for claims only", "Give from and to, interaction, trend or order.")
     faults.check()
     return type(contrast), comparisons
 
@@ -79,7 +79,7 @@ def _settings(
 def _check_expectation(table: ClaimTable, faults: Faults, place: KeyPath, comparisons: Sequence[Comparison]) -> None:
     contrast = table.contrast
     if table.expect not in contrast.expects:
-        message = f"{show(table.expect)} cannot be expected of {'an order' if contrast.is_order else 'this contrast'}"
+        message = f"{show(table.expect)} cannot be expected of this contrast"
         faults.add((*place, "expect"), message, contrast.expects_hint)
     if table.credited_to and comparisons:
         factors = changed_factors(comparisons[0]) if contrast.is_difference else ()

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from bench.plan.levels import Level
 
-Expect = Literal["increase", "decrease", "difference", "equivalent", "bimodal"]
+Expect = Literal["increase", "decrease", "difference", "equivalent", "bimodal", "u_shape", "inverted_u"]
 Region = Mapping[str, Level]
 """Some factors at a level each; every combination of the other factors counts alike. All factors make it a cell."""
 
@@ -46,7 +46,7 @@ class Claim:
     kind: str
     """One of ``bench.plan.kinds.KINDS``."""
     comparisons: tuple[Comparison, ...]
-    """One; of an order, one for each pair of neighbours, later minus earlier."""
+    """One; of an order, one for each pair of neighbours, later minus earlier; of two lines, two for each break."""
     expect: Expect
     measure: Literal["mean", "spread"] = "mean"
     """What is compared: means of runs, or of their distances from the median of their cell."""

@@ -9,6 +9,7 @@ import functools
 import itertools
 import math
 import operator
+import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
@@ -45,8 +46,9 @@ class Kind(BaseModel):
     expects_hint: ClassVar[str] = (
         'expect = "bimodal" is for contrast = { cell = … }: the cell\'s runs fall into two groups.'
     )
-    test: ClassVar[Literal["contrast", "groups"]] = "contrast"
-    """``contrast``: t on one contrast a seed; ``groups``: whether the runs of a cell fall into two groups."""
+    test: ClassVar[Literal["contrast", "groups", "lines"]] = "contrast"
+    """``contrast``: t on one contrast a seed; ``groups``: whether the runs of a cell fall into two groups; ``lines``:
+    whether a metric falls and then rises."""
     is_difference: ClassVar[bool] = False
     """Whether there are two sides: the change can then be given in percent, credited to a factor, and taken apart."""
     is_order: ClassVar[bool] = False
@@ -79,8 +81,8 @@ class Kind(BaseModel):
 
     @classmethod
     def name(cls) -> str:
-        """The name that is stored with a claim."""
-        return cls.__name__.lower()
+        """The name that is stored with a claim: ``two_lines`` of ``TwoLines``."""
+        return re.sub(r"(?<=.)(?=[A-Z])", "_", cls.__name__).lower()
 
     @classmethod
     def contrast(cls, claim: Claim) -> str:
@@ -132,32 +134,50 @@ class Interaction(Kind):
     """How one factor's effect depends on others."""
 
     interaction: dict[str, list[Any]] = Field(
-        description='Two levels of each of its factors: { init = ["random", "orthogonal"], reg = ["l1", "l2"] }.'
+        description='Two levels of each factor, or sets of levels: { width = [[8, 12], [4, 6]], reg = ["l1", "l2"] }.'
     )
     joint = " × "
     meaning = "half the difference between the two effects"
 
     def comparisons(self, names: Lookup) -> Sequence[Comparison] | None:
-        """Half the difference of differences, and so on for more factors."""
+        """Half the difference of differences, and so on for more factors; the levels of a set count alike."""
         factors = [name for name in self.interaction if names.factor(("interaction", name), name, key=True)]
         if len(self.interaction) < 2:
             names.fault(("interaction",), "an interaction has at least two factors", "E.g. lr = [0.1, 1.0].")
             return None
-        levels: dict[str, list[Any]] = {}
+        sides: dict[str, list[list[Level]]] = {}
         for name in factors:
-            pair = self.interaction[name]
-            pair_levels = [names.level(("interaction", name, index), name, value) for index, value in enumerate(pair)]
-            if len(pair) != 2 or pair_levels[0] == pair_levels[1]:
+            pair = [names.levels_of(("interaction", name, i), name, x) for i, x in enumerate(self.interaction[name])]
+            pair_levels = [level for side in pair for level in side or ()]
+            if len(pair) != 2 or len(set(pair_levels)) < len(pair_levels):
                 names.fault(("interaction", name), f"{name} needs two different levels", 'E.g. reg = ["l1", "l2"].')
-            elif None not in pair_levels:
-                levels[name] = pair_levels
-        if len(levels) < len(self.interaction):
+            elif all(pair):
+                sides[name] = [side for side in pair if side]
+        if len(sides) < len(self.interaction):
             return None
         regions, weights = [], []
-        for choice in itertools.product((0, 1), repeat=len(levels)):
-            regions.append({name: pair[side] for (name, pair), side in zip(levels.items(), choice, strict=True)})
-            weights.append(math.prod(2 * side - 1 for side in choice) / 2 ** (len(levels) - 1))
+        for choice in itertools.product((0, 1), repeat=len(sides)):
+            chosen = [pair[side] for pair, side in zip(sides.values(), choice, strict=True)]
+            weight = math.prod(2 * side - 1 for side in choice) / 2 ** (len(sides) - 1) / math.prod(map(len, chosen))
+            for levels in itertools.product(*chosen):
+                regions.append(dict(zip(sides, levels, strict=True)))
+                weights.append(weight)
         return [Comparison(tuple(regions), tuple(weights))]
+
+    @classmethod
+    def contrast(cls, claim: Claim) -> str:
+        """The two sides of each factor: ``width: 8, 12 → 4, 6 × reg: l1 → l2 at act = gelu``."""
+        (comparison, *_), place = claim.comparisons, cls.shared_levels(claim)
+        signed = list(zip(comparison.regions, comparison.weights, strict=True))
+        first, sign = signed[0]
+        factors = []
+        for name in (name for name, levels in _levels(claim).items() if len(levels) > 1):
+            along = [one for one in signed if all(one[0][other] == first[other] for other in first if other != name)]
+            sides = (
+                [region[name] for region, weight in along if (weight * sign > 0) is same] for same in (True, False)
+            )
+            factors.append(f"{name}: {' → '.join(', '.join(map(visible, side)) for side in sides)}")
+        return cls.joint.join(factors) + (f" at {place}" if place else "")
 
 
 class Trend(Kind):
@@ -170,19 +190,52 @@ class Trend(Kind):
 
     def comparisons(self, names: Lookup) -> Sequence[Comparison] | None:
         """The slope times the range."""
-        if not names.factor(("trend",), self.trend):
+        positions = _positions(names, "trend", self.trend, self.spacing, at_least=2)
+        return None if positions is None else [_line(self.trend, positions)]
+
+
+class TwoLines(Kind):
+    """A fall and then a rise, or the reverse: a line up to a level, the break, and one from there on.
+
+    The test of Simonsohn (2018), https://doi.org/10.1177/2515245918805755. A quadratic term is no test of a U shape.
+    """
+
+    two_lines: str = Field(description='A factor with numbers as levels; with expect = "u_shape" or "inverted_u".')
+    spacing: Literal["linear", "log"] = Field(
+        "linear", description='What the lines are linear in: the levels ("linear") or their logarithms ("log").'
+    )
+    up_to: int | float | None = Field(None, description="Without the levels above this number.")
+    expects = frozenset({"u_shape", "inverted_u"})
+    expects_hint = 'Two lines are expected to make a "u_shape" or an "inverted_u".'
+    test = "lines"
+    is_order = True
+    averages = False
+
+    def comparisons(self, names: Lookup) -> Sequence[Comparison] | None:
+        """Two for each level between the ends: the fall up to it and the rise from it, each line's change in all."""
+        positions = _positions(names, "two_lines", self.two_lines, self.spacing, at_least=3, up_to=self.up_to)
+        if positions is None:
             return None
-        levels: list[Any] = list(names.levels[self.trend])
-        log = self.spacing == "log"
-        if len(levels) < 2 or not all(type(level) in (int, float) and (not log or level > 0) for level in levels):
-            hint = 'Along a trend, a factor has at least two levels; for spacing = "log" they are above 0.'
-            names.fault(("trend",), f"the levels of {self.trend} are not numbers of a trend", hint)
-            return None
-        position = [math.log(level) if log else float(level) for level in levels]
-        middle = sum(position) / len(position)
-        steepness = (max(position) - min(position)) / sum((x - middle) ** 2 for x in position)
-        weights = tuple((x - middle) * steepness for x in position)
-        return [Comparison(tuple({self.trend: level} for level in levels), weights)]
+        ordered = sorted(positions.items(), key=lambda item: item[1])
+        comparisons = []
+        for at in range(1, len(ordered) - 1):
+            rise = _line(self.two_lines, dict(ordered[: at + 1]))
+            comparisons.append(Comparison(rise.regions, tuple(-weight for weight in rise.weights)))
+            comparisons.append(_line(self.two_lines, dict(ordered[at:])))
+        return comparisons
+
+    @classmethod
+    def contrast(cls, claim: Claim) -> str:
+        """The factor and its range: ``two lines along lambda, 1e-06 to 0.01, at reg = l1``."""
+        first, last = claim.comparisons[0].regions[0], claim.comparisons[-1].regions[-1]
+        name = next(name for name in first if first[name] != last[name])
+        place = assignments({other: level for other, level in first.items() if other != name})
+        return f"two lines along {name}, {visible(first[name])} to {visible(last[name])}{place and f', at {place}'}"
+
+    @classmethod
+    def fewest_seeds(cls, claim: Claim) -> int:  # noqa: ARG003  whatever is measured
+        """Four: two to choose the break, and two others to test both lines."""
+        return 4
 
 
 class Order(Kind):
@@ -261,7 +314,9 @@ class Cell(Kind):
         return False
 
 
-KINDS: Mapping[str, type[Kind]] = {kind.name(): kind for kind in (Difference, Interaction, Trend, Order, Cell)}
+KINDS: Mapping[str, type[Kind]] = {
+    kind.name(): kind for kind in (Difference, Interaction, Trend, TwoLines, Order, Cell)
+}
 """The name that is stored with a claim -> its kind."""
 
 
@@ -304,6 +359,33 @@ def _levels(claim: Claim) -> Mapping[str, Sequence[Level]]:
     """Factor that some region fixes -> its levels in the order of the regions, each once."""
     regions, names = claim.comparisons[0].regions, claim.comparisons[0].fixed
     return {name: list(dict.fromkeys(region[name] for region in regions)) for name in regions[0] if name in names}
+
+
+def _positions(
+    names: Lookup, key: str, factor: str, spacing: str, *, at_least: int, up_to: float | None = None
+) -> Mapping[Level, float] | None:
+    """Level of a factor with numbers as levels, ``up_to`` one -> its position on a line; None with a fault."""
+    if not names.factor((key,), factor):
+        return None
+    levels: list[Any] = list(names.levels[factor])
+    log = spacing == "log"
+    if all(type(level) in (int, float) and (not log or level > 0) for level in levels):
+        levels = [level for level in levels if up_to is None or level <= up_to]
+        if len(levels) >= at_least:
+            return {level: math.log(level) if log else float(level) for level in levels}
+    number = {2: "two", 3: "three"}[at_least]
+    hint = f'Along a line, a factor has at least {number} levels; for spacing = "log" they are above 0.'
+    names.fault((key,), f"the levels of {factor} are not numbers of a trend", hint)
+    return None
+
+
+def _line(factor: str, positions: Mapping[Level, float]) -> Comparison:
+    """The change over the range of positions by a line fitted to the means: its slope times the range."""
+    middle = sum(positions.values()) / len(positions)
+    squares = sum((x - middle) ** 2 for x in positions.values())
+    steepness = (max(positions.values()) - min(positions.values())) / squares
+    regions = tuple({factor: level} for level in positions)
+    return Comparison(regions, tuple((x - middle) * steepness for x in positions.values()))
 
 
 def _side(names: Lookup, factor: str | None, path: KeyPath, side: Any) -> Region | None:

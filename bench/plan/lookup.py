@@ -40,6 +40,17 @@ class Lookup:
             self.fault(path, f"{name} has no level {show(value)}", _choices("levels", self.levels[name], value))
         return level
 
+    def levels_of(self, path: KeyPath, name: str, value: Any) -> list[Level] | None:
+        """The levels of a factor that ``value`` means, a level or a list of several; None with a fault."""
+        several = isinstance(value, list) and value and find_level(value, self.levels[name]) is None
+        levels = (
+            [self.level((*path, index), name, one) for index, one in enumerate(value)]
+            if several
+            else [self.level(path, name, value)]
+        )
+        found = [level for level in levels if level is not None]
+        return found if len(found) == len(levels) else None
+
     def region(self, path: KeyPath, table: Mapping[str, Any]) -> Region | None:
         """A table of factors, each at a level; None where one is at fault."""
         names = [name for name in table if self.factor((*path, name), name, key=True)]

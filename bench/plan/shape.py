@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, ValidationError
 
+from bench.plan.claims import Expect
 from bench.plan.kinds import KINDS, STRICT, AnyKind, OneOrMore, tag
 from bench.plan.positions import KeyPath
 from bench.plan.source import Fault, Source, did_you_mean, show
@@ -221,10 +222,12 @@ class ClaimTable(_Strict):
     headline: bool = Field(default=False, description="Whether a report opens with it, which one claim may: true.")
     metric: str = Field(description="The metric that it is about.")
     contrast: AnyKind = Field(
-        description='What it compares: { factor = "reg", from = "l1", to = "l2" }, or interaction, trend, order, cell.'
+        description='What it compares: { factor = "reg", from = "l1", to = "l2" }, or interaction, trend, two_lines, '
+        "order, cell."
     )
-    expect: Literal["increase", "decrease", "difference", "equivalent", "bimodal"] = Field(
-        description='"increase", "decrease", "difference" (either way), "equivalent" (within the margin), or "bimodal".'
+    expect: Expect = Field(
+        description='"increase", "decrease", "difference" (either way), "equivalent" (within the margin), "bimodal" '
+        '(of a cell), "u_shape" or "inverted_u" (of two lines).'
     )
     measure: Literal["mean", "spread"] = Field(
         "mean", description='What is compared: "mean", or "spread" (distances of runs from the median of their cell).'

@@ -164,6 +164,8 @@ def _compared(row: Any) -> str:
     over = f", averaged over {numbers.listed(row.averaged_over.split(', '))}" if row.averaged_over else ""
     if row.scale == "share":
         return f"in {row.contrast}"
+    if kind.test == "lines":
+        return f"in the weaker of {row.contrast}: {row.detail}"
     if kind.is_order:
         return f"in the weakest of {row.contrast}, {row.detail}"
     return f"by the interaction {row.contrast}{over}, {kind.meaning}" if kind.meaning else f"with {row.contrast}{over}"
@@ -181,6 +183,8 @@ def contrary(row: Any) -> str:
         return "the difference is larger than the margin"
     if row.expect == "difference":
         return "any difference is smaller than the margin"
+    if KINDS[row.kind].test == "lines":
+        return "no level parts a fall from a rise as claimed"
     neutral = 1.0 if row.scale == "ratio" else 0.0
     other_way = row.low > neutral if row.expect == "decrease" else row.high < neutral
     if other_way or KINDS[row.kind].is_order or isnan(row.margin):  # without a margin nothing else refutes, at any look

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from bench.judge.claims.evidence import Sample, by_blocks, by_sign_flips, per_seed
+from bench.judge.claims.evidence import Sample, by_blocks, by_sign_flips, estimate_lines, per_seed, weigh_lines
+from bench.plan.claims import Claim, Comparison, Expect
+from bench.plan.kinds import TwoLines
+from bench.plan.lookup import Lookup
+from bench.plan.source import Faults, parse
 from bench.stats.contrast import randomized_blocks
 
 TABLE = np.random.default_rng(5).normal([0.0, 0.4, 0.1], size=(9, 3)) + np.arange(9)[:, None]
@@ -37,3 +43,77 @@ def test_the_size_of_a_comparison_is_that_of_its_largest_values() -> None:
     """What rounding can explain grows with the largest value of each cell that is compared, whatever its sign."""
     table = np.array([[1.0, -2.0, 9.0], [3.0, np.nan, 9.0], [-4.0, 1.0, 9.0]])
     np.testing.assert_array_equal(Sample(table, np.array([[-1.0, 1.0, 0.0]]), None).magnitude, [6.0])
+
+
+DOSES = np.arange(7.0)
+
+
+def two_lines(expect: Expect = "u_shape") -> tuple[Claim, np.ndarray]:
+    """A claim along DOSES, and the weights of its comparisons."""
+    names = Lookup(Faults(parse(Path("suite.toml"), "")), {"dose": {dose: dose for dose in DOSES.tolist()}})
+    comparisons = TwoLines(two_lines="dose").compared(names)
+    weights = [[dict(zip(_doses(c), c.weights, strict=True)).get(dose, 0.0) for dose in DOSES] for c in comparisons]
+    return Claim("u", "It is a U.", "value", "two_lines", comparisons, expect), np.array(weights)
+
+
+def _doses(comparison: Comparison) -> list[object]:
+    return [region["dose"] for region in comparison.regions]
+
+
+def noisy(means: np.ndarray, seed: int, n: int = 20) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return means + rng.normal(size=(n, 1)) + rng.normal(scale=0.5, size=(n, len(means)))
+
+
+def test_two_lines_are_chosen_on_half_of_the_seeds_and_tested_on_the_others() -> None:
+    """By numpy's polyfit of each seed and scipy's t: the break of the least doubtful weaker line, tested elsewhere."""
+    claim, weights = two_lines()
+    table = noisy(np.abs(DOSES - 2.0), seed=3)
+    table[5, 0] = np.nan  # seed 5 is left out, and the others keep their half
+    slopes = {
+        at: np.array([[-np.polyfit(DOSES[: at + 1], row[: at + 1], 1)[0], np.polyfit(DOSES[at:], row[at:], 1)[0]]
+                      for row in table if np.isfinite(row).all()])
+        for at in range(1, 6)
+    }  # fmt: skip
+    even = np.delete(np.arange(20), 5) % 2 == 0
+
+    def p(of: np.ndarray, side: str = "greater") -> np.ndarray:
+        return np.asarray(stats.ttest_1samp(of, 0, alternative=side).pvalue)
+
+    at = min(slopes, key=lambda at: p(slopes[at][even]).max())
+    assert at == 2
+    found = weigh_lines(claim, Sample(table, weights, None))
+    assert found.support == pytest.approx(2 * p(slopes[at][~even]).max())
+    assert found.refute == pytest.approx(min(1, 4 * max(p(slopes[at], "less").min() for at in slopes)))
+    estimate = estimate_lines(claim, Sample(table, weights, None), 0.95)
+    weaker = slopes[at][~even][:, 0] * 2  # the shorter line, over its range
+    assert estimate["estimate"] == pytest.approx(weaker.mean())
+    assert estimate["n"] == 9
+    assert estimate["detail"].startswith(f"fall {weaker.mean():.3g} up to dose 2.0, rise ")
+
+
+@pytest.mark.parametrize(
+    ("means", "u_shape", "inverted_u"),
+    [
+        (np.abs(DOSES - 3), "support", "refute"),
+        (-np.abs(DOSES - 3), "refute", "support"),
+        (DOSES, "refute", "refute"),
+        (0 * DOSES, "", ""),
+        (np.maximum(DOSES - 3, 0), "", "refute"),
+    ],
+)
+def test_a_shape_is_told_from_its_contrary_and_from_a_line(means: np.ndarray, u_shape: str, inverted_u: str) -> None:
+    """A line is no U either way; nothing, and what is flat up to a level, stay open."""
+    for expect, decided in (("u_shape", u_shape), ("inverted_u", inverted_u)):
+        claim, weights = two_lines(expect)  # type: ignore[arg-type]
+        found = weigh_lines(claim, Sample(noisy(means, seed=1), weights, None))
+        assert {name for name in ("support", "refute") if getattr(found, name) < 0.01} == {decided} - {""}
+
+
+def test_a_flat_line_makes_a_u_no_oftener_than_its_error() -> None:
+    """Chosen on one half and tested on the other, a curve that is flat and then rises is a U in 2.5 % of samples."""
+    claim, weights = two_lines()
+    p = [
+        weigh_lines(claim, Sample(noisy(np.maximum(DOSES - 3, 0), seed), weights, None)).support for seed in range(600)
+    ]
+    assert np.mean(np.array(p) <= 0.05) < 0.025 + 3 * np.sqrt(0.025 * 0.975 / 600)

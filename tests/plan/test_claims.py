@@ -70,6 +70,36 @@ def test_an_interaction_is_half_the_difference_of_differences(claim: Callable[[s
     assert weights == {("l1", 0.1): 0.5, ("l1", 1.0): -0.5, ("l2", 0.1): -0.5, ("l2", 1.0): 0.5}
 
 
+def test_an_interaction_of_sets_weighs_their_levels_alike(good: str, write: Write) -> None:
+    """A list of levels is a side: its levels share the weight, and the name says which they are."""
+    suite = good.replace("[0.1, 1]", "[0.1, 1, 10]") + HEAD
+    lines = 'contrast = { interaction = { lr = [[0.1, 1], 10], reg = ["l1", "l2"] } }\nexpect = "increase"\n'
+    (found,) = load(write(suite + lines)).claims
+    (comparison,) = found.comparisons
+    weights = {tuple(r.values()): w for r, w in zip(comparison.regions, comparison.weights, strict=True)}
+    l1 = {(0.1, "l1"): 0.25, (1.0, "l1"): 0.25, (10.0, "l1"): -0.5}
+    assert weights == l1 | {(lr, "l2"): -weight for (lr, _), weight in l1.items()}
+    assert kind_of(found).contrast(found) == "lr: 0.1, 1.0 → 10.0 × reg: l1 → l2"
+    with pytest.raises(SuiteError, match="needs two different levels"):
+        load(write(suite + lines.replace("], 10]", "], 1]")))
+
+
+def test_two_lines_meet_at_every_level_between_the_ends(good: str, write: Write) -> None:
+    """Each break has a fall up to it and a rise from it, of levels in the order of their numbers."""
+    suite = good.replace("[0.1, 1]", "[1, 10, 0.1, 100]") + HEAD
+    lines = 'contrast = { two_lines = "lr", spacing = "log", at = { reg = "l1" } }\nexpect = "u_shape"\n'
+    (found,) = load(write(suite + lines)).claims
+    at = [[region["lr"] for region in comparison.regions] for comparison in found.comparisons]
+    assert at == [[0.1, 1.0], [1.0, 10.0, 100.0], [0.1, 1.0, 10.0], [10.0, 100.0]]
+    assert [c.weights for c in found.comparisons] == [
+        pytest.approx(weights) for weights in [(1, -1), (-1, 0, 1), (1, 0, -1), (-1, 1)]
+    ]
+    assert kind_of(found).name() == found.kind == "two_lines"
+    assert kind_of(found).contrast(found) == "two lines along lr, 0.1 to 100.0, at reg = l1"
+    (found,) = load(write(suite + lines.replace("at =", "up_to = 99, at ="))).claims
+    assert kind_of(found).contrast(found) == "two lines along lr, 0.1 to 10.0, at reg = l1"
+
+
 @pytest.mark.parametrize(("spacing", "positions"), [("linear", [1, 2, 10]), ("log", [math.log(x) for x in (1, 2, 10)])])
 def test_a_trend_is_the_fitted_change_over_the_range(
     good: str, write: Write, spacing: str, positions: list[float]
@@ -142,6 +172,8 @@ def test_the_digest_covers_what_the_verdict_rests_on(claim: Callable[[str], Clai
             ["two different levels"],
         ),
         ('factor = "reg", from = "l1", to = "l2"', 'cell = { reg = "l1" }', 16, 21, ["not one cell", "reg, lr"]),
+        ('factor = "reg", from = "l1", to = "l2"', 'two_lines = "lr"', 16, 26, ["three levels"]),
+        ('"decrease"', '"u_shape"', 17, 10, ["cannot be expected", "cell"]),
         ('"decrease"', '"decrease"\ncredited_to = "lr"', 18, 15, ['cannot be credited to "lr"', "reg"]),
         ('"decrease"', '"decrease"\nmargin = 0', 18, 10, ["margin cannot be 0"]),
         ('"decrease"', '"decrease"\ngate = 1', 18, 8, ["gate cannot be 1"]),
@@ -181,7 +213,7 @@ def test_the_schema_describes_claims() -> None:
     assert all("description" in entry for entry in tables["ClaimTable"]["properties"].values())
 
 
-KEYS = ["factor", "from", "to", "at", "interaction", "trend", "spacing", "order", "cell"]
+KEYS = ["factor", "from", "to", "at", "interaction", "trend", "two_lines", "spacing", "order", "cell"]
 WORDS = st.sampled_from(["reg", "lr", "l1", "l2", "act", "log", 0.1, 1, True])
 PARTS = st.recursive(
     WORDS | values, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS.map(str), inner, max_size=3)
@@ -194,7 +226,7 @@ CLAIMS = st.fixed_dictionaries(
         "id": st.just("x"),
         "statement": st.just("x"),
         "metric": st.sampled_from(["loss", "l0", "no"]),
-        "expect": st.sampled_from(["increase", "decrease", "difference", "equivalent", "bimodal"]),
+        "expect": st.sampled_from(["increase", "decrease", "difference", "equivalent", "bimodal", "u_shape"]),
         "contrast": CONTRASTS,
     },
     optional={"credited_to": WORDS.map(str), "margin": st.floats(0, 2), "published": PARTS},

@@ -53,7 +53,9 @@ class Case:
     def sample(self, *, other_scale: bool = False, without: int | None = None) -> Sample:
         """The values on the claim's scale or the other one; ``without``: the row of a seed that is left out."""
         assert self.weights is not None  # callers ask for a sample only of an identified claim
-        table = self.table if without is None else np.delete(self.table, without, axis=0)
+        table = self.table.copy()
+        if without is not None:
+            table[without] = np.nan
         log = (self.claim.scale == "log") != other_scale
         if log:
             table = np.log(np.where(table > 0, table, np.nan))

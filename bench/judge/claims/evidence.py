@@ -12,7 +12,7 @@ lie on one side of the bound, which under symmetry happens with a probability of
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,7 +20,7 @@ import numpy as np
 
 from bench.plan.claims import Claim
 from bench.plan.kinds import kind_of
-from bench.plan.labels import cell_label
+from bench.plan.labels import cell_label, visible
 from bench.stats.coding import Bools, Floats
 from bench.stats.contrast import one_sample, per_block, randomized_blocks
 from bench.stats.diagnostics import Split, bimodality, normal_shares, wilson
@@ -123,6 +123,40 @@ def weigh(claim: Claim, sample: Sample, tail: Tail = per_seed) -> Evidence:
     return Evidence(p_inside, _two_sided(min(tail(sample, margin, 1)[0], tail(sample, -margin, -1)[0])))
 
 
+@dataclass(frozen=True)
+class Lines:
+    """Two lines: the comparisons of all breaks, and the break that every other seed, the first among them, chose."""
+
+    every: Sample
+    """All seeds, the fall and the rise at each break; both are above 0 in the shape that is claimed."""
+    tested: Sample
+    """The seeds that did not choose, the fall and the rise at the break."""
+    chosen: int
+    """Which comparison of the claim the fall is; the rise is the next."""
+
+
+def find_break(claim: Claim, sample: Sample) -> Lines | None:
+    """The break whose weaker line is the stronger on every other seed; None with fewer than two seeds on either side.
+
+    What chooses is not what is tested, so that the choice costs no error.
+    """
+    weights = sample.weights if claim.expect == "u_shape" else -sample.weights
+    choosing, testing = (Sample(sample.table[first::2], weights, None) for first in (0, 1))
+    if min(len(half.contrasts) for half in (choosing, testing)) < 2:
+        return None
+    chosen = 2 * int(np.argmin(per_seed(choosing, 0.0, 1).reshape(-1, 2).max(axis=1)))
+    return Lines(Sample(sample.table, weights, None), replace(testing, weights=weights[chosen : chosen + 2]), chosen)
+
+
+def weigh_lines(claim: Claim, sample: Sample) -> Evidence:
+    """Supported if both lines at the break go as claimed; refuted if at every break one of them does not."""
+    lines = find_break(claim, sample)
+    if lines is None:
+        return Evidence()
+    against = 2 * per_seed(lines.every, 0.0, -1).reshape(-1, 2).min(axis=1)
+    return Evidence(_two_sided(per_seed(lines.tested, 0.0, 1).max()), _two_sided(against.max()))
+
+
 def split_values(sample: Sample) -> Split:
     """The values of a cell, split into the two groups that differ most."""
     values = sample.contrasts[:, 0]
@@ -153,6 +187,22 @@ def estimate_contrast(claim: Claim, sample: Sample, confidence: float) -> Mappin
         "constant": bool(test.constant[weakest]),
         "detail": " → ".join(cell_label(side.values()) for side in regions) if kind_of(claim).is_order else "",
     }
+
+
+def estimate_lines(claim: Claim, sample: Sample, confidence: float) -> Mapping[str, Any]:
+    """The change along the weaker line at the break with its t interval; above 0 if it goes as claimed."""
+    lines = find_break(claim, sample)
+    if lines is None:
+        return {"scale": "difference", "n": len(sample.complete_rows)}
+    alone = replace(claim, comparisons=claim.comparisons[lines.chosen : lines.chosen + 2])
+    regions = alone.comparisons[1].regions
+    name = next(name for name in regions[0] if regions[0][name] != regions[1][name])
+    changes = [f"{change:.3g}" for change in lines.tested.contrasts.mean(axis=0)]
+    if claim.scale == "log":
+        changes = [f"× {change:.3g}" for change in np.exp(lines.tested.contrasts.mean(axis=0))]
+    first, second = ("fall", "rise") if claim.expect == "u_shape" else ("rise", "fall")
+    detail = f"{first} {changes[0]} up to {name} {visible(regions[0][name])}, {second} {changes[1]} from there"
+    return {**estimate_contrast(alone, lines.tested, confidence), "margin": _NAN, "detail": detail}
 
 
 def estimate_groups(claim: Claim, sample: Sample, confidence: float) -> Mapping[str, Any]:
@@ -199,6 +249,7 @@ class Test:
 
 BY_TEST = {
     "contrast": Test(weigh, estimate_contrast, {"block_model": by_blocks, "sign_flip": by_sign_flips}),
+    "lines": Test(weigh_lines, estimate_lines, {}),
     "groups": Test(lambda _, sample: Evidence(split_values(sample).p), estimate_groups, {}),
 }
 """``Kind.test`` -> the test."""
