@@ -128,7 +128,7 @@ def test_contrasts_of_ones_own_are_one_family(crossed):
         ({"between": 1}, 'contrast cannot be {"between": 1}'),
         ("lr", "contrast 1:1:12"),
         ("{ } \n[x]", 'unknown key "x"'),
-        ({"cell": {"lr": 0.1, "opt": "sgd"}}, "compares nothing"),
+        ({"cell": {"lr": 0.1, "opt": "sgd"}}, "for claims only"),
     ],
 )
 def test_a_contrast_that_is_none_is_refused(crossed, given, said):
