@@ -48,8 +48,14 @@ def _streams(params: Params, seed: int, shapes: Shapes) -> Start:
         strength=(params.strength_low, params.strength_high),
         p_keep=params.p_keep,
     )
-    encoder, decoder = initial.autoencoder(params.hidden, params.sae_width, stream(seed, "sae"))
+    encoder, decoder = autoencoder(params, seed)
     return Start(features, _weights(params, seed, shapes), encoder, decoder)
+
+
+def autoencoder(params: Params, seed: int, repeat: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Encoder and decoder of one of a network's autoencoders, from a stream of its own."""
+    rng = stream(seed, "sae", *[str(repeat)] * (repeat > 0))
+    return initial.autoencoder(params.hidden, params.sae_width, rng, bias=params.sae_bias)
 
 
 def _weights(params: Params, seed: int, shapes: Shapes) -> list[Float[np.ndarray, "_ _"]]:
@@ -84,7 +90,9 @@ def _post(params: Params, seed: int, shapes: Shapes) -> Start:
         weights = _weights(params, seed, shapes)
     _linear(params.sae_width, params.hidden, generator)
     decoder = _linear(params.hidden, params.sae_width, generator, bias=False)
-    return Start(features, weights, *initial.tied_start(decoder, 0.1 * generator.uniform(params.sae_width, 1)))
+    return Start(
+        features, weights, *initial.tied_start(decoder, params.sae_bias * generator.uniform(params.sae_width, 1))
+    )
 
 
 def _linear(out: int, fan_in: int, generator: Mersenne, *, bias: bool = True) -> Float[np.ndarray, "_ _"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from math import isfinite
@@ -10,15 +10,16 @@ from math import isfinite
 import numpy as np
 from jaxtyping import Float, Float32
 
-from polysem import data, draws, exact, initial, kernel, measures, metrics, philox, recovery
+from polysem import data, draws, exact, kernel, measures, metrics, philox, recovery
 from polysem.draws import Start
 from polysem.features.responses import responses
 from polysem.kernel.native import Kernel
 from polysem.noise import distribution
 from polysem.recovery import Features, Hidden
+from polysem.sae.training import train
 from polysem.streams import stream
 from polysem.task import Matrices, Task
-from polysem.toy import Params
+from polysem.toy import BY_K, Params
 
 CACHE_COLUMNS = 6_656
 """Members times samples a step that the reference trains at once: with more, they leave the second-level cache."""
@@ -156,6 +157,8 @@ def _train(
     def autoencoders(inputs: Sequence[Float32[np.ndarray, "hidden sample"]], repeat: int = 0) -> list[_Autoencoder]:
         rows = [of[:, trained] for of in inputs]
         begin = [_sae_start(*of, repeat) for of in zip(params, seeds, starts, strict=True)]
+        if common.as_variant:
+            return _variants(members, begin, rows, inputs, standardised, repeat, on_steps)
         tasks = [sae_task(p, seed, repeat) for p, seed in members]
         trained_saes = trainer.train(begin, rows, rows, tasks, on_steps)
         saes = [_without_shared_bias(*of) for of in zip(tasks, trained_saes, strict=True)]
@@ -182,6 +185,10 @@ def _train_networks(
     on_steps: Callable[[int], None] = lambda _steps: None,
 ) -> tuple[list[Samples], Sequence[Matrices]]:
     samples = [samples_of(p, start) for (p, _), start in zip(members, starts, strict=True)]
+    known = [_NETWORKS.get(_network_key(*member)) for member in members]
+    if all(known):
+        on_steps(_steps(members[0][0].n_train, members[0][0].epochs, members[0][0].batch))
+        return samples, [network for network in known if network]
     trained = slice(0, samples[0].n_train)
     networks = trainer.train(
         [start.weights for start in starts],
@@ -190,7 +197,70 @@ def _train_networks(
         [network_task(p, seed) for p, seed in members],
         on_steps,
     )
+    for member, network in zip(members, networks, strict=True):
+        if len(_NETWORKS) >= MOST_NETWORKS:
+            _NETWORKS.pop(next(iter(_NETWORKS)))
+        _NETWORKS[_network_key(*member)] = network
     return samples, networks
+
+
+_NETWORKS: dict[Hashable, Matrices] = {}
+"""Of this process, by what they depend on, those trained first at the front: cells that differ in the autoencoder only
+share their networks, which take longer to train."""
+
+MOST_NETWORKS = 512
+
+_NOT_OF_THE_NETWORK = ("protocol", "macs_over", "tau", "shuffled_null", "keep_arrays")
+
+
+def _network_key(p: Params, seed: int) -> Hashable:
+    """Everything that a network's training depends on."""
+    own = [name for name in Params.model_fields if not name.startswith("sae") and name not in _NOT_OF_THE_NETWORK]
+    return seed, *(getattr(p, name) for name in own)
+
+
+def _variants(
+    members: Sequence[tuple[Params, int]],
+    starts: Sequence[Matrices],
+    rows: Sequence[Float32[np.ndarray, "hidden sample"]],
+    inputs: Sequence[Float32[np.ndarray, "hidden sample"]],
+    standardised: Sequence[Float32[np.ndarray, "hidden sample"]],
+    repeat: int,
+    on_steps: Callable[[int], None],
+) -> list[_Autoencoder]:
+    """One autoencoder a member by ``polysem.sae``."""
+    common, _ = members[0]
+    encoder, decoder = (np.stack(of) for of in zip(*starts, strict=True))
+    start = {"encoder": encoder[:, :, :-1], "encoder_bias": encoder[:, :, -1]}
+    start |= {"decoder": decoder[:, :, :-1], "bias": decoder[:, :, -1]}
+    steps = _steps(common.n_train, 1, common.sae_batch)
+    strength = np.array([p.sae_penalty_lambda for p, _ in members], np.float32)
+    compiled = kernel.choose().kernel
+    dictionaries = train(
+        common.sae,
+        start,
+        np.stack([of.T for of in rows]),
+        np.array([p.k if p.sae in BY_K else p.sae_lambda for p, _ in members]),
+        epochs=common.sae_epochs,
+        batch=common.sae_batch,
+        orders=[_sae_stream(seed, "sae order", repeat).permutation for _, seed in members],
+        rate=[p.sae_lr for p, _ in members],
+        frozen=common.sae_frozen,
+        weight_l1=strength if common.sae_penalty == "l1" else None,
+        weight_l2=strength if common.sae_penalty == "l2" else None,
+        on_epoch=lambda _: on_steps(steps),
+        native=compiled.autoencoders if compiled else None,
+    )
+    scored = dictionaries.apply(np.stack([of.T for of in standardised]))
+    own = scored if inputs is standardised else dictionaries.apply(np.stack([of.T for of in inputs]))
+    weights = dictionaries.weights
+    matrices = np.concatenate([weights["encoder"], weights[dictionaries.variant.bias][:, :, None]], axis=2)
+    layers = ([(f.T, output.T) for f, output in zip(*of, strict=True)] for of in (scored, own))
+    return [_Autoencoder(*of) for of in zip(matrices, weights["decoder"], *layers, strict=True)]
+
+
+def _steps(rows: int, epochs: int, batch: int) -> int:
+    return epochs * (-(-rows // batch) if batch else 1)
 
 
 def _errors(samples: Samples, output: Float32[np.ndarray, "target sample"]) -> dict[str, float]:
@@ -242,7 +312,7 @@ def _measure(run: _Run, *, complete: bool) -> Measured:
         values |= measures.of_network(p, run.seed, seen, weights, *(of[:, held_out].T for of in (y, output)))
         values |= _means([measures.of_autoencoder(p, run.seed, seen, sae) for sae in saes])
         values |= measures.stability(p, run.seed, seen, saes)
-        notes = dict(measures.reasons(p, values))
+        notes = {**dict(measures.reasons(p, values)), **dict(measures.warnings(p, values))}
     return Measured(values, notes, {name: array.astype(np.float32) for name, array in arrays.items()})
 
 
@@ -328,7 +398,7 @@ def sae_task(p: Params, seed: int, repeat: int = 0) -> Task:
     """Squared error, a mean over samples and a mean (``leaky_l1``) or sum over units, and the penalty on latents."""
     post = p.sae == "leaky_l1"
     return Task(
-        "leaky_relu" if post else "relu",
+        p.sae_act if post else "relu",
         p.sae_lr,
         p.sae_epochs,
         error=2 / p.hidden if post else 2.0,
@@ -347,7 +417,7 @@ def _sae_start(p: Params, seed: int, start: Start, repeat: int) -> Matrices:
     """The matrices that an autoencoder starts from."""
     encoder, decoder = start.encoder, start.decoder
     if repeat:
-        encoder, decoder = initial.autoencoder(p.hidden, p.sae_width, _sae_stream(seed, "sae", repeat))
+        encoder, decoder = draws.autoencoder(p, seed, repeat)
     return [encoder, _without_bias(decoder)]
 
 
@@ -367,10 +437,8 @@ def _without_shared_bias(task: Task, sae: Matrices) -> Matrices:
 def _step_counter(common: Params, report: Callable[[float], None], *, complete: bool) -> Callable[[int], None]:
     """A function to call with the optimiser steps just taken; reports about a hundred times in all."""
     saes = common.sae_repeats + (complete and common.shuffled_null)
-    total = sum(
-        epochs * (-(-common.n_train // batch) if batch else 1)
-        for epochs, batch in ((common.epochs, common.batch), (saes * common.sae_epochs, common.sae_batch))
-    )
+    total = _steps(common.n_train, common.epochs, common.batch)
+    total += _steps(common.n_train, saes * common.sae_epochs, common.sae_batch)
     taken = 0
 
     def on_steps(n: int) -> None:

@@ -55,10 +55,10 @@ def orthogonal(gaussian: Float[np.ndarray, "larger smaller"], rows: int) -> Floa
 
 
 def autoencoder(
-    hidden: int, width: int, rng: np.random.Generator
+    hidden: int, width: int, rng: np.random.Generator, *, bias: float = 0.1
 ) -> tuple[Float[np.ndarray, "latent hidden_and_one"], Float[np.ndarray, "hidden latent"]]:
-    """Decoder columns drawn uniform and normalised once; encoder their transpose, its biases U(0, 0.1)."""
-    return tied_start(_symmetric(rng, hidden, width) / sqrt(width), 0.1 * rng.random((width, 1)))
+    """Decoder columns drawn uniform and normalised once; encoder their transpose, its biases U(0, bias)."""
+    return tied_start(_symmetric(rng, hidden, width) / sqrt(width), bias * rng.random((width, 1)))
 
 
 def tied_start(

@@ -247,3 +247,16 @@ def reasons(p: Params, values: Mapping[str, float]) -> Iterator[tuple[str, str]]
             yield name, "every latent is dead on the samples held out"
         else:
             yield name, "not defined: nothing to average over, or nothing that varies"
+
+
+def warnings(p: Params, values: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+    """What a reader must know of the sparsity: that the autoencoder is dead, or its target was not to be had.
+
+    Dead is one without an active latent on every row held out, or with half of its latents dead or more.
+    """
+    if p.sae_l0_status != "reached":
+        yield "l0_count", f"the target of {p.sae_l0:g} active latents a row is {p.sae_l0_status} (docs/sae.md)"
+    if values["l0_count"] == 0:
+        yield "dead_latents", "dead autoencoder: no latent is active on any row held out"
+    elif values["dead_latents"] >= p.sae_width / 2:
+        yield "dead_latents", "dead autoencoder: half of its latents or more are never active on rows held out"

@@ -79,9 +79,25 @@ class Params(BaseModel):
     batch: Annotated[int, Field(ge=0)] = 0
     """Samples a step, shuffled each epoch; 0 is all of them."""
 
-    sae: Literal["leaky_l1", "relu_l1"] = "leaky_l1"
-    """The post's autoencoder, or one with ReLU latents, a bias b on both sides, decoder columns of length 1, and the
-    squared error summed over inputs (Bricken et al. 2023): W_e (x - b) + b_e, D f + b."""
+    sae: Literal["leaky_l1", "relu_l1", "topk", "batch_topk", "jumprelu", "gated", "matryoshka"] = "leaky_l1"
+    """The post's autoencoder, or a variant with a bias b on both sides, decoder columns of length 1, and the squared
+    error summed over inputs: W_e (x - b) + b_e, D f + b (docs/sae.md)."""
+    sae_l0: Positive | None = None
+    """Active latents a row that are aimed at. It decides k where ``sae_k`` does not; penalties that come to it are
+    found by ``python -m polysem.search``."""
+    sae_l0_status: Literal["reached", "unreachable", "saturated"] = "reached"
+    """What the search said of ``sae_l0``: a note of every run, and no number changes."""
+    sae_k: Positive | None = None
+    """Latents a row that ``topk`` (an integer), ``batch_topk`` and ``matryoshka`` keep; null: the target, or 2."""
+    sae_frozen: Literal["none", "decoder", "encoder", "both"] = "none"
+    """Which weights stay as they started: baselines (arXiv 2602.14111). Biases and thresholds are trained."""
+    sae_penalty: Literal["none", "l1", "l2"] = "none"
+    """On the weights of encoder and decoder (arXiv 2603.04198), ``sae_penalty_lambda`` times the sum of |w| or w^2."""
+    sae_penalty_lambda: NonNegative = 1e-3
+    sae_act: Literal["leaky_relu", "relu"] = "leaky_relu"
+    """Of ``leaky_l1``, whose slope is 0.01; with ``relu`` it is what the post began with."""
+    sae_bias: NonNegative = 0.1
+    """Biases of the encoder start uniform between 0 and this."""
     sae_width: Count = 16
     sae_repeats: Count = 1
     """Autoencoders of each network, from seeds of their own: metrics are means over them, and two measure stability."""
@@ -126,10 +142,34 @@ class Params(BaseModel):
             raise ValueError(f"groups {self.groups} name a feature twice")
         if self.macs_over == "pairs" and self.sae_width < 2:
             raise ValueError(f'macs_over = "pairs" needs a sae_width of at least 2, not {self.sae_width}')
-        if self.sae_tied and self.sae != "leaky_l1":
-            raise ValueError(f'sae_tied goes with sae = "leaky_l1" only, not with "{self.sae}"')
+        if self.sae != "leaky_l1" and (self.sae_tied or self.sae_act != "leaky_relu"):
+            only = "sae_tied" if self.sae_tied else "sae_act"
+            raise ValueError(f'{only} goes with sae = "leaky_l1" only, not with "{self.sae}"')
+        if self.sae == "leaky_l1" and (self.sae_frozen, self.sae_penalty) != ("none", "none"):
+            raise ValueError('sae_frozen and sae_penalty go with every sae but "leaky_l1", the post\'s own')
+        if self.sae_l1 == "sum" and self.as_variant and self.sae not in BY_K:
+            raise ValueError(f'sae_l1 = "sum" does not go with sae = "{self.sae}": its penalty is a mean over samples')
+        if self.sae_l0_status != "reached" and self.sae_l0 is None:
+            raise ValueError(f'sae_l0_status = "{self.sae_l0_status}" is of a sae_l0, and none is given')
+        if self.sae in BY_K and (self.k > self.sae_width or (self.sae == "topk" and self.k % 1)):
+            integer = "an integer" if self.sae == "topk" else "a number"
+            raise ValueError(f"{self.sae} keeps {self.k:g} latents a row: give sae_k {integer} up to {self.sae_width}")
         return self
 
+    @property
+    def k(self) -> float:
+        """Latents a row that ``topk``, ``batch_topk`` and ``matryoshka`` keep."""
+        return self.sae_k or self.sae_l0 or 2.0
+
+    @property
+    def as_variant(self) -> bool:
+        """Whether the autoencoder is trained by ``polysem.sae``, not as a network of two layers."""
+        plain = (self.sae_frozen, self.sae_penalty) == ("none", "none")
+        return not (plain and self.sae in {"leaky_l1", "relu_l1"})
+
+
+BY_K = ("topk", "batch_topk", "matryoshka")
+"""Autoencoders whose sparsity is a number of latents; that of the others is a penalty."""
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "published": {},
@@ -178,6 +218,9 @@ SHARED_BY_A_BATCH = (
     "epochs",
     "batch",
     "sae",
+    "sae_frozen",
+    "sae_penalty",
+    "sae_act",
     "sae_width",
     "sae_repeats",
     "sae_tied",

@@ -12,12 +12,16 @@ from itertools import pairwise
 
 import numpy as np
 
+from polysem.kernel.autoencoders import VARIANTS, VECTORS, Settings
 from polysem.kernel.build import INSTRUCTIONS, UnavailableError, available, library
 from polysem.kernel.native import ACTIVATIONS, NOISE, Kernel
 from polysem.task import Task
 
 KNOWN_ANSWER = "ccced3f6af966f44"
 """``answer`` of every compiled kernel. Change the experiment's version when it changes."""
+
+KNOWN_AUTOENCODERS = "0a7f72cae1442a43"
+"""``autoencoders_answer`` of every compiled kernel."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def _choose(wish: str) -> Choice:
         kernel = Kernel(library(names[0]))
     except (UnavailableError, OSError) as error:
         return Choice(None, why_not=str(error))
-    if answer(kernel) != KNOWN_ANSWER:
+    if (answer(kernel), autoencoders_answer(kernel)) != (KNOWN_ANSWER, KNOWN_AUTOENCODERS):
         return Choice(None, why_not="what was compiled does not give the bits that it must give")
     return Choice(kernel, names[0])
 
@@ -83,6 +87,24 @@ def answer(kernel: Kernel) -> str:
     centred = replace(plain, output_bias=True, centred=True)
     for task in (replace(plain, tied=True), replace(plain, unit_columns=True), centred):
         trained([6, 11, 6], x, x, task)
+    return digest.hexdigest()[:16]
+
+
+def autoencoders_answer(kernel: Kernel) -> str:
+    """A hash of small trainings of every variant of sparse autoencoder, whole and with a part frozen or penalised."""
+    spread = np.modf(np.outer(np.arange(1, 90), np.arange(1, 31)) * 0.6180339887498949)[0] - 0.5
+    x, digest = np.maximum(spread[:70, :6], 0) @ spread[:6, :18], hashlib.sha256()
+    start = {"encoder": spread[:21, :18], "decoder": spread[:18, :21], "bias": spread[0, :18] / 10}
+    start |= {name: spread[k, :21] / 10 for k, name in enumerate(sorted({*VECTORS["gated"], *VECTORS["jumprelu"]}))}
+    for variant in VARIANTS:
+        for settings in (
+            Settings(variant, prefixes=[21], k=2.5, penalty=0.1, leak=0.01, bandwidth=0.5, batch=32, rate=0.01),
+            Settings(variant, prefixes=[2, 9, 21], k=6.0, aux=0.1, l1=1e-3, l2=1e-3, dead_after=1, still=["decoder"]),
+        ):
+            weights, threshold = kernel.autoencoders.train(settings, start, x, 3, _shuffled)
+            applied = kernel.autoencoders.encode(settings, weights, x, threshold)
+            for array in (*weights.values(), np.float32(threshold), *applied):
+                digest.update(np.ascontiguousarray(array).astype("<f4").tobytes())
     return digest.hexdigest()[:16]
 
 

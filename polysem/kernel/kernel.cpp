@@ -8,6 +8,7 @@
 // their number as its weight. Noise enters behind the last hidden activation, where the loss is quadratic: of the noise
 // of these samples only its sum and its sum of products matter (`sum_noise_of_alike`).
 #include "lanes.h"
+#include "sae.h"
 #include <algorithm>
 #include <cstdlib>
 #include <memory>

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Float32
 
+from polysem.kernel.autoencoders import Autoencoders
 from polysem.task import Matrices, Task
 
 ACTIVATIONS = ("relu", "gelu", "silu", "tanh", "leaky_relu")
@@ -38,6 +39,7 @@ class Kernel:
 
     def __init__(self, path: Path) -> None:
         library = ctypes.CDLL(str(path))
+        self.autoencoders = Autoencoders(library)
         self._train, self._evaluate, self._noise = (
             library.polysem_train,
             library.polysem_evaluate,

@@ -18,7 +18,7 @@ import bench.execute.run
 import polysem.kernel
 import polysem.kernel.build
 from polysem import philox
-from polysem.kernel import KNOWN_ANSWER, answer, choose
+from polysem.kernel import KNOWN_ANSWER, KNOWN_AUTOENCODERS, answer, autoencoders_answer, choose
 from polysem.kernel.build import INSTRUCTIONS, UnavailableError, available, library
 from polysem.kernel.native import ACTIVATIONS, NOISE, Kernel, pack, unpack
 from tests.polysem.models import FUNCTIONS, NETWORK, matrices, samples
@@ -120,6 +120,7 @@ def test_every_build_gives_the_same_bits(kernel: Kernel, command: str, flag: str
         pytest.skip(f"{command} is not installed")
     other = Kernel(library(instructions, command=command, flags=(flag,)))
     assert answer(other) == KNOWN_ANSWER, _first_difference(kernel, other)
+    assert autoencoders_answer(other) == KNOWN_AUTOENCODERS
     x, y = samples(820, 320)
     for width, activation, noise in ((12, "gelu", "student_t3"), (9, "relu", "rademacher")):
         task = replace(NETWORK, activation=activation, noise=noise, epochs=2000)

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
+from polysem.kernel import choose
+from polysem.kernel.native import Kernel
+from polysem.sae import training
 from polysem.sae.common import largest
 from polysem.sae.training import VARIANTS, Dictionaries, train
 
@@ -50,10 +53,11 @@ def trained(name: str, members: int = 2, *, epochs: int = 250, **options: object
 def test_every_variant_recovers_an_orthonormal_dictionary(name: str) -> None:
     """Of four starts the one of the lowest loss has a mean cosine above 0.99 with the features, matched one to one.
 
-    Single starts may stop where one latent serves two features. All columns have length 1.
+    Single starts may stop where one latent serves two features. All columns have length 1. Trained by the kernel, which
+    the next test holds to the passes that are tested by themselves.
     """
     x, truth = rows(4, two=name == "topk")
-    dictionaries = trained(name, 4)
+    dictionaries = trained(name, 4, native=_kernel().autoencoders)
     weights, latents = dictionaries.weights, dictionaries.encode(x)
     decoder = weights["decoder"]
     assert np.linalg.norm(decoder, axis=1) == pytest.approx(np.ones((4, WIDTH)), abs=1e-5)
@@ -63,6 +67,28 @@ def test_every_variant_recovers_an_orthonormal_dictionary(name: str) -> None:
     cosines = np.abs(truth.T @ decoder[best])
     assert cosines[linear_sum_assignment(-cosines)].mean() > 0.99
     assert 0.9 < (latents[best] > 0).sum(axis=1).mean() < 2.5
+
+
+@pytest.mark.parametrize("frozen", ["none", "decoder", "encoder"])
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_kernel_trains_as_the_passes_say(name: str, frozen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights, threshold, latents and reconstructions agree to single precision. Latents die early for AuxK."""
+    monkeypatch.setattr(training, "DEAD_AFTER", 64)
+    penalties = {"weight_l1": np.full(2, 0.01), "weight_l2": np.full(2, 0.02)} if frozen == "none" else {}
+    options = {"epochs": 2, "frozen": frozen, "rate": [3e-3, 1e-3], **penalties}
+    ours, expected = trained(name, native=_kernel().autoencoders, **options), trained(name, **options)
+    for key, value in expected.weights.items():
+        np.testing.assert_allclose(ours.weights[key], value, atol=3e-4, err_msg=key)
+    np.testing.assert_allclose(ours.threshold, expected.threshold if ours.variant.has_threshold else np.nan, rtol=1e-5)
+    x = rows(2)[0] + np.float32(0.01)
+    for one, other in zip(ours.apply(x), expected.apply(x), strict=True):
+        assert np.mean(np.abs(one - other) > 1e-4) < 1e-3  # a latent at its threshold may fall to either side
+
+
+def _kernel() -> Kernel:
+    compiled = choose().kernel
+    assert compiled is not None, choose().why_not
+    return compiled
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -78,6 +78,11 @@ def test_every_parameter_matters() -> None:
         "l1_ratio": {"reg": "elastic_net"},
         "l2_form": {"reg": "l2"},
         "orthogonal_gain": {"init": "orthogonal"},
+        "sae_k": {"sae": "batch_topk"},
+        "sae_l0": {"sae": "batch_topk"},
+        "sae_frozen": {"sae": "topk"},
+        "sae_penalty": {"sae": "topk"},
+        "sae_penalty_lambda": {"sae": "topk", "sae_penalty": "l2"},
     }
     other: dict[str, object] = {
         "protocol": "described", "init": "orthogonal", "noise": "laplace", "reg": "none", "act": "silu", "n_train": 90,
@@ -89,8 +94,10 @@ def test_every_parameter_matters() -> None:
         "sae_lambda": 0.1, "sae_l1": "mean", "sae_input": "standardised", "sae_lr": 0.01, "sae_epochs": 7,
         "sae_batch": 32, "hierarchy": True, "sae": "relu_l1", "sae_repeats": 2, "sae_scored": "held_out",
         "macs_over": "pairs", "tau": 0.9, "shuffled_null": True,
+        "sae_k": 3.5, "sae_l0": 3.0, "sae_frozen": "decoder", "sae_penalty": "l1", "sae_penalty_lambda": 0.1,
+        "sae_act": "relu", "sae_bias": 0.3,
     }  # fmt: skip
-    assert set(other) == set(Params.model_fields) - {"keep_arrays"}
+    assert set(other) == set(Params.model_fields) - {"keep_arrays", "sae_l0_status"}
     for name, value in other.items():
         before = {**base, **context.get(name, {})}
         after = {**before, name: value}
