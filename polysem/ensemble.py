@@ -76,6 +76,15 @@ def train_network(p: Params, seed: int) -> dict[str, float]:
     return {"mean_weight_norm": float(np.mean(norms)), **_errors(samples, output)}
 
 
+def train_autoencoder(p: Params, seed: int) -> dict[str, float]:
+    """``l0_count`` of a run, without its other metrics."""
+    trainer, _ = _trainer(p)
+    with np.errstate(all="ignore"):
+        (run,) = _train([p], [seed], trainer, lambda _: None, complete=False)
+    latents = np.stack([sae.own[0][:, p.n_train :] for sae in run.saes])
+    return {"l0_count": float((latents > 0).sum(axis=1).mean())}
+
+
 def _trainer(p: Params) -> tuple[_Trainer, int]:
     """What trains, and how many members at once."""
     compiled = kernel.choose().kernel
@@ -222,7 +231,7 @@ def _network_key(p: Params, seed: int) -> Hashable:
 def _variants(
     members: Sequence[tuple[Params, int]],
     starts: Sequence[Matrices],
-    rows: Sequence[Float32[np.ndarray, "hidden sample"]],
+    rows: Sequence[Float32[np.ndarray, "hidden row"]],
     inputs: Sequence[Float32[np.ndarray, "hidden sample"]],
     standardised: Sequence[Float32[np.ndarray, "hidden sample"]],
     repeat: int,
@@ -248,6 +257,7 @@ def _variants(
         frozen=common.sae_frozen,
         weight_l1=strength if common.sae_penalty == "l1" else None,
         weight_l2=strength if common.sae_penalty == "l2" else None,
+        bandwidth=common.sae_bandwidth,
         on_epoch=lambda _: on_steps(steps),
         native=compiled.autoencoders if compiled else None,
     )

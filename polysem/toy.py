@@ -94,6 +94,8 @@ class Params(BaseModel):
     sae_penalty: Literal["none", "l1", "l2"] = "none"
     """On the weights of encoder and decoder (arXiv 2603.04198), ``sae_penalty_lambda`` times the sum of |w| or w^2."""
     sae_penalty_lambda: NonNegative = 1e-3
+    sae_bandwidth: Positive = 0.1
+    """Of ``jumprelu``: in which band of pre-activations around a threshold that threshold learns."""
     sae_act: Literal["leaky_relu", "relu"] = "leaky_relu"
     """Of ``leaky_l1``, whose slope is 0.01; with ``relu`` it is what the post began with."""
     sae_bias: NonNegative = 0.1
@@ -220,6 +222,7 @@ SHARED_BY_A_BATCH = (
     "sae",
     "sae_frozen",
     "sae_penalty",
+    "sae_bandwidth",
     "sae_act",
     "sae_width",
     "sae_repeats",

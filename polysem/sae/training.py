@@ -72,6 +72,15 @@ def _gates(weights: Weights) -> Weights:
     return {**common, "log_scale": np.zeros_like(bias), "gate_bias": bias, "magnitude_bias": bias}
 
 
+def _jumprelu(bandwidth: float) -> Variant:
+    return Variant(
+        lambda w, x, penalty, _: jumprelu.forward_backward(w, x, penalty, bandwidth=bandwidth),
+        lambda w, x, *_: jumprelu.encode(w, x),
+        Settings("jumprelu", bandwidth=bandwidth),
+        _thresholds,
+    )
+
+
 VARIANTS: Mapping[str, Variant] = {
     "leaky_l1": Variant(
         lambda w, x, penalty, _: relu_l1.forward_backward(w, x, penalty, slope=LEAK),
@@ -91,12 +100,7 @@ VARIANTS: Mapping[str, Variant] = {
         lambda w, x, _, threshold: batch_topk.encode(w, x, threshold),
         Settings("batch_topk", aux=AUX_WEIGHT, by_k=True),
     ),
-    "jumprelu": Variant(
-        lambda w, x, penalty, _: jumprelu.forward_backward(w, x, penalty, bandwidth=THRESHOLD),
-        lambda w, x, *_: jumprelu.encode(w, x),
-        Settings("jumprelu", bandwidth=THRESHOLD),
-        _thresholds,
-    ),
+    "jumprelu": _jumprelu(THRESHOLD),
     "gated": Variant(
         lambda w, x, penalty, _: gated.forward_backward(w, x, penalty),
         lambda w, x, *_: gated.encode(w, x),
@@ -160,6 +164,7 @@ def train(
     frozen: str = "none",
     weight_l1: PerMember | None = None,
     weight_l2: PerMember | None = None,
+    bandwidth: float = THRESHOLD,
     on_epoch: Callable[[int], None] = lambda _: None,
     native: Autoencoders | None = None,
 ) -> Dictionaries:
@@ -167,9 +172,10 @@ def train(
 
     Columns of the decoder keep length 1: gradients lose the part along them, and every step ends with a normalisation.
     ``start`` has the common weights; ``weight_l1`` and ``weight_l2`` weigh the sums of |w| and of w^2 of encoder and
-    decoder in the loss. No operation mixes members; with ``native``, the kernel, each is trained by itself.
+    decoder in the loss; ``bandwidth`` is of ``jumprelu``. No operation mixes members; with ``native``, the kernel, each
+    is trained by itself.
     """
-    variant = VARIANTS[name]
+    variant = _jumprelu(bandwidth) if name == "jumprelu" else VARIANTS[name]
     members, rows, _ = x.shape
     rates = [rate] * members if isinstance(rate, float) else list(rate)
     if native:

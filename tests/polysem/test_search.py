@@ -36,16 +36,16 @@ def test_a_norm_is_matched_within_a_hundredth(monkeypatch: pytest.MonkeyPatch) -
 
     _pretend(monkeypatch, norm)
     strength = match((Params(reg="l1", reg_lambda=2e-3), Params(reg="l2"), {"reg": "l2"}))
-    assert strength.status == ""
+    assert strength.status == "reached"
     assert strength.attained == pytest.approx(strength.target, rel=0.01)
-    assert strength.reg_lambda == pytest.approx(1e-4 * 20 ** (1 / 0.7), rel=0.05)
+    assert strength.value == pytest.approx(1e-4 * 20 ** (1 / 0.7), rel=0.05)
     assert strength.attained in dict(strength.tried).values()
 
 
 def test_a_norm_out_of_reach_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """A penalty that cannot bring the norm down is told from one that was matched."""
     _pretend(monkeypatch, lambda params, _by: 1.0 if params.reg == "l1" else 4.0)
-    assert match((Params(reg="l1"), Params(reg="l2"), {"reg": "l2"})).status == "not reached: "
+    assert match((Params(reg="l1"), Params(reg="l2"), {"reg": "l2"})).status == "unreachable"
 
 
 def test_by_validation_error_the_largest_lambda_counts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,7 +58,7 @@ def test_by_validation_error_the_largest_lambda_counts(monkeypatch: pytest.Monke
 
     _pretend(monkeypatch, error)
     strength = match((Params(reg="l1"), Params(reg="l2"), {"reg": "l2"}), by=By.ERROR)
-    assert 1e-3 < strength.reg_lambda < 3e-3
+    assert 1e-3 < strength.value < 3e-3
 
 
 def test_what_is_written_can_be_extended(tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ def test_every_parameter_matters() -> None:
         "l1_ratio": {"reg": "elastic_net"},
         "l2_form": {"reg": "l2"},
         "orthogonal_gain": {"init": "orthogonal"},
+        "sae_bandwidth": {"sae": "jumprelu", "sae_l1": "mean"},
         "sae_k": {"sae": "batch_topk"},
         "sae_l0": {"sae": "batch_topk"},
         "sae_frozen": {"sae": "topk"},
@@ -95,7 +96,7 @@ def test_every_parameter_matters() -> None:
         "sae_batch": 32, "hierarchy": True, "sae": "relu_l1", "sae_repeats": 2, "sae_scored": "held_out",
         "macs_over": "pairs", "tau": 0.9, "shuffled_null": True,
         "sae_k": 3.5, "sae_l0": 3.0, "sae_frozen": "decoder", "sae_penalty": "l1", "sae_penalty_lambda": 0.1,
-        "sae_act": "relu", "sae_bias": 0.3,
+        "sae_act": "relu", "sae_bias": 0.3, "sae_bandwidth": 0.01,
     }  # fmt: skip
     assert set(other) == set(Params.model_fields) - {"keep_arrays", "sae_l0_status"}
     for name, value in other.items():
