@@ -174,8 +174,10 @@ def sae_cells(suite: str | Path) -> list[tuple[Params, Mapping[str, Hashable]]]:
     plan = bench.check(suite)
     if plan.experiment.params is not Params:
         raise BenchError(f"{suite} has no autoencoders.", hint='It needs experiment = "polysem.toy:EXPERIMENT".')
-    aimed = [(Params.model_validate(plan.values(levels)), levels) for levels in plan.combinations()]
-    aimed = [(params, levels) for params, levels in aimed if params.sae_l0 is not None]
+    aimed: list[tuple[Params, Mapping[str, Hashable]]] = []
+    for levels in plan.combinations():
+        params = Params.model_validate(plan.values(levels))
+        aimed += [(params, levels)] * (params.sae_l0 is not None)
     if not aimed:
         raise BenchError(f"No cell of {suite} has a target.", hint="Add sae_l0 = [1, 2, 3, 4] to its factors.")
     return aimed

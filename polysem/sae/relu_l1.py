@@ -21,7 +21,7 @@ from polysem.sae.common import (
 def encode(weights: Weights, x: Rows, *, slope: float = 0.0) -> Latents:
     """Latents f = max(z, slope z)."""
     _, z = pre_activations(weights, x)
-    return np.where(z > 0, z, slope * z)
+    return np.where(z > 0, z, slope * z + 0.0)
 
 
 def forward_backward(weights: Weights, x: Rows, penalty: PerMember, *, slope: float = 0.0) -> Pass:
@@ -30,7 +30,7 @@ def forward_backward(weights: Weights, x: Rows, penalty: PerMember, *, slope: fl
     ``slope`` is 0 for ReLU and 0.01 for the post's LeakyReLU.
     """
     centred, z = pre_activations(weights, x)
-    latents = np.where(z > 0, z, slope * z)
+    latents = np.where(z > 0, z, slope * z + 0.0)
     reconstruction = decode(weights, latents)
     of_latents, gradients = through_decoder(weights, latents, (reconstruction - x) * (2 / x.shape[1]))
     of_latents += np.sign(latents) * (penalty / x.shape[1])[:, None, None]
