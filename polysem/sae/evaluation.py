@@ -49,7 +49,7 @@ WEIGHTS: Mapping[str, Sequence[str]] = {
     "jumprelu": ("encoder", "encoder_bias", "decoder", "bias", "log_threshold"),
     "gated": ("encoder", "decoder", "bias", "log_scale", "gate_bias", "magnitude_bias"),
 }
-"""Variant -> its weights: ``encoder`` (latent, input), ``decoder`` (input, latent), ``bias`` (input), others (latent)."""
+"""Weights by variant: ``encoder`` (latent, input), ``decoder`` (input, latent), ``bias`` (input); others (latent)."""
 
 
 def evaluate(variant: str, weights: Mapping[str, ArrayLike], x: ArrayLike, **options: Any) -> Evaluation:

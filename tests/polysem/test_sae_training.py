@@ -9,7 +9,6 @@ from scipy.optimize import linear_sum_assignment
 from polysem.kernel import choose
 from polysem.kernel.native import Kernel
 from polysem.sae import training
-from polysem.sae.common import largest
 from polysem.sae.training import VARIANTS, Dictionaries, train
 
 INPUTS, WIDTH, ROWS = 8, 16, 512
@@ -120,13 +119,3 @@ def test_a_penalty_on_weights_shrinks_the_encoder() -> None:
     assert l1.sum() < free.sum()
     assert np.square(l2).sum() < np.square(free).sum()
     assert np.quantile(l1, 0.2) < np.quantile(l2, 0.2)
-
-
-def test_of_equal_entries_the_first_are_the_largest() -> None:
-    """As many as counted, whatever ties; none where the count is 0."""
-    values = np.array([[3.0, 1.0, 3.0, 3.0, 2.0], [0.0, 0.0, 0.0, 0.0, 0.0]])
-    assert largest(values, np.array([2, 3])).tolist() == [
-        [True, False, True, False, False],
-        [True, True, True, False, False],
-    ]
-    assert not largest(values, np.array([0, 0])).any()
