@@ -1,4 +1,4 @@
-"""Weights and rows of one autoencoder become its latents, reconstruction, losses and gradients, whatever the variant."""
+"""Weights and rows of one autoencoder become its latents, reconstruction, losses and gradients, for any variant."""
 
 from __future__ import annotations
 
