@@ -59,7 +59,7 @@ SAME_GRADIENTS = {
     (LENS, "jumprelu"): {"encoder", "encoder_bias", "decoder", "bias", "log_threshold"},
     (LENS, "gated"): {"encoder", "gate_bias", "magnitude_bias", "log_scale"},
     (LEARNING, "relu_l1"): {"encoder", "encoder_bias", "decoder", "bias"},
-    (LEARNING, "jumprelu"): {"decoder"},
+    (LEARNING, "jumprelu"): {"decoder", "encoder_bias"},
     (LEARNING, "gated"): {"encoder", "decoder", "bias", "gate_bias", "magnitude_bias", "log_scale"},
 }
 """Of all others the loss is another sum of the same parts."""
