@@ -131,10 +131,10 @@ def schema() -> dict[str, Any]:
 def check(suite: str | Path | Suite | Plan, *, seeds: Seeds = None, twice: bool = False) -> Plan:
     """Read a suite, a file or a ``Suite``, and check all of it against its experiment; nothing is run but by ``twice``.
 
-    ``seeds`` takes the place of the suite's own: a count (``20`` is 0 to 19), the seeds themselves, or text as the
-    command line takes it ("20", "5-9", "3,5,8"). ``twice`` runs the suite's first job twice, alone and in the company
-    of up to three others, each time in a process of its own, and stores nothing: equal parameters and seeds must give
-    equal numbers, to the bit.
+    ``seeds`` takes the place of the suite's own, or of those of its first stratum: a count (``20`` is 0 to 19), the
+    seeds themselves, or text as the command line takes it ("20", "5-9", "3,5,8"). ``twice`` runs the suite's first job
+    twice, alone and in the company of up to three others, each time in a process of its own, and stores nothing: equal
+    parameters and seeds must give equal numbers, to the bit.
 
         >>> bench.check("study.toml").factors["noise"]
         ('normal', 'heavy')
@@ -343,11 +343,17 @@ def load(
 
 
 def arrays(
-    run: str | Path | None = None, /, *, seed: int, out: str | Path = REPORTS, **levels: Hashable
+    run: str | Path | None = None,
+    /,
+    *,
+    seed: int | Mapping[str, int],
+    out: str | Path = REPORTS,
+    **levels: Hashable,
 ) -> dict[str, NDArray[Any]]:
     """The arrays that one run stored, by name (``Outcome.arrays``); ``run`` and ``out`` as in ``load``.
 
-    ``levels`` name the run's cell; factors with one level only may be left out. Empty if it stored none.
+    ``levels`` name the run's cell; factors with one level only may be left out. ``seed``: of a suite with strata, the
+    seed of each of them by name. Empty if it stored none.
 
         >>> bench.arrays("study", seed=0, estimator="mean", noise="heavy")
         {}

@@ -40,12 +40,54 @@ class Metric:
     """A caveat printed wherever the metric is: what it does not mean, or why it is only an exhibit."""
 
 
+class Seed(int):
+    """The seed of a run of a suite with strata: a hash of the seeds of its strata, which it holds by name.
+
+    >>> seed = Seed.of({"data": 0, "init": 2})
+    >>> seed, seed.strata
+    (1155218837617337, {'data': 0, 'init': 2})
+    """
+
+    strata: Mapping[str, int]
+
+    @classmethod
+    def of(cls, strata: Mapping[str, int]) -> Seed:
+        """The seed of a run with these seeds of its strata, the outermost first."""
+        seed = cls(hashed([*strata.items()]))
+        seed.strata = dict(strata)
+        return seed
+
+
+def strata_of(seed: int) -> Mapping[str, int]:
+    """Stratum -> its seed, the outermost first; empty for a seed without strata."""
+    return seed.strata if isinstance(seed, Seed) else {}
+
+
+def hashed(value: Any, bits: int = 53) -> int:
+    """A seed of at most 53 bits, which any reader of JSON has exactly, from a value of JSON."""
+    return int.from_bytes(hashlib.sha256(json.dumps(value).encode()).digest()[:8], "big") >> (64 - bits)
+
+
 @dataclass(frozen=True)
 class Job:
     """One run: the parameters of a cell and the seed of a replicate."""
 
     params: Any
     seed: int
+
+    @property
+    def seeds(self) -> Mapping[str, int]:
+        """Stratum -> its seed, the outermost first, in a suite that has strata; else empty."""
+        return strata_of(self.seed)
+
+    def seed_of(self, stratum: str) -> int:
+        """The seed of a stratum; where the suite does not name it, that of its first stratum, or the job's only one.
+
+        >>> from bench.experiment import Seed
+        >>> Job(None, Seed.of({"data": 0, "sae": 2})).seed_of("sae"), Job(None, 7).seed_of("sae")
+        (2, 7)
+        """
+        return self.seeds.get(stratum, next(iter(self.seeds.values()), self.seed))
 
 
 @dataclass(frozen=True)
@@ -82,6 +124,7 @@ class Experiment:
     before its workers start, so that it may build what they need and say, once, what the user should know.
     ``sources``: files or folders, from the folder of the module, that its numbers depend on beside the module itself
     and what that imports from its own package or folder: data, or code elsewhere. A change in any of them is told.
+    ``strata``: parts of a run that take a seed of their own (``Job.seed_of``), which a suite may then vary one by one.
     """
 
     params: type
@@ -92,6 +135,7 @@ class Experiment:
     version: str = "1"
     environment: Callable[[], Mapping[str, str]] = dict
     sources: Sequence[str] = ()
+    strata: Sequence[str] = ()
 
     @cached_property
     def _adapter(self) -> TypeAdapter[Any]:

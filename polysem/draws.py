@@ -14,7 +14,7 @@ from jaxtyping import Float
 from polysem import data, initial
 from polysem.mersenne import Mersenne, uniform
 from polysem.mersenne import pairs as normals
-from polysem.streams import stream
+from polysem.streams import seed_of, stream
 
 if TYPE_CHECKING:
     from polysem.toy import Params
@@ -69,15 +69,25 @@ def _post(params: Params, seed: int, shapes: Shapes) -> Start:
     Seeds 0 to 9 thus have the very data sets and initial weights behind the published table. (The noise was drawn on a
     GPU and cannot be had again.) Schemes that the public code does not know draw their weights from streams.
     """
-    features, generator = _post_features(
-        seed,
-        params.n_train + params.n_val,
-        params.groups,
-        params.p_active,
-        (params.strength_low, params.strength_high),
-        params.p_keep,
-    )
-    generator = generator.copy()
+    features, _ = _post_data(params, seed_of(seed, "data"))
+    weights, _ = _post_matrices(params, seed_of(seed, "init"), shapes)
+    if params.init != "orthogonal" and (params.init, params.random_init) != ("random", "uniform"):
+        weights = _weights(params, seed, shapes)
+    _, (encoder, decoder) = _post_matrices(params, seed_of(seed, "sae"), shapes)
+    return Start(features, weights, encoder, decoder)
+
+
+def _post_data(params: Params, seed: int) -> tuple[Float[np.ndarray, "sample feature"], Mersenne]:
+    strength = params.strength_low, params.strength_high
+    n_samples = params.n_train + params.n_val
+    return _post_features(seed, n_samples, params.groups, params.p_active, strength, params.p_keep)
+
+
+def _post_matrices(
+    params: Params, seed: int, shapes: Shapes
+) -> tuple[list[Float[np.ndarray, "_ _"]], tuple[Float[np.ndarray, "_ _"], Float[np.ndarray, "_ _"]]]:
+    """The network's weights, and the encoder and decoder, that follow a seed's own data."""
+    generator = _post_data(params, seed)[1].copy()
     weights = [_linear(out, columns - 1, generator) for out, columns in shapes]
     if params.init == "orthogonal":
         for layer in weights:
@@ -86,13 +96,9 @@ def _post(params: Params, seed: int, shapes: Shapes) -> Start:
             gaussian = gaussian if rows >= fan_in else gaussian.T
             layer[:, :-1] = params.orthogonal_gain * initial.orthogonal(gaussian, rows)
             layer[:, -1] = 0
-    elif (params.init, params.random_init) != ("random", "uniform"):
-        weights = _weights(params, seed, shapes)
     _linear(params.sae_width, params.hidden, generator)
     decoder = _linear(params.hidden, params.sae_width, generator, bias=False)
-    return Start(
-        features, weights, *initial.tied_start(decoder, params.sae_bias * generator.uniform(params.sae_width, 1))
-    )
+    return weights, initial.tied_start(decoder, params.sae_bias * generator.uniform(params.sae_width, 1))
 
 
 def _linear(out: int, fan_in: int, generator: Mersenne, *, bias: bool = True) -> Float[np.ndarray, "_ _"]:

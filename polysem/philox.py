@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from zlib import crc32
 
 import numpy as np
 from jaxtyping import Float32, UInt32
+
+from polysem.streams import sequence
 
 Key = tuple[int, int]
 Words = UInt32[np.ndarray, "step word"]
@@ -14,8 +15,7 @@ Words = UInt32[np.ndarray, "step word"]
 
 def key(seed: int, kind: str) -> Key:
     """The key of a run's noise: independent for other seeds and kinds (numpy's ``SeedSequence``)."""
-    names = (crc32(name.encode()) for name in ("noise", kind))
-    first, second = np.random.SeedSequence([seed, *names]).generate_state(2)
+    first, second = sequence(seed, "noise", kind).generate_state(2)
     return int(first), int(second)
 
 

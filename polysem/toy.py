@@ -268,8 +268,12 @@ EXPERIMENT = Experiment(
     version="2",
     environment=environment,
     sources=[str(Path(__file__).with_name("kernel"))],
+    strata=["data", "init", "order", "sae"],
 )
-"""Parameters and seeds of runs become what they measure, by the kernel or, where there is none, by its reference."""
+"""Parameters and seeds of runs become what they measure, by the kernel or, where there is none, by its reference.
+
+Its strata are the samples, the initial weights, the order of the samples with the noise, and the autoencoder.
+"""
 
 POST = replace(EXPERIMENT, metrics=POST_METRICS, run=partial(run, complete=False))
 """The same runs with the post's metrics only: what its table is replicated with."""

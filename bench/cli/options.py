@@ -86,7 +86,9 @@ Full = Annotated[bool, typer.Option("--full", help="Every table and row in the t
 Seeds = Annotated[
     str | None,
     typer.Option(
-        metavar="SEEDS", help='In place of the suite\'s: "20" (0 to 19), "5-9" or "3,5,8".', show_default=False
+        metavar="SEEDS",
+        help='In place of the suite\'s (of strata, the first\'s): "20" (0 to 19), "5-9" or "3,5,8".',
+        show_default=False,
     ),
 ]
 

@@ -71,7 +71,16 @@ class Baseline:
 
 
 def of_run(run: Run) -> Baseline:
-    """The values of a stored run, finished or not."""
+    """The values of a stored run, finished or not.
+
+    Raises:
+        BenchError: its seeds have strata, or a factor or metric the name of a column.
+    """
+    if run.suite.strata is not None:
+        hint = (
+            "Give a suite that is compared a number of seeds; its report can be read beside another's (bench beside)."
+        )
+        raise BenchError(f"The seeds of {run.folder} have strata, which a baseline does not hold.", hint=hint)
     plan = run.plan
     stored = plan.manifest
     ids = [_parameters_id(cell.changed) for cell in plan.cells]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from bench.execute.records import STATUSES, Record
 from bench.execute.run import Planned, Run
+from bench.experiment import strata_of
 from bench.plan.suite import Plan
 
 
@@ -17,7 +18,7 @@ def wide(run: Run) -> pd.DataFrame:
     """One row per planned run, in the order of the design: ``run``, a column per factor, ``seed``, ``status``, metrics.
 
     Factors are ordered Categoricals with the levels of the suite; ``status`` is ok, diverged, failed, lost or missing;
-    a metric without a value is NaN.
+    a metric without a value is NaN. Where seeds have strata, ``seed`` is that of the first, before a column of each.
     """
     planned = list(run.planned())
     records = run.contents.records
@@ -57,10 +58,20 @@ def _columns(run: Run, planned: Sequence[Planned], found: Sequence[Record | None
         code = {_typed(level): index for index, level in enumerate(levels)}
         codes = [code[_typed(job.levels[position])] for job in planned]
         columns[name] = pd.Categorical.from_codes(codes, categories=_categories(levels), ordered=True)
-    columns["seed"] = np.array([job.seed for job in planned], dtype=np.int64)
+    columns |= _seeds(run.suite, planned)
     statuses = ["missing" if record is None else record.status for record in found]
     columns["status"] = pd.Categorical(statuses, categories=[*STATUSES, "missing"])
     return columns
+
+
+def _seeds(suite: Plan, planned: Sequence[Planned]) -> dict[str, Any]:
+    if suite.strata is None:
+        return {"seed": np.array([job.seed for job in planned], dtype=np.int64)}
+    columns = {
+        column: np.array([strata_of(job.seed)[name] for job in planned], dtype=np.int64)
+        for name, column in suite.strata.columns.items()
+    }
+    return {"seed": columns[suite.strata.columns[suite.strata.unit]], **columns}
 
 
 def _metrics(run: Run, found: Sequence[Record | None]) -> dict[str, Any]:

@@ -31,7 +31,8 @@ from bench.plan.claims import Claim
 from bench.plan.design import cells, n_cells
 from bench.plan.grid import Setting
 from bench.plan.metrics import MetricSettings
-from bench.plan.shape import BaselineTable
+from bench.plan.shape import BaselineTable, ProxiesTable
+from bench.plan.strata import Strata
 from bench.plan.suite import Plan
 
 
@@ -79,6 +80,11 @@ class Manifest(Versioned):
     seeds: list[Annotated[int, Field(ge=0, lt=2**63)]]
     declared_seeds: list[int] | None = None
     """None in runs that were stored before this was kept."""
+    strata: dict[str, list[int]] | None = None
+    """The seeds of each stratum, the outermost first, of which those of ``seeds`` are hashes."""
+    crossed: bool = False
+    """Whether strata are crossed, else nested."""
+    proxies: ProxiesTable | None = None
     params: dict[str, Any]
     factors: dict[str, list[tuple[str | int | float | bool, Any]]]
     listed: bool
@@ -100,6 +106,18 @@ class Manifest(Versioned):
     """What the seeds are drawn from, if they are."""
     sealings: tuple[Sealing, ...] = ()
     """Every seal of the run, in the order of time."""
+
+    @property
+    def stratified(self) -> Strata | None:
+        """The strata as a value."""
+        if self.strata is None:
+            return None
+        return Strata({name: tuple(seeds) for name, seeds in self.strata.items()}, self.crossed)
+
+    @property
+    def run_seeds(self) -> tuple[int, ...]:
+        """``seeds``, which know those of their strata, if there are any."""
+        return tuple(self.seeds) if self.stratified is None else self.stratified.runs()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +168,9 @@ def of(
         version=suite.experiment.version,
         seeds=list(suite.seeds),
         declared_seeds=list(suite.declared_seeds),
+        strata=None if suite.strata is None else {name: list(seeds) for name, seeds in suite.strata.seeds.items()},
+        crossed=suite.strata is not None and suite.strata.crossed,
+        proxies=suite.proxies,
         params=dict(suite.params),
         factors={name: list(settings.items()) for name, settings in suite.settings.items()},
         listed=not suite.is_full_grid,
@@ -288,7 +309,9 @@ def read_suite(folder: Path, generation: Generation) -> Plan:
         name=manifest.name,
         reference=manifest.reference,
         experiment=Experiment(params=dict, metrics=manifest.metrics, run=_cannot_run, version=manifest.version),
-        seeds=tuple(manifest.seeds),
+        seeds=manifest.run_seeds,
+        strata=manifest.stratified,
+        proxies=manifest.proxies,
         declared_seeds=tuple(manifest.seeds if manifest.declared_seeds is None else manifest.declared_seeds),
         params=manifest.params,
         factors={name: tuple(level for level, _ in pairs) for name, pairs in manifest.factors.items()},

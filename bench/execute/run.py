@@ -31,7 +31,7 @@ from bench.execute.precedence import declare, sealed
 from bench.execute.segments import experiments, segments
 from bench.execute.storage import locked, read_stored, reading, storing
 from bench.execute.versioned import DamagedError, Versioned
-from bench.experiment import identifier
+from bench.experiment import identifier, strata_of
 from bench.plan.design import MOST_IN_MEMORY, n_cells
 from bench.plan.seeds import draw_seeds, seal
 from bench.plan.suite import Plan
@@ -80,8 +80,8 @@ class Run:
         """File -> digest: the source of the experiment when the suite was last run; empty where it is not known."""
         return self.plan.manifest.source
 
-    def key(self, seed: int, levels: Mapping[str, Any]) -> str:
-        """The key of the planned job with this seed and these levels.
+    def key(self, seed: int | Mapping[str, int], levels: Mapping[str, Any]) -> str:
+        """The key of the planned job with this seed, or these seeds of its strata, and these levels.
 
         Raises:
             BenchError: there is none, or more than one.
@@ -91,7 +91,8 @@ class Run:
         found = [] if unknown else [
             job.key
             for job in self.planned()
-            if job.seed == seed and all(job.levels[names.index(name)] == level for name, level in levels.items())
+            if seed in (job.seed, strata_of(job.seed))
+            and all(job.levels[names.index(name)] == level for name, level in levels.items())
         ]  # fmt: skip
         if len(found) == 1:
             return found[0]
@@ -132,8 +133,9 @@ class Run:
             return ""
         changed = (cell.changed for cell in plan.cells)
         own = seal(stored.claims, changed, stored.reference, stored.version)
-        fits = own == stored.seal and tuple(stored.seeds) == draw_seeds(own, len(stored.seeds))
-        return own if fits else ""
+        strata = self.suite.strata
+        drawn = draw_seeds(own, len(stored.seeds)) if strata is None else strata.sealed(own).runs()
+        return own if own == stored.seal and tuple(stored.seeds) == drawn else ""
 
     @cached_property
     def looks(self) -> Looks | None:
@@ -187,7 +189,7 @@ def planned(folder: Path, stored: manifest.Generation | None = None) -> Iterator
         yield from _planned_so_far(folder, plan.manifest)
         return
     keys = [identifier(cell.changed, plan.manifest.version) for cell in plan.cells]
-    for seed in plan.manifest.seeds:
+    for seed in plan.manifest.run_seeds:
         for cell, key_of in zip(plan.cells, keys, strict=True):
             yield Planned(key_of(seed), cell.levels, seed)
 
@@ -408,7 +410,8 @@ _REPORTS = {"report.md", "report.html", "figures", "tables"}
 def _planned_so_far(folder: Path, stored: manifest.Manifest) -> Iterator[Planned]:
     """The jobs that coordinators of this very suite have stored, in the order of the design."""
     contents = read(folder / "journal")
-    seeds = {seed: place for place, seed in enumerate(stored.seeds)}
+    planned_seeds = stored.run_seeds
+    seeds = {seed: place for place, seed in enumerate(planned_seeds)}
     places: list[dict[tuple[type, Any], int]] = [
         {(type(level), level): place for place, (level, _) in enumerate(pairs)} for pairs in stored.factors.values()
     ]
@@ -420,7 +423,8 @@ def _planned_so_far(folder: Path, stored: manifest.Manifest) -> Iterator[Planned
         levels = [record.levels.get(name) for name in stored.factors]
         known = [place.get((type(level), level), -1) for place, level in zip(places, levels, strict=True)]
         if min(known, default=0) >= 0:
-            found.append((seeds[record.seed], known, Planned(key, levels, record.seed)))
+            place = seeds[record.seed]
+            found.append((place, known, Planned(key, levels, planned_seeds[place])))
     yield from (job for *_, job in sorted(found, key=lambda entry: entry[:2]))
 
 

@@ -116,6 +116,7 @@ def _run(
     part = replace(
         plan,
         seeds=seeds,
+        strata=None,
         listed=tuple(listed),
         nestings={},
         exclusions=(),

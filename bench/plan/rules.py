@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from bench.experiment import Experiment
 from bench.plan.levels import attempt
 from bench.plan.positions import KeyPath
-from bench.plan.shape import SuiteKeys, SweepTable
+from bench.plan.shape import MAX_SEEDS, SuiteKeys, SweepTable
 from bench.plan.source import Faults, did_you_mean, is_file, show
+from bench.plan.strata import ENDING
 
 RESERVED = ("run", "seed", "status", "metric", "value", "text")
 """Columns of every table of runs; no factor or metric may be called so."""
@@ -24,13 +25,47 @@ def check_keys(keys: SuiteKeys, faults: Faults) -> None:
     if keys.is_sealed and not keys.claims:
         hint = "They are drawn from what is claimed: give a number of seeds, or one table [[claims]] for each claim."
         faults.add(("seeds",), "seeds are sealed, and nothing is claimed", hint)
-    first_index: dict[int, int] = {}
-    for index, seed in enumerate(keys.listed_seeds):
-        if first_index.setdefault(seed, index) != index:
-            faults.add(("seeds", index), f"the seed {seed} is listed twice", "Each seed is listed once.")
+    _check_listed(keys.listed_seeds, ("seeds",), faults)
+    _check_strata(keys, faults)
     if keys.published is not None and not is_file(faults.source.path.parent / keys.published):
         hint = f"The path is relative to the suite's folder, {faults.source.path.parent.absolute()}."
         faults.add(("published",), f"there is no file {show(keys.published)}", hint)
+
+
+def _check_listed(seeds: Sequence[int], path: KeyPath, faults: Faults) -> None:
+    first_index: dict[int, int] = {}
+    for index, seed in enumerate(seeds):
+        if first_index.setdefault(seed, index) != index:
+            faults.add((*path, index), f"the seed {seed} is listed twice", "Each seed is listed once.")
+
+
+def _check_strata(keys: SuiteKeys, faults: Faults) -> None:
+    """Strata that are too few, too many runs, or with seeds that are listed twice."""
+    if keys.strata is None:
+        return
+    strata = keys.strata.seeds
+    if len(strata) < 2:
+        hint = "Give two or more, the outermost first: { data = 6, sae = 3 }; or a number of seeds; or { sealed = 30 }."
+        faults.add(("seeds",), f"the seeds have {len(strata) or 'no'} strat{'um' if strata else 'a'}", hint)
+    for name, seeds in strata.items():
+        _check_listed(seeds, ("seeds", name), faults)
+    if keys.n_seeds > MAX_SEEDS:
+        faults.add(("seeds",), f"{keys.n_seeds} runs of each cell", f"At most {MAX_SEEDS}: give strata fewer seeds.")
+
+
+def check_strata(keys: SuiteKeys, faults: Faults, experiment: Experiment, factors: Collection[str]) -> None:
+    """Strata that the experiment does not have, or whose columns have another's name."""
+    known = experiment.strata
+    others = {*RESERVED, *factors, *(metric.name for metric in experiment.metrics)}
+    for name in keys.strata.seeds if keys.strata else ():
+        if name not in known:
+            names = f"Its strata: {', '.join(known)}.{did_you_mean(name, known)}" if known else (
+                "It takes a single seed for all of a run (Experiment.strata): give a number of seeds."
+            )  # fmt: skip
+            faults.add(("seeds", name), f"the experiment has no stratum {show(name)}", names, key=True)
+        elif f"{name}{ENDING}" in others:
+            hint = "Rename the factor or metric."
+            faults.add(("seeds", name), f"tables have a column {name}{ENDING} of a factor or metric", hint, key=True)
 
 
 def check_params(keys: SuiteKeys, faults: Faults, experiment: Experiment) -> None:
@@ -53,6 +88,9 @@ def check_metrics(keys: SuiteKeys, faults: Faults, experiment: Experiment) -> No
         faults.add(("experiment",), f"its metric {show(name)} bears the name of a column", hint)
     of_baseline = (keys.baseline.metrics if keys.baseline else None) or []
     mentions: list[tuple[KeyPath, str]] = [(("metrics", name), name) for name in keys.metrics]
+    if keys.proxies is not None:
+        mentions += [(("proxies", "target"), keys.proxies.target)]
+        mentions += [(("proxies", "metrics", index), name) for index, name in enumerate(keys.proxies.metrics)]
     mentions += [(("baseline", "metrics", index), name) for index, name in enumerate(of_baseline)]
     for path, name in mentions:
         if name not in names:
@@ -113,6 +151,10 @@ def _check_looks(keys: SuiteKeys, faults: Faults) -> None:
     if keys.sequential is None:
         return
     looks, count = keys.sequential.looks, keys.n_seeds
+    if keys.strata is not None:
+        message, hint = "looks are at numbers of seeds, and these have strata", "Give a number of seeds, or no looks."
+        faults.add(("sequential",), message, hint, key=True)
+        return
     for index, (before, look) in enumerate(pairwise(looks), start=1):
         if look <= before:
             message = f"the look at {look} seeds does not come after the one at {before}"

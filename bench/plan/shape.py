@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from bench.plan.claims import Expect
 from bench.plan.kinds import KINDS, STRICT, AnyKind, OneOrMore, tag
@@ -67,6 +68,37 @@ class SealedTable(_Strict):
     """Seeds given as a table: drawn from a hash of claims, cells, experiment and version."""
 
     sealed: int = Field(ge=1, le=MAX_SEEDS, description=f"How many seeds are drawn from the seal, 1 to {MAX_SEEDS}.")
+
+
+_StratumSeeds = (
+    Annotated[int, Field(ge=1, le=MAX_SEEDS)]
+    | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=MAX_SEEDS)]
+)
+
+
+class StrataTable(BaseModel):
+    """Seeds within seeds, the outermost stratum first: how many each has, or a list of different integers >= 0."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, _StratumSeeds]
+
+    crossed: bool = Field(
+        default=False, description="Whether each seed meets all those of other strata: true; else they are nested."
+    )
+    sealed: bool = Field(default=False, description="Whether they are drawn from what is claimed and run: true.")
+
+    @property
+    def seeds(self) -> Mapping[str, tuple[int, ...]]:
+        """Stratum -> its seeds; sealed ones are yet to be drawn."""
+        given = self.__pydantic_extra__
+        return {name: tuple(range(seeds) if isinstance(seeds, int) else seeds) for name, seeds in given.items()}
+
+
+class ProxiesTable(_Strict):
+    """The table ``[proxies]``: which metrics are asked whether they order cells as another does."""
+
+    target: str = Field(min_length=1, description="The metric that stands for the truth.")
+    metrics: list[str] = Field(min_length=1, description='The metrics that may stand in for it: ["loss", …].')
 
 
 def _check_order(ends: list[float]) -> list[float]:
@@ -242,6 +274,13 @@ class ClaimTable(_Strict):
     )
 
 
+def _kind_of_seeds(value: Any) -> str:
+    if isinstance(value, dict):
+        return "table" if not value or type(value.get("sealed", False)) is not bool else "strata"
+    kinds: dict[type[Any], str] = {list: "list", SealedTable: "table", StrataTable: "strata"}
+    return kinds.get(type(value), "count")
+
+
 class SuiteKeys(_Strict):
     """What is run and what matters in it."""
 
@@ -254,11 +293,12 @@ class SuiteKeys(_Strict):
     seeds: Annotated[
         Annotated[int, Field(ge=1, le=MAX_SEEDS), Tag("count")]
         | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=MAX_SEEDS), Tag("list")]
-        | Annotated[SealedTable, Tag("table")],
-        Discriminator(lambda value: {list: "list", dict: "table", SealedTable: "table"}.get(type(value), "count")),
+        | Annotated[SealedTable, Tag("table")]
+        | Annotated[StrataTable, Tag("strata")],
+        Discriminator(_kind_of_seeds),
     ] = Field(
-        description=f"How many, 1 to {MAX_SEEDS} (10 means 0 to 9), a list of different integers >= 0, or "
-        "{ sealed = 30 }: so many, drawn from what is claimed and run."
+        description=f"How many, 1 to {MAX_SEEDS} (10 means 0 to 9), a list of different integers >= 0, "
+        "{ sealed = 30 }: so many, drawn from what is claimed and run, or strata: { data = 6, sae = 3 }."
     )
     params: dict[str, Any] = Field({}, description="Parameters that every run shares: name = value.")
     extends: str | None = Field(
@@ -305,6 +345,9 @@ class SuiteKeys(_Strict):
     sequential: SequentialTable | None = Field(
         None, description="When `bench run --sequential` judges the claims: a table [sequential] with looks."
     )
+    proxies: ProxiesTable | None = Field(
+        None, description="Which metrics may order cells as another does: a table [proxies] with target and metrics."
+    )
     baseline: BaselineTable | None = Field(
         None, description="What `bench compare` compares a run with: a table [baseline]."
     )
@@ -315,11 +358,18 @@ class SuiteKeys(_Strict):
     @property
     def is_sealed(self) -> bool:
         """Whether seeds are drawn from what is claimed and run."""
-        return isinstance(self.seeds, SealedTable)
+        return isinstance(self.seeds, SealedTable) or (isinstance(self.seeds, StrataTable) and self.seeds.sealed)
+
+    @property
+    def strata(self) -> StrataTable | None:
+        """The strata of the seeds; None without."""
+        return self.seeds if isinstance(self.seeds, StrataTable) else None
 
     @property
     def n_seeds(self) -> int:
-        """The number of seeds that the suite asks for."""
+        """The number of seeds that the suite asks for, of strata the runs of a cell."""
+        if isinstance(self.seeds, StrataTable):
+            return math.prod(map(len, self.seeds.seeds.values()))
         if isinstance(self.seeds, SealedTable):
             return self.seeds.sealed
         return len(self.seeds) if isinstance(self.seeds, list) else self.seeds
@@ -341,7 +391,7 @@ def _fault(source: Source, kind: str, path: KeyPath, table: type[BaseModel], key
     if kind == "extra_forbidden":
         hint = f"Allowed here: {', '.join(fields)}.{did_you_mean(key, fields)}"
         return source.fault(path, f"unknown key {show(key)}", hint, key=True)
-    allowed = fields[key].description or ""
+    allowed = (fields[key].description if key in fields else table.__doc__) or ""
     if kind == "missing":
         return source.fault(path, f"{show(key)} is missing", allowed, key=True)
     value: Any = source.data
@@ -354,6 +404,7 @@ def _fault(source: Source, kind: str, path: KeyPath, table: type[BaseModel], key
 
 TABLES: Tables = {
     ("seeds", "table"): SealedTable,
+    ("seeds", "strata"): StrataTable,
     ("factors", "*", "sweep"): SweepTable,
     ("design", "table"): DesignTable,
     ("exclude", "*"): ExcludeTable,
@@ -361,6 +412,7 @@ TABLES: Tables = {
     ("metrics", "*"): MetricTable,
     ("baseline",): BaselineTable,
     ("sequential",): SequentialTable,
+    ("proxies",): ProxiesTable,
     ("claims", "*"): ClaimTable,
     **{("claims", "*", "contrast", tag(kind)): kind for kind in KINDS.values()},
     **{("contrast", tag(kind)): kind for kind in KINDS.values()},

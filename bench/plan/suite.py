@@ -24,10 +24,19 @@ from bench.plan.levels import Level, attempt, describe
 from bench.plan.metrics import Margin, MetricSettings
 from bench.plan.nulls import read_nulls
 from bench.plan.positions import KeyPath
-from bench.plan.rules import check_keys, check_metrics, check_params
+from bench.plan.rules import check_keys, check_metrics, check_params, check_strata
 from bench.plan.seeds import check_seeds, draw_seeds, seal
-from bench.plan.shape import TABLES, BaselineTable, MetricTable, SequentialTable, SuiteKeys, shape_faults
+from bench.plan.shape import (
+    TABLES,
+    BaselineTable,
+    MetricTable,
+    ProxiesTable,
+    SequentialTable,
+    SuiteKeys,
+    shape_faults,
+)
 from bench.plan.source import Faults, Source
+from bench.plan.strata import Strata
 from bench.plan.subgrid import design_cells
 from bench.plan.writing import lines_of, plain
 
@@ -184,6 +193,15 @@ class Plan:
     """The seeds in the suite, whatever seeds it is run with."""
     seal: str = ""
     """The hash that sealed seeds are drawn from (``bench.plan.seeds``); empty if it is run with other seeds."""
+    strata: Strata | None = None
+    """The strata of ``seeds``, whose first holds the replicates; None where each seed is one."""
+    proxies: ProxiesTable | None = None
+    """Which metrics are asked whether they order cells as another does."""
+
+    @property
+    def n_units(self) -> int:
+        """The number of replicates: the seeds, or those of the first stratum."""
+        return len(self.seeds) if self.strata is None else self.strata.n_units
 
     @property
     def is_full_grid(self) -> bool:
@@ -255,14 +273,19 @@ def check(suite: Suite, *, seeds: Sequence[int] | None = None) -> Plan:
     claims = tuple(read_claims(suite.claims, faults, reader.settings, metrics))
     check_params(suite, faults, experiment)
     check_metrics(suite, faults, experiment)
+    check_strata(suite, faults, experiment, factors)
     faults.check()
-    own_seeds = check_seeds(suite.listed_seeds or suite.n_seeds)
+    own = None if suite.strata is None else Strata(suite.strata.seeds, suite.strata.crossed)
+    own_seeds = check_seeds(suite.listed_seeds or suite.n_seeds) if own is None else own.runs()
+    given = None if seeds is None else check_seeds(seeds)
+    strata = own if own is None or given is None else own.with_units(given)
     plan = Plan(
         name=suite.name,
         reference=suite.experiment,
         experiment=experiment,
-        seeds=own_seeds if seeds is None else check_seeds(seeds),
+        seeds=own_seeds if given is None else given if strata is None else strata.runs(),
         declared_seeds=own_seeds,
+        strata=strata,
         params=suite.params,
         factors=factors,
         listed=listed,
@@ -278,20 +301,25 @@ def check(suite: Suite, *, seeds: Sequence[int] | None = None) -> Plan:
         digest=hashlib.sha256(json.dumps(source.data, sort_keys=True, default=str).encode()).hexdigest()[:20],
         claims=claims,
         looks=suite.sequential,
+        proxies=suite.proxies,
     )
     _check_cells(faults, plan)
     faults.check()
-    return _seal_seeds(plan, seeds) if suite.is_sealed else plan
+    return _seal_seeds(plan, own, given) if suite.is_sealed else plan
 
 
-def _seal_seeds(plan: Plan, seeds: Sequence[int] | None) -> Plan:
-    """``plan`` with as many seeds as it asks for, drawn from its seal; if ``seeds`` replace them, it has no seal."""
+def _seal_seeds(plan: Plan, strata: Strata | None, given: Sequence[int] | None) -> Plan:
+    """``plan`` with as many seeds as it asks for, drawn from its seal; if ``given`` replace them, it has no seal.
+
+    ``strata``: those of the suite, if it has any.
+    """
     params = (plan.experiment.changed(plan.experiment.make(plan.values(levels))) for levels in plan.combinations())
     own = seal(plan.claims, params, plan.reference, plan.experiment.version)
-    sealed = draw_seeds(own, len(plan.declared_seeds))
-    if seeds is not None:
+    drawn = None if strata is None else strata.sealed(own)
+    sealed = draw_seeds(own, len(plan.declared_seeds)) if drawn is None else drawn.runs()
+    if given is not None:
         return replace(plan, declared_seeds=sealed)
-    return replace(plan, seeds=sealed, declared_seeds=sealed, seal=own)
+    return replace(plan, seeds=sealed, declared_seeds=sealed, seal=own, strata=drawn)
 
 
 def _metric_settings(suite: Suite, experiment: Experiment) -> Mapping[str, MetricSettings]:

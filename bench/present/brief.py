@@ -36,7 +36,10 @@ def checked(suite: Plan) -> dict[str, Any]:
         "file": str(suite.path),
         "experiment": suite.reference,
         "factors": {name: list(levels) for name, levels in suite.factors.items()},
-        "seeds": list(suite.seeds),
+        "seeds": list(suite.seeds)
+        if suite.strata is None
+        else {name: list(own) for name, own in suite.strata.seeds.items()},
+        **({} if suite.strata is None else {"strata": "crossed" if suite.strata.crossed else "nested"}),
         **({"seal": suite.seal} if suite.seal else {}),
         "metrics": [metric.name for metric in suite.experiment.metrics],
         "claims": [claim.id for claim in suite.claims],

@@ -19,7 +19,7 @@ from bench.judge.published import compare_published
 from bench.plan.design import n_cells
 from bench.plan.labels import cell_label
 from bench.plan.suite import Plan
-from bench.present import claims, gate_rates, looks, methods, numbers, state, tables, verdict, words
+from bench.present import claims, gate_rates, looks, methods, numbers, state, strata, tables, verdict, words
 from bench.present.figures.published import published_figure
 from bench.present.found import found
 from bench.present.illustrate import illustrated
@@ -41,6 +41,7 @@ def build(run: Run, *, confidence: float = 0.95) -> Report:
         *state.unlisted(len(jobs), n_planned(run.folder), _command(run)),
         *state.alarms(run.contents, set(jobs["run"])),
         *mixtures(run, set(jobs["run"])),
+        *strata.unit(suite),
     ]
     facts: dict[str, str] = {}
     findings: Sequence[Finding] = ()
@@ -78,8 +79,8 @@ def build(run: Run, *, confidence: float = 0.95) -> Report:
         *gate_rates.sections(run),
         Section("Provenance", facts=provenance, appendix=True),
     ]
-    cells, seeds = numbers.counted(n_cells(suite), "cell"), numbers.counted(len(suite.seeds), "seed")
-    return Report(f"{suite.name}: {cells} × {seeds}", provenance, sections, data)
+    title = f"{suite.name}: {numbers.counted(n_cells(suite), 'cell')} × {strata.seed_count(suite)}"
+    return Report(title, provenance, sections, data)
 
 
 def analysis_sections(analysis: Analysis, context: Context, *, n_claims: int = 0) -> list[Section]:
@@ -155,7 +156,8 @@ def _command(run: Run) -> str:
     if run.looks is not None:
         command += ["--sequential"]
     elif run.suite.seeds != run.suite.declared_seeds:
-        command += ["--seeds", numbers.ranges(run.suite.seeds, to="-", between=",")]
+        units = run.suite.seeds if run.suite.strata is None else run.suite.strata.seeds[run.suite.strata.unit]
+        command += ["--seeds", numbers.ranges(units, to="-", between=",")]
     if run.folder.parent != REPORTS:
         command += ["--out", str(run.folder.parent)]
     return shlex.join(command)

@@ -17,7 +17,7 @@ from bench.plan.grid import Region
 from bench.plan.labels import visible
 from bench.plan.suite import Plan
 from bench.plan.writing import lines_of
-from bench.present import design_tables, numbers
+from bench.present import design_tables, numbers, strata
 from bench.present.report import Report, Section
 from bench.present.tables import Context
 
@@ -29,7 +29,7 @@ def build_design(preview: Preview) -> Report:
     """The report of ``bench design``; its data hold the frames that it is made of."""
     suite, study = preview.suite, preview.study
     context = Context(suite.factors, suite.experiment.metrics)
-    cells, seeds = numbers.counted(study.n_cells, "cell"), numbers.counted(len(suite.seeds), "seed")
+    cells, seeds = numbers.counted(study.n_cells, "cell"), strata.seed_count(suite)
     sections = [
         Section("The design", list(_size(preview)), list(_left_out(suite))),
         Section(
@@ -69,7 +69,8 @@ def _size(preview: Preview) -> Iterator[str]:
     factors = numbers.counted(len(suite.factors), "factor")
     which = f"All {study.n_full}" if study.n_cells == study.n_full else f"{study.n_cells} of the {study.n_full}"
     runs = study.n_cells * len(suite.seeds)
-    yield f"{which} combinations of {factors}, × {numbers.counted(len(suite.seeds), 'seed')}: {runs} runs."
+    yield f"{which} combinations of {factors}, × {strata.seed_count(suite)}: {runs} runs."
+    yield from strata.unit(suite)
     if study.fraction is not None:
         words = " = ".join(
             f"{'−' if sign < 0 else ''}{' × '.join(list(suite.factors)[factor] for factor in word)}"
@@ -189,8 +190,8 @@ def _added(preview: Preview, augmentation: Augmentation, context: Context) -> Se
 
 
 def _findings(preview: Preview) -> Iterator[str]:
-    seeds = numbers.counted(len(preview.suite.seeds), "seed")
-    if len(preview.suite.seeds) < 2:
+    seeds = numbers.counted(preview.suite.n_units, "seed")
+    if preview.suite.n_units < 2:
         yield "One seed tests nothing: what one run shows may be chance alone."
         return
     yield (

@@ -11,9 +11,11 @@ from bench.execute.journal import Contents
 from bench.execute.provenance import PACKAGE, code_of, digest_of, files_of, is_other
 from bench.execute.records import OUTCOMES, Record
 from bench.execute.run import Run
+from bench.experiment import strata_of
 from bench.plan.grid import Setting
 from bench.plan.labels import assignments, visible
 from bench.present import numbers
+from bench.present.strata import seed_ranges
 
 
 def origin(run: Run) -> Mapping[str, str]:
@@ -24,7 +26,7 @@ def origin(run: Run) -> Mapping[str, str]:
         "Experiment": f"{suite.reference}, version {suite.experiment.version}",
         "Shared parameters": assignments(suite.params) or "all defaults",
         "Parameters that follow levels": "; ".join(map(_following, suite.sets)),
-        "Seeds": numbers.ranges(list(suite.seeds)),
+        "Seeds": seed_ranges(suite),
         "Folder": _relative(run.folder),
         "Run": ", ".join(sorted({_when(session) for session in contents.sessions})),
         "Code": "; ".join(dict.fromkeys(map(_codes, contents.sessions))),
@@ -63,7 +65,8 @@ def _sources(run: Run, used: Sequence[Record], latest: str) -> Iterator[str]:
     sources = Counter(contents.source(record.key) for record in used)
     others = [record for record in used if is_other(contents.source(record.key), today)]
     if others:
-        seeds = numbers.ranges(sorted({record.seed for record in others}))
+        unit = {seed: next(iter(strata_of(seed).values()), seed) for seed in run.suite.seeds}
+        seeds = numbers.ranges(sorted({unit[record.seed] for record in others}))
         yield (
             f"Other source: {len(others)} of {numbers.counted(len(used), 'result')} (of seeds {seeds}) come from other "
             f"source of the experiment than {latest}, under the same version ({_changed(run, others)}). If the change "

@@ -269,5 +269,5 @@ def test_schema_names_every_key_and_what_it_may_hold() -> None:
     assert schema()["additionalProperties"] is False
     properties = schema()["properties"]
     known = "name extends experiment seeds params factors design exclude set cells metrics claims sequential baseline"
-    assert {*known.split(), "published"} == set(properties)
+    assert {*known.split(), "published", "proxies"} == set(properties)
     assert all(entry["description"] for entry in properties.values())

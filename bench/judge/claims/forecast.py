@@ -55,7 +55,7 @@ def undecidable_claims(suite: Plan, pilot: Pilot | None) -> Mapping[str, str]:
 
 
 def _undecidable(suite: Plan, claim: Claim, row: Mapping[str, object], pilot: Pilot | None) -> str:
-    n_seeds = len(suite.seeds)
+    n_seeds = suite.n_units
     if not row["estimable"]:
         return "the cells of this design cannot tell it, whatever is measured"
     if too_few := _too_few(suite, claim):
@@ -69,7 +69,7 @@ def _undecidable(suite: Plan, claim: Claim, row: Mapping[str, object], pilot: Pi
 
 
 def _too_few(suite: Plan, claim: Claim) -> str:
-    n_seeds, fewest = len(suite.seeds), kind_of(claim).fewest_seeds(claim)
+    n_seeds, fewest = suite.n_units, kind_of(claim).fewest_seeds(claim)
     verb = "is" if n_seeds == 1 else "are"
     return f"it takes at least {fewest} seeds, and {n_seeds} {verb} planned" if n_seeds < fewest else ""
 
@@ -97,7 +97,7 @@ def _pilot_numbers(case: Case, suite: Plan) -> Mapping[str, float]:
     exclude = case.claim.expect == "equivalent"
     return {
         "sd": sd,
-        "smallest": smallest_effect(len(suite.seeds), tests, POWER) * sd,
+        "smallest": smallest_effect(suite.n_units, tests, POWER) * sd,
         "margin": margin,
         "seeds_for_margin": seeds_to_exclude(margin, sd) if exclude else seeds_to_find(margin, sd, tests),
     }

@@ -66,18 +66,18 @@ def preview(
         "correlations": study.correlations,
         "models": study.models,
         "single": study.single,
-        "families": family_frame(len(suite.seeds), {family: number for family, number in tests.items() if number}),
+        "families": family_frame(suite.n_units, {family: number for family, number in tests.items() if number}),
     }
     if several := {term: contrasts for term, contrasts in told.items() if contrasts > 1}:
-        frames["terms"] = term_power_frame(len(suite.seeds), several, per_metric * len(suite.metrics))
+        frames["terms"] = term_power_frame(suite.n_units, several, per_metric * len(suite.metrics))
     if suite.claims:
         frames["claims"] = claim_frame(suite, study.design, pilot)
     if pilot is not None:
         found = spreads(study.design, pilot, suite.metrics)
-        frames["detectable"] = detectable_frame(found, list(suite.factors), len(suite.seeds), max(tests.values()))
+        frames["detectable"] = detectable_frame(found, list(suite.factors), suite.n_units, max(tests.values()))
         if simulate:
             rng = np.random.default_rng(0)
-            frames["simulated"] = simulated_frame(found, list(suite.factors), len(suite.seeds), rng)
+            frames["simulated"] = simulated_frame(found, list(suite.factors), suite.n_units, rng)
     elif simulate:
         hint = "Run the suite with a few seeds first, or name another run with --pilot."
         raise BenchError("Power can be simulated only from the noise of a stored run.", hint=hint)
