@@ -650,7 +650,7 @@ def runs(out: str | Path = REPORTS) -> Runs:
 def analyze(
     data: DataFrame | str | Path,
     factors: Sequence[str],
-    block: str | None,
+    block: str | Sequence[str] | None,
     metrics: Sequence[str],
     *,
     reference: Mapping[str, Hashable] | None = None,
@@ -669,11 +669,13 @@ def analyze(
 
     ``data`` is a frame, or a CSV, Excel or Parquet file; one row per run and metric, as ``load`` gives them, serve as
     well. If a column ``status`` says which runs are ok, as in what ``load`` gives, the values of all others are left
-    out, and ``notes`` counts them. ``block`` is the column of the seeds, or None for independent runs;
-    ``reference`` maps a factor to its reference level, by default the first. ``log``: metrics whose logarithms are
-    analysed. ``margin``: metric -> the smallest difference that matters, a number or "5%" of its mean. ``better``:
-    metric -> "lower" or "higher". ``ranges``: metric -> between which values it always lies, as (0, 1),
-    which bounds what lost runs could change. ``confidence``: of every interval, above 0.5.
+    out, and ``notes`` counts them. ``block`` is the column of the seeds, or None for independent runs; several, the
+    outermost first, are seeds within seeds: runs are averaged within the first, and ``found.components`` says how much
+    each makes them vary (nested where a label of an inner column occurs in one group of the outer ones only, else
+    crossed). ``reference`` maps a factor to its reference level, by default the first. ``log``: metrics whose
+    logarithms are analysed. ``margin``: metric -> the smallest difference that matters: a number, "5%". ``better``:
+    metric -> "lower" or "higher". ``ranges``: metric -> between which values it always lies, as (0, 1), which bounds
+    what lost runs could change. ``confidence``: of every interval, above 0.5.
     ``contrasts``: further comparisons in the language of claims (docs/claims.md), estimated in ``found.requested``.
     ``every_pair``: compare every two cells in ``found.pairwise``, not only each with the reference cell.
 
@@ -701,11 +703,12 @@ def analyze(
     from bench.present.analyzed import Analyzed
 
     options = metric_options(metrics, log, margin or {}, better or {}, ranges or {})
+    blocks = [] if block is None else [block] if isinstance(block, str) else [*block]
     if isinstance(data, str | Path):
         frame = read_table(Path(data), factors, metrics, encoding=encoding, decimal=decimal)
     else:
         frame = one_row_a_run(data, factors, metrics, "The frame")
-    others = [*factors, *([] if block is None else [block])]
+    others = [*factors, *blocks]
     if trim:
         frame = without_blanks(frame, others)
     frame, notes = without_failures(frame, metrics, others)
@@ -713,11 +716,12 @@ def analyze(
     found = analyze_frame(
         frame,
         factors,
-        block,
+        blocks[0] if blocks else None,
         options,
         reference=reference,
         confidence=confidence,
         contrasts=contrasts,
         every_pair=every_pair,
+        strata=blocks if len(blocks) > 1 else (),
     )
     return Analyzed(**vars(found) | {"notes": (*notes, *found.notes)})

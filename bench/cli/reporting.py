@@ -79,6 +79,7 @@ def report(
     epilog=examples(
         "bench analyze runs.csv --factors init,reg --block seed --metric loss",
         "bench analyze runs.csv --factors init,reg --block seed --metric loss --log loss --margin loss=5%",
+        "bench analyze runs.csv --factors reg --block data --block init --block sae --metric loss",
         "bench export digits | bench analyze - --factors model,scaling --block seed --metric accuracy",
     )
 )
@@ -95,8 +96,12 @@ def analyze(
         list[str], typer.Option(metavar="NAME", help="Column of a metric; give one option each.", show_default=False)
     ],
     block: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Column of the seeds (blocks). Without it runs are independent."),
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Column of the seeds (blocks), else runs are independent; of seeds within seeds one option each, the "
+            "outermost first.",
+        ),
     ] = None,
     reference: Annotated[
         list[str] | None,

@@ -12,6 +12,7 @@ import pandas as pd
 from bench.errors import BenchError
 from bench.judge.cell_pairs import pair_frames
 from bench.judge.coded import CodedRuns, code_runs
+from bench.judge.components import component_frames, require_strata
 from bench.judge.doubts import diagnostic_frame, value_frame
 from bench.judge.effects import MetricEffects, estimate_effects, lost_levels
 from bench.judge.frames import cell_frame, contrast_frame, equivalence_frame, estimable_frame
@@ -92,6 +93,10 @@ class Analysis:
     n_blocks: int
     confidence: float
     """Of every interval; two one-sided tests are at 1 - confidence."""
+    components: pd.DataFrame | None = None
+    """How much the seeds of each stratum make values and effects vary; None without strata."""
+    needs: pd.DataFrame | None = None
+    """How many seeds the next comparison needs, by how many of the innermost stratum each unit has."""
 
 
 def analyze(
@@ -104,21 +109,24 @@ def analyze(
     confidence: float = 0.95,
     contrasts: Sequence[Mapping[str, Any] | str] = (),
     every_pair: bool = False,
+    strata: Sequence[str] = (),
     rng: np.random.Generator | None = None,
 ) -> Analysis:
     """Analyse one row per run: a column per factor, the block (the seed; None for independent runs), and the metrics.
 
     Levels are in the order of a Categorical, else of first appearance; the first is the reference unless ``reference``
     (factor -> level) says otherwise. ``contrasts``: of the user's own, each as a claim has it (docs/claims.md).
-    ``every_pair`` of cells is compared, not only each with the reference cell. ``rng`` serves sign flips of more than
-    14 blocks and the check for bimodal cells (default: a fixed seed). Raises BenchError
-    for columns that are missing, not numeric, levels that are unknown, or a confidence outside 0.5 to 1.
+    ``every_pair`` of cells is compared, not only each with the reference cell. ``strata``: columns of seeds within
+    seeds, the first standing for the block; what the others vary is averaged, and taken apart in ``components``.
+    ``rng`` serves sign flips of more than 14 blocks and the check for bimodal cells (default: a fixed seed). Raises
+    BenchError for columns that are missing, not numeric, levels that are unknown, or a confidence outside 0.5 to 1.
     """
     if not 0.5 < confidence < 1.0:
         raise BenchError(f"A confidence of {confidence} is not between 0.5 and 1.", hint="0.95 is usual.")
     options = [MetricOptions(metric) if isinstance(metric, str) else metric for metric in metrics]
     _require_margins(options)
     runs = code_runs(frame, factors, block, [option.name for option in options], reference)
+    require_strata(frame, strata, [*factors, *(option.name for option in options)])
     planned = identify(runs.cells, runs.n_levels)
     rng = np.random.default_rng(0) if rng is None else rng
     done = ~unfinished(frame, [*factors, *([] if block is None else [block])])
@@ -129,8 +137,8 @@ def analyze(
     lost = {name: int((~np.isfinite(values) & done).sum()) for name, values in outcomes.values.items()}
     usable = {option.name: _usable(runs.values[option.name], option) for option in options}
     runs = replace(runs, values={name: values for name, (values, _) in usable.items()})
-    notes = [*_design_notes(runs), *copy_notes(runs)]
-    runs = runs.averaged([option.name for option in options if option.log])
+    notes = [*_design_notes(runs), *copy_notes(runs, strata)]
+    every_run, runs = runs, runs.averaged([option.name for option in options if option.log])
     effects = []
     for option in options:
         values = np.log(runs.values[option.name]) if option.log else runs.values[option.name]
@@ -141,6 +149,13 @@ def analyze(
         for option in options
         if np.isfinite(margin := _margin(option, runs.values[option.name]))
     }
+    components = needs = None
+    if strata:
+        logs, sizes = (
+            {option.name: option.log for option in options},
+            {name: size for name, (size, _) in margins.items()},
+        )
+        components, needs = component_frames(frame[list(strata)], every_run, planned, logs, sizes, confidence)
     flips = flip_signs(effects, rng)
     terms = term_frame(runs, effects, flips)
     effect_rows = contrast_frame(runs, effects, terms, flips, confidence)
@@ -172,6 +187,8 @@ def analyze(
         block=runs.block_name,
         n_blocks=len(runs.block_labels),
         confidence=confidence,
+        components=components,
+        needs=needs,
     )
 
 
@@ -223,15 +240,16 @@ def _usable(values: Floats, option: MetricOptions) -> tuple[Floats, list[str]]:
     return values, notes
 
 
-def copy_notes(runs: CodedRuns) -> Iterator[str]:
-    """What becomes of several runs of one cell and block."""
+def copy_notes(runs: CodedRuns, strata: Sequence[str] = ()) -> Iterator[str]:
+    """What becomes of several runs of one cell and block, which may differ in the seeds of inner ``strata``."""
     copies = runs.copies
     if not (copies > 1).any():
         return
+    copied = "" if strata else " If the runs of a pair are copies of one run, remove them."
     yield (
         f"{int((copies > 1).sum())} pairs of a cell and a {runs.block_name} have more than one run (up to "
         f"{copies.max()}): {len(runs.cell)} runs are averaged to {len(copies)} values, on the scale of the analysis, "
-        "and every number rests on these. If the runs of a pair are copies of one run, remove them."
+        f"and every number rests on these.{copied}"
     )
     for name, partly in runs.partly_missing.items():
         if partly:

@@ -15,15 +15,18 @@ from bench.execute.frames import measured, remarks, wide
 from bench.execute.run import Run, n_planned
 from bench.judge.analysis import Analysis, analyze
 from bench.judge.options import suite_options
+from bench.judge.proxies import proxy_frame
 from bench.judge.published import compare_published
 from bench.plan.design import n_cells
 from bench.plan.labels import cell_label
 from bench.plan.suite import Plan
 from bench.present import claims, gate_rates, looks, methods, numbers, state, strata, tables, verdict, words
+from bench.present.components import component_sections
 from bench.present.figures.published import published_figure
 from bench.present.found import found
 from bench.present.illustrate import illustrated
 from bench.present.origin import mixtures, origin
+from bench.present.proxies import proxy_section
 from bench.present.report import Figure, Finding, Report, Section, Table
 from bench.present.tables import Context
 
@@ -69,6 +72,9 @@ def build(run: Run, *, confidence: float = 0.95) -> Report:
             body.insert([part.title for part in body].index("Means"), published)
             facts[published.title] = f"{published.text[0].partition(';')[0].rstrip('.')}."
         facts |= verdict.of_baseline(run)
+        if suite.proxies is not None:
+            data["proxies"] = proxy_frame(measured(suite, jobs), list(suite.factors), "seed", suite.proxies, confidence)
+            body.append(proxy_section(data["proxies"], context))
     else:
         stated.append("Nothing was found yet: no run has a result.")
     provenance = origin(run)
@@ -114,6 +120,8 @@ def _analysis_sections(analysis: Analysis, context: Context, n_claims: int) -> I
         exhibits = list(tables.trends(analysis.trends, context))
         yield Section("Trends", [words.trends(context)], exhibits=exhibits)
     yield Section("Means", exhibits=[tables.means(analysis, context, caveats)])
+    if analysis.components is not None and analysis.needs is not None:
+        yield from component_sections(analysis.components, analysis.needs, context)
     doubts = list(words.doubts(analysis.diagnostics, context))
     yield Section("Variation", points=doubts, exhibits=[tables.variation(analysis.cells, context)])
     if effects or analysis.anova_models:
@@ -166,7 +174,8 @@ def _command(run: Run) -> str:
 def analyze_run(suite: Plan, jobs: pd.DataFrame, *, confidence: float = 0.95) -> Analysis:
     """The analysis of the runs that are ok; the values of all others count as missing."""
     values, options = measured(suite, jobs), suite_options(suite)
-    return analyze(values, list(suite.factors), "seed", options, confidence=confidence)
+    strata = [] if suite.strata is None else list(suite.strata.columns.values())
+    return analyze(values, list(suite.factors), "seed", options, strata=strata, confidence=confidence)
 
 
 def _published(run: Run, analysis: Analysis, context: Context) -> tuple[Section, pd.DataFrame]:

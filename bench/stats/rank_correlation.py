@@ -1,0 +1,59 @@
+"""Two numbers a cell in every block -> whether they order the cells alike: Spearman within blocks, t over blocks."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from bench.stats.coding import Floats
+
+FEWEST_CELLS = 3
+"""With two cells a rank correlation is a sign."""
+
+
+@dataclass(frozen=True)
+class RankCorrelation:
+    """Spearman's correlation over cells, of each block (NaN where it has none), and the t test of its mean."""
+
+    per_block: Floats
+    estimate: float
+    low: float
+    high: float
+    t: float
+    p: float
+    n: int
+    """Blocks that have one."""
+
+
+def rank_correlation(x: Floats, y: Floats, confidence: float = 0.95) -> RankCorrelation:
+    """Correlate ``x`` and ``y`` (blocks, cells) within each block, over the cells where both are finite.
+
+    What a block does to all of its cells cancels, since ranks are within it; pooled over blocks it would look like
+    agreement. Nothing is tested of fewer than two blocks, or where all blocks agree exactly.
+
+    >>> x = np.array([[1.0, 2.0, 3.0, 4.0], [6.0, 7.0, 9.0, 8.0], [1.0, 3.0, 2.0, 4.0]])
+    >>> found = rank_correlation(x, np.arange(12.0).reshape(3, 4))
+    >>> found.per_block.round(1).tolist(), round(found.estimate, 2), found.n
+    ([1.0, 0.8, 0.8], 0.87, 3)
+    """
+    per_block = np.array([_spearman(*rows) for rows in zip(x, y, strict=True)])
+    known = per_block[np.isfinite(per_block)]
+    estimate = float(known.mean()) if len(known) else np.nan
+    if len(known) < 2 or np.ptp(known) < 1e-12:
+        return RankCorrelation(per_block, estimate, np.nan, np.nan, np.nan, np.nan, len(known))
+    test = stats.ttest_1samp(known, 0.0)
+    limits = test.confidence_interval(confidence)
+    low, high = max(float(limits.low), -1.0), min(float(limits.high), 1.0)
+    return RankCorrelation(per_block, estimate, low, high, float(test.statistic), float(test.pvalue), len(known))
+
+
+def _spearman(x: Floats, y: Floats) -> float:
+    both = np.isfinite(x) & np.isfinite(y)
+    if both.sum() < FEWEST_CELLS:
+        return np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.ConstantInputWarning)  # it is NaN, as it should be
+        return float(stats.spearmanr(x[both], y[both]).statistic)
