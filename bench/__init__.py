@@ -550,7 +550,8 @@ def design(
     would best serve all effects of up to ``order`` factors; ``power`` finds the power by resampling the pilot's seeds,
     too; ``looks`` plans looks after so many seeds, the error spent over all of them. ``data`` of the report holds the
     frames ``effects`` (aliases, VIF, standard errors), ``correlations``, ``models``, ``single``, ``families`` and
-    ``cells``, and as there is cause ``claims``, ``detectable`` (with a pilot), ``augmented``, ``simulated``, ``looks``.
+    ``cells``, and as there is cause ``claims``, ``detectable`` (with a pilot), ``augmented``, ``simulated``, ``looks``;
+    with a pilot whose seeds have strata ``components`` and ``needs``.
 
         >>> bench.design("study.toml").data["effects"][["effect", "estimable", "vif"]]
                     effect  estimable  vif

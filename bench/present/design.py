@@ -18,6 +18,7 @@ from bench.plan.labels import visible
 from bench.plan.suite import Plan
 from bench.plan.writing import lines_of
 from bench.present import design_tables, numbers, strata
+from bench.present.components import component_sections
 from bench.present.report import Report, Section
 from bench.present.tables import Context
 
@@ -50,6 +51,8 @@ def build_design(preview: Preview) -> Report:
             exhibits=list(design_tables.power(preview.frames, context)),
         )
     )
+    if "components" in preview.frames:
+        sections += component_sections(preview.frames["components"], preview.frames["needs"], context)
     sections.append(Section("The cells", exhibits=[design_tables.cells(preview.frames["cells"])], appendix=True))
     return Report(f"{suite.name}: the design, {cells} × {seeds}", {"suite": str(suite.path)}, sections, preview.frames)
 

@@ -10,9 +10,10 @@ import pandas as pd
 
 from bench.errors import BenchError
 from bench.judge.claims.forecast import claim_frame
+from bench.judge.components import Layout, stratum_frames
 from bench.judge.preview.augment import Augmentation
 from bench.judge.preview.design import Study, study_design
-from bench.judge.preview.forecast import detectable_frame, family_frame, look_frame, spreads, term_power_frame
+from bench.judge.preview.forecast import Spread, detectable_frame, family_frame, look_frame, spreads, term_power_frame
 from bench.judge.preview.pilot import Pilot
 from bench.judge.preview.simulate import simulated_frame
 from bench.plan.labels import term_label
@@ -27,8 +28,8 @@ class Preview:
     study: Study
     pilot: Pilot | None
     frames: Mapping[str, pd.DataFrame]
-    """``cells effects correlations models single families``; as there is cause ``terms claims detectable simulated
-    augmented looks``."""
+    """``cells effects correlations models single families``; as there is cause ``terms claims detectable components
+    needs simulated augmented looks``."""
     augmentation: Augmentation | None = None
 
 
@@ -75,6 +76,8 @@ def preview(
     if pilot is not None:
         found = spreads(study.design, pilot, suite.metrics)
         frames["detectable"] = detectable_frame(found, list(suite.factors), suite.n_units, max(tests.values()))
+        if pilot.labels is not None:
+            frames["components"], frames["needs"] = _components(suite, study, pilot, found)
         if simulate:
             rng = np.random.default_rng(0)
             frames["simulated"] = simulated_frame(found, list(suite.factors), suite.n_units, rng)
@@ -86,3 +89,16 @@ def preview(
     if looks:
         frames["looks"] = look_frame(looks)
     return Preview(suite, study, pilot, frames, augmentation)
+
+
+def _components(suite: Plan, study: Study, pilot: Pilot, found: Sequence[Spread]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What the strata of the pilot make vary, and what the next comparison needs."""
+    assert pilot.labels is not None
+    tables = {}
+    for spread in found:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            tables[spread.metric] = np.log(pilot.runs[spread.metric]) if spread.log else pilot.runs[spread.metric]
+    factors = [(name, tuple(map(str, levels))) for name, levels in suite.factors.items()]
+    margins = {spread.metric: spread.margin for spread in found}
+    layout = Layout.of(pilot.labels, pilot.strata)
+    return stratum_frames(tables, layout, study.design, factors, margins, confidence=0.95)
