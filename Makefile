@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test gate lint check format reports bench calibrate overhead torture clean
+.PHONY: run test gate lint check format reports bench calibrate components overhead torture clean
 
 run: $(VENV)/installed
 	$(BIN)/bench run suites/full_factorial.toml
@@ -38,6 +38,9 @@ bench: $(VENV)/installed
 
 calibrate: $(VENV)/installed
 	$(BIN)/python benchmarks/calibrate.py
+
+components: $(VENV)/installed
+	$(BIN)/python benchmarks/components.py
 
 torture: $(VENV)/installed-dev
 	$(BIN)/python -m tests.torture
