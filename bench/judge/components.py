@@ -123,7 +123,8 @@ def stratum_frames(
     ``tables``: metric -> values (combinations of seeds, cells) on the scale of the analysis. ``factors``: name and
     labels of levels. The first frame has a row a metric, effect (of the mean of all cells: ``mean``) and component:
     ``variance`` with its interval and ``share`` of all, ``se_units`` of the estimate by the units alone and ``se_all``,
-    if the seeds of every stratum were drawn anew. Outer groups that lack a run are dropped; the second is of ``needs``.
+    if the seeds of every stratum were drawn anew (variances below 0 taken as 0). Outer groups that lack a run are
+    dropped. The second is of ``needs``.
     """
     weights = {MEAN: np.full(len(design.codes), 1 / len(design.codes))}
     for main, row in zip(effects_of(design), cell_weights(design), strict=True):
@@ -176,7 +177,7 @@ def _components(
     unit_square = squares.mean_squares[squares.terms.index((0,)), 0]
     errors = {
         "se_units": np.sqrt(unit_square / np.prod(shape)),
-        "se_all": np.sqrt(max(float(averaged @ variances), 0.0)),
+        "se_all": np.sqrt(averaged @ np.maximum(variances, 0.0)),
     }
     for place, term in enumerate(squares.terms):
         low, high = squares.interval(squares.weights[place], confidence)
