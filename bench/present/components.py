@@ -117,5 +117,6 @@ def _tables(components: pd.DataFrame, needs: pd.DataFrame, context: Context) -> 
             Column("Units for the margin", ("units",), "count"),
         ]
         unit = f"A unit has a seed of its own in every stratum but {inner}, and so many of {inner}. "
-        found = f"Units find an effect of the margin with power {POWER:.0%} in one two-sided test at 5%."
-        yield Table("What the next comparison needs", shown, columns, notes=[unit + found])
+        found = f"Units find an effect of the margin with power {POWER:.0%} in one two-sided test at 5%, "
+        caution = "if the variances are those estimated: mind their intervals."
+        yield Table("What the next comparison needs", shown, columns, notes=[unit + found + caution])
