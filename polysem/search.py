@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from itertools import groupby
-from math import exp, log
+from math import exp, inf, log
 from multiprocessing import get_context
 from os.path import relpath
 from pathlib import Path
@@ -94,7 +94,10 @@ def match(pair: Pair, by: By = By.NORM) -> Strength:
     else:
         strength = _by_error(measure, target)
     strength = float(f"{strength:.4g}")
-    return Strength(levels, strength, dict(tried)[strength], target, tried)
+    attained, tolerance = dict(tried)[strength], TOLERANCE
+    if by is By.ERROR:
+        tolerance = inf if attained <= target else 0.0
+    return Strength(levels, strength, attained, target, tried, tolerance=tolerance)
 
 
 def match_l0(cell: tuple[Params, Mapping[str, Hashable]]) -> Strength:
@@ -159,10 +162,12 @@ def _of_falling(
 
 
 def _by_error(measure: Callable[[float], float], target: float) -> float:
-    """The largest lambda of a grid, four to a factor of ten, whose error is no higher: it is not monotone in lambda."""
-    grid = [float(f"{exp(log(LOWEST) + k * log(10) / 4):.4g}") for k in range(25)]
-    errors = {strength: measure(strength) for strength in grid}
-    return max((strength for strength, error in errors.items() if error <= target), default=grid[0])
+    """The largest lambda of a grid, four to a factor of ten, whose error is no higher: it is not monotone in lambda.
+
+    From 0.01 down, where hardly a unit is live.
+    """
+    grid = [float(f"{10 ** (-2 - k / 4):.4g}") for k in range(21)]
+    return next((strength for strength in grid if measure(strength) <= target), grid[-1])
 
 
 def sae_cells(suite: str | Path) -> list[tuple[Params, Mapping[str, Hashable]]]:
