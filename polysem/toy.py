@@ -253,10 +253,11 @@ def run(jobs: Sequence[Job], progress: Progress, *, complete: bool = True) -> It
 
 
 def environment() -> Mapping[str, str]:
-    """What trains in this process: the compiled kernel, known by its answer, or its reference."""
-    from polysem import kernel  # noqa: PLC0415  (as above)
+    """What trains in this process (the compiled kernel, known by its answer, or its reference), and what is drawn."""
+    from polysem import draws, kernel  # noqa: PLC0415  (as above)
 
-    return {"training": f"C++ kernel {kernel.KNOWN_ANSWER}" if kernel.choose().kernel else "numpy and torch"}
+    training = f"C++ kernel {kernel.KNOWN_ANSWER}" if kernel.choose().kernel else "numpy and torch"
+    return {"training": training, "draws": draws.digest()}
 
 
 EXPERIMENT = Experiment(

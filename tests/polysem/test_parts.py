@@ -9,9 +9,10 @@ from scipy import stats
 
 from polysem import data, draws, exact, initial, metrics, noise
 from polysem.mersenne import Mersenne
+from polysem.mersenne import pairs as normals
 from polysem.reference import batches
 from polysem.streams import stream
-from polysem.toy import Params
+from polysem.toy import Params, environment
 
 N = 200_000
 
@@ -76,6 +77,19 @@ def test_bipolar_noise_is_a_fair_sign() -> None:
     assert set(np.unique(drawn)) == {-1, 1}
     assert stats.binomtest(int((drawn > 0).sum()), N).pvalue > 1e-4
     assert not noise.draw("none", (3, 2), np.random.default_rng(2)).any()
+
+
+def test_what_is_drawn_is_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The digest of draws is the same again, and another one if the streams or the post's generator give others."""
+    digest = environment()["draws"]
+    assert digest == draws.digest()
+    with monkeypatch.context() as other:
+        other.setattr(draws, "stream", lambda seed, *names: stream(seed + 1, *names))
+        assert draws.digest() != digest
+    monkeypatch.setattr(draws, "normals", lambda words: np.nextafter(normals(words), 0))
+    draws._post_features.cache_clear()
+    assert draws.digest() != digest
+    draws._post_features.cache_clear()
 
 
 def test_streams_differ_by_seed_and_name() -> None:
