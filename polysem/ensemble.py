@@ -14,7 +14,6 @@ from polysem import data, draws, exact, kernel, measures, metrics, philox, recov
 from polysem.draws import Start
 from polysem.features.responses import responses
 from polysem.kernel.native import Kernel
-from polysem.noise import distribution
 from polysem.recovery import Features, Hidden
 from polysem.sae.training import train
 from polysem.streams import stream
@@ -376,7 +375,7 @@ def _without_bias(matrix: Float[np.ndarray, "out in"]) -> Float[np.ndarray, "out
 
 def network_task(p: Params, seed: int) -> Task:
     """Mean squared error over samples and targets, the penalties on parameters, and the noise."""
-    kind = distribution(p.noise, p.bipolar_noise)
+    kind = {"bipolar": p.bipolar_noise, "positive_kurtosis": "student_t3"}.get(p.noise, p.noise)
     l1, l2 = _decay(p)
     return Task(
         p.act,

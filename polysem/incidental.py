@@ -206,5 +206,5 @@ def _noise(params: Sequence[Params], seeds: Sequence[int]) -> Iterator[Noise]:
         yield from np.stack([scale * values for scale, values in zip(scales, drawn, strict=True)], axis=1)
 
 
-EXPERIMENT = Experiment(params=Params, metrics=METRICS, run=run, batch_by=batch_by, batch_size=16)
+EXPERIMENT = Experiment(params=Params, metrics=METRICS, run=run, batch_by=batch_by, batch_size=16, version="2")
 """Parameters and seeds of instances become counts of neurons that serve several features."""

@@ -309,5 +309,5 @@ def _gelu(z: Entries) -> tuple[Entries, Entries]:
 
 _OUTPUT: dict[str, Callable[[Entries], tuple[Entries, Entries]]] = {"relu": _relu, "gelu": _gelu}
 
-EXPERIMENT = Experiment(params=Params, metrics=METRICS, run=run, batch_by=batch_by, batch_size=16)
+EXPERIMENT = Experiment(params=Params, metrics=METRICS, run=run, batch_by=batch_by, batch_size=16, version="2")
 """Parameters and seeds of runs become the geometry of the best of several toy models."""

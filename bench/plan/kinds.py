@@ -52,7 +52,7 @@ class Kind(BaseModel):
     is_difference: ClassVar[bool] = False
     """Whether there are two sides: the change can then be given in percent, credited to a factor, and taken apart."""
     is_order: ClassVar[bool] = False
-    """Whether each of several comparisons must hold: the weakest decides, and a margin has no part in it."""
+    """Whether each of several comparisons must hold, and the weakest decides."""
     averages: ClassVar[bool] = True
     """Whether it averages over all levels of the factors that it does not fix."""
     joint: ClassVar[str] = ""

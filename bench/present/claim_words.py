@@ -184,7 +184,8 @@ def contrary(row: Any) -> str:
     if row.expect == "difference":
         return "any difference is smaller than the margin"
     if KINDS[row.kind].test == "lines":
-        return "no level parts a fall from a rise as claimed"
+        size = "" if isnan(row.margin) else f" of the margin ({_margin(row)})"
+        return f"no level parts a fall from a rise{size} as claimed"
     neutral = 1.0 if row.scale == "ratio" else 0.0
     other_way = row.low > neutral if row.expect == "decrease" else row.high < neutral
     if other_way or KINDS[row.kind].is_order or isnan(row.margin):  # without a margin nothing else refutes, at any look

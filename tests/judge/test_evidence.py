@@ -110,6 +110,14 @@ def test_a_shape_is_told_from_its_contrary_and_from_a_line(means: np.ndarray, u_
         assert {name for name in ("support", "refute") if getattr(found, name) < 0.01} == {decided} - {""}
 
 
+def test_a_fall_below_the_margin_makes_no_u() -> None:
+    """What is flat and then rises is no U if a fall as large as the margin is excluded."""
+    claim, weights = two_lines()
+    table = noisy(np.maximum(DOSES - 3, 0), seed=1)
+    assert weigh_lines(claim, Sample(table, weights, 0.1)).refute > 0.05
+    assert weigh_lines(claim, Sample(table, weights, 1.5)).refute < 0.01
+
+
 def test_a_flat_line_makes_a_u_no_oftener_than_its_error() -> None:
     """Chosen on one half and tested on the other, a curve that is flat and then rises is a U in 2.5 % of samples."""
     claim, weights = two_lines()

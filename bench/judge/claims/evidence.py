@@ -141,19 +141,19 @@ def find_break(claim: Claim, sample: Sample) -> Lines | None:
     What chooses is not what is tested, so that the choice costs no error.
     """
     weights = sample.weights if claim.expect == "u_shape" else -sample.weights
-    choosing, testing = (Sample(sample.table[first::2], weights, None) for first in (0, 1))
+    choosing, testing = (replace(sample, table=sample.table[first::2], weights=weights) for first in (0, 1))
     if min(len(half.contrasts) for half in (choosing, testing)) < 2:
         return None
     chosen = 2 * int(np.argmin(per_seed(choosing, 0.0, 1).reshape(-1, 2).max(axis=1)))
-    return Lines(Sample(sample.table, weights, None), replace(testing, weights=weights[chosen : chosen + 2]), chosen)
+    return Lines(replace(sample, weights=weights), replace(testing, weights=weights[chosen : chosen + 2]), chosen)
 
 
 def weigh_lines(claim: Claim, sample: Sample) -> Evidence:
-    """Supported if both lines at the break go as claimed; refuted if at every break one of them does not."""
+    """Supported if both lines at the break go as claimed; refuted if at every break one does not, by the margin."""
     lines = find_break(claim, sample)
     if lines is None:
         return Evidence()
-    against = 2 * per_seed(lines.every, 0.0, -1).reshape(-1, 2).min(axis=1)
+    against = 2 * per_seed(lines.every, sample.margin or 0.0, -1).reshape(-1, 2).min(axis=1)
     return Evidence(_two_sided(per_seed(lines.tested, 0.0, 1).max()), _two_sided(against.max()))
 
 
@@ -202,7 +202,7 @@ def estimate_lines(claim: Claim, sample: Sample, confidence: float) -> Mapping[s
         changes = [f"× {change:.3g}" for change in np.exp(lines.tested.contrasts.mean(axis=0))]
     first, second = ("fall", "rise") if claim.expect == "u_shape" else ("rise", "fall")
     detail = f"{first} {changes[0]} up to {name} {visible(regions[0][name])}, {second} {changes[1]} from there"
-    return {**estimate_contrast(alone, lines.tested, confidence), "margin": _NAN, "detail": detail}
+    return {**estimate_contrast(alone, lines.tested, confidence), "detail": detail}
 
 
 def estimate_groups(claim: Claim, sample: Sample, confidence: float) -> Mapping[str, Any]:
