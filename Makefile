@@ -10,7 +10,7 @@ run: $(VENV)/installed
 	$(BIN)/bench report full_factorial
 
 test: $(VENV)/installed-dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n logical --dist loadfile
 
 gate: $(VENV)/installed
 	rm -rf reports/ci

@@ -55,14 +55,14 @@ def wrongly_supported(rng: np.random.Generator, alphas: Sequence[float], effects
 @pytest.mark.parametrize(("spending", "effects"), [("pocock", (0.0, 0.0, 0.0)), ("obrien_fleming", (2.0, 0.0, 0.0))])
 def test_the_family_wise_error_over_all_looks(spending: Spending, effects: tuple[float, ...]) -> None:
     """Three looks at three claims support one without an effect in at most 5 % of experiments, real ones among them."""
-    rng, n = np.random.default_rng(20), 600
+    rng, n = np.random.default_rng(20), 400
     wrong = sum(wrongly_supported(rng, shares(LOOKS, spending), effects) for _ in range(n))
     assert stats.binomtest(wrong, n, 0.05, alternative="greater").pvalue > 0.001
 
 
 def test_looks_that_spend_all_each_err_more() -> None:
     """Judging every look at 5 % would break the promise, which the simulation notices."""
-    rng, n = np.random.default_rng(21), 600
+    rng, n = np.random.default_rng(21), 400
     wrong = sum(wrongly_supported(rng, (0.05,) * 3, (0.0,)) for _ in range(n))
     assert stats.binomtest(wrong, n, 0.05, alternative="greater").pvalue < 0.001
 

@@ -183,9 +183,9 @@ def test_adjusted_p_values_are_those_of_r(method):
 
 @pytest.mark.parametrize(("ours", "theirs"), [("holm", "holm"), ("bh", "fdr_bh")])
 def test_adjusted_p_values_are_those_of_statsmodels(ours, theirs):
-    """Families of every size, with ties, zeros and ones, are adjusted as by multipletests."""
+    """Families of several sizes, with ties, zeros and ones, are adjusted as by multipletests."""
     rng = np.random.default_rng(2)
-    for size in range(1, 40):
+    for size in (1, 2, 3, 7, 39):  # each costs a collection of garbage, see below
         p = np.round(rng.random(size) ** 3, 2)
         np.testing.assert_allclose(adjust(p, ours), multipletests(p, method=theirs)[1], rtol=1e-12)
 
