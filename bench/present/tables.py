@@ -274,14 +274,15 @@ def means(analysis: Analysis, context: Context, notes: Sequence[str] = ()) -> Ta
     columns = [Column(name, (f"level {position}",), key=True) for position, name in enumerate(named)]
     frame["headline"] = frame.index < _MOST_CELLS
     logs = set(analysis.contrasts.loc[analysis.contrasts["scale"] == "ratio", "metric"])
+    values: dict[str, np.ndarray] = {}
     for position, (metric, rows) in enumerate(by_metric(cells, context)):
         source = tuple(f"{name} {position}" for name in ("mean", "sd", "n"))
-        frame[list(source)] = rows[["mean", "sd", "n"]].to_numpy()
+        values |= dict(zip(source, rows[["mean", "sd", "n"]].to_numpy().T, strict=True))
         kind: Kind = "mean_sd" if (rows["n"] == full).all() else "mean_sd_n"
         if metric.name in logs:
             own = analysis.values[analysis.values["metric"] == metric.name].groupby("cell")["value"]
-            frame[source[0]] = np.exp(own.mean().reindex(rows["cell"]).to_numpy(float))
-            frame[source[1]] = np.exp(own.std().reindex(rows["cell"]).to_numpy(float))
+            values[source[0]] = np.exp(own.mean().reindex(rows["cell"]).to_numpy(float))
+            values[source[1]] = np.exp(own.std().reindex(rows["cell"]).to_numpy(float))
             kind = "geometric"
         of = ", ".join(filter(None, [metric.unit, "geometric" if kind == "geometric" else ""]))
         columns.append(
@@ -292,6 +293,7 @@ def means(analysis: Analysis, context: Context, notes: Sequence[str] = ()) -> Ta
     up_to = "" if (cells["n"] == full).all() else "up to "
     caption = f"Mean ± SD of {up_to}{numbers.counted(int(full), 'run')} per cell"
     geometric = [_GEOMETRIC] if any(column.kind == "geometric" for column in columns) else []
+    frame = frame.join(DataFrame(values, index=frame.index))  # at once: a hundred insertions are slow
     return Table(caption, frame, columns, headline="headline", notes=[*geometric, *notes])
 
 
