@@ -21,7 +21,9 @@ def f_power(noncentrality: ArrayLike, df: ArrayLike, df_error: ArrayLike, alpha:
     Of a t test it is d_z^2 n paired, d^2 n m / (n + m) independent, with one degree of freedom.
     """
     critical = special.fdtri(df, df_error, 1 - alpha)
-    return np.asarray(1.0 - special.ncfdtr(df, df_error, noncentrality, critical))
+    power = 1.0 - special.ncfdtr(df, df_error, noncentrality, critical)
+    is_sure = np.asarray(noncentrality) > 1000 * critical * np.asarray(df)  # ncfdtr is NaN where it is very large
+    return np.where(np.isnan(power) & is_sure, 1.0, power)
 
 
 def term_power(d_z: ArrayLike, n: ArrayLike, contrasts: ArrayLike = 1, alpha: float = 0.05) -> Floats:

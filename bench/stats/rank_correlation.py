@@ -32,7 +32,7 @@ def rank_correlation(x: Floats, y: Floats, confidence: float = 0.95) -> RankCorr
     """Correlate ``x`` and ``y`` (blocks, cells) within each block, over the cells where both are finite.
 
     What a block does to all of its cells cancels, since ranks are within it; pooled over blocks it would look like
-    agreement. Nothing is tested of fewer than two blocks, or where all blocks agree exactly.
+    agreement. Where all blocks have the same correlation, p is the exact sign test's; one block tests nothing.
 
     >>> x = np.array([[1.0, 2.0, 3.0, 4.0], [6.0, 7.0, 9.0, 8.0], [1.0, 3.0, 2.0, 4.0]])
     >>> found = rank_correlation(x, np.arange(12.0).reshape(3, 4))
@@ -43,7 +43,8 @@ def rank_correlation(x: Floats, y: Floats, confidence: float = 0.95) -> RankCorr
     known = per_block[np.isfinite(per_block)]
     estimate = float(known.mean()) if len(known) else np.nan
     if len(known) < 2 or np.ptp(known) < 1e-12:
-        return RankCorrelation(per_block, estimate, np.nan, np.nan, np.nan, np.nan, len(known))
+        p = 2 * 0.5 ** len(known) if len(known) > 1 and abs(estimate) > 1e-12 else np.nan
+        return RankCorrelation(per_block, estimate, np.nan, np.nan, np.nan, p, len(known))
     test = stats.ttest_1samp(known, 0.0)
     limits = test.confidence_interval(confidence)
     low, high = max(float(limits.low), -1.0), min(float(limits.high), 1.0)

@@ -152,7 +152,7 @@ def test_analyze_takes_several_blocks(tmp_path: Path) -> None:
 
 
 def test_rank_correlation_is_spearmans_within_blocks_and_t_over_them() -> None:
-    """By scipy, block by block; constant blocks have none, and no test is made where all agree exactly."""
+    """By scipy, block by block; constant blocks have none; where all agree exactly their signs are counted."""
     rng = np.random.default_rng(2)
     x, y = rng.standard_normal((2, 8, 9))
     y += x
@@ -165,7 +165,8 @@ def test_rank_correlation_is_spearmans_within_blocks_and_t_over_them() -> None:
     assert (found.estimate, found.n) == (pytest.approx(np.mean(per_block)), 6)
     assert found.p == pytest.approx(stats.ttest_1samp(per_block, 0).pvalue)
     same = rank_correlation(np.tile(np.arange(4.0), (5, 1)), np.tile(np.arange(4.0), (5, 1)))
-    assert (same.estimate, same.n, np.isnan(same.p)) == (1.0, 5, True)
+    assert (same.estimate, same.n, same.p) == (1.0, 5, 2 / 2**5)
+    assert np.isnan(rank_correlation(x[:1], y[:1]).p)
 
 
 def test_unrelated_metrics_that_share_their_seeds_are_seldom_called_related() -> None:

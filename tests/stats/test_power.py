@@ -107,3 +107,11 @@ def test_power_of_equivalence_is_the_simulated_one(true):
     inside = (np.abs(L.mean(axis=1)) + half < 1.0).mean()
     expected = tost_power(1.0, true, 1.0, 10)
     assert abs(inside - expected) < 4 * np.sqrt(expected * (1 - expected) / 40_000)
+
+
+@pytest.mark.parametrize("d_z", [1e3, 1e6, 1e12, 1e16])
+def test_an_effect_that_hardly_varies_takes_two_seeds(d_z: float) -> None:
+    """However large an effect is in SDs, its power is 1 and two seeds find it, also among many tests."""
+    assert term_power(d_z, 4) == pytest.approx(1.0)
+    assert seeds_for(d_z, 1) == pytest.approx(2.0, abs=0.5)
+    assert 2.0 <= seeds_for(d_z, 1000) < 5.0
