@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -191,6 +192,17 @@ def test_collapses_and_odd_seeds_are_doubted() -> None:
     assert split.startswith("Split: the runs of a cell may be two groups")
     assert ": gelu (two groups: " in split
     assert odd.startswith("Odd: far from the other seeds, in robust SDs: seed 3 (")
+
+
+def test_means_of_many_metrics_are_one_table() -> None:
+    """A column each, in their order, and no warning that a hundred columns were inserted one by one."""
+    analysis, context = simulated(1.0)
+    names = [f"loss {position}" for position in range(120)]
+    cells = pd.concat([analysis.cells.assign(metric=name) for name in names])
+    many = replace(context, metrics=[Metric(name, name) for name in names])
+    table = tables.means(replace(analysis, cells=cells), many)
+    assert list(table.header) == ["reg", "act", *names]
+    assert len({row[2:] for row in map(tuple, table.rows)}) == 4
 
 
 @pytest.mark.parametrize("name", ["n", "mean", "cell", "headline", "effect", "estimate", "a:b", "C", "level 0", "λ x"])
