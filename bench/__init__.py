@@ -245,7 +245,7 @@ def run(
         work = partial(work, on_progress=told)
         if sequential:
             from bench.execute.sequential import run_to_looks
-            from bench.judge.looks import shares
+            from bench.judge.spending import shares
             from bench.present.claims import at_look
 
             alphas = shares(looks.looks, looks.spending)
@@ -300,7 +300,7 @@ def undecidable(
     """
     from bench.errors import BenchError
     from bench.execute.run import find as find_run
-    from bench.judge.claims.forecast import undecidable_claims
+    from bench.judge.claims.decidability import undecidable_claims
     from bench.judge.preview.pilot import read_pilot
 
     loaded = check(suite, seeds=seeds)
@@ -699,7 +699,7 @@ def analyze(
         bench.errors.BenchError: for a file that is no table, columns that are missing or not numeric, unknown levels.
     """
     from bench.judge.analysis import analyze as analyze_frame
-    from bench.judge.options import metric_options
+    from bench.judge.metric_options import metric_options
     from bench.judge.table import alike_levels, one_row_a_run, read_table, without_blanks, without_failures
     from bench.present.analyzed import Analyzed
 

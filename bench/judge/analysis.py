@@ -8,20 +8,22 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from bench.errors import BenchError
 from bench.judge.cell_pairs import pair_frames
 from bench.judge.coded import CodedRuns, code_runs
 from bench.judge.components import component_frames, require_strata
 from bench.judge.doubts import diagnostic_frame, value_frame
-from bench.judge.effects import MetricEffects, estimate_effects, lost_levels
-from bench.judge.frames import cell_frame, contrast_frame, equivalence_frame, estimable_frame
+from bench.judge.effect_frames import cell_frame, contrast_frame, equivalence_frame, estimable_frame
+from bench.judge.estimation import MetricEffects, estimate_effects, lost_levels
+from bench.judge.extreme_units import in_units, unit_of
 from bench.judge.losses import averaged_outcomes, loss_frame, survivor_frame
 from bench.judge.requested import requested_frame
 from bench.judge.simple import marginal_frame, simple_frame
 from bench.judge.table import unfinished
 from bench.judge.terms import MOST_LEVELS, flip_signs, level_frame, term_frame
-from bench.judge.trends import trend_frame
+from bench.judge.trend_frame import trend_frame
 from bench.judge.variance import anova_frame, anova_models
 from bench.plan.metrics import Scale, margin_of
 from bench.stats.coding import Floats
@@ -125,10 +127,29 @@ def analyze(
         raise BenchError(f"A confidence of {confidence} is not between 0.5 and 1.", hint="0.95 is usual.")
     options = [MetricOptions(metric) if isinstance(metric, str) else metric for metric in metrics]
     _require_margins(options)
+    rng = np.random.default_rng(0) if rng is None else rng
+    with threadpool_limits(1, user_api="blas"):  # threads of small products wait for each other, and round differently
+        return _analyze(frame, factors, block, options, reference or {}, confidence, contrasts, every_pair, strata, rng)
+
+
+def _analyze(
+    frame: pd.DataFrame,
+    factors: Sequence[str],
+    block: str | None,
+    options: Sequence[MetricOptions],
+    reference: Mapping[str, Hashable],
+    confidence: float,
+    contrasts: Sequence[Mapping[str, Any] | str],
+    every_pair: bool,
+    strata: Sequence[str],
+    rng: np.random.Generator,
+) -> Analysis:
     runs = code_runs(frame, factors, block, [option.name for option in options], reference)
     require_strata(frame, strata, [*factors, *(option.name for option in options)])
+    units = {name: unit_of(values) for name, values in runs.values.items()}
+    runs = replace(runs, values={name: values / units[name] for name, values in runs.values.items()})
+    measured, options = options, [_in_unit(option, units[option.name]) for option in options]
     planned = identify(runs.cells, runs.n_levels)
-    rng = np.random.default_rng(0) if rng is None else rng
     done = ~unfinished(frame, [*factors, *([] if block is None else [block])])
     settings = {option.name: (option.log, option.better, option.range) for option in options}
     outcomes, done = averaged_outcomes(runs, done, [option.name for option in options if option.log])
@@ -160,7 +181,7 @@ def analyze(
     terms = term_frame(runs, effects, flips)
     effect_rows = contrast_frame(runs, effects, terms, flips, confidence)
     pairs = pair_frames(runs, effects, confidence, rng, every_pair=every_pair)
-    return Analysis(
+    analysis = Analysis(
         cells=cell_frame(runs),
         contrasts=effect_rows.assign(lost=effect_rows["metric"].map(lost)),
         terms=terms,
@@ -173,22 +194,32 @@ def analyze(
         diagnostics=diagnostic_frame(runs, effects, rng),
         values=value_frame(runs, effects),
         estimable=estimable_frame(runs, effects),
-        marginal=marginal_frame(runs, planned, effects, confidence),
-        simple=simple_frame(runs, planned, effects, terms, confidence),
+        marginal=marginal_frame(runs, effects, confidence),
+        simple=simple_frame(runs, effects, terms, confidence),
         losses=losses,
         survivors=survivors,
-        requested=requested_frame(runs, planned, effects, contrasts, confidence),
-        trends=trend_frame(runs, planned, effects, confidence),
+        requested=requested_frame(runs, effects, contrasts, confidence),
+        trends=trend_frame(runs, effects, confidence),
         notes=tuple(dict.fromkeys(notes)),
         anova_models=tuple(anova_models(runs, effects)),
         lost=tuple(_lost(runs, effects)),
-        metrics=tuple(options),
+        metrics=tuple(measured),
         factors={factor.name: factor.levels for factor in runs.factors},
         block=runs.block_name,
         n_blocks=len(runs.block_labels),
         confidence=confidence,
         components=components,
         needs=needs,
+    )
+    return in_units(analysis, units)
+
+
+def _in_unit(option: MetricOptions, unit: float) -> MetricOptions:
+    """The options of a metric whose values are divided by ``unit``."""
+    share = option.margin is None or option.log or option.relative
+    limits = None if option.range is None else (option.range[0] / unit, option.range[1] / unit)
+    return replace(
+        option, margin=option.margin if share or option.margin is None else option.margin / unit, range=limits
     )
 
 
@@ -241,19 +272,28 @@ def _usable(values: Floats, option: MetricOptions) -> tuple[Floats, list[str]]:
 
 
 def copy_notes(runs: CodedRuns, strata: Sequence[str] = ()) -> Iterator[str]:
-    """What becomes of several runs of one cell and block, which may differ in the seeds of inner ``strata``."""
-    copies = runs.copies
-    if not (copies > 1).any():
-        return
-    copied = "" if strata else " If the runs of a pair are copies of one run, remove them."
-    yield (
-        f"{int((copies > 1).sum())} pairs of a cell and a {runs.block_name} have more than one run (up to "
-        f"{copies.max()}): {len(runs.cell)} runs are averaged to {len(copies)} values, on the scale of the analysis, "
-        f"and every number rests on these.{copied}"
-    )
-    for name, partly in runs.partly_missing.items():
-        if partly:
-            yield f"{name}: in {partly} of these pairs some runs have no value; the mean is that of the others."
+    """What becomes of several runs of one cell and block, which may differ in the seeds of inner ``strata``.
+
+    And of independent runs that look like copies.
+    """
+    if runs.block is None:
+        rows = pd.DataFrame({"cell": runs.cell, **{f"m{k}": values for k, values in enumerate(runs.values.values())}})
+        copies = int(rows.duplicated().sum())
+        if 2 * copies >= len(rows):
+            yield (
+                f"{copies} of {len(rows)} runs have the cell and every value of another run. Each counts as a run of "
+                "its own; if they are copies of one run, remove them."
+            )
+    elif (runs.copies > 1).any():
+        copied = "" if strata else " If the runs of a pair are copies of one run, remove them."
+        yield (
+            f"{int((runs.copies > 1).sum())} pairs of a cell and a {runs.block_name} have more than one run (up to "
+            f"{runs.copies.max()}): {len(runs.cell)} runs are averaged to {len(runs.copies)} values, on the scale of "
+            f"the analysis, and every number rests on these.{copied}"
+        )
+        for name, partly in runs.partly_missing.items():
+            if partly:
+                yield f"{name}: in {partly} of these pairs some runs have no value; the mean is that of the others."
 
 
 def _lost(runs: CodedRuns, metrics: Sequence[MetricEffects]) -> Iterator[str]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bench.judge.coded import CodedRuns
-from bench.judge.effects import MetricEffects
+from bench.judge.estimation import MetricEffects
 from bench.judge.names import reported, scale_name
 from bench.stats.coding import Floats, Ints
 from bench.stats.groups import dunnett, games_howell
@@ -51,8 +51,8 @@ def pair_frames(
     ``ratio``: of the means as measured, with Fieller's interval, for percent change.
     """
     cells = range(len(runs.cells))
-    chosen = list(combinations(cells, 2)) if every_pair else [(0, cell) for cell in cells[1:]]
-    b, a = (np.array([pair[side] for pair in chosen], dtype=np.int64) for side in (0, 1))
+    places = list(combinations(cells, 2)) if every_pair else [(0, cell) for cell in cells[1:]]
+    b, a = (np.array([pair[side] for pair in places], dtype=np.int64) for side in (0, 1))
     labels = np.array(runs.cell_labels, dtype=object)
     every_a, every_b = ((len(cells) * np.arange(len(metrics))[:, None] + side).ravel() for side in (a, b))
     compared = compare_pairs(Cells.joined([entry.cells for entry in metrics]), every_a, every_b, confidence=confidence)
@@ -60,7 +60,7 @@ def pair_frames(
     ratios = ratios_of_pairs(measured, every_a, every_b, confidence)
     frames = []
     for place, entry in enumerate(metrics):
-        own = slice(place * len(chosen), (place + 1) * len(chosen))
+        own = slice(place * len(places), (place + 1) * len(places))
         pairs = compared[own].reset_index(drop=True)
         for name, p in _among_all(entry.cells, a, b, rng, every_pair=every_pair).items():
             pairs[name] = p

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ class Factor:
     name: str
     levels: tuple[Hashable, ...]
 
-    @property
+    @cached_property
     def labels(self) -> tuple[str, ...]:
         """The levels as text."""
         return tuple(str(level) for level in self.levels)
@@ -161,14 +162,14 @@ def _require_columns(frame: pd.DataFrame, factors: Sequence[str], block: str | N
         raise BenchError("No factor was named.", hint=_choices(frame.columns))
     if not metrics:
         raise BenchError("No metric was named.", hint=_choices(frame.columns))
-    wanted = [*factors, *([] if block is None else [block]), *metrics]
-    twice = sorted({name for name in wanted if wanted.count(name) > 1})
+    names = [*factors, *([] if block is None else [block]), *metrics]
+    twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise BenchError(f"Named twice: {', '.join(twice)}.", hint="A column is a factor, the block or a metric.")
-    missing = [name for name in wanted if name not in frame.columns]
+    missing = [name for name in names if name not in frame.columns]
     if missing:
         raise BenchError(f"The table has no column {', '.join(map(repr, missing))}.", hint=_choices(frame.columns))
-    doubled = sorted({str(name) for name in wanted if list(frame.columns).count(name) > 1})
+    doubled = sorted({str(name) for name in names if list(frame.columns).count(name) > 1})
     if doubled:
         raise BenchError(f"The table has more than one column called {', '.join(doubled)}.", hint="Rename one of them.")
 
@@ -193,10 +194,10 @@ def _code_factor(column: pd.Series, reference: Hashable) -> tuple[Factor, Ints]:
                 hint="Write each level in one way only.",
             )
     if reference is not None:
-        chosen = [level for level in levels if level == reference or str(level) == str(reference)]
-        if not chosen:
+        matches = [level for level in levels if level == reference or str(level) == str(reference)]
+        if not matches:
             raise BenchError(f"Factor {name!r} has no level {reference!r}.", hint=_choices(levels))
-        levels = [chosen[0], *(level for level in levels if level != chosen[0])]
+        levels = [matches[0], *(level for level in levels if level != matches[0])]
     position = {level: index for index, level in enumerate(levels)}
     return Factor(name, tuple(levels)), np.asarray(column.map(position), dtype=np.int64)
 

@@ -1,88 +1,107 @@
-"""Weighted means of regions of a factorial -> their estimate in one metric, by the runs that have a value."""
+"""Weighted means of regions of a factorial -> their estimates in one metric, by the runs that have a value."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from bench.judge.coded import CodedRuns
-from bench.judge.effects import MetricEffects, among
+from bench.judge.estimation import MetricEffects, among
 from bench.judge.names import reported, scale_name, term_name
 from bench.stats.coding import Floats
-from bench.stats.contrast import Estimates, independent, one_sample
-from bench.stats.estimators import SplitPlot
-from bench.stats.identify import Design, identify
-from bench.stats.region_weights import Region, cell_weights
+from bench.stats.contrast import Estimates, independent, one_sample, per_block
+from bench.stats.estimators import IncompleteBlocks, SplitPlot
+from bench.stats.identify import identify
+from bench.stats.pairs import Cells
+from bench.stats.region_weights import CellWeights, Region, cell_weights
 
 UNKNOWN = "not estimable from these cells"
 CONSTANT = "no variation to test against"
 TOO_FEW = "too few runs"
 COLUMNS = ("scale", "estimate", "se", "low", "high", "t", "df", "p", "n", "assumes", "reason")
+Comparison = tuple[Sequence[Region], Sequence[float]]
+"""Regions and the weights of their means."""
 
 
 def compare_regions(
-    runs: CodedRuns,
-    planned: Design,
-    entry: MetricEffects,
-    regions: Sequence[Region],
-    weights: Sequence[float],
-    confidence: float,
-) -> dict[str, Any]:
-    """The columns ``COLUMNS`` of the sum of ``weights`` times the means of ``regions``, which count among all levels.
+    runs: CodedRuns, entry: MetricEffects, comparisons: Sequence[Comparison], confidence: float
+) -> pd.DataFrame:
+    """The columns ``COLUMNS`` of each sum of weights times the means of regions, which count among all levels.
 
     A region averages over the levels of the other factors that have a value. One contrast per block and t on these
-    (blocks that lack a compared cell are left out), Welch where runs are independent. ``se`` is on the scale of the
+    (blocks that lack a compared cell are left out), Welch where runs are independent. Where a cell of a region has no
+    value, the others tell its mean if the interactions that ``assumes`` names are absent. ``se`` is on the scale of the
     analysis; ``assumes`` names interactions that must be absent where cells were not run; ``reason`` says why there is
     no p.
     """
-    row: dict[str, Any] = {
-        "scale": scale_name(entry),
-        **dict.fromkeys(COLUMNS[1:8], float("nan")),
-        "n": 0,
-        "assumes": "",
-    }
+    levels, cells = entry.fitted.levels, entry.cells
+    observed, sizes = cells.n > 0, tuple(map(len, levels))
+    codes = among(levels, runs.cells[observed])
+    by_cells = not isinstance(entry.fitted.estimator, IncompleteBlocks)  # else the design is that of single runs
+    order = entry.fitted.design.order if by_cells else identify(codes, sizes).order
+    weights, rows, reasons, assumes = np.zeros((len(comparisons), len(observed))), list[int](), list[str](), list[str]()
+    for row, (regions, factors) in enumerate(comparisons):
+        lost = _lost_levels(runs, entry, regions)
+        own: CellWeights | None = None
+        if not lost:
+            placed = [{f: int(np.searchsorted(levels[f], code)) for f, code in region.items()} for region in regions]
+            own = cell_weights(codes, sizes, placed, factors, order)
+        if own is not None:
+            weights[row, observed] = own.weights
+            rows.append(row)
+        reasons.append(f"{' and '.join(lost)} without values" if lost else UNKNOWN)
+        assumes.append("" if own is None else ", ".join(term_name(runs, term) for term in own.assumes))
+    source = np.full(len(comparisons), -1)
+    source[rows] = np.arange(len(rows))
+    if isinstance(entry.fitted.estimator, SplitPlot):
+        identified = entry.fitted.estimator.of_cells(weights[rows][:, observed], confidence)
+    else:
+        identified = estimate_cells(cells, weights[rows], confidence)
+    estimates = identified.take(source)
+    untested = np.where(source < 0, reasons, np.where(estimates.constant, CONSTANT, TOO_FEW))
+    columns = [scale_name(entry), reported(estimates.value, entry), estimates.se, reported(estimates.low, entry)]
+    columns += [
+        reported(estimates.high, entry),
+        estimates.t,
+        estimates.df,
+        estimates.p,
+        estimates.n,
+        np.where(source < 0, "", assumes),
+    ]
+    columns.append(np.where(np.isfinite(estimates.p), "", untested))
+    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)), index=range(len(comparisons)))
+
+
+def _lost_levels(runs: CodedRuns, entry: MetricEffects, regions: Sequence[Region]) -> list[str]:
     lost = [
         f"{runs.factors[factor].name} = {runs.factors[factor].labels[code]}"
         for region in regions
         for factor, code in region.items()
         if code not in entry.fitted.levels[factor]
     ]
-    if lost:
-        return {**row, "reason": f"{' and '.join(dict.fromkeys(lost))} without values"}
-    levels = entry.fitted.levels
-    kept = np.all([np.isin(column, own) for column, own in zip(runs.cells.T, levels, strict=True)], axis=0)
-    codes, sizes = among(levels, runs.cells[kept]), tuple(map(len, levels))
-    order = planned.order if kept.all() else identify(codes, sizes).order
-    placed = [{f: int(np.searchsorted(levels[f], code)) for f, code in region.items()} for region in regions]
-    cells = cell_weights(codes, sizes, placed, weights, order)
-    found = None
-    if cells is not None:
-        spread = np.zeros((1, len(kept)))
-        spread[0, kept] = cells.weights
-        found = _estimates(entry, spread, confidence)
-    if cells is None or found is None:
-        return {**row, "reason": UNKNOWN}
-    shown = zip(COLUMNS[1:8], ("value", "se", "low", "high", "t", "df", "p"), strict=True)
-    row |= {column: getattr(found, name)[0] for column, name in shown}
-    row |= {name: float(reported(np.asarray(row[name]), entry)) for name in ("estimate", "low", "high")}
-    reason = "" if np.isfinite(row["p"]) else CONSTANT if found.constant[0] else TOO_FEW
-    assumes = ", ".join(term_name(runs, term) for term in cells.assumes)
-    return {**row, "n": int(found.n[0]), "assumes": assumes, "reason": reason}
+    return list(dict.fromkeys(lost))
 
 
-def _estimates(entry: MetricEffects, weights: Floats, confidence: float) -> Estimates | None:
-    """By the blocks that have all compared cells; None where no run has a value of some compared cell."""
-    cells, compared = entry.cells, weights[0] != 0
+def estimate_cells(cells: Cells, weights: Floats, confidence: float) -> Estimates:
+    """Contrasts ``weights`` (contrasts, cells): one per block that has all compared cells, or Welch's without blocks.
+
+    Of contrasts that are compared in the same blocks, all at once.
+    """
     magnitude = np.abs(weights) @ cells.magnitude
-    if not (cells.n[compared] > 0).all():
-        return None
-    if isinstance(entry.fitted.estimator, SplitPlot):
-        return entry.fitted.estimator.of_cells(weights[:, cells.n > 0], confidence)
     if cells.table is None:
-        mean, variance, n = cells.mean[compared], cells.sd[compared] ** 2, cells.n[compared]
-        return independent(mean, variance, n, weights[:, compared], magnitude=magnitude, confidence=confidence)
-    table = cells.table[:, compared]
-    complete = table[np.isfinite(table).all(axis=1)]
-    return one_sample(complete @ weights[:, compared].T, magnitude=magnitude, confidence=confidence)
+        mean, center = np.where(cells.n > 0, cells.deviation, 0.0), float(cells.center[0])
+        return independent(
+            mean, cells.sd**2, cells.n, weights, magnitude=magnitude, confidence=confidence, center=center
+        )
+    lacking = (~np.isfinite(cells.table)).astype(float) @ (weights != 0).T > 0
+    alike: dict[bytes, list[int]] = {}
+    for number, pattern in enumerate(lacking.T):
+        alike.setdefault(pattern.tobytes(), []).append(number)
+    parts = []
+    for numbers in alike.values():
+        contrasts = per_block(cells.table[~lacking[:, numbers[0]]], weights[numbers])
+        parts.append(one_sample(contrasts, magnitude=magnitude[numbers], confidence=confidence))
+    order = [number for numbers in alike.values() for number in numbers]
+    return Estimates.joined(parts).take(np.argsort(order))

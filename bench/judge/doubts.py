@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bench.judge.coded import CodedRuns
-from bench.judge.effects import MetricEffects
+from bench.judge.estimation import MetricEffects
 from bench.stats.coding import Floats
 from bench.stats.diagnostics import (
     bimodality,
@@ -78,7 +78,7 @@ def _checks(
 
 def _influence(runs: CodedRuns, entry: MetricEffects) -> Iterator[_Row]:
     """The run that moves the fit most, by Cook's (1977) distance."""
-    if not len(entry.variance.model.kept):
+    if not len(entry.variance.model.independent):
         return
     with np.errstate(divide="ignore", invalid="ignore"):  # a run that alone decides its own fit has none
         distance = np.asarray(entry.variance.model.influence.cooks_distance[0], float)

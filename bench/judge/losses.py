@@ -12,9 +12,9 @@ import pandas as pd
 from scipy import stats
 
 from bench.judge.coded import CodedRuns
+from bench.judge.compare_regions import estimate_cells
 from bench.judge.terms import MOST_LEVELS
 from bench.stats.coding import Bools, Floats, Ints
-from bench.stats.contrast import Estimates, independent, one_sample
 from bench.stats.diagnostics import wilson
 from bench.stats.identify import Design
 from bench.stats.loss_test import loss_test
@@ -47,13 +47,15 @@ def loss_frame(runs: CodedRuns, done: Bools, rng: np.random.Generator, confidenc
     have no outcome yet and are no losses.
     """
     frames = [pd.DataFrame(columns=_LOSSES)]
-    known: dict[bytes, pd.DataFrame] = {}
+    by_pattern: dict[bytes, pd.DataFrame] = {}
     for metric, values in runs.values.items():
         lost = ~np.isfinite(values) & done
         if lost.any():
-            if lost.tobytes() not in known:
-                known[lost.tobytes()] = pd.DataFrame(_losses(runs, lost, done, rng, confidence), columns=_LOSSES[1:])
-            frames.append(known[lost.tobytes()].assign(metric=metric))
+            if lost.tobytes() not in by_pattern:
+                by_pattern[lost.tobytes()] = pd.DataFrame(
+                    _losses(runs, lost, done, rng, confidence), columns=_LOSSES[1:]
+                )
+            frames.append(by_pattern[lost.tobytes()].assign(metric=metric))
     frame = pd.concat(frames[1:] or frames, ignore_index=True)[_LOSSES]
     for _, rows in frame.groupby("metric"):
         first = rows.drop_duplicates("factor")
@@ -129,9 +131,9 @@ def _survivors(
             row |= {"scale": "ratio" if log else "difference", "p": _NAN, "reason": ""}
             if limits is not None and not reason:
                 regions = [{position: low}, {position: high}]
-                found = cell_weights(runs.cells, runs.n_levels, regions, [-1.0, 1.0], planned.order)
-                if found is not None:
-                    yield {**row, **_bounds(runs, values, lost, found.weights, limits, confidence, log=log)}
+                estimate = cell_weights(runs.cells, runs.n_levels, regions, [-1.0, 1.0], planned.order)
+                if estimate is not None:
+                    yield {**row, **_bounds(runs, values, lost, estimate.weights, limits, confidence, log=log)}
             elif better != "neither" and runs.block is not None:
                 score = np.where(lost, -np.inf, values if better == "higher" else -values)
                 yield {**row, "reason": reason, **_signs(runs, score, position, low, high)}
@@ -164,8 +166,12 @@ def _bounds(
             np.log(np.where(values > 0, values, np.nan)) if log else np.where(np.isfinite(values), values, np.nan)
         )
     upward = weights[runs.cell] > 0
-    least = _estimate(runs, np.where(lost, np.where(upward, low, high), measured), weights, confidence)
-    most = _estimate(runs, np.where(lost, np.where(upward, high, low), measured), weights, confidence)
+    least, most = (
+        estimate_cells(Cells.of(filled, runs.cell, runs.block, len(runs.cells)), weights[None], confidence)
+        for filled in (
+            np.where(lost, np.where(upward, near, far), measured) for near, far in ((low, high), (high, low))
+        )
+    )
     ends = {"bound_low": least.value, "bound_high": most.value, "low": least.low, "high": most.high}
     return {
         "method": "bounds by the range",
@@ -173,23 +179,13 @@ def _bounds(
     }
 
 
-def _estimate(runs: CodedRuns, values: Floats, weights: Floats, confidence: float) -> Estimates:
-    cells = Cells.of(values, runs.cell, runs.block, len(runs.cells))
-    magnitude = np.abs(weights[None]) @ cells.magnitude
-    if cells.table is None:
-        return independent(cells.mean, cells.sd**2, cells.n, weights[None], magnitude=magnitude, confidence=confidence)
-    complete = cells.table[np.isfinite(cells.table[:, weights != 0]).all(axis=1)]
-    compared = np.where(weights != 0, complete, 0.0)
-    return one_sample(compared @ weights[:, None], magnitude=magnitude, confidence=confidence)
-
-
 def _signs(runs: CodedRuns, score: Floats, factor: int, low: int, high: int) -> Mapping[str, Any]:
     """A larger score is better; NaN is a run without an outcome."""
     assert runs.block is not None
-    known = ~np.isnan(score)
+    has_outcome = ~np.isnan(score)
     columns = {"block": runs.block, "stratum": _strata(runs, factor), "level": runs.codes[:, factor], "score": score}
     frame = pd.DataFrame(columns)
-    scores = frame[known].set_index(["block", "stratum", "level"])["score"].unstack("level")
+    scores = frame[has_outcome].set_index(["block", "stratum", "level"])["score"].unstack("level")
     if low not in scores or high not in scores:
         return {"method": "sign test, lost runs worst", "better": 0, "worse": 0, "tied": 0}
     pair = scores[[low, high]].dropna()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.judge.coded import CodedRuns
-from bench.judge.effects import MetricEffects
+from bench.judge.estimation import MetricEffects
 from bench.plan.labels import effect_label, term_label
 from bench.stats.coding import Floats, Term
 from bench.stats.estimators import IncompleteBlocks
@@ -24,8 +24,8 @@ def effect_name(runs: CodedRuns, effect: Effect) -> str:
     """The term's name; a factor of more than two levels says which level is compared, as in ``init[kaiming]``."""
     parts = []
     for factor, level in zip(effect.term, effect.levels, strict=True):
-        chosen = runs.factors[factor]
-        parts.append((chosen.name, chosen.levels[level] if len(chosen.levels) > 2 else None))
+        named = runs.factors[factor]
+        parts.append((named.name, named.levels[level] if len(named.levels) > 2 else None))
     return effect_label(parts)
 
 

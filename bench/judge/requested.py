@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 
 from bench.judge.coded import CodedRuns, Factor
-from bench.judge.compare_regions import COLUMNS, compare_regions
-from bench.judge.effects import MetricEffects
+from bench.judge.compare_regions import COLUMNS, Comparison, compare_regions
+from bench.judge.estimation import MetricEffects
 from bench.plan.claim_check import read_contrast
 from bench.plan.claims import Claim, Region
 from bench.plan.kinds import Difference
 from bench.plan.levels import Level
-from bench.stats.identify import Design
 from bench.stats.multiplicity import adjust
 
 _COLUMNS = ["contrast", "metric", *COLUMNS[:8], "p_adjusted", *COLUMNS[8:], "family", "family_size"]
@@ -23,7 +22,6 @@ _COLUMNS = ["contrast", "metric", *COLUMNS[:8], "p_adjusted", *COLUMNS[8:], "fam
 
 def requested_frame(
     runs: CodedRuns,
-    planned: Design,
     metrics: Sequence[MetricEffects],
     contrasts: Sequence[Mapping[str, Any] | str],
     confidence: float,
@@ -41,19 +39,20 @@ def requested_frame(
         for factor in runs.factors
     }
     positions = [factor.name for factor in runs.factors]
-    rows = []
+    labels, steps = list[str](), list[Comparison]()
     for number, given in enumerate(contrasts, start=1):
         kind, comparisons = read_contrast(given, levels, f"contrast {number}")
+        own = Difference if kind.is_order else kind  # each step of an order is one
         for comparison in comparisons:
-            own = Difference if kind.is_order else kind  # each step of an order is one
-            label = own.contrast(Claim("", "", "", own.name(), (comparison,), "difference"))
-            regions = [_coded(region, positions, codes) for region in comparison.regions]
-            for entry in metrics:
-                found = compare_regions(runs, planned, entry, regions, comparison.weights, confidence)
-                rows.append({"contrast": label, "metric": entry.metric, **found})
-    frame = pd.DataFrame(rows, columns=_COLUMNS)
+            labels.append(own.contrast(Claim("", "", "", own.name(), (comparison,), "difference")))
+            steps.append(([_coded(region, positions, codes) for region in comparison.regions], comparison.weights))
+    frames = [pd.DataFrame(columns=_COLUMNS)]
+    for entry in metrics if steps else ():
+        names = pd.DataFrame({"contrast": labels, "metric": entry.metric})
+        frames.append(names.join(compare_regions(runs, entry, steps, confidence)))
+    frame = pd.concat(frames[1:] or frames).sort_index(kind="stable", ignore_index=True)  # a contrast in all metrics
     frame["p_adjusted"] = adjust(frame["p"].to_numpy(float), "holm")
-    return frame.assign(family="contrasts asked for (Holm)", family_size=int(frame["p"].notna().sum()))
+    return frame.assign(family="contrasts asked for (Holm)", family_size=int(frame["p"].notna().sum()))[_COLUMNS]
 
 
 def _coded(region: Region, names: Sequence[str], codes: Mapping[str, Mapping[Level, int]]) -> dict[int, int]:

@@ -29,4 +29,4 @@ def sensitivity(blocks: int, tests: int, *, power: float = POWER) -> Sensitivity
 
 def seeds_to_find(d_z: float, tests: int) -> float:
     """The seeds that find an effect of ``d_z`` in a family of ``tests``, each judged at alpha over their number."""
-    return math.ceil(found) if math.isfinite(found := seeds_for(d_z, max(1, tests), POWER)) else found
+    return math.ceil(seeds) if math.isfinite(seeds := seeds_for(d_z, max(1, tests), POWER)) else seeds

@@ -128,8 +128,8 @@ def without_failures(
     if "status" not in frame.columns or "status" in {*metrics, *others}:
         return frame, ()
     status = frame["status"].astype("object").where(frame["status"].notna(), "").astype(str).str.strip().str.lower()
-    known = {*status}
-    if "ok" not in known and not known <= {*_NOT_OK}:
+    statuses = {*status}
+    if "ok" not in statuses and not statuses <= {*_NOT_OK}:
         return frame, ("The column status is not used: none of its values is ok.",) if len(frame) else ()
     bad = status != "ok"
     if not bad.any():
@@ -214,17 +214,17 @@ def _with_points(column: pd.Series) -> pd.Series:
 
 
 def _unstacked(frame: pd.DataFrame, metrics: Collection[str], name: str) -> pd.DataFrame:
-    known = list(dict.fromkeys(frame["metric"]))
-    if unknown := [metric for metric in metrics if metric not in known]:
+    present = list(dict.fromkeys(frame["metric"]))
+    if unknown := [metric for metric in metrics if metric not in present]:
         raise BenchError(
             f"{name} holds one row a run and metric; none is of the metric {', '.join(map(repr, unknown))}.",
-            hint=f"Its metrics: {', '.join(map(str, known))}.",
+            hint=f"Its metrics: {', '.join(map(str, present))}.",
         )
     index = [column for column in frame.columns if column not in {"metric", "value", "text"}]
-    chosen = frame[frame["metric"].isin(list(metrics))]
-    if chosen.duplicated([*index, "metric"]).any():
+    rows = frame[frame["metric"].isin(list(metrics))]
+    if rows.duplicated([*index, "metric"]).any():
         raise BenchError(
             f"{name} has several rows of one metric that differ in nothing else, so runs cannot be told apart.",
             hint="Give each run an identifier in a column of its own, or one row a run with a column a metric.",
         )
-    return chosen.set_index([*index, "metric"])["value"].unstack("metric", sort=False).reset_index()
+    return rows.set_index([*index, "metric"])["value"].unstack("metric", sort=False).reset_index()

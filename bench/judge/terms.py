@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bench.judge.coded import CodedRuns
-from bench.judge.effects import NOT_IDENTIFIED, MetricEffects
+from bench.judge.estimation import NOT_IDENTIFIED, MetricEffects
 from bench.judge.names import reported, scale_name, term_name
 from bench.stats.coding import Floats, Term
 from bench.stats.estimators import Blocks, Contrasts
@@ -124,12 +124,19 @@ def _term_rows(runs: CodedRuns, entry: MetricEffects, flips: Flips) -> Iterator[
 
 def _tested(entry: MetricEffects, model: TermModel) -> Mapping[str, Any]:
     estimator = entry.fitted.estimator
-    found = estimator.estimate([(model, model.basis)], 0.95)
-    n, constant = int(found.n[0]), bool(found.constant.all())
+    estimates = estimator.estimate([(model, model.basis)], 0.95)
+    n, constant = int(estimates.n[0]), bool(estimates.constant.all())
     if len(model.basis) == 1:
-        row = {"test": "t", "F": found.t[0] ** 2, "df_num": 1.0, "df_den": found.df[0], "epsilon": 1.0, "p": found.p[0]}
+        row = {
+            "test": "t",
+            "F": estimates.t[0] ** 2,
+            "df_num": 1.0,
+            "df_den": estimates.df[0],
+            "epsilon": 1.0,
+            "p": estimates.p[0],
+        }
     else:
-        test = estimator.test(model)
+        test = entry.tests[model.term]
         row = {
             "test": "Welch-James" if entry.cells.table is None else "repeated measures, Greenhouse-Geisser",
             "F": test.F,
@@ -165,7 +172,7 @@ _LEVEL_COLUMNS = [
 
 def _pairs_of_levels(runs: CodedRuns, entry: MetricEffects, factor: int, confidence: float) -> pd.DataFrame:
     pairs = list(_pairs(entry, (factor,)))
-    found = entry.fitted.estimator.estimate([contrast for *_, contrast in pairs], confidence)
+    estimates = entry.fitted.estimator.estimate([contrast for *_, contrast in pairs], confidence)
     name, labels = runs.factors[factor].name, runs.factors[factor].labels
     return pd.DataFrame(
         {
@@ -174,17 +181,17 @@ def _pairs_of_levels(runs: CodedRuns, entry: MetricEffects, factor: int, confide
             "a": [labels[upper[0]] for _, upper, _ in pairs],
             "b": [labels[lower[0]] for lower, _, _ in pairs],
             "scale": scale_name(entry),
-            "estimate": reported(found.value, entry),
-            "se": found.se,
-            "low": reported(found.low, entry),
-            "high": reported(found.high, entry),
-            "t": found.t,
-            "df": found.df,
-            "p": found.p,
-            "p_adjusted": adjust(found.p, "holm"),
-            "n": found.n,
+            "estimate": reported(estimates.value, entry),
+            "se": estimates.se,
+            "low": reported(estimates.low, entry),
+            "high": reported(estimates.high, entry),
+            "t": estimates.t,
+            "df": estimates.df,
+            "p": estimates.p,
+            "p_adjusted": adjust(estimates.p, "holm"),
+            "n": estimates.n,
             "family": f"pairs of levels of {name} (Holm)",
-            "family_size": int(np.isfinite(found.p).sum()),
+            "family_size": int(np.isfinite(estimates.p).sum()),
         },
         columns=_LEVEL_COLUMNS,
     )
@@ -192,11 +199,11 @@ def _pairs_of_levels(runs: CodedRuns, entry: MetricEffects, factor: int, confide
 
 def _pairs(entry: MetricEffects, term: Term) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], Contrasts]]:
     """Lower levels, upper levels and contrast of every pair of levels of each factor of the term that is identified."""
-    kept = [entry.fitted.levels[factor].tolist() for factor in term]
-    if prod(comb(len(levels), 2) for levels in kept) > MOST_PAIRS:
+    codes = [entry.fitted.levels[factor].tolist() for factor in term]
+    if prod(comb(len(levels), 2) for levels in codes) > MOST_PAIRS:
         return
-    for chosen in product(*(combinations(levels, 2) for levels in kept)):
-        lower, upper = zip(*chosen, strict=True)
+    for pair in product(*(combinations(levels, 2) for levels in codes)):
+        lower, upper = zip(*pair, strict=True)
         contrast = entry.fitted.contrast(term, lower, upper)
         if contrast is not None:
             yield lower, upper, contrast

@@ -8,15 +8,14 @@ import numpy as np
 import pandas as pd
 
 from bench.judge.coded import CodedRuns, unique_rows
-from bench.judge.effects import MetricEffects
+from bench.judge.estimation import MetricEffects
 from bench.judge.names import term_name
 from bench.plan.labels import term_label
 from bench.stats.anova import FittedAnova, TermTest, fit_anova
-from bench.stats.coding import Floats, Term, term_columns
-from bench.stats.contrast import per_block
+from bench.stats.coding import Term
 from bench.stats.effect_size import partial_epsilon_squared, partial_eta_squared, partial_omega_squared
+from bench.stats.estimators import Blocks
 from bench.stats.identify import identify
-from bench.stats.repeated import orthonormal_rows, repeated_measures
 
 _COLUMNS = ["metric", "model", "type", "covariance", "term", "df_num", "df_den", "sum_sq", "F", "p", "n", "units"]
 _Table = tuple[str, int, str, Sequence[TermTest]]
@@ -74,7 +73,7 @@ def anova_models(runs: CodedRuns, metrics: Sequence[MetricEffects]) -> Iterator[
     """A sentence on the model of each analysis of variance that has not every term, the same model named once."""
     models: dict[tuple[str, str, str], list[str]] = {}
     for entry in metrics:
-        terms = [found.term for found in entry.fitted.design.identified]
+        terms = [identified.term for identified in entry.fitted.design.identified]
         inside = [term for term in terms if term in entry.variance.model.terms]
         whole = [term for term in terms if set(term) <= entry.fitted.whole_plots]
         others = [term for term in terms if term not in (*inside, *whole)]
@@ -116,7 +115,8 @@ def _tables(runs: CodedRuns, entry: MetricEffects) -> Iterator[_Table]:
     if block is not None:
         yield from _within(runs, entry)
         values, codes, levels = entry.values[np.isfinite(entry.values)], entry.fitted.codes, entry.fitted.design.levels
-        terms = identify(unique_rows(codes)[0], levels).model
+        by_cells = isinstance(entry.fitted.estimator, Blocks)  # and then the design was judged by the cells
+        terms = entry.fitted.design.model if by_cells else identify(unique_rows(codes)[0], levels).model
         if terms == fitted.model.terms and fitted.without_blocks is not None:
             yield "independent", 2, "ols", FittedAnova(fitted.without_blocks, None, 0.0).tests(2)
         else:
@@ -124,18 +124,14 @@ def _tables(runs: CodedRuns, entry: MetricEffects) -> Iterator[_Table]:
 
 
 def _within(runs: CodedRuns, entry: MetricEffects) -> Iterator[_Table]:
-    table = entry.cells.table
-    if table is None or len(runs.cells) != np.prod(runs.n_levels):
-        return
-    complete = table[np.isfinite(table).all(axis=1)]
-    if len(complete) < 2 or np.isfinite(table).any(axis=1).sum() > len(complete):
-        return
-    yield "within", 3, "ols", [_repeated(runs, complete, term) for term in entry.fitted.design.model]
-
-
-def _repeated(runs: CodedRuns, table: Floats, term: Term) -> TermTest:
     """Of a full factorial, where the columns of different terms are orthogonal to each other."""
-    weights = orthonormal_rows(term_columns(runs.cells, runs.n_levels, term).T)
-    test = repeated_measures(per_block(table, weights), float(np.abs(table).max()))
-    nan = float("nan")
-    return TermTest(term, test.df * test.epsilon, test.df_error * test.epsilon, nan, test.F, test.p_gg)
+    estimator, nan = entry.fitted.estimator, float("nan")
+    if (
+        not isinstance(estimator, Blocks)
+        or estimator.table.shape[1] < np.prod(runs.n_levels)
+        or len(estimator.table) < 2
+    ):
+        return
+    tests = ((term, entry.tests[term]) for term in entry.fitted.design.model)
+    rows = [TermTest(term, F.df * F.epsilon, F.df_error * F.epsilon, nan, F.F, F.p_gg) for term, F in tests]
+    yield "within", 3, "ols", rows

@@ -14,9 +14,9 @@ from bench.execute import REPORTS
 from bench.execute.frames import measured, remarks, wide
 from bench.execute.run import Run, n_planned
 from bench.judge.analysis import Analysis, analyze
-from bench.judge.options import suite_options
+from bench.judge.metric_options import suite_options
 from bench.judge.proxies import proxy_frame
-from bench.judge.published import compare_published
+from bench.judge.published_table import compare_published
 from bench.plan.design import n_cells
 from bench.plan.labels import cell_label
 from bench.plan.suite import Plan

@@ -13,8 +13,8 @@ from bench.execute.run import Run
 from bench.judge.analysis import MetricOptions
 from bench.judge.gate.compare import Comparison, Outcome, compare
 from bench.judge.gate.decide import Verdict
-from bench.judge.looks import Look, look
-from bench.judge.options import suite_options
+from bench.judge.metric_options import suite_options
+from bench.judge.spending import Look, look
 from bench.plan.suite import Plan
 from bench.present import compared_words as words
 from bench.present import gate_rates

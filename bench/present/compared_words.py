@@ -13,7 +13,7 @@ from bench.execute.baseline import Baseline, Origin
 from bench.judge.gate.absent import Absence
 from bench.judge.gate.compare import Comparison, Outcome
 from bench.judge.gate.decide import Verdict
-from bench.judge.looks import Look
+from bench.judge.spending import Look
 from bench.plan.labels import assignments
 from bench.present import numbers
 

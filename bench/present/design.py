@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from bench.judge.preview.augment import Augmentation
-from bench.judge.preview.forecast import POWER
 from bench.judge.preview.pilot import Pilot
+from bench.judge.preview.power_frames import POWER
 from bench.judge.preview.preview import Preview
 from bench.plan.grid import Region
 from bench.plan.labels import visible

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from pandas import DataFrame
 
-from bench.judge.preview.forecast import SIZES
+from bench.judge.preview.power_frames import SIZES
 from bench.present import numbers
 from bench.present.report import Column, Table
 from bench.present.tables import Context

@@ -33,6 +33,11 @@ def methods(analysis: Analysis, context: Context) -> Iterator[str]:
             f"Adjusted p of effects: {family}; {size} tests, as a family exploratory; claims are judged apart. "
             "A comparison with a reference level, one of several of its factor, is in no family and has none."
         )
+    if analysis.terms[["p_signflip", "p_maxt"]].notna().any(axis=None):
+        yield (
+            f"p_signflip and p_maxt flip the signs of {context.block}s and take every contrast to be symmetric about "
+            "zero: of skewed values of unequal spread they call up to 16% of tables without an effect significant."
+        )
     if (contrasts["scale"] == "ratio").any():
         labels = numbers.listed(_labels(contrasts[contrasts["scale"] == "ratio"], context))
         yield f"{labels}: analysed as logarithms; effects are ratios of geometric means, and 1 means no effect."

@@ -14,8 +14,8 @@ from pandas import DataFrame
 
 from bench.experiment import Metric
 from bench.judge.analysis import Analysis
-from bench.judge.frames import factor_column
-from bench.judge.published import LABEL
+from bench.judge.effect_frames import factor_column
+from bench.judge.published_table import LABEL
 from bench.judge.variance import primary
 from bench.judge.variation import variation as variation_of
 from bench.plan.labels import cell_label, effect_label, visible

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -126,8 +126,22 @@ def fit_anova(
     model = fit(values, codes, levels, terms, block)
     if block is None:
         return FittedAnova(model, None, 0.0)
-    between = centred(values, None) - centred(values, block)
-    return FittedAnova(model, fit(values, codes, levels, terms), float(between @ between))
+    y = centred(values, None)
+    between = y - model.y
+    if _same_in_every_block(codes, block):
+        without = replace(model, y=y, block=None)
+    else:
+        without = fit(values, codes, levels, terms)
+    return FittedAnova(model, without, float(between @ between))
+
+
+def _same_in_every_block(codes: Ints, block: Ints) -> bool:
+    """Whether every block has the same runs, so that columns less their means are the same with blocks and without."""
+    order, counts = np.lexsort((*codes.T, block)), np.bincount(block)
+    if len(set(counts.tolist())) != 1:
+        return False
+    runs = codes[order].reshape(len(counts), -1)
+    return bool((runs == runs[0]).all())
 
 
 def _f_test(model: LinearModel, hypothesis: Floats, covariance: Floats | None = None) -> tuple[float, float]:

@@ -7,7 +7,8 @@ see ``linear``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import scipy  # its submodule stats is slow to load, and is loaded where it is first used
@@ -31,6 +32,24 @@ class Estimates:
     constant: Bools
     """Where the values leave no variation to test against, so that se, t and p are NaN."""
 
+    @classmethod
+    def joined(cls, parts: Sequence[Estimates]) -> Estimates:
+        """Several estimates, one after the other."""
+        kinds = {"n": np.int64, "constant": np.bool_}
+        columns = {
+            field.name: [np.empty(0, kinds.get(field.name, float)), *(getattr(part, field.name) for part in parts)]
+            for field in fields(cls)
+        }
+        return cls(**{name: np.concatenate(column) for name, column in columns.items()})
+
+    def take(self, source: Ints) -> Estimates:
+        """The estimates at the positions ``source``, where -1 stands for one that there is not: NaN of no blocks."""
+        nothing = {"n": 0, "constant": False}
+        columns = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return Estimates(
+            **{name: np.append(own, own.dtype.type(nothing.get(name, np.nan)))[source] for name, own in columns}
+        )
+
 
 def per_block(table: Floats, weights: Floats) -> Floats:
     """Contrasts ``weights`` (contrasts, cells) of each row of a ``table`` (blocks, cells), shape (blocks, contrasts).
@@ -38,14 +57,16 @@ def per_block(table: Floats, weights: Floats) -> Floats:
     Of deviations from the mean of the cells compared, so that a mean much larger than the differences leaves no
     rounding error; nor do cells that a contrast does not compare.
     """
-    found = np.empty((len(table), len(weights)))
-    patterns, pattern = np.unique(weights != 0.0, axis=0, return_inverse=True)
-    for number, compared in enumerate(patterns):
-        rows, own = weights[pattern.reshape(-1) == number][:, compared], table[:, compared]
-        mean, total = own.sum(axis=1, keepdims=True) / max(own.shape[1], 1), rows.sum(axis=1)
-        total = np.where(np.abs(total) <= ROUNDING * np.abs(rows).sum(axis=1), 0.0, total)
-        found[:, pattern.reshape(-1) == number] = (own - mean) @ rows.T + mean * total
-    return found
+    contrasts = np.empty((len(table), len(weights)))
+    alike: dict[bytes, list[int]] = {}
+    for number, pattern in enumerate(np.packbits(weights != 0.0, axis=1)):
+        alike.setdefault(pattern.tobytes(), []).append(number)
+    for numbers in alike.values():
+        compared = weights[numbers[0]] != 0.0
+        rows, own = weights[numbers][:, compared], table[:, compared]
+        mean = own.sum(axis=1, keepdims=True) / max(own.shape[1], 1)
+        contrasts[:, numbers] = (own - mean) @ rows.T + mean * sums(rows)
+    return contrasts
 
 
 def one_sample(contrasts: Floats, *, magnitude: float | Floats, confidence: float = 0.95) -> Estimates:
@@ -90,19 +111,35 @@ def randomized_blocks(table: Floats, weights: Floats, *, confidence: float = 0.9
 
 
 def independent(
-    mean: Floats, variance: Floats, n: Ints, weights: Floats, *, magnitude: float | Floats, confidence: float = 0.95
+    mean: Floats,
+    variance: Floats,
+    n: Ints,
+    weights: Floats,
+    *,
+    magnitude: float | Floats,
+    confidence: float = 0.95,
+    center: float = 0.0,
 ) -> Estimates:
-    """Contrasts ``weights @ mean`` of independent cells with their own variances (Satterthwaite 1946).
+    """Contrasts ``weights @ (mean + center)`` of independent cells with their own variances (Satterthwaite 1946).
 
-    ``mean``, ``variance`` (ddof 1) and ``n`` per cell, ``weights`` (effects, cells). A cell of one run gives NaN.
+    ``mean``, ``variance`` (ddof 1) and ``n`` per cell, ``weights`` (effects, cells). A cell of one run gives NaN to the
+    contrasts that compare it. Their ``n`` counts the runs of the cells that they compare. An offset common to all
+    means, of which they would take the digits, is given as ``center``.
     """
-    share = weights**2 * (variance / n)
+    compared = weights != 0.0
+    share = np.where(compared, weights**2 * (variance / np.maximum(n, 1)), 0.0)
     total = share.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         part = share / total[:, None]  # of the variance, so that no fourth power leaves the range of numbers
-        df = 1.0 / (part**2 / (n - 1)).sum(axis=1)
-    se = np.sqrt(total)
-    return t_estimates(weights @ mean, se, df, int(n.sum()), magnitude=magnitude, confidence=confidence)
+        df = 1.0 / np.where(compared, part**2 / (n - 1), 0.0).sum(axis=1)
+    value = per_block(mean[None], weights)[0] + center * sums(weights)
+    return t_estimates(value, np.sqrt(total), df, compared @ n, magnitude=magnitude, confidence=confidence)
+
+
+def sums(weights: Floats) -> Floats:
+    """The sum of each row of ``weights`` (contrasts, cells), 0 where it is no more than rounding."""
+    total = weights.sum(axis=1)
+    return np.where(np.abs(total) <= ROUNDING * np.abs(weights).sum(axis=1), 0.0, total)
 
 
 def polynomial_weights(at: Floats) -> Floats:
@@ -119,7 +156,7 @@ def polynomial_weights(at: Floats) -> Floats:
 
 
 def t_estimates(
-    value: Floats, se: Floats, df: Floats, n: int, *, magnitude: float | Floats, confidence: float
+    value: Floats, se: Floats, df: Floats, n: int | Ints, *, magnitude: float | Floats, confidence: float
 ) -> Estimates:
     """Estimates, their standard errors and degrees of freedom -> t tests and limits.
 

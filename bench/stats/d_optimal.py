@@ -30,22 +30,22 @@ def d_optimal(present: Floats, candidates: Floats, n: int, rng: np.random.Genera
         choices = list(combinations(range(len(candidates)), n))
         values = np.array([_information(start, candidates, choice) for choice in choices])
         return choices[int(np.argmax(values > values.max() - _SAME))]
-    drawn = [rng.permutation(len(candidates))[:n].tolist() for _ in range(_STARTS)]
-    found = [_exchanged(start, candidates, chosen) for chosen in drawn]
-    return max(found, key=lambda choice: round(_information(start, candidates, choice), 9))
+    starts = [rng.permutation(len(candidates))[:n].tolist() for _ in range(_STARTS)]
+    choices = [_exchanged(start, candidates, choice) for choice in starts]
+    return max(choices, key=lambda choice: round(_information(start, candidates, choice), 9))
 
 
-def _exchanged(start: Floats, candidates: Floats, chosen: list[int]) -> tuple[int, ...]:
-    value, improved = _information(start, candidates, chosen), True
+def _exchanged(start: Floats, candidates: Floats, choice: list[int]) -> tuple[int, ...]:
+    value, improved = _information(start, candidates, choice), True
     while improved:
         improved = False
-        for position in range(len(chosen)):
-            others = chosen[:position] + chosen[position + 1 :]
+        for position in range(len(choice)):
+            others = choice[:position] + choice[position + 1 :]
             changed = [*others, _best_besides(start, candidates, others)]
-            found = _information(start, candidates, changed)
-            if found > value + _SAME:
-                chosen, value, improved = changed, found, True
-    return tuple(sorted(chosen))
+            information = _information(start, candidates, changed)
+            if information > value + _SAME:
+                choice, value, improved = changed, information, True
+    return tuple(sorted(choice))
 
 
 def _best_besides(start: Floats, candidates: Floats, others: Sequence[int]) -> int:
@@ -56,7 +56,7 @@ def _best_besides(start: Floats, candidates: Floats, others: Sequence[int]) -> i
     return int(np.argmax(gain > gain.max() - _SAME))
 
 
-def _information(start: Floats, candidates: Floats, chosen: Sequence[int]) -> float:
+def _information(start: Floats, candidates: Floats, choice: Sequence[int]) -> float:
     """The logarithm of the determinant."""
-    rows = candidates[list(chosen)]
+    rows = candidates[list(choice)]
     return float(np.linalg.slogdet(start + rows.T @ rows)[1])

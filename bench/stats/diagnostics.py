@@ -32,8 +32,8 @@ def shapiro(values: Floats) -> Check:
         return _NOTHING
     import pingouin  # noqa: PLC0415  (seconds: seaborn and pyplot come with it)
 
-    found = pingouin.normality((values - values.mean()) / np.ptp(values)).iloc[0]  # scipy takes a tiny range for none
-    return Check(float(found["W"]), float(found["pval"]))
+    row = pingouin.normality((values - values.mean()) / np.ptp(values)).iloc[0]  # scipy takes a tiny range for none
+    return Check(float(row["W"]), float(row["pval"]))
 
 
 def levene(samples: Sequence[Floats]) -> Check:
@@ -45,8 +45,8 @@ def levene(samples: Sequence[Floats]) -> Check:
         return _NOTHING  # nothing varies, or two runs a cell, which lie alike about their middle
     import pingouin  # noqa: PLC0415  (seconds: seaborn and pyplot come with it)
 
-    found = pingouin.homoscedasticity(usable, method="levene", center="median").iloc[0]
-    return Check(float(found["W"]), float(found["pval"]))
+    row = pingouin.homoscedasticity(usable, method="levene", center="median").iloc[0]
+    return Check(float(row["W"]), float(row["pval"]))
 
 
 def variation_class(cv: float) -> Variation:
@@ -78,7 +78,7 @@ def bimodality(values: Floats, normal_shares: Floats) -> Split:
     n = len(x)
     if n < 5 or np.ptp(x) == 0:
         return Split(float("nan"), 0, float("nan"), float("nan"))
-    share, cut = (float(found[0]) for found in _best_split(x[None]))
+    share, cut = (float(part[0]) for part in _best_split(x[None]))
     low, high = x[: int(cut)], x[int(cut) :]
     within = (((low - low.mean()) ** 2).sum() + ((high - high.mean()) ** 2).sum()) / n
     with np.errstate(divide="ignore"):

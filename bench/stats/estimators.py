@@ -7,7 +7,7 @@ coefficients of one term (``TermModel``), given as a row of a matrix (contrasts,
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
@@ -15,7 +15,7 @@ import numpy as np
 from scipy import special
 
 from bench.stats.coding import ROUNDING, Floats, Ints
-from bench.stats.contrast import Estimates, independent, one_sample, per_block, t_estimates
+from bench.stats.contrast import Estimates, independent, one_sample, per_block, sums, t_estimates
 from bench.stats.linear import LinearModel
 from bench.stats.repeated import Hotelling, TermF, hotelling, orthonormal_rows, pooled_f, repeated_measures
 from bench.stats.term_models import TermModel
@@ -83,6 +83,9 @@ class SplitPlot:
     own: tuple[Ints, ...]
     """Position of each group's cells among all cells."""
     magnitude: Floats
+    """Largest absolute value of each cell."""
+    center: float = 0.0
+    """What was taken from every value of ``tables``."""
 
     @property
     def _df(self) -> int:
@@ -98,7 +101,7 @@ class SplitPlot:
         means = np.zeros(len(self.magnitude))
         for table, own in zip(self.tables, self.own, strict=True):
             means[own] = table.mean(axis=0)
-        return np.asarray(weights @ means)
+        return np.asarray(weights @ means + self.center * sums(weights))
 
     def estimate(self, contrasts: Sequence[Contrasts], confidence: float) -> Estimates:
         """Differences of means over blocks, t with blocks - groups degrees of freedom."""
@@ -150,19 +153,19 @@ class IncompleteBlocks:
         for model, rows in contrasts:
             fitted, own, coefficients = self._term(model)
             covariance = self._covariances[model.order][np.ix_(own, own)]
-            kept = rows[:, self._kept(model)]
+            combinations = rows[:, self._regressors(model)]
             # A coefficient that one block alone identifies has no variance; it concerns only what is made of it.
-            used = np.where(kept[:, :, None] * kept[:, None, :] == 0.0, 0.0, covariance)
-            se = np.sqrt(np.einsum("kr,krs,ks->k", kept, used, kept))
-            df, n = np.full(len(kept), fitted.blocks - 1.0), fitted.blocks
-            value, size = kept @ coefficients, fitted.magnitude
+            used = np.where(combinations[:, :, None] * combinations[:, None, :] == 0.0, 0.0, covariance)
+            se = np.sqrt(np.einsum("kr,krs,ks->k", combinations, used, combinations))
+            df, n = np.full(len(combinations), fitted.blocks - 1.0), fitted.blocks
+            value, size = combinations @ coefficients, fitted.magnitude
             parts.append(t_estimates(value, se, df, n, magnitude=size, confidence=confidence))
-        return joined(parts)
+        return Estimates.joined(parts)
 
     def test(self, model: TermModel) -> TermF:
         """F whose degrees of freedom are corrected as for complete blocks, with which it agrees where they are."""
         fitted, own, coefficients = self._term(model)
-        basis = model.basis[:, self._kept(model)]
+        basis = model.basis[:, self._regressors(model)]
         covariance, alike = (
             basis @ matrix[np.ix_(own, own)] @ basis.T for matrix in (self._covariances[model.order], fitted.inverse)
         )
@@ -175,16 +178,19 @@ class IncompleteBlocks:
         own = np.flatnonzero(fitted.owner == fitted.terms.index(model.term))
         return fitted, own, fitted.coefficients[own]
 
-    def _kept(self, model: TermModel) -> Ints:
+    def _regressors(self, model: TermModel) -> Ints:
         """Which of the term's columns are in the fitted model; those left out have the coefficient 0."""
         fitted = self.models[model.order]
         columns = np.flatnonzero(fitted.column_owner == fitted.terms.index(model.term))
-        return np.flatnonzero(np.isin(columns, fitted.kept))
+        return np.flatnonzero(np.isin(columns, fitted.independent))
 
 
 @dataclass(frozen=True)
 class IndependentRuns:
-    """Runs without blocks, each cell with a variance of its own: Welch and Satterthwaite, arrays of shape (cells,)."""
+    """Runs without blocks, each cell with a variance of its own: Welch and Satterthwaite, arrays of shape (cells,).
+
+    Of contrasts alone, to which a common offset of the means is nothing.
+    """
 
     mean: Floats
     variance: Floats
@@ -230,15 +236,6 @@ def welch_james(mean: Floats, variance: Floats, n: Ints, weights: Floats, magnit
     df_error = q * (q + 2) / (3.0 * A)
     p = float(special.fdtrc(q, df_error, F))
     return TermF(F, float(q), df_error, p, 1.0, p)
-
-
-def joined(parts: Sequence[Estimates]) -> Estimates:
-    """Several estimates, one after the other."""
-    kinds = {"n": np.int64, "constant": np.bool_}
-    names = [field.name for field in fields(Estimates)]
-    return Estimates(
-        *(np.concatenate([np.empty(0, kinds.get(name, float)), *(getattr(p, name) for p in parts)]) for name in names)
-    )
 
 
 def _weights(contrasts: Sequence[Contrasts], cells: int) -> Floats:

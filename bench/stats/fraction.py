@@ -39,9 +39,7 @@ def regular_fraction(codes: Ints, levels: Sequence[int]) -> RegularFraction | No
     if not 0 < len(words) <= MOST_GENERATORS or len(codes) != 2 ** (len(levels) - len(words)):
         return None
     products = [
-        np.bitwise_xor.reduce(chosen)
-        for size in range(1, len(words) + 1)
-        for chosen in combinations(np.array(words), size)
+        np.bitwise_xor.reduce(part) for size in range(1, len(words) + 1) for part in combinations(np.array(words), size)
     ]
     terms = sorted((tuple(np.flatnonzero(word).tolist()) for word in products), key=lambda word: (len(word), word))
     signs = tuple(int(np.prod(2 * codes[0, list(word)] - 1)) for word in terms)

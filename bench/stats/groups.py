@@ -1,4 +1,4 @@
-"""Independent groups with variances of their own -> Welch's F, and p adjusted for all pairs or those with one group.
+"""Independent groups with variances of their own -> p adjusted for all pairs, or for those with one group.
 
 For tables without blocks. A group of fewer than two values, or without variation beyond rounding errors, has no test.
 """
@@ -8,37 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 import scipy  # its submodule stats is slow to load, and is loaded where it is first used
 
 from bench.stats.coding import ROUNDING, Bools, Floats
 
 
-def welch_anova(samples: Sequence[Floats]) -> tuple[float, float, float, float]:
-    """F, both degrees of freedom and p of equal means (Welch 1951), by pingouin; NaN unless every group can be tested.
-
-    >>> F, df, df_error, p = welch_anova([np.array([1.0, 2.0, 4.0, 3.0]), np.array([2.0, 8.0, 5.0])])
-    >>> print(f"F({df:.0f}, {df_error:.1f}) = {F:.2f}, p = {p:.2f}")
-    F(1, 2.6) = 1.83, p = 0.28
-    """
-    df = float(max(len(samples) - 1, 0))
-    if len(samples) < 2 or not _varying(samples).all():
-        return float("nan"), df, float("nan"), float("nan")
-    group = np.repeat(np.arange(len(samples)), [len(sample) for sample in samples])
-    frame = pd.DataFrame({"group": group, "value": np.concatenate(_in_one_unit(samples))})
-    import pingouin  # noqa: PLC0415  (seconds: seaborn and pyplot come with it)
-
-    row = pingouin.welch_anova(frame, dv="value", between="group").iloc[0]
-    return float(row["F"]), df, float(row["ddof2"]), float(row["p_unc"])
-
-
 def games_howell(samples: Sequence[Floats]) -> Floats:
     """P of every pair of groups, shape (groups, groups), adjusted for all of them (Games & Howell 1976), by scipy."""
     p = np.full((len(samples), len(samples)), np.nan)
-    chosen = np.flatnonzero(_varying(samples))
-    if len(chosen) > 1:
-        tested = [_in_one_unit(samples)[index] for index in chosen]
-        p[np.ix_(chosen, chosen)] = scipy.stats.tukey_hsd(*tested, equal_var=False).pvalue
+    usable = np.flatnonzero(_varying(samples))
+    if len(usable) > 1:
+        tested = [_in_one_unit(samples)[index] for index in usable]
+        p[np.ix_(usable, usable)] = scipy.stats.tukey_hsd(*tested, equal_var=False).pvalue
         np.fill_diagonal(p, np.nan)
     return p
 

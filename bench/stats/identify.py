@@ -98,17 +98,19 @@ def identify(codes: Ints, levels: Sequence[int], block: Ints | None = None, *, o
 
 def independent_columns(columns: Floats) -> list[int]:
     """Indices of the columns that are not combinations of earlier ones, as R's ``lm`` keeps them."""
-    kept: list[int] = []
+    independent: list[int] = []
     basis = np.empty((min(columns.shape), len(columns)))
     for index, column in enumerate(columns.T):
-        rest, directions = column, basis[: len(kept)]
+        rest, directions = column, basis[: len(independent)]
         for _ in range(2):  # twice, so that rounding in the first pass is removed by the second
             rest = rest - (directions @ rest) @ directions
         norm = float(np.linalg.norm(rest))
-        if len(kept) < len(basis) and norm > _TOLERANCE * max(float(np.linalg.norm(column)), np.finfo(float).tiny):
-            basis[len(kept)] = rest / norm
-            kept.append(index)
-    return kept
+        if len(independent) < len(basis) and norm > _TOLERANCE * max(
+            float(np.linalg.norm(column)), np.finfo(float).tiny
+        ):
+            basis[len(independent)] = rest / norm
+            independent.append(index)
+    return independent
 
 
 def rank(columns: Floats) -> int:
@@ -162,10 +164,10 @@ def _identify_term(term: Term, columns: Mapping[Term, Floats], order: int) -> Id
 
 def _combination(own: Floats, rest: Floats, others: list[Term], columns: Mapping[Term, Floats]) -> Alias:
     owner = [other for other in others for _ in range(columns[other].shape[1])]
-    kept = independent_columns(rest)
-    solution = np.linalg.lstsq(rest[:, kept], own, rcond=None)[0]
+    independent = independent_columns(rest)
+    solution = np.linalg.lstsq(rest[:, independent], own, rcond=None)[0]
     strongest: dict[Term, float] = {}
-    for position, row in zip(kept, solution, strict=True):
+    for position, row in zip(independent, solution, strict=True):
         value = _strongest(row)
         if abs(value) > _NOTHING and abs(value) > abs(strongest.get(owner[position], 0.0)):
             strongest[owner[position]] = value
@@ -177,8 +179,8 @@ def _biases(term: Term, columns: Mapping[Term, Floats], others: list[Term], orde
     rest = np.hstack([np.empty((len(columns[term]), 0)), *(columns[other] for other in others)])
     coefficients = np.linalg.pinv(np.hstack([columns[term], rest]))[: columns[term].shape[1]]
     strongest = [_strongest(coefficients @ columns[other]) for other in omitted]
-    felt = [(other, value) for other, value in zip(omitted, strongest, strict=True) if abs(value) > _NOTHING]
-    return Alias(tuple(other for other, _ in felt), tuple(value for _, value in felt))
+    biases = [(other, value) for other, value in zip(omitted, strongest, strict=True) if abs(value) > _NOTHING]
+    return Alias(tuple(other for other, _ in biases), tuple(value for _, value in biases))
 
 
 def _strongest(coefficients: Floats) -> float:

@@ -19,7 +19,7 @@ class Influence(OLSInfluence):  # type: ignore[misc]  # statsmodels has no types
 
     def __init__(self, model: LinearModel) -> None:
         super().__init__(model.results)
-        self.k_vars = len(model.kept) + model.blocks
+        self.k_vars = len(model.independent) + model.blocks
         self._orthonormal = model.orthonormal
         self._mean = 1.0 / (len(model.y) if model.block is None else np.bincount(model.block)[model.block])
 

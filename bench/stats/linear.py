@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
+from scipy import linalg
 
 from bench.stats.coding import ROUNDING, Floats, Ints, Term, centred, term_columns
 from bench.stats.identify import independent_columns
@@ -32,8 +33,12 @@ class LinearModel:
     """Columns of every term, also those that depend on earlier ones."""
     column_owner: Ints
     """Position in ``terms`` of the term that each of them belongs to."""
-    kept: Ints
+    independent: Ints
     """Which of them are ``regressors``."""
+    orthonormal: Floats
+    """Q of regressors = QR, shape (rows, coefficients)."""
+    triangle: Floats
+    """R: from coefficients to the orthonormal basis Q."""
     y: Floats
     block: Ints | None
     magnitude: float
@@ -42,17 +47,17 @@ class LinearModel:
     @property
     def regressors(self) -> Floats:
         """The independent columns, shape (rows, coefficients)."""
-        return self.columns if self.complete else self.columns[:, self.kept]
+        return self.columns if self.complete else self.columns[:, self.independent]
 
     @property
     def owner(self) -> Ints:
         """Position in ``terms`` of the term that each coefficient belongs to."""
-        return self.column_owner[self.kept]
+        return self.column_owner[self.independent]
 
     @property
     def complete(self) -> bool:
         """Whether no column was left out."""
-        return bool(len(self.kept) == self.columns.shape[1])
+        return bool(len(self.independent) == self.columns.shape[1])
 
     @property
     def blocks(self) -> int:
@@ -62,31 +67,20 @@ class LinearModel:
     @property
     def df_error(self) -> int:
         """Residual degrees of freedom."""
-        return len(self.y) - self.blocks - len(self.kept)
+        return len(self.y) - self.blocks - len(self.independent)
 
     @cached_property
     def results(self) -> Any:
-        """What statsmodels makes of it, knowing of the degrees of freedom of the blocks; not for no coefficients."""
-        from statsmodels.regression.linear_model import OLS  # noqa: PLC0415  (statsmodels takes seconds)
+        """What statsmodels makes of it, knowing of the degrees of freedom of the blocks; not for no coefficients.
+
+        From the decomposition at hand: ``OLS.fit`` would take the columns apart once more, by singular values.
+        """
+        from statsmodels.regression.linear_model import OLS, OLSResults  # noqa: PLC0415  (statsmodels takes seconds)
 
         model = OLS(self.y, self.regressors, hasconst=False)
-        model.df_resid = float(max(self.df_error, 0)) or np.nan
-        return model.fit()
-
-    @cached_property
-    def _factors(self) -> tuple[Floats, Floats]:
-        Q, R = np.linalg.qr(self.regressors)
-        return np.asarray(Q, float), np.asarray(R, float)
-
-    @property
-    def orthonormal(self) -> Floats:
-        """Q of X = QR, shape (rows, coefficients)."""
-        return self._factors[0]
-
-    @property
-    def triangle(self) -> Floats:
-        """R of X = QR: from coefficients to the orthonormal basis Q."""
-        return self._factors[1]
+        model.df_model, model.df_resid = float(len(self.independent)), float(max(self.df_error, 0)) or np.nan
+        back = linalg.solve_triangular(self.triangle, np.eye(len(self.independent)))
+        return OLSResults(model, back @ self.rotated, back @ back.T)
 
     @cached_property
     def rotated(self) -> Floats:
@@ -101,7 +95,7 @@ class LinearModel:
     @property
     def coefficients(self) -> Floats:
         """Least-squares coefficients."""
-        return np.asarray(self.results.params, float) if len(self.kept) else np.empty(0)
+        return np.asarray(self.results.params, float) if len(self.independent) else np.empty(0)
 
     @cached_property
     def residuals(self) -> Floats:
@@ -121,7 +115,7 @@ class LinearModel:
     @property
     def inverse(self) -> Floats:
         """(X'X)^-1."""
-        return np.asarray(self.results.normalized_cov_params, float) if len(self.kept) else np.empty((0, 0))
+        return np.asarray(self.results.normalized_cov_params, float) if len(self.independent) else np.empty((0, 0))
 
     @cached_property
     def influence(self) -> Influence:
@@ -141,7 +135,7 @@ class LinearModel:
         if kind == "cluster":
             if self.block is None:
                 raise ValueError("a covariance by cluster needs blocks")
-            return _jackknife(self, self.block) if len(self.kept) else self.inverse
+            return _jackknife(self, self.block) if len(self.independent) else self.inverse
         if not self.testable:
             return np.full(self.inverse.shape, np.nan)
         if kind == "ols":
@@ -165,12 +159,17 @@ def fit(
     """
     columns = [centred(term_columns(codes, levels, term), block) for term in terms]
     X = np.hstack([np.empty((len(values), 0)), *columns])
-    owner = np.repeat(np.arange(len(terms)), [column.shape[1] for column in columns])
+    Q, R = np.linalg.qr(X)
+    independent = np.array(independent_columns(R), dtype=np.int64)
+    if len(independent) < X.shape[1]:
+        Q, R = np.linalg.qr(X[:, independent])
     return LinearModel(
         terms=tuple(terms),
         columns=X,
-        column_owner=owner,
-        kept=np.array(independent_columns(np.asarray(np.linalg.qr(X, mode="r"))), dtype=np.int64),
+        column_owner=np.repeat(np.arange(len(terms)), [column.shape[1] for column in columns]),
+        independent=independent,
+        orthonormal=np.asarray(Q, float),
+        triangle=np.asarray(R, float),
         y=centred(values, block),
         block=block,
         magnitude=float(np.abs(values).max(initial=0.0)),

@@ -28,9 +28,9 @@ def loss_test(
     strata, different = np.unique(np.column_stack([runs[open_], gone[open_]]), axis=0, return_counts=True)
     permutations = max(1_000, min(permutations, _MOST_DRAWS // (int(open_.sum()) * levels)))
     expected = (runs[open_] * (gone[open_] / runs[open_].sum(axis=1))[:, None]).sum(axis=0)
-    drawn = np.zeros((permutations, levels))
+    permuted = np.zeros((permutations, levels))
     for row, alike in zip(strata, different, strict=True):
-        drawn += rng.multivariate_hypergeometric(row[:-1], row[-1], size=(permutations, int(alike))).sum(axis=1)
+        permuted += rng.multivariate_hypergeometric(row[:-1], row[-1], size=(permutations, int(alike))).sum(axis=1)
     observed = ((counts[open_, :, 1].sum(axis=0) - expected) ** 2).sum()
-    reached = int((((drawn - expected) ** 2).sum(axis=1) >= observed * (1 - 1e-10)).sum())
+    reached = int((((permuted - expected) ** 2).sum(axis=1) >= observed * (1 - 1e-10)).sum())
     return (reached + 1) / (permutations + 1)

@@ -76,8 +76,8 @@ def _solve(cdf: Callable[..., Floats], start: tuple[Floats, Floats], level: Arra
     def excess(noncentrality: Floats, level: Floats, *args: Floats) -> Floats:
         return cdf(noncentrality, *args) - level
 
-    low, high, *given = np.broadcast_arrays(*start, level, *statistic)
-    bracket = elementwise.bracket_root(excess, low, high, args=tuple(given)).bracket
+    low, high, *parameters = np.broadcast_arrays(*start, level, *statistic)
+    bracket = elementwise.bracket_root(excess, low, high, args=tuple(parameters)).bracket
     tolerances = {"xrtol": 1e-13, "xatol": 1e-12}
-    root = elementwise.find_root(excess, bracket, args=tuple(given), tolerances=tolerances)
+    root = elementwise.find_root(excess, bracket, args=tuple(parameters), tolerances=tolerances)
     return np.where(root.success, root.x, np.nan)

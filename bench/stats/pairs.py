@@ -20,6 +20,10 @@ class Cells:
 
     n: Ints
     mean: Floats
+    deviation: Floats
+    """Mean less ``center``, of which an offset far larger than the differences takes no digits."""
+    center: Floats
+    """The median value of the metric that the cell is of."""
     sd: Floats
     table: Floats | None
     samples: tuple[Floats, ...]
@@ -33,9 +37,11 @@ class Cells:
         present = np.isfinite(values)
         values, cell = values[present], cell[present]
         n = np.bincount(cell, minlength=n_cells)
+        middle = float(np.partition(values, len(values) // 2)[len(values) // 2]) if len(values) else 0.0
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = np.bincount(cell, weights=values, minlength=n_cells) / n
-            squares = np.bincount(cell, weights=(values - mean[cell]) ** 2, minlength=n_cells)
+            deviation = np.bincount(cell, weights=values - middle, minlength=n_cells) / n
+            squares = np.bincount(cell, weights=(values - middle - deviation[cell]) ** 2, minlength=n_cells)
             sd = np.sqrt(squares / np.where(n > 1, n - 1.0, np.nan))
         table = None
         if block is not None:
@@ -43,7 +49,7 @@ class Cells:
             table[block[present], cell] = values
         samples = tuple(np.split(values[np.argsort(cell, kind="stable")], np.cumsum(n)[:-1]))
         magnitude = np.full(n_cells, np.abs(values).max(initial=0.0))
-        return cls(n=n, mean=mean, sd=sd, table=table, samples=samples, magnitude=magnitude)
+        return cls(n, mean, deviation, np.full(n_cells, middle), sd, table, samples, magnitude)
 
     @classmethod
     def joined(cls, parts: Sequence[Cells]) -> Cells:
@@ -52,6 +58,8 @@ class Cells:
         return cls(
             n=np.concatenate([part.n for part in parts]),
             mean=np.concatenate([part.mean for part in parts]),
+            deviation=np.concatenate([part.deviation for part in parts]),
+            center=np.concatenate([part.center for part in parts]),
             sd=np.concatenate([part.sd for part in parts]),
             table=np.hstack(tables) if tables else None,
             samples=tuple(sample for part in parts for sample in part.samples),
@@ -68,7 +76,7 @@ def compare_pairs(cells: Cells, a: Ints, b: Ints, *, confidence: float = 0.95) -
     """
     magnitude = np.maximum(cells.magnitude[a], cells.magnitude[b])
     n_a, n_b = cells.n[a].astype(float), cells.n[b].astype(float)
-    diff = cells.mean[a] - cells.mean[b]
+    diff = cells.deviation[a] - cells.deviation[b] + (cells.center[a] - cells.center[b])
     with np.errstate(invalid="ignore", divide="ignore"):
         share_a, share_b = cells.sd[a] ** 2 / n_a, cells.sd[b] ** 2 / n_b
         se = _unless_constant(np.sqrt(share_a + share_b), magnitude)

@@ -11,40 +11,36 @@ from bench.stats.effect_size import Interval
 from bench.stats.pairs import Cells
 
 
-def ratio_of_means(x: Floats, y: Floats, *, paired: bool, confidence: float = 0.95) -> tuple[float, float, float]:
-    """mean(x) / mean(y) and its limits (Fieller 1954).
+def ratio_of_means(x: Floats, y: Floats, confidence: float = 0.95) -> Interval:
+    """mean(x) / mean(y) of each column of two matched tables (blocks, pairs), and its limits (Fieller 1954).
 
-    Paired samples use their covariance and n - 1 degrees of freedom; independent ones Welch's degrees of freedom at
-    the estimated ratio. Where the mean of y is not clearly different from zero no bounded interval exists: the limits
-    are NaN.
+    By the rows in which both are finite: the covariance of the means, and rows - 1 degrees of freedom. Where the mean
+    of ``y`` is not clearly different from zero no bounded interval exists: the limits are NaN.
+
+    >>> ratio = ratio_of_means(np.array([[2.0], [4.0], [6.0]]), np.array([[1.0], [2.0], [4.0]]))
+    >>> print(f"{ratio.value[0]:.2f} [{ratio.low[0]:.2f}, {ratio.high[0]:.2f}]")
+    1.71 [1.31, 3.26]
     """
-    if paired and len(x) != len(y):
-        raise ValueError(f"paired samples are of one length, not {len(x)} and {len(y)}")
-    n, m = len(x), len(y)
-    if min(n, m) < 2:
-        return float("nan"), float("nan"), float("nan")
-    covariance = float(np.cov(x, y)[0, 1]) / n if paired else None
-    found = _fieller((x.mean(), y.mean()), (x.var(ddof=1) / n, y.var(ddof=1) / m), (n, m), covariance, confidence)
-    return float(found.value), float(found.low), float(found.high)
-
-
-def ratios_of_pairs(cells: Cells, a: Ints, b: Ints, confidence: float = 0.95) -> Interval:
-    """The same of pairs of cells ``a[i]``, ``b[i]``: by the blocks that have both, or independent without blocks."""
-    n = cells.n.astype(float)
+    both = np.isfinite(x + y)
+    n = np.where(both.sum(axis=0) > 1, both.sum(axis=0), np.nan)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        if cells.table is None:
-            variance = cells.sd**2 / n
-            means, variances, sizes = ((each[a], each[b]) for each in (cells.mean, variance, n))
-            return _fieller(means, variances, sizes, None, confidence)
-        sides = cells.table[:, a], cells.table[:, b]
-        both = np.isfinite(sides[0] + sides[1])
-        n = np.where(both.sum(axis=0) > 1, both.sum(axis=0), np.nan)
-        x, y = (np.where(both, side, 0.0).sum(axis=0) / n for side in sides)
-        dx, dy = (np.where(both, side - mean, 0.0) for side, mean in zip(sides, (x, y), strict=True))
+        means = [np.where(both, side, 0.0).sum(axis=0) / n for side in (x, y)]
+        dx, dy = (np.where(both, side - mean, 0.0) for side, mean in zip((x, y), means, strict=True))
         var_x, var_y, covariance = (
             (left * right).sum(axis=0) / (n - 1) / n for left, right in ((dx, dx), (dy, dy), (dx, dy))
         )
-    return _fieller((x, y), (var_x, var_y), (n, n), covariance, confidence)
+    return _fieller((means[0], means[1]), (var_x, var_y), (n, n), covariance, confidence)
+
+
+def ratios_of_pairs(cells: Cells, a: Ints, b: Ints, confidence: float = 0.95) -> Interval:
+    """The same of cells ``a[i]`` and ``b[i]``; without blocks by Welch's degrees of freedom at the estimated ratio."""
+    if cells.table is not None:
+        return ratio_of_means(cells.table[:, a], cells.table[:, b], confidence)
+    n = cells.n.astype(float)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        variance = cells.sd**2 / n
+    means, variances, sizes = ((each[a], each[b]) for each in (cells.mean, variance, n))
+    return _fieller(means, variances, sizes, None, confidence)
 
 
 def _fieller(

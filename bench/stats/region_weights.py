@@ -40,18 +40,18 @@ def cell_weights(
     """
     inside = [np.all([codes[:, factor] == level for factor, level in region.items()], axis=0) for region in regions]
     sizes = [prod(size for factor, size in enumerate(levels) if factor not in region) for region in regions]
-    if all(chosen.sum() == size for chosen, size in zip(inside, sizes, strict=True)):
+    if all(cells.sum() == size for cells, size in zip(inside, sizes, strict=True)):
         parts = zip(weights, inside, sizes, strict=True)
-        return CellWeights(np.sum([weight * chosen / size for weight, chosen, size in parts], axis=0))
+        return CellWeights(np.sum([weight * cells / size for weight, cells, size in parts], axis=0))
     own = dict(_components(levels, regions, weights))
     order = max([order, *(len(term) for term in own)])
     model = terms_up_to(order, len(levels))
     columns = np.hstack([np.ones((len(codes), 1)), *(term_columns(codes, levels, term) for term in model)])
-    wanted = np.concatenate(
+    coefficients = np.concatenate(
         [[sum(weights)], *(own.get(term, np.zeros(prod(levels[f] - 1 for f in term))) for term in model)]
     )
-    solution = np.asarray(wanted @ np.linalg.pinv(columns), float)
-    if np.abs(solution @ columns - wanted).max() > _TOLERANCE * max(1.0, np.abs(wanted).max()):
+    solution = np.asarray(coefficients @ np.linalg.pinv(columns), float)
+    if np.abs(solution @ columns - coefficients).max() > _TOLERANCE * max(1.0, np.abs(coefficients).max()):
         return None
     solution[np.abs(solution) < _TOLERANCE * np.abs(solution).max()] = 0.0
     omitted = [term for term in terms_up_to(len(levels), len(levels)) if len(term) > order]

@@ -56,12 +56,12 @@ def sign_flip(
     standard = values[:, usable] / size[usable]
     observed = np.abs(standard.sum(axis=0))
     counts = present.sum(axis=0)[usable]
-    known, start = np.unique(group[usable], return_index=True)
+    own, start = np.unique(group[usable], return_index=True)
     largest_in_group = _largest(_as_t(observed, counts)[None], start)[0]
     bound = largest_in_group * (1.0 - _TIE) - _TIE
     total = 2 ** max(seeds - 1, 0) if exact else flips + 1  # one more: the observed signs are among the drawn ones
     reached = np.full(len(observed), 0 if exact else 1)
-    reached_group, reached_max = (np.full(len(known), 0 if exact else 1) for _ in range(2))
+    reached_group, reached_max = (np.full(len(own), 0 if exact else 1) for _ in range(2))
     rows = max(16, min(_CHUNK, _MOST_AT_ONCE // max(len(observed), seeds, 1)))
     for signs in _all_signs(seeds, rows) if exact else _drawn_signs(seeds, flips, rows, rng):
         flipped = np.abs(signs @ standard)
@@ -72,7 +72,7 @@ def sign_flip(
         reached_max += len(signs) - np.searchsorted(largest, bound)
     p, groups = np.full(width, np.nan), int(group.max(initial=-1)) + 1
     p_group, p_max = np.full(groups, np.nan), np.full(groups, np.nan)
-    p[usable], p_group[known], p_max[known] = reached / total, reached_group / total, reached_max / total
+    p[usable], p_group[own], p_max[own] = reached / total, reached_group / total, reached_max / total
     return SignFlip(p=p, p_group=p_group, p_max=p_max, exact=exact, floor=1 / total)
 
 

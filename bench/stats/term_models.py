@@ -66,7 +66,12 @@ def term_models(design: Design, *, weighed: bool = True) -> Iterator[TermModel]:
 
 def effects_of(design: Design) -> tuple[Effect, ...]:
     """Every effect that the design identifies."""
-    return tuple(effect for model in term_models(design) for effect, told in _effects(design, model) if told)
+    return tuple(
+        effect
+        for model in term_models(design, weighed=False)
+        for effect, is_identified in _effects(design, model)
+        if is_identified
+    )
 
 
 def cell_weights(design: Design) -> Floats:
@@ -101,13 +106,13 @@ def _coded(levels: int, level: int) -> Floats:
 def pair_contrasts(levels: Sequence[int], term: Term) -> Floats:
     """``level_contrast`` of all pairs of levels of each factor of the term: (pairs, coefficients)."""
     pairs = [list(combinations(range(levels[factor]), 2)) for factor in term]
-    return np.vstack([level_contrast(levels, term, *zip(*chosen, strict=True)) for chosen in product(*pairs)])
+    return np.vstack([level_contrast(levels, term, *zip(*pair, strict=True)) for pair in product(*pairs)])
 
 
 def _effects(design: Design, model: TermModel) -> Iterator[tuple[Effect, bool]]:
-    told = model.identifies(term_effects(design.levels, model.term))
-    for levels, known in zip(term_levels(design.levels, model.term), told, strict=True):
-        yield Effect(model.term, levels), bool(known)
+    identified = model.identifies(term_effects(design.levels, model.term))
+    for levels, is_identified in zip(term_levels(design.levels, model.term), identified, strict=True):
+        yield Effect(model.term, levels), bool(is_identified)
 
 
 def _coefficients(design: Design, order: int) -> dict[Term, Floats]:

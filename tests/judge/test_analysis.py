@@ -276,6 +276,38 @@ def test_an_effect_of_exactly_zero_is_equivalent():
     assert against["p"] == pytest.approx(stats.ttest_1samp(change, 0.5, alternative="less").pvalue, rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("shift", "seeds", "p", "equivalent"),
+    [
+        (0.0, 5, 2**-5, True),
+        (0.3, 5, 2**-5, True),
+        (-0.3, 5, 2**-5, True),
+        (0.0, 4, 2**-4, False),
+        (0.6, 5, 1.0, False),
+    ],
+)
+def test_an_effect_without_spread_is_equivalent_by_its_signs(shift, seeds, p, equivalent):
+    """The same difference in all seeds leaves no t, but all of them lie within the margin: the exact sign test."""
+    seed = np.repeat(np.arange(seeds), 2)
+    frame = pd.DataFrame({"a": ["x", "y"] * seeds, "seed": seed, "m": seed + np.tile([0.0, shift], seeds)})
+    analysis = analyze(frame, ["a"], "seed", [MetricOptions("m", margin=0.5, better="higher")])
+    (against,) = analysis.equivalence.to_dict("records")
+    assert (against["p"], against["equivalent"], against["reason"]) == (p, equivalent, "")
+    assert against["p_noninferior"] == 2.0**-seeds  # all of them lie above minus the margin
+    assert np.isnan(analysis.contrasts["p"]).all()
+    (alone,) = analyze(frame.assign(m=seed * 0.0), ["a"], None, [MetricOptions("m", margin=0.5)]).equivalence["p"]
+    assert np.isnan(alone)  # nothing pairs independent runs
+
+
+def test_runs_that_look_like_copies_are_named_where_nothing_tells_them_apart(factorial):
+    """Independent runs of which half or more have the cell and all values of another; others are not mentioned."""
+    frame, _ = factorial
+    notes = [analyze(pd.concat([frame] * times), FACTORS, None, ["value"]).notes for times in (1, 2, 3)]
+    copies = [[note for note in each if "if they are copies" in note] for each in notes]
+    assert [note.split(" runs")[0] for each in copies for note in each] == ["160 of 320", "320 of 480"]
+    assert not copies[0]
+
+
 def test_confidence_is_a_field_and_moves_every_interval(factorial):
     """At 0.9 each interval of effects, cells and trends is that of scipy's t at 0.9, and none is refused above 0.5."""
     frame, _ = factorial

@@ -14,9 +14,9 @@ from scipy import stats
 import bench
 from bench.errors import BenchError
 from bench.judge.preview.augment import augment
-from bench.judge.preview.design import Study, study_design
-from bench.judge.preview.forecast import Spread, family_frame, look_frame, term_power_frame
+from bench.judge.preview.power_frames import Spread, family_frame, look_frame, term_power_frame
 from bench.judge.preview.simulate import simulated_frame
+from bench.judge.preview.study import Study, study_design
 from bench.stats.power import seeds_for, smallest_effect, term_power
 from bench.stats.repeated import orthonormal_rows, repeated_measures
 from bench.stats.term_models import Effect

@@ -11,7 +11,7 @@ from bench.judge.analysis import MetricOptions
 from bench.judge.gate.compare import margin_on_scale
 from bench.judge.gate.decide import Changes, Decisions, Moments, decide, independent, on_scale, paired
 from bench.judge.gate.undecided import detectable_change, seeds_to_decide
-from bench.judge.looks import look
+from bench.judge.spending import look
 from bench.stats.diagnostics import wilson
 from bench.stats.power import term_power, tost_power
 
@@ -186,6 +186,15 @@ def test_tests_are_those_of_the_libraries() -> None:
     for column in range(4):
         p = weightstats.ttost_ind(new[:, column], old[:, column], -0.8, 0.8, usevar="unequal")[0]
         assert found.p_equivalent[column] == pytest.approx(p)
+
+
+@pytest.mark.parametrize("exponent", [-130, -90, 90, 130])
+def test_no_unit_changes_the_test_of_independent_runs(exponent: int) -> None:
+    """No fourth power of a standard error leaves the range of numbers."""
+    old, new = np.random.default_rng(3).normal(size=(2, 10, 4))
+    test = stats.ttest_ind(new, old, equal_var=False)
+    changes = independent(*(Moments.of(side * 10.0**exponent) for side in (old, new)), np.zeros(4, bool))
+    np.testing.assert_allclose(changes.df, test.df)
 
 
 @pytest.mark.parametrize(

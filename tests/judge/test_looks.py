@@ -12,7 +12,7 @@ from scipy import stats
 from bench.judge.claims.cases import Case
 from bench.judge.claims.evidence import weigh
 from bench.judge.claims.verdicts import Verdict, decide, judge_claims
-from bench.judge.looks import shares
+from bench.judge.spending import shares
 from bench.plan.claims import Claim, Comparison
 from bench.plan.shape import Spending
 

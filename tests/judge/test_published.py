@@ -6,7 +6,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.judge.analysis import analyze
-from bench.judge.published import compare_published
+from bench.judge.published_table import compare_published
 
 
 @pytest.fixture

@@ -145,3 +145,38 @@ def test_a_contrast_of_a_lost_level_says_so(crossed):
     first, second = analyze(lost, ["lr", "opt"], "seed", ["y"], contrasts=contrasts).requested.to_dict("records")
     assert np.isfinite(first["p"])
     assert (second["reason"], np.isnan(second["estimate"])) == ("lr = 0.1 without values", True)
+
+
+@pytest.mark.parametrize("block", ["seed", None])
+def test_a_region_that_lacks_a_cell_is_told_by_the_others(crossed, block):
+    """Without one cell, levels are compared as by the additive model of the others, which assumes no interaction."""
+    lost = crossed[(crossed["lr"] != "0.1") | (crossed["opt"] != "adam")]
+    frame = crossed.assign(y=lost["y"])
+    asked = [
+        {"factor": "lr", "from": 0.001, "to": 0.1},
+        {"factor": "lr", "from": 0.001, "to": 0.1, "at": {"opt": "adam"}},
+    ]
+    analysis = analyze(frame, ["lr", "opt"], block, ["y"], contrasts=asked)
+    first, second = analysis.requested.to_dict("records")
+    columns = [(lost["lr"] == level).to_numpy(float) for level in ("0.01", "0.1")] + [lost["opt"] == "adam"]
+    fit = np.linalg.lstsq(np.column_stack([np.ones(len(lost)), *columns]), lost["y"], rcond=None)[0]
+    assert first["estimate"] == pytest.approx(fit[2])
+    assert (first["assumes"], first["reason"], second["reason"]) == ("lr:opt", "", "not estimable from these cells")
+    means = analysis.marginal.set_index(["factor", "level"])
+    assert means.loc["lr", "0.1"]["mean"] - means.loc["lr", "0.001"]["mean"] == pytest.approx(fit[2])
+    assert means["assumes"].to_list() == ["", "", "lr:opt", "", "lr:opt"]
+
+
+@pytest.mark.parametrize("block", ["seed", None])
+def test_an_offset_of_a_trillion_leaves_every_contrast_as_it_was(crossed, block):
+    """Values are compared by their differences: what an offset takes of their digits is all that is lost."""
+    rounded = np.round(crossed["y"] * 1024) / 1024  # exact also a trillion away
+    asked = [{"factor": "lr", "from": 0.001, "to": 0.1, "at": {"opt": "sgd"}}]
+    plain, far = (
+        analyze(crossed.assign(y=rounded + offset), ["lr", "opt"], block, ["y"], contrasts=asked)
+        for offset in (0, 2**40)
+    )
+    for name in ("contrasts", "levels", "simple", "requested", "trends", "pairwise"):
+        ours, theirs = (getattr(analysis, name).select_dtypes("number") for analysis in (far, plain))
+        columns = [column for column in ours if column in ("estimate", "diff", "t", "df", "p")]
+        np.testing.assert_allclose(ours[columns], theirs[columns], rtol=1e-6, atol=1e-9, err_msg=name)

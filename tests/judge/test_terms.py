@@ -1,6 +1,7 @@
 """Terms with several contrasts: one test each whatever the reference levels, pairs of levels, and what is lost."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,8 @@ from statsmodels.stats.multitest import multipletests
 
 from bench.judge.analysis import MetricOptions, analyze
 from bench.judge.variance import primary
+from bench.present.analyzed import analyzed
+from bench.present.render import terminal
 
 
 def table(levels, seeds, rng, sd=1.0, effects=()):
@@ -105,6 +108,21 @@ def test_joint_flips_compare_the_largest_t_of_all_pairs_of_levels(five_by_two):
         observed = flipped[-1] * (1 - 1e-9)
         assert terms.loc[term, "p_signflip"] == pytest.approx((flipped >= observed).mean())
         assert terms.loc[term, "p_maxt"] == pytest.approx((of_all >= observed).mean())
+
+
+def test_sign_flips_are_said_to_rest_on_symmetry(five_by_two):
+    """The proviso stands in the methods where there are such p, in the docs, and over their table of error rates."""
+    full, few = (
+        " ".join(
+            terminal.render(analyzed(analyze(rows, ["a", "b"], "seed", ["y"]), "t.csv"), width=100, full=True).split()
+        )
+        for rows in (five_by_two, five_by_two[five_by_two["seed"] < 4])
+    )
+    assert "take every contrast to be symmetric about zero" in full
+    assert "symmetric" not in few  # four seeds have no such p
+    docs = (Path(__file__).parents[2] / "docs" / "statistics.md").read_text(encoding="utf-8")
+    assert "if contrasts are symmetric about zero" in docs
+    assert "joint sign flips, for symmetric contrasts (`p_maxt`)" in docs
 
 
 def test_pairs_of_more_than_twenty_levels_are_left_out_and_the_notes_say_so():
@@ -255,13 +273,25 @@ def test_factors_that_vary_between_blocks_are_whole_plots(split_plot):
     assert effects.loc["opt", "method"] == "contrast per block, within groups of blocks"
 
 
+def test_an_offset_of_a_trillion_leaves_whole_plots_as_they_were(split_plot):
+    """Contrasts between and within blocks, and means of levels, lose no digit that the values still have."""
+    rounded = np.round(split_plot["y"] * 1024) / 1024  # exact also a trillion away
+    plain, far = (
+        analyze(split_plot.assign(y=rounded + offset), ["data", "opt", "lr"], "seed", ["y"]) for offset in (0, 2**40)
+    )
+    for name, column in (("contrasts", "estimate"), ("contrasts", "p"), ("levels", "estimate"), ("marginal", "se")):
+        ours, theirs = (getattr(analysis, name)[column] for analysis in (far, plain))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-9, err_msg=name)
+    np.testing.assert_allclose(far.marginal["mean"] - 2**40, plain.marginal["mean"], atol=1e-3)
+
+
 def test_incomplete_blocks_refuse_effects_between_blocks_and_are_named(split_plot):
     """With one run of seed 3 lost, what varies between seeds has no estimate, and the note names the seed."""
     analysis = analyze(split_plot.drop(index=20), ["data", "opt", "lr"], "seed", ["y"])
     effects = analysis.contrasts.set_index("effect")
     assert np.isnan(effects.loc["data", "estimate"])
     assert np.isfinite(effects.loc[["opt", "data:opt"], "p"]).all()
-    assert any("data vary between blocks only, and seed 3 lack some cells" in note for note in analysis.notes)
+    assert any("data varies between blocks only, and seed 3 lacks some cells" in note for note in analysis.notes)
 
 
 def test_an_aliased_anova_says_which_model_it_fitted(split_plot):

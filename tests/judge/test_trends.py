@@ -13,8 +13,8 @@ from scipy import stats
 from bench.experiment import Metric
 from bench.judge.analysis import analyze
 from bench.judge.coded import Factor, code_runs
-from bench.judge.effects import estimate_effects
-from bench.judge.trends import positions, trend_frame
+from bench.judge.estimation import estimate_effects
+from bench.judge.trend_frame import positions, trend_frame
 from bench.present.analyzed import analyzed
 from bench.present.render import markdown
 from bench.present.tables import Context, trends

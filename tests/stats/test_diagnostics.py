@@ -15,7 +15,8 @@ from bench.stats.diagnostics import (
     variation_class,
     wilson,
 )
-from bench.stats.ratio import ratio_of_means
+from bench.stats.pairs import Cells
+from bench.stats.ratio import ratio_of_means, ratios_of_pairs
 
 RNG = np.random.default_rng
 
@@ -145,31 +146,40 @@ def test_fiellers_interval_is_that_of_the_paired_t():
     rng = RNG(5)
     y = rng.normal(10, 1, 9)
     x = 1.3 * y + rng.normal(0, 0.5, 9)
-    ratio, low, high = ratio_of_means(x, y, paired=True)
-    assert low < ratio == x.mean() / y.mean() < high
+    found = ratio_of_means(x[:, None], y[:, None])
+    ratio, low, high = found.value[0], found.low[0], found.high[0]
+    assert low < ratio < high
+    assert ratio == pytest.approx(x.mean() / y.mean())
     for limit in (low, high):
         assert stats.ttest_1samp(x - limit * y, 0.0).pvalue == pytest.approx(0.05, rel=1e-9)
     near_zero = rng.normal(0, 1, 9)
-    assert np.isnan(ratio_of_means(x, near_zero - near_zero.mean() + 0.01, paired=True)[1:]).all()
+    unbounded = ratio_of_means(x[:, None], (near_zero - near_zero.mean() + 0.01)[:, None])
+    assert np.isnan([unbounded.low, unbounded.high]).all()
+    y[0] = np.nan
+    without = ratio_of_means(x[:, None], y[:, None])
+    assert without.value[0] == pytest.approx(x[1:].mean() / y[1:].mean())
+
+
+def ratio_of_samples(x, y):
+    cell = np.repeat([0, 1], [len(x), len(y)])
+    found = ratios_of_pairs(Cells.of(np.concatenate([x, y]), cell, None, 2), np.array([0]), np.array([1]))
+    return found.value[0], found.low[0], found.high[0]
 
 
 def test_fiellers_interval_of_independent_samples_is_welchs():
     """A limit is where Welch's t of x and ratio * y is critical, with the degrees of freedom at the estimate."""
     rng = RNG(6)
     x, y = rng.normal(12, 3, 9), rng.normal(10, 1, 6)
-    ratio, low, high = ratio_of_means(x, y, paired=False)
+    ratio, low, high = ratio_of_samples(x, y)
     df = stats.ttest_ind(x, ratio * y, equal_var=False).df
     for limit in (low, high):
         t = stats.ttest_ind(x, limit * y, equal_var=False).statistic
         assert abs(t) == pytest.approx(stats.t.ppf(0.975, df), rel=1e-9)
-    assert np.isnan(ratio_of_means(x[:1], y, paired=False)[0])
-    assert np.isnan(ratio_of_means(x, y[:1], paired=False)[0])
-    assert np.isfinite(ratio_of_means(x[:2], y[:2], paired=False)[0])
-    assert np.isnan(ratio_of_means(x, y - y, paired=False)[0])
-    constant = ratio_of_means(np.full(4, 3.0), np.full(5, 2.0), paired=False)
-    np.testing.assert_array_equal(constant, (1.5, np.nan, np.nan))
-    with pytest.raises(ValueError, match="one length"):
-        ratio_of_means(x, y, paired=True)
+    assert np.isnan(ratio_of_samples(x[:1], y)[0])
+    assert np.isnan(ratio_of_samples(x, y[:1])[0])
+    assert np.isfinite(ratio_of_samples(x[:2], y[:2])[0])
+    assert np.isnan(ratio_of_samples(x, y - y)[0])
+    np.testing.assert_array_equal(ratio_of_samples(np.full(4, 3.0), np.full(5, 2.0)), (1.5, np.nan, np.nan))
 
 
 def test_two_runs_a_cell_say_nothing_of_equal_spread():

@@ -128,5 +128,6 @@ def _relative(
         return _NAN, _NAN, _NAN, 0
     compared = (np.array(weights) != 0).any(axis=0)
     rows = case.table[np.isfinite(case.table[:, compared]).all(axis=1)][:, compared]
-    ratio = ratio_of_means(rows @ weights[0][compared], rows @ weights[1][compared], paired=True, confidence=confidence)
-    return *ratio, len(rows)
+    x, y = (rows @ side[compared, None] for side in weights)
+    ratio = ratio_of_means(x, y, confidence)
+    return float(ratio.value[0]), float(ratio.low[0]), float(ratio.high[0]), len(rows)

@@ -64,21 +64,21 @@ class Absences:
 def _names(entry: Removed, absence: Absence) -> bool:
     if isinstance(entry, str):
         return entry in (absence.metric, absence.where)
-    return all(name in absence.keys and _is_among(absence.keys[name], given) for name, given in entry.items())
+    return all(name in absence.keys and _is_among(absence.keys[name], value) for name, value in entry.items())
 
 
-def _is_among(level: str, given: Any) -> bool:
-    return any(_is_same(level, one) for one in (given if isinstance(given, list) else [given]))
+def _is_among(level: str, value: Any) -> bool:
+    return any(_is_same(level, one) for one in (value if isinstance(value, list) else [value]))
 
 
-def _is_same(level: str, given: Any) -> bool:
+def _is_same(level: str, value: Any) -> bool:
     """Whether a level, of which a baseline keeps the text, is what a suite writes: 1 names 1.0 too."""
-    if isinstance(given, int | float) and not isinstance(given, bool):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         try:
-            return float(level) == given
+            return float(level) == value
         except ValueError:
             return False
-    return level == (json.dumps(given) if isinstance(given, list | dict) else str(given))
+    return level == (json.dumps(value) if isinstance(value, list | dict) else str(value))
 
 
 def _text(entry: Removed) -> str:

@@ -232,11 +232,11 @@ def _rates(
         before, now = (np.concatenate(list(side), axis=1) for side in (old, new + shift))
         margin, better = np.tile(gated.margin, runs), np.tile(gated.better, runs)
         measured = np.zeros(len(margin), bool)  # the values are on the scale of the analysis already
-        found = decide(paired(before, now, measured), margin, better, alpha, families=runs)
-        failed = found.alarm.reshape(runs, -1)
+        decisions = decide(paired(before, now, measured), margin, better, alpha, families=runs)
+        failed = decisions.alarm.reshape(runs, -1)
         alarm += failed[:, watched].mean(axis=1).sum()
         any_alarm += failed.any(axis=1).sum()
-        equivalent += (found.verdict == Verdict.EQUIVALENT).reshape(runs, -1)[:, watched].mean(axis=1).sum()
+        equivalent += (decisions.verdict == Verdict.EQUIVALENT).reshape(runs, -1)[:, watched].mean(axis=1).sum()
     return {
         "noise": noise,
         "metric": metric,
@@ -251,7 +251,7 @@ def _rates(
 
 
 def _pairs(gated: Gated, rng: np.random.Generator, noise: Noise, repetitions: int) -> Iterator[tuple[Floats, Floats]]:
-    """So many pairs of runs drawn independently, some at a time; each side (runs, seeds, comparisons)."""
+    """So many pairs of runs simulated independently, some at a time; each side (runs, seeds, comparisons)."""
     values, seeds = gated.values, len(gated.values)
     mean = values.mean(axis=0)
     deviations = (values - mean) / np.sqrt(seeds - 1)
@@ -259,8 +259,8 @@ def _pairs(gated: Gated, rng: np.random.Generator, noise: Noise, repetitions: in
         runs = min(_AT_ONCE, repetitions - start)
         if noise == "occasions":
             assert gated.repeats is not None
-            drawn = Occasions(gated.repeats, gated.metric).draw(rng, 2 * runs)
-            both = drawn.reshape(2, runs, *values.shape)
+            simulated = Occasions(gated.repeats, gated.metric).draw(rng, 2 * runs)
+            both = simulated.reshape(2, runs, *values.shape)
         elif noise == "resampled":
             both = values[rng.integers(seeds, size=(2, runs, seeds))]
         else:

@@ -86,32 +86,32 @@ def compare(
     """
     assert new.origin is not None
     _require_same_experiment(old, new)
-    known = {rule.name: rule for rule in rules}
+    by_name = {rule.name: rule for rule in rules}
     if old.kind == "means":
         if settings.compare == "effects":
             raise BenchError("Effects cannot be compared with means.", hint='Set compare = "cells" in [baseline].')
-        found = means_by_table(old.frame, new, [*known], ddof=0 if settings.sd == "population" else 1)
+        comparables = means_by_table(old.frame, new, [*by_name], ddof=0 if settings.sd == "population" else 1)
     elif settings.compare == "cells":
-        found = cells_by_seed(old, new, {name: rule.log for name, rule in known.items()})
+        comparables = cells_by_seed(old, new, {name: rule.log for name, rule in by_name.items()})
     else:
-        found = effects_by_seed(old, new, {name: rule.log for name, rule in known.items()})
-    rows = found.rows
+        comparables = effects_by_seed(old, new, {name: rule.log for name, rule in by_name.items()})
+    rows = comparables.rows
     margin = np.full(len(rows), np.nan)
     for row, (name, on_log, mean) in enumerate(zip(rows["metric"], rows["log"], rows["old"], strict=True)):
-        margin[row] = margin_on_scale(known[name], on_log=on_log, old_mean=mean)
-    better = np.array([DIRECTION[known[name].better] for name in rows["metric"]], np.float64)
-    decisions = decide(found.changes, margin, better, alpha)
-    absences = Absences.of(list(_asked_for(found, new, known, settings, awaited)), settings.removed)
+        margin[row] = margin_on_scale(by_name[name], on_log=on_log, old_mean=mean)
+    better = np.array([DIRECTION[by_name[name].better] for name in rows["metric"]], np.float64)
+    decisions = decide(comparables.changes, margin, better, alpha)
+    absences = Absences.of(list(_asked_for(comparables, new, by_name, settings, awaited)), settings.removed)
     return Comparison(
-        changes=_joined(_frame(found, decisions, margin, alpha), _lacking(absences, known)),
-        new_cells=found.new_cells,
-        changed_cells=found.changed_cells,
-        new_metrics=tuple(name for name in new.origin.metrics if name not in found.old_metrics),
+        changes=_joined(_frame(comparables, decisions, margin, alpha), _lacking(absences, by_name)),
+        new_cells=comparables.new_cells,
+        changed_cells=comparables.changed_cells,
+        new_metrics=tuple(name for name in new.origin.metrics if name not in comparables.old_metrics),
         removed_metrics=tuple(
             dict.fromkeys(entry.metric for entry in absences.lacking if entry.metric not in new.origin.metrics)
         ),
         absences=absences,
-        notes=found.notes,
+        notes=comparables.notes,
         alpha=alpha,
     )
 
@@ -122,7 +122,7 @@ def _joined(measured: pd.DataFrame, lacking: pd.DataFrame) -> pd.DataFrame:
 
 
 def _asked_for(
-    found: Comparables,
+    comparables: Comparables,
     new: Baseline,
     rules: Collection[str],
     settings: BaselineTable,
@@ -131,7 +131,7 @@ def _asked_for(
     """Absences of metrics that are compared, or would be if the experiment had them still."""
     assert new.origin is not None
     seeds = {str(seed) for seed in awaited}
-    for absence in found.absences:
+    for absence in comparables.absences:
         gone = absence.metric not in new.origin.metrics and settings.metrics is None
         if (gone or absence.metric in rules) and absence.keys.get("seed") not in seeds:
             yield absence
@@ -141,15 +141,15 @@ def _lacking(absences: Absences, rules: Mapping[str, MetricOptions]) -> pd.DataF
     """Rows of ``COLUMNS`` for what is not measured because it is not run any more."""
     rows = absences.rows()
     logs = [name in rules and rules[name].log for name in rows["metric"]]
-    given: dict[str, Any] = {
+    constants: dict[str, Any] = {
         "verdict": str(Verdict.NOT_MEASURED),
         "method": "",
         "scale": np.where(logs, "ratio", "difference"),
         "n": 0.0,
         **dict.fromkeys(("alarm", "material", "noninferior"), False),
     }
-    missing = {name: np.nan for name in COLUMNS if name not in rows and name not in given}
-    return rows.assign(**given, **missing)[list(COLUMNS)]
+    missing = {name: np.nan for name in COLUMNS if name not in rows and name not in constants}
+    return rows.assign(**constants, **missing)[list(COLUMNS)]
 
 
 def margin_on_scale(rule: MetricOptions, *, on_log: bool, old_mean: float) -> float:
@@ -166,8 +166,8 @@ def _require_same_experiment(old: Baseline, new: Baseline) -> None:
         )
 
 
-def _frame(found: Comparables, decisions: Decisions, margin: Floats, alpha: float) -> pd.DataFrame:
-    changes, rows = found.changes, found.rows
+def _frame(comparables: Comparables, decisions: Decisions, margin: Floats, alpha: float) -> pd.DataFrame:
+    changes, rows = comparables.changes, comparables.rows
     log = rows["log"].to_numpy(bool)
     lost = rows["lost"].to_numpy() > 0
     verdict = np.where(lost & ~decisions.alarm, str(Verdict.NOT_MEASURED), decisions.verdict)

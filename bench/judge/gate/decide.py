@@ -104,9 +104,12 @@ def paired(old: Floats, new: Floats, log: Bools) -> Changes:
 def independent(old: Moments, new: Moments, log: Bools) -> Changes:
     """Changes of means of independent runs, their variances unequal (Welch 1947)."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        share_old, share_new = old.sd**2 / old.n, new.sd**2 / new.n
-        se = np.sqrt(share_old + share_new)
-        df = se**4 / (share_old**2 / (old.n - 1) + share_new**2 / (new.n - 1))
+        variance = old.sd**2 / old.n + new.sd**2 / new.n
+        se, part = (
+            np.sqrt(variance),
+            old.sd**2 / old.n / variance,
+        )  # so that no fourth power leaves the range of numbers
+        df = 1.0 / (part**2 / (old.n - 1) + (1.0 - part) ** 2 / (new.n - 1))
     magnitude = np.maximum(np.abs(old.mean), np.abs(new.mean))
     same = np.zeros(len(log), bool)
     return _changes(new.mean - old.mean, se, df, np.fmin(old.n, new.n), same, magnitude, log)

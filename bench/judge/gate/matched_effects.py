@@ -10,7 +10,7 @@ import pandas as pd
 from bench.errors import BenchError
 from bench.execute.baseline import Baseline
 from bench.judge.coded import code_runs
-from bench.judge.effects import estimate_effects
+from bench.judge.estimation import estimate_effects
 from bench.judge.gate.decide import Changes, on_scale
 from bench.judge.gate.matched import Comparables, Sides, concatenated
 from bench.judge.names import effect_name
@@ -47,14 +47,14 @@ def _effect_changes(sides: Sides, metric: str, *, on_log: bool) -> tuple[Changes
     frame = sides.levels.loc[np.tile(cells, len(sides.seeds))].reset_index(drop=True)
     frame = frame.assign(seed=np.repeat(sides.seeds, len(cells)), value=difference.reshape(-1))
     runs = code_runs(frame, sides.factors, "seed", ["value"])
-    found = estimate_effects(
+    effects = estimate_effects(
         runs, identify(runs.cells, runs.n_levels), metric, runs.values["value"], log=False, confidence=0.95
     )
     complete = np.isfinite(difference).all(axis=1)
     magnitude = float(np.nanmax(np.abs(np.where(np.isfinite(new), new, 0.0)), initial=0.0))
     mean = one_sample(difference[complete].mean(axis=1, keepdims=True), magnitude=magnitude)
     same = bool(((old == new) | (np.isnan(old) & np.isnan(new))).all())
-    where = [MEAN_OF_CELLS, *(effect_name(runs, effect) for effect in found.effects)]
+    where = [MEAN_OF_CELLS, *(effect_name(runs, effect) for effect in effects.effects)]
     rows = pd.DataFrame(
         {
             "metric": metric,
@@ -65,20 +65,20 @@ def _effect_changes(sides: Sides, metric: str, *, on_log: bool) -> tuple[Changes
             "lost": int((np.isfinite(old) & ~np.isfinite(new)).any(axis=1).sum()),
             "method": [
                 "paired by seed, contrast per block",
-                *(f"paired by seed, {found.fitted.method(effect.term)}" for effect in found.effects),
+                *(f"paired by seed, {effects.fitted.method(effect.term)}" for effect in effects.effects),
             ],
         }
     )
-    parts = [_of_estimates(estimates, same=same) for estimates in (mean, found.estimates)]
+    parts = [_of_estimates(estimates, same=same) for estimates in (mean, effects.estimates)]
     return concatenated(parts), rows
 
 
-def _of_estimates(found: Estimates, *, same: bool) -> Changes:
+def _of_estimates(estimates: Estimates, *, same: bool) -> Changes:
     return Changes(
-        estimate=found.value,
-        se=found.se,
-        df=found.df,
-        n=found.n.astype(float),
-        same=np.full(len(found.value), same),
-        constant=found.constant,
+        estimate=estimates.value,
+        se=estimates.se,
+        df=estimates.df,
+        n=estimates.n.astype(float),
+        same=np.full(len(estimates.value), same),
+        constant=estimates.constant,
     )

@@ -11,7 +11,7 @@ from bench.execute.baseline import Baseline
 from bench.judge.gate.absent import Absence
 from bench.judge.gate.decide import Moments, independent
 from bench.judge.gate.matched import Comparables, labels, valid
-from bench.judge.published import compare_published
+from bench.judge.published_table import compare_published
 from bench.plan.labels import cell_label
 
 
@@ -19,8 +19,8 @@ def means_by_table(table: pd.DataFrame, new: Baseline, metrics: Sequence[str], *
     """Every published mean with an SD against the runs of its cell, as independent (Welch from summary statistics)."""
     assert new.origin is not None
     factors = list(new.origin.factors)
-    known = [name for name in factors if name in table.columns]
-    ran = table[known].isin({name: new.origin.factors[name] for name in known}).all(axis=1)
+    shared = [name for name in factors if name in table.columns]
+    ran = table[shared].isin({name: new.origin.factors[name] for name in shared}).all(axis=1)
     ours = valid(new).melt([*factors], list(new.origin.metrics), "metric")
     cells = ours.groupby([*factors, "metric"], sort=False)["value"].agg(n="count", mean="mean", sd="std").reset_index()
     joined = compare_published(cells, table[ran & table["metric"].isin(metrics)], factors, ddof=ddof)
@@ -39,7 +39,7 @@ def means_by_table(table: pd.DataFrame, new: Baseline, metrics: Sequence[str], *
     rows = joined[["metric", "where"]].assign(
         log=False, old=joined["published_mean"], new=joined["our_mean"], lost=0, method="Welch, from published means"
     )
-    published = {cell_label(levels) for levels in table[known].itertuples(index=False)} if known == factors else set()
+    published = {cell_label(levels) for levels in table[shared].itertuples(index=False)} if shared == factors else set()
     in_run = list(dict.fromkeys(labels(new, factors)))
     return Comparables(
         changes=changes,
@@ -47,7 +47,7 @@ def means_by_table(table: pd.DataFrame, new: Baseline, metrics: Sequence[str], *
         new_cells=tuple(label for label in in_run if label not in published),
         changed_cells=(),
         old_metrics=tuple(dict.fromkeys(table["metric"])),
-        absences=_absences(table[~(ran & table["metric"].isin(new.origin.metrics))], known),
+        absences=_absences(table[~(ran & table["metric"].isin(new.origin.metrics))], shared),
         notes=tuple(notes),
     )
 

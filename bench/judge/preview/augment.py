@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bench.errors import BenchError
-from bench.judge.preview.design import MOST_CELLS, coded, codes_of, effect_frame
+from bench.judge.preview.study import MOST_CELLS, coded, codes_of, effect_frame
 from bench.plan.grid import combinations
 from bench.plan.levels import Level, attempt
 from bench.plan.suite import Plan
@@ -42,10 +42,10 @@ def augment(suite: Plan, n: int, order: int = 1) -> Augmentation:
         message = f"{suite.path} cannot be augmented by {n} cells: {len(missing)} of its grid are missing."
         raise BenchError(message, hint="Cells are added from the combinations of the factors' levels that are not run.")
     more = coded(suite, missing)
-    chosen = d_optimal(_model(codes, levels, order), _model(more, levels, order), n, np.random.default_rng(0))
+    choice = d_optimal(_model(codes, levels, order), _model(more, levels, order), n, np.random.default_rng(0))
     names = list(suite.factors)
     before = effect_frame(identify(codes, levels, order=order), names)
-    after = effect_frame(identify(np.vstack([codes, more[list(chosen)]]), levels, order=order), names)
+    after = effect_frame(identify(np.vstack([codes, more[list(choice)]]), levels, order=order), names)
     effects = pd.DataFrame(
         {
             "effect": before["effect"],
@@ -55,7 +55,7 @@ def augment(suite: Plan, n: int, order: int = 1) -> Augmentation:
             "se_after": after["se"],
         }
     )
-    return Augmentation(tuple(missing[index] for index in chosen), order, effects)
+    return Augmentation(tuple(missing[index] for index in choice), order, effects)
 
 
 def _missing(suite: Plan) -> list[Mapping[str, Level]]:

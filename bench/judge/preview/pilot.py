@@ -46,20 +46,20 @@ def read_pilot(run: Run, suite: Plan) -> Pilot | None:
     records = {key: record for key, record in run.contents.records.items() if record.status == "ok"}
     strata = run.suite.strata
     seeds = tuple(sorted({record.seed for record in records.values()})) if strata is None else run.suite.seeds
-    found = [
+    of_cells = [
         [records.get(suite.experiment.key(Job(cell.params, seed))) for seed in seeds]  # a cell's results
         for cell in cells(suite)
     ]
-    if not any(record for results in found for record in results):
+    if not any(record for results in of_cells for record in results):
         return None
     nan = float("nan")
     values = {
         metric.name: np.array(
-            [[nan if record is None else record.metrics.get(metric.name, nan) for record in row] for row in found]
+            [[nan if record is None else record.metrics.get(metric.name, nan) for record in row] for row in of_cells]
         ).T
         for metric in suite.experiment.metrics
     }
-    times = [[record.seconds for record in row if record is not None] for row in found]
+    times = [[record.seconds for record in row if record is not None] for row in of_cells]
     seconds = np.array([np.mean(row) if row else nan for row in times])
     if strata is None:
         return Pilot(run.folder.name, seeds, values, seconds, values)

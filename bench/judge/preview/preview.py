@@ -9,13 +9,20 @@ import numpy as np
 import pandas as pd
 
 from bench.errors import BenchError
-from bench.judge.claims.forecast import claim_frame
+from bench.judge.claims.decidability import claim_frame
 from bench.judge.components import Layout, stratum_frames
 from bench.judge.preview.augment import Augmentation
-from bench.judge.preview.design import Study, study_design
-from bench.judge.preview.forecast import Spread, detectable_frame, family_frame, look_frame, spreads, term_power_frame
 from bench.judge.preview.pilot import Pilot
+from bench.judge.preview.power_frames import (
+    Spread,
+    detectable_frame,
+    family_frame,
+    look_frame,
+    spreads,
+    term_power_frame,
+)
 from bench.judge.preview.simulate import simulated_frame
+from bench.judge.preview.study import Study, study_design
 from bench.plan.labels import term_label
 from bench.plan.suite import Plan
 
@@ -51,8 +58,8 @@ def preview(
     study = study_design(suite)
     names = list(suite.factors)
     estimable = [entry for entry in study.design.identified if entry.estimable]
-    told = {term_label(names[factor] for factor in entry.term): entry.full_df for entry in estimable}
-    per_metric = len(told)
+    contrasts_of = {term_label(names[factor] for factor in entry.term): entry.full_df for entry in estimable}
+    per_metric = len(contrasts_of)
     tests = {
         "one test": 1,
         "the declared claims": len(suite.claims),
@@ -69,18 +76,18 @@ def preview(
         "single": study.single,
         "families": family_frame(suite.n_units, {family: number for family, number in tests.items() if number}),
     }
-    if several := {term: contrasts for term, contrasts in told.items() if contrasts > 1}:
+    if several := {term: contrasts for term, contrasts in contrasts_of.items() if contrasts > 1}:
         frames["terms"] = term_power_frame(suite.n_units, several, per_metric * len(suite.metrics))
     if suite.claims:
         frames["claims"] = claim_frame(suite, study.design, pilot)
     if pilot is not None:
-        found = spreads(study.design, pilot, suite.metrics)
-        frames["detectable"] = detectable_frame(found, list(suite.factors), suite.n_units, max(tests.values()))
+        noise = spreads(study.design, pilot, suite.metrics)
+        frames["detectable"] = detectable_frame(noise, list(suite.factors), suite.n_units, max(tests.values()))
         if pilot.labels is not None:
-            frames["components"], frames["needs"] = _components(suite, study, pilot, found)
+            frames["components"], frames["needs"] = _components(suite, study, pilot, noise)
         if simulate:
             rng = np.random.default_rng(0)
-            frames["simulated"] = simulated_frame(found, list(suite.factors), suite.n_units, rng)
+            frames["simulated"] = simulated_frame(noise, list(suite.factors), suite.n_units, rng)
     elif simulate:
         hint = "Run the suite with a few seeds first, or name another run with --pilot."
         raise BenchError("Power can be simulated only from the noise of a stored run.", hint=hint)

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from bench.judge.analysis import Analysis
-from bench.judge.frames import factor_column
+from bench.judge.effect_frames import factor_column
 from bench.present.tables import Context
 
 

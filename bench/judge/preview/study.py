@@ -87,13 +87,13 @@ def codes_of(suite: Plan) -> Ints:
     return coded(suite, found)
 
 
-def coded(suite: Plan, chosen: Sequence[Mapping[str, Level]]) -> Ints:
+def coded(suite: Plan, cells: Sequence[Mapping[str, Level]]) -> Ints:
     """Levels of the given combinations, counted from 0: shape (combinations, factors)."""
     position = {
         name: {(type(level), level): code for code, level in enumerate(levels)}
         for name, levels in suite.factors.items()
     }
-    rows = [[position[name][type(cell[name]), cell[name]] for name in position] for cell in chosen]
+    rows = [[position[name][type(cell[name]), cell[name]] for name in position] for cell in cells]
     return np.array(rows, dtype=np.int64).reshape(len(rows), len(position))
 
 

@@ -82,17 +82,19 @@ def look_frame(seeds: Sequence[int]) -> pd.DataFrame:
         BenchError: for numbers of seeds that do not increase from at least 2.
     """
     if list(seeds) != sorted(set(seeds)) or min(seeds, default=0) < 2:
-        given = ", ".join(map(str, seeds))
-        raise BenchError(f"Looks cannot come after {given} seeds.", hint="Give increasing numbers from 2 on: 10,20,40.")
+        listed = ", ".join(map(str, seeds))
+        raise BenchError(
+            f"Looks cannot come after {listed} seeds.", hint="Give increasing numbers from 2 on: 10,20,40."
+        )
     plan = plan_looks(seeds)
-    found = {f"stop_{size}": crossing(plan.z, plan.fraction, size * seeds[-1] ** 0.5) for size in SIZES}
-    return pd.DataFrame({"seeds": list(seeds), "p": plan.level, "z": plan.z, "spent": plan.spent, **found})
+    crossings = {f"stop_{size}": crossing(plan.z, plan.fraction, size * seeds[-1] ** 0.5) for size in SIZES}
+    return pd.DataFrame({"seeds": list(seeds), "p": plan.level, "z": plan.z, "spent": plan.spent, **crossings})
 
 
 def spreads(design: Design, pilot: Pilot, metrics: Mapping[str, MetricSettings]) -> list[Spread]:
     """How much each metric's effects vary over the seeds of the pilot; NaN with fewer than two seeds of use."""
     weights, effects = cell_weights(design), effects_of(design)
-    found = []
+    noise = []
     for name, settings in metrics.items():
         measured = pilot.values[name]
         log = settings.scale == "log"
@@ -104,11 +106,11 @@ def spreads(design: Design, pilot: Pilot, metrics: Mapping[str, MetricSettings])
             sd = _residual_sd(values) * np.linalg.norm(weights, axis=1)
         else:
             sd = per_seed.std(axis=0, ddof=1)
-        found.append(Spread(name, log, effects, per_seed, sd, _margin(settings, measured)))
-    return found
+        noise.append(Spread(name, log, effects, per_seed, sd, _margin(settings, measured)))
+    return noise
 
 
-def detectable_frame(found: Sequence[Spread], names: Sequence[str], seeds: int, tests: int) -> pd.DataFrame:
+def detectable_frame(spreads: Sequence[Spread], names: Sequence[str], seeds: int, tests: int) -> pd.DataFrame:
     """A row a metric and effect that the design identifies, in the metric's unit (for a log scale, natural logarithms).
 
     ``sd`` over seeds; ``smallest`` effect that ``seeds`` find with power POWER in one test and, ``smallest_in_family``,
@@ -117,7 +119,7 @@ def detectable_frame(found: Sequence[Spread], names: Sequence[str], seeds: int, 
     """
     alone, in_family = smallest_effect(seeds, 1, POWER), smallest_effect(seeds, tests, POWER)
     rows = []
-    for spread in found:
+    for spread in spreads:
         for effect, sd in zip(spread.effects, spread.sd, strict=True):
             rows.append(
                 {
@@ -152,8 +154,8 @@ def seeds_to_exclude(margin: float, sd: float) -> float:
 
 def _margin(settings: MetricSettings, measured: Floats) -> float:
     margin = margin_of(settings.margin, settings.scale, relative=settings.relative)
-    known = measured[np.isfinite(measured)]
-    mean = float(known.mean()) if len(known) else float("nan")
+    finite = measured[np.isfinite(measured)]
+    mean = float(finite.mean()) if len(finite) else float("nan")
     return float("nan") if margin is None else margin.on(settings.scale, mean)
 
 

@@ -27,19 +27,19 @@ def metric_options(
     Raises:
         BenchError: for a setting of a metric that is not named, and for a margin, a direction or a range that is none.
     """
-    for setting, given in (("log", log), ("margin", margin), ("better", better), ("range", ranges)):
-        if unknown := [name for name in given if name not in metrics]:
+    for setting, by_metric in (("log", log), ("margin", margin), ("better", better), ("range", ranges)):
+        if unknown := [name for name in by_metric if name not in metrics]:
             raise BenchError(
                 f"{setting} is given for {unknown[0]!r}, which is not one of the metrics.",
                 hint=f"Metrics: {', '.join(metrics)}.",
             )
-    known = {name: Margin.parse(size, of=name) for name, size in margin.items()}
+    margins = {name: Margin.parse(size, of=name) for name, size in margin.items()}
     return [
         MetricOptions(
             name,
             log=name in log,
-            margin=known[name].size if name in known else None,
-            relative=name in known and known[name].relative,
+            margin=margins[name].size if name in margins else None,
+            relative=name in margins and margins[name].relative,
             better=_direction(name, better.get(name, "neither")),
             range=_range(name, ranges[name]) if name in ranges else None,
         )
@@ -62,19 +62,19 @@ def suite_options(suite: Plan) -> list[MetricOptions]:
     ]
 
 
-def _range(name: str, given: Sequence[float] | str) -> tuple[float, float]:
+def _range(name: str, limits: Sequence[float] | str) -> tuple[float, float]:
     try:
-        low, high = (float(end) for end in (given.split(",") if isinstance(given, str) else given))
+        low, high = (float(end) for end in (limits.split(",") if isinstance(limits, str) else limits))
     except (TypeError, ValueError):
         low = high = float("nan")
     if not low < high:
         hint = "Give two numbers between which it always lies, the lower first: 0,1."
-        raise BenchError(f"The range {given!r} of {name} is none.", hint=hint)
+        raise BenchError(f"The range {limits!r} of {name} is none.", hint=hint)
     return low, high
 
 
-def _direction(name: str, given: str) -> Direction:
+def _direction(name: str, word: str) -> Direction:
     for direction in _DIRECTIONS:
-        if given == direction:
+        if word == direction:
             return direction
-    raise BenchError(f"{given!r} is no direction in which {name} is better.", hint="Give lower, higher or neither.")
+    raise BenchError(f"{word!r} is no direction in which {name} is better.", hint="Give lower, higher or neither.")

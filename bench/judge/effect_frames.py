@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from bench.judge.coded import CodedRuns
-from bench.judge.effects import NOT_IDENTIFIED, MetricEffects
+from bench.judge.estimation import NOT_IDENTIFIED, MetricEffects
 from bench.judge.names import alias_text, effect_name, reported, scale_name, term_name
 from bench.judge.terms import CONSTANT, FAMILY, TOO_FEW, Flips
 from bench.stats.coding import term_columns
-from bench.stats.equivalence import tost
+from bench.stats.contrast import Estimates
+from bench.stats.equivalence import Equivalence, tost
 from bench.stats.estimators import Blocks, IncompleteBlocks
 from bench.stats.pairs import Cells
 from bench.stats.term_models import Effect
@@ -84,24 +86,24 @@ def contrast_frame(
 
 
 def _contrasts(runs: CodedRuns, entry: MetricEffects, flips: Flips) -> pd.DataFrame:
-    found = entry.estimates
+    estimates = entry.estimates
     p_signflip = np.array([flips.alone(entry.metric, effect.term, effect.levels) for effect in entry.effects])
     return pd.DataFrame(
         {
             "metric": entry.metric,
             "effect": [effect_name(runs, effect) for effect in entry.effects],
             "scale": scale_name(entry),
-            "estimate": reported(found.value, entry),
-            "se": found.se,
-            "low": reported(found.low, entry),
-            "high": reported(found.high, entry),
-            "t": found.t,
-            "df": found.df,
-            "p": found.p,
-            "d_z": found.t / np.sqrt(found.n)
+            "estimate": reported(estimates.value, entry),
+            "se": estimates.se,
+            "low": reported(estimates.low, entry),
+            "high": reported(estimates.high, entry),
+            "t": estimates.t,
+            "df": estimates.df,
+            "p": estimates.p,
+            "d_z": estimates.t / np.sqrt(estimates.n)
             if isinstance(entry.fitted.estimator, Blocks | IncompleteBlocks)
             else np.nan,
-            "n": found.n,
+            "n": estimates.n,
             "method": [entry.fitted.method(effect.term) for effect in entry.effects],
             "reason": _reasons(runs, entry),
             "p_signflip": p_signflip,
@@ -114,8 +116,8 @@ def _contrasts(runs: CodedRuns, entry: MetricEffects, flips: Flips) -> pd.DataFr
 
 def _reasons(runs: CodedRuns, entry: MetricEffects) -> list[str]:
     """Why an effect has no p; "" where it has one."""
-    found, reasons = entry.estimates, []
-    for effect, value, p, constant in zip(entry.effects, found.value, found.p, found.constant, strict=True):
+    estimates, reasons = entry.estimates, []
+    for effect, value, p, constant in zip(entry.effects, estimates.value, estimates.p, estimates.constant, strict=True):
         if np.isfinite(p):
             reasons.append("")
         elif np.isfinite(value):
@@ -140,18 +142,18 @@ def _lost_levels(runs: CodedRuns, entry: MetricEffects, effect: Effect) -> list[
 
 def _assumed(runs: CodedRuns, entry: MetricEffects, effect: Effect) -> str:
     """Omitted interactions that bias the estimate of an effect, joined by commas."""
-    biases = {found.term: found.biased_by.terms for found in entry.fitted.design.identified}
+    biases = {each.term: each.biased_by.terms for each in entry.fitted.design.identified}
     contrast = entry.fitted.contrast(effect.term, (0,) * len(effect.term), effect.levels)
     if contrast is None or not biases.get(effect.term):
         return ""
     model, rows = contrast
-    felt = biases[effect.term]
+    omitted = biases[effect.term]
     if model.weights.size:  # of cells; a regression within blocks has none
         weights, design = model.cell_weights(rows), entry.fitted.design
-        felt = tuple(
-            term for term in felt if np.abs(weights @ term_columns(design.codes, design.levels, term)).max() > 1e-6
+        omitted = tuple(
+            term for term in omitted if np.abs(weights @ term_columns(design.codes, design.levels, term)).max() > 1e-6
         )
-    return ", ".join(term_name(runs, term) for term in felt)
+    return ", ".join(term_name(runs, term) for term in omitted)
 
 
 def equivalence_frame(
@@ -165,7 +167,8 @@ def equivalence_frame(
     ``margins`` maps a metric to its margin, on the scale of the analysis, and its better direction; ``low`` and
     ``high`` are the 1 - 2 alpha interval.
     ``p_noninferior`` is that of being worse than the reference by less than the margin; NaN without a better direction.
-    ``reason`` says why there is no p: a difference that is the same in all blocks has nothing to be tested against.
+    A difference that is the same in all blocks leaves t nothing to divide by: its p is that of the exact sign test,
+    2^-S in S blocks. ``reason`` says why there is no p.
     """
     columns = ["metric", "effect", "scale", "margin", "estimate", "low", "high", "p_lower", "p_upper", "p"]
     frames = []
@@ -173,22 +176,34 @@ def equivalence_frame(
         if entry.metric not in margins:
             continue
         margin, better = margins[entry.metric]
-        found = entry.estimates
-        tests = tost(found.value, found.se, found.df, margin, 1.0 - confidence)
+        estimates = entry.estimates
+        tests = tost(estimates.value, estimates.se, estimates.df, margin, 1.0 - confidence)
+        if isinstance(entry.fitted.estimator, Blocks):
+            tests = _signs_where_constant(tests, estimates, margin)
         names = [effect_name(runs, effect) for effect in entry.effects]
-        shown = (reported(values, entry) for values in (found.value, tests.low, tests.high))
+        limits = (reported(values, entry) for values in (estimates.value, tests.low, tests.high))
         size = np.expm1(margin) if entry.log else margin
-        rows = [names, scale_name(entry), size, *shown, tests.p_lower, tests.p_upper, tests.p]
+        rows = [names, scale_name(entry), size, *limits, tests.p_lower, tests.p_upper, tests.p]
         frame = pd.DataFrame(dict(zip(columns, [entry.metric, *rows], strict=True)), index=range(len(names)))
         nothing = np.full(len(names), np.nan)
         frame["p_noninferior"] = {"higher": tests.p_lower, "lower": tests.p_upper}.get(better, nothing)
         frame["equivalent"] = tests.p <= 1.0 - confidence
-        frame["reason"] = _reasons(runs, entry)
+        frame["reason"] = np.where(np.isfinite(tests.p), "", _reasons(runs, entry))
         frames.append(frame)
     return (
         pd.concat(frames, ignore_index=True)
         if frames
         else pd.DataFrame(columns=[*columns, "p_noninferior", "equivalent", "reason"])
+    )
+
+
+def _signs_where_constant(tests: Equivalence, estimates: Estimates, margin: float) -> Equivalence:
+    """The tests, but where all blocks have the same contrast the exact sign test: they all lie on one side."""
+    constant, p = estimates.constant & (estimates.n > 1), 0.5**estimates.n
+    return replace(
+        tests,
+        p_lower=np.where(constant, np.where(estimates.value > -margin, p, 1.0), tests.p_lower),
+        p_upper=np.where(constant, np.where(estimates.value < margin, p, 1.0), tests.p_upper),
     )
 
 
@@ -198,15 +213,15 @@ def estimable_frame(runs: CodedRuns, metrics: Sequence[MetricEffects]) -> pd.Dat
         [
             {
                 "metric": entry.metric,
-                "effect": term_name(runs, found.term),
-                "estimable": found.estimable,
-                "df": found.df,
-                "df_full": found.full_df,
-                "alias": "" if found.estimable else alias_text(runs, entry, found.alias),
-                "biased_by": ", ".join(term_name(runs, term) for term in found.biased_by.terms),
+                "effect": term_name(runs, identified.term),
+                "estimable": identified.estimable,
+                "df": identified.df,
+                "df_full": identified.full_df,
+                "alias": "" if identified.estimable else alias_text(runs, entry, identified.alias),
+                "biased_by": ", ".join(term_name(runs, term) for term in identified.biased_by.terms),
             }
             for entry in metrics
-            for found in entry.fitted.design.identified
+            for identified in entry.fitted.design.identified
         ],
         columns=["metric", "effect", "estimable", "df", "df_full", "alias", "biased_by"],
     )

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from bench.judge.coded import CodedRuns, Factor
 from bench.judge.compare_regions import compare_regions
-from bench.judge.effects import MetricEffects
+from bench.judge.estimation import MetricEffects
 from bench.stats.coding import Floats
 from bench.stats.contrast import polynomial_weights
-from bench.stats.identify import Design
 from bench.stats.multiplicity import adjust
 
 ORDERS = ("linear", "quadratic", "cubic")
@@ -23,7 +22,7 @@ _COLUMNS = [
 ]
 
 
-def trend_frame(runs: CodedRuns, planned: Design, metrics: Sequence[MetricEffects], confidence: float) -> pd.DataFrame:
+def trend_frame(runs: CodedRuns, metrics: Sequence[MetricEffects], confidence: float) -> pd.DataFrame:
     """One row per metric, factor with at least three numbers as levels, and order up to the third.
 
     ``estimate`` is the leading coefficient of the polynomial of that ``order`` fitted to the means of the levels, each
@@ -33,11 +32,13 @@ def trend_frame(runs: CodedRuns, planned: Design, metrics: Sequence[MetricEffect
     ``assumes`` names interactions that must be absent where cells were not run. ``p_adjusted``: Benjamini and Hochberg
     over the frame.
     """
-    swept = [position for position, factor in enumerate(runs.factors) if positions(factor) is not None]
-    rows = [row for entry in metrics for factor in swept for row in _rows(runs, planned, entry, factor, confidence)]
-    frame = pd.DataFrame(rows, columns=_COLUMNS)
+    frames = [pd.DataFrame(columns=_COLUMNS)]
+    for entry in metrics:
+        for position in range(len(runs.factors)):
+            frames += _trends(runs, entry, position, confidence)
+    frame = pd.concat(frames[1:] or frames, ignore_index=True)
     frame["p_adjusted"] = adjust(frame["p"].to_numpy(float), "bh")
-    return frame
+    return frame[_COLUMNS]
 
 
 def positions(factor: Factor) -> tuple[Literal["unit", "decade"], Floats] | None:
@@ -63,17 +64,17 @@ def _unevenness(values: Floats) -> float:
     return float(steps.std() / steps.mean())
 
 
-def _rows(
-    runs: CodedRuns, planned: Design, entry: MetricEffects, factor: int, confidence: float
-) -> Iterator[Mapping[str, Any]]:
-    kept = entry.fitted.levels[factor].tolist()
-    placed = positions(Factor(runs.factors[factor].name, tuple(runs.factors[factor].levels[code] for code in kept)))
-    if placed is None:  # too few of the levels have values
+def _trends(runs: CodedRuns, entry: MetricEffects, factor: int, confidence: float) -> Iterator[pd.DataFrame]:
+    name, levels = runs.factors[factor].name, runs.factors[factor].levels
+    codes = entry.fitted.levels[factor].tolist()
+    placed = positions(Factor(name, tuple(levels[code] for code in codes)))
+    if positions(runs.factors[factor]) is None or placed is None:  # too few of the levels have values
         return
     per, at = placed
-    regions = [{factor: code} for code in kept]
-    for order, name in enumerate(ORDERS[: len(at) - 1], start=1):
-        contrast = polynomial_weights(at)[order - 1]
-        leading = contrast / (contrast @ (at - at.mean()) ** order)
-        row = {"metric": entry.metric, "factor": runs.factors[factor].name, "order": name, "per": per}
-        yield {**row, **compare_regions(runs, planned, entry, regions, leading.tolist(), confidence)}
+    orders = ORDERS[: len(at) - 1]
+    contrasts = polynomial_weights(at)[: len(orders)]
+    powers = (at - at.mean()) ** np.arange(1, len(orders) + 1)[:, None]
+    leading = contrasts / (contrasts * powers).sum(axis=1, keepdims=True)
+    comparisons = [([{factor: code} for code in codes], row.tolist()) for row in leading]
+    names = pd.DataFrame({"metric": entry.metric, "factor": name, "order": orders, "per": per})
+    yield names.join(compare_regions(runs, entry, comparisons, confidence))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ from bench.stats.estimators import Blocks, Contrasts, Estimator, IncompleteBlock
 from bench.stats.identify import Design, identify
 from bench.stats.linear import fit
 from bench.stats.pairs import Cells
+from bench.stats.repeated import TermF
 from bench.stats.term_models import Effect, TermModel, effects_of, level_contrast, term_models
 
 Method = Literal[
@@ -62,8 +64,8 @@ class Fitted:
         return (self.models[term], row) if self.models[term].identifies(row)[0] else None
 
     def _places(self, term: Term, codes: Sequence[int]) -> list[int] | None:
-        found = [np.flatnonzero(self.levels[factor] == code) for factor, code in zip(term, codes, strict=True)]
-        return [int(place[0]) for place in found] if all(map(len, found)) else None
+        places = [np.flatnonzero(self.levels[factor] == code) for factor, code in zip(term, codes, strict=True)]
+        return [int(place[0]) for place in places] if all(map(len, places)) else None
 
 
 @dataclass(frozen=True)
@@ -86,13 +88,18 @@ class MetricEffects:
     n_blocks: int
     notes: tuple[str, ...]
 
+    @cached_property
+    def tests(self) -> Mapping[Term, TermF]:
+        """The test of every term of which the runs identify anything."""
+        return {term: self.fitted.estimator.test(model) for term, model in self.fitted.models.items()}
+
     def per_block(self, contrasts: Sequence[Contrasts]) -> Floats | None:
         """Contrasts in each block (blocks, contrasts), NaN in one without runs; None unless blocks are complete."""
         if not isinstance(self.fitted.estimator, Blocks):
             return None
-        found = np.full((self.n_blocks, sum(len(rows) for _, rows in contrasts)), np.nan)
-        found[self.blocks] = self.fitted.estimator.per_block(contrasts)
-        return found
+        table = np.full((self.n_blocks, sum(len(rows) for _, rows in contrasts)), np.nan)
+        table[self.blocks] = self.fitted.estimator.per_block(contrasts)
+        return table
 
 
 def estimate_effects(
@@ -119,7 +126,7 @@ def estimate_effects(
         cells=cells,
         fitted=fitted,
         effects=effects,
-        estimates=_spread(estimates, np.where(identified, np.cumsum(identified) - 1, -1)),
+        estimates=estimates.take(np.where(identified, np.cumsum(identified) - 1, -1)),
         variance=fit_anova(values[present], fitted.codes, fitted.design.levels, _anova_terms(fitted), block),
         blocks=np.empty(0, np.int64) if runs.block is None else np.unique(runs.block[present]),
         n_blocks=len(runs.block_labels),
@@ -131,15 +138,15 @@ def lost_levels(runs: CodedRuns, fitted: Fitted) -> list[str]:
     """The levels that no run with a value has, as ``lr = 0.1``."""
     return [
         f"{factor.name} = {label}"
-        for factor, kept in zip(runs.factors, fitted.levels, strict=True)
+        for factor, codes in zip(runs.factors, fitted.levels, strict=True)
         for code, label in enumerate(factor.labels)
-        if code not in kept
+        if code not in codes
     ]
 
 
 def among(levels: Sequence[Ints], codes: Ints) -> Ints:
     """Codes (rows, factors) counted among the ``levels`` of each factor."""
-    columns = [np.searchsorted(kept, column) for kept, column in zip(levels, codes.T, strict=True)]
+    columns = [np.searchsorted(own, column) for own, column in zip(levels, codes.T, strict=True)]
     return np.stack(columns, axis=1).astype(np.int64)
 
 
@@ -166,7 +173,7 @@ def _fit(runs: CodedRuns, planned: Design, values: Floats, cells: Cells) -> Fitt
     whole = whole_plot_factors(runs)
     estimator: Estimator | None
     if cells.table is None:
-        estimator = IndependentRuns(cells.mean[observed], cells.sd[observed] ** 2, cells.n[observed], magnitude)
+        estimator = IndependentRuns(cells.deviation[observed], cells.sd[observed] ** 2, cells.n[observed], magnitude)
     else:
         estimator = _complete_blocks(cells.table[:, observed], runs.cells[observed], magnitude, whole)
     if estimator is not None:
@@ -196,7 +203,8 @@ def _complete_blocks(table: Floats, codes: Ints, magnitude: Floats, whole: froze
     alike = all(np.array_equal(within[cells], within[own[0]]) for cells in own)
     if not (alike and own and all(np.isfinite(part).all() for part in tables)):
         return None
-    return SplitPlot(tuple(tables), tuple(own), magnitude)
+    center = float(tables[0].flat[0])
+    return SplitPlot(tuple(part - center for part in tables), tuple(own), magnitude, center)
 
 
 def _block_of(runs: CodedRuns, present: Bools) -> Ints | None:
@@ -212,20 +220,14 @@ def _cell_magnitudes(runs: CodedRuns, values: Floats) -> Floats:
     return magnitudes
 
 
-def _spread(estimates: Estimates, source: Ints) -> Estimates:
-    """Estimates in the order of ``source``, where -1 stands for an effect that was lost."""
-    names = ("value", "se", "low", "high", "t", "df", "p")
-    numbers = {name: np.append(getattr(estimates, name), np.nan)[source] for name in names}
-    n = np.append(estimates.n, 0)[source]
-    return Estimates(**numbers, n=n, constant=np.append(estimates.constant, np.False_)[source])
-
-
 def _notes(runs: CodedRuns, metric: str, cells: Cells, fitted: Fitted) -> Iterator[str]:
     if not cells.n.any():
         yield f"{metric}: no run has a value that can be analysed."
         return
-    kept = np.all([np.isin(column, level) for column, level in zip(runs.cells.T, fitted.levels, strict=True)], axis=0)
-    for label, n, has_levels in zip(runs.cell_labels, cells.n, kept, strict=True):
+    with_levels = np.all(
+        [np.isin(column, level) for column, level in zip(runs.cells.T, fitted.levels, strict=True)], axis=0
+    )
+    for label, n, has_levels in zip(runs.cell_labels, cells.n, with_levels, strict=True):
         if not n and has_levels:
             yield f"{metric}: cell {label} has no run with a value; effects are those of the remaining cells."
     if isinstance(fitted.estimator, IncompleteBlocks):
@@ -244,16 +246,18 @@ def _incomplete(runs: CodedRuns, metric: str, cells: Cells) -> Iterator[str]:
         of_block = np.array([np.bincount(group)[group[row][0]] if row.any() else 0 for row in table])
     lacking = np.flatnonzero(table.any(axis=1) & (table.sum(axis=1) < of_block))
     yield (
-        f"{metric}: {len(lacking)} of {len(runs.block_labels)} blocks ({runs.block_name}) lack some cells; effects are "
-        "estimated by regression within blocks, with standard errors from leaving out one block at a time."
+        f"{metric}: {len(lacking)} of {len(runs.block_labels)} blocks ({runs.block_name}) "
+        f"{'lacks' if len(lacking) == 1 else 'lack'} some cells; effects are estimated by regression "
+        "within blocks, with standard errors from leaving out one block at a time."
     )
     if names:
         those = [runs.block_labels[block] for block in lacking[:_MOST_NAMED]]
         more = f" and {len(lacking) - _MOST_NAMED} more" if len(lacking) > _MOST_NAMED else ""
-        cause = f"{runs.block_name} {', '.join(those)}{more} lack some cells" if those else "their cells differ"
+        lack = "lacks" if len(lacking) == 1 else "lack"
+        cause = f"{runs.block_name} {', '.join(those)}{more} {lack} some cells" if those else "cells of groups differ"
         yield (
-            f"{metric}: {', '.join(names)} vary between blocks only, and {cause}: effects between blocks are refused. "
-            f"Run what is missing, or leave out these blocks."
+            f"{metric}: {', '.join(names)} {'varies' if len(names) == 1 else 'vary'} between blocks only, and {cause}: "
+            "effects between blocks are refused. Run what is missing, or leave out these blocks."
         )
 
 

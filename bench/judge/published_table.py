@@ -65,14 +65,14 @@ def _read(table: pd.DataFrame, cells: pd.DataFrame, factors: Sequence[str]) -> p
             f"The factor {clash[0]!r} is called like a column of the comparison with a published table.",
             hint=f"Such a table has {', '.join(_NUMBERS)} of its own; rename the factor, or leave the table out.",
         )
-    wanted = [*factors, "metric", *_NUMBERS]
-    missing = [name for name in wanted if name not in table.columns]
+    columns = [*factors, "metric", *_NUMBERS]
+    missing = [name for name in columns if name not in table.columns]
     if missing:
         raise BenchError(
             f"The published table has no column {', '.join(missing)}.",
-            hint=f"It needs {', '.join(wanted)}; it has {', '.join(map(str, table.columns))}.",
+            hint=f"It needs {', '.join(columns)}; it has {', '.join(map(str, table.columns))}.",
         )
-    published = table[wanted].reset_index(drop=True)
+    published = table[columns].reset_index(drop=True)
     for name in _NUMBERS:
         published[name] = _numbers(published[name], name, optional=name == "std")
     for name in factors:
@@ -102,8 +102,8 @@ def _numbers(column: pd.Series, name: str, *, optional: bool) -> pd.Series:
     return numbers.astype(float)
 
 
-def _require_known(column: pd.Series, known: Sequence[Hashable]) -> None:
-    allowed = {str(level) for level in known}
+def _require_known(column: pd.Series, levels: Sequence[Hashable]) -> None:
+    allowed = {str(level) for level in levels}
     unknown = sorted(set(column) - allowed)
     if unknown:
         raise BenchError(
