@@ -18,7 +18,7 @@ from bench.execute.forecast import Forecast
 from bench.execute.frames import remarks
 from bench.execute.limits import in_bytes
 from bench.execute.run import Run, Summary, load
-from bench.judge.claims.verdicts import FAILED
+from bench.judge.signed import FAILED
 from bench.plan.design import n_cells, n_jobs
 from bench.plan.labels import visible
 from bench.plan.suite import Plan

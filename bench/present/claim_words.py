@@ -9,7 +9,9 @@ from typing import Any
 
 from pandas import DataFrame
 
-from bench.judge.claims.verdicts import FAILED, ClaimVerdicts, Verdict
+from bench.judge.claims.verdicts import ClaimVerdicts
+from bench.judge.signed import FAILED
+from bench.judge.signed import ClaimVerdict as Verdict
 from bench.plan.kinds import KINDS
 from bench.present import numbers
 from bench.present.report import Finding, sign

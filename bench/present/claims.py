@@ -15,7 +15,9 @@ from bench.execute.frames import measured, wide
 from bench.execute.looks import Looks
 from bench.execute.run import Run
 from bench.execute.sequential import Judged
-from bench.judge.claims.verdicts import DECIDED, FAILED, HOPELESS, ClaimVerdicts, Verdict, judge_claims
+from bench.judge.claims.verdicts import ClaimVerdicts, judge_claims
+from bench.judge.signed import DECIDED, FAILED, HOPELESS
+from bench.judge.signed import ClaimVerdict as Verdict
 from bench.present import claim_words as words
 from bench.present import looks, numbers, standing
 from bench.present.figures.claims import claims_figure

@@ -12,8 +12,8 @@ from bench.execute.baseline import Baseline, of_run
 from bench.execute.run import Run
 from bench.judge.analysis import MetricOptions
 from bench.judge.gate.compare import Comparison, Outcome, compare
-from bench.judge.gate.decide import Verdict
 from bench.judge.metric_options import suite_options
+from bench.judge.signed import GateVerdict as Verdict
 from bench.judge.spending import Look, look
 from bench.plan.suite import Plan
 from bench.present import compared_words as words

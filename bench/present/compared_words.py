@@ -12,7 +12,7 @@ from pandas import DataFrame
 from bench.execute.baseline import Baseline, Origin
 from bench.judge.gate.absent import Absence
 from bench.judge.gate.compare import Comparison, Outcome
-from bench.judge.gate.decide import Verdict
+from bench.judge.signed import GateVerdict as Verdict
 from bench.judge.spending import Look
 from bench.plan.labels import assignments
 from bench.present import numbers

@@ -9,7 +9,7 @@ from pandas import DataFrame
 from bench.execute.looks import Looks
 from bench.execute.run import Run
 from bench.execute.sequential import LookResult
-from bench.judge.claims.verdicts import DECIDED, HOPELESS
+from bench.judge.signed import DECIDED, HOPELESS
 from bench.plan.claims import claims_to_decide
 from bench.present import numbers
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pandas import NA, DataFrame
 
 from bench.errors import BenchError, printable
-from bench.judge.claims import verdicts as claims
-from bench.judge.gate import decide as gate
+from bench.judge.signed import ClaimVerdict, GateVerdict
 from bench.present import numbers
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def plain(value: object) -> str:
 
 SIGNS = {
     "supported jointly with": "~",
-    **{verdict.value: verdict.sign for verdict in (*claims.Verdict, *gate.Verdict) if verdict.sign},
+    **{verdict.value: verdict.sign for verdict in (*ClaimVerdict, *GateVerdict) if verdict.sign},
 }
 """The first words of a verdict -> the sign that tells it apart without any colour."""
 

@@ -12,8 +12,10 @@ from bench.errors import BenchError
 from bench.execute import baseline as baselines
 from bench.execute.run import Run
 from bench.judge.analysis import Analysis
-from bench.judge.claims.verdicts import DECIDED, ClaimVerdicts, Verdict
+from bench.judge.claims.verdicts import ClaimVerdicts
 from bench.judge.sensitivity import POWER, seeds_to_find, sensitivity
+from bench.judge.signed import DECIDED
+from bench.judge.signed import ClaimVerdict as Verdict
 from bench.plan.claims import Claim
 from bench.present import claim_words, claims, compared, compared_words, numbers
 from bench.present.report import Finding

@@ -15,7 +15,7 @@ from bench.judge.claims.cases import Case, Cases, gather
 from bench.judge.claims.evidence import BY_TEST, Evidence, bayes_factor, weigh
 from bench.judge.claims.parts import level_frame, part_frame, percent_change, two_samples
 from bench.judge.names import term_name
-from bench.judge.signed import Signed
+from bench.judge.signed import ClaimVerdict as Verdict
 from bench.plan.claims import Claim, changed_factors
 from bench.plan.kinds import KINDS, kind_of
 from bench.stats.coding import Bools, Floats
@@ -23,24 +23,6 @@ from bench.stats.multiplicity import adjust
 
 ALPHA = 0.05
 
-
-class Verdict(Signed):
-    """The verdict on a claim: its word, and its sign in tables."""
-
-    SUPPORTED = "supported", "✓"
-    IMMATERIAL = "immaterial", "✗"
-    REFUTED = "refuted", "✗"
-    INCONCLUSIVE = "inconclusive", "?"
-    NOT_IDENTIFIABLE = "not identifiable", "–"
-    NOT_MEASURED = "not measured", "–"
-
-
-DECIDED = (Verdict.SUPPORTED, Verdict.IMMATERIAL, Verdict.REFUTED)
-"""Verdicts that further seeds do not change once a look at a run has given them."""
-HOPELESS = (Verdict.NOT_IDENTIFIABLE,)
-"""Verdicts that no number of seeds changes."""
-FAILED = (Verdict.IMMATERIAL, Verdict.REFUTED)
-"""Verdicts with which a claim that gates fails."""
 
 _NAN = float("nan")
 

@@ -20,8 +20,9 @@ from bench.errors import BenchError
 from bench.execute.baseline import Baseline
 from bench.judge.analysis import MetricOptions
 from bench.judge.gate.compare import DIRECTION, margin_on_scale
-from bench.judge.gate.decide import Verdict, decide, on_scale, paired
+from bench.judge.gate.decide import decide, on_scale, paired
 from bench.judge.gate.matched import Sides
+from bench.judge.signed import GateVerdict as Verdict
 from bench.stats.coding import Bools, Floats
 from bench.stats.diagnostics import wilson
 

@@ -13,11 +13,12 @@ from bench.errors import BenchError
 from bench.execute.baseline import Baseline
 from bench.judge.analysis import MetricOptions
 from bench.judge.gate.absent import Absence, Absences
-from bench.judge.gate.decide import Changes, Decisions, Verdict, decide
+from bench.judge.gate.decide import Changes, Decisions, decide
 from bench.judge.gate.matched import Comparables, cells_by_seed
 from bench.judge.gate.matched_effects import effects_by_seed
 from bench.judge.gate.matched_means import means_by_table
 from bench.judge.gate.undecided import detectable_change, seeds_to_decide
+from bench.judge.signed import GateVerdict as Verdict
 from bench.plan.metrics import margin_of
 from bench.plan.shape import BaselineTable
 from bench.stats.coding import Bools, Floats

@@ -11,27 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from bench.judge.signed import Signed
+from bench.judge.signed import GateVerdict as Verdict
 from bench.stats.coding import ROUNDING, Bools, Floats
 from bench.stats.equivalence import tost
 from bench.stats.multiplicity import adjust
 from bench.stats.pairs import two_sided_t
-
-
-class Verdict(Signed):
-    """What becomes of a comparison with a baseline; the worst first."""
-
-    REGRESSION = "regression", "✗"
-    CHANGE = "change", "≠"
-    """Of a metric without a better direction."""
-    DETERMINISTIC = "deterministic change", ""
-    NOT_MEASURED = "not measured", "–"
-    INCONCLUSIVE = "inconclusive", "?"
-    NO_MARGIN = "no margin", ""
-    """Nothing is shown, and no margin says what would count as equivalent."""
-    IMPROVEMENT = "improvement", "✓"
-    EQUIVALENT = "equivalent", "≈"
-    IDENTICAL = "identical", "="
 
 
 @dataclass(frozen=True)
