@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
@@ -22,6 +23,7 @@ from bench import cli
 from bench.errors import BenchError
 from bench.execute import run as bench_run
 from bench.execute.baseline import require_repeats
+from bench.execute.coordinate import Tally, execute
 from bench.execute.journal import Journal, read
 
 if TYPE_CHECKING:
@@ -182,6 +184,8 @@ def test_tables_are_a_folder(command: Commands, lab: Lab) -> None:
     assert [float(row["estimate"]) for row in rows] == expected["estimate"].tolist()
     code, _, err = command("report", "--format", "csv", "--out", lab.out, "--output", "-")
     assert (code, "Name the folder with --output" in err) == (2, True)
+    code, _, err = command("report", "--format", "csv", "--out", lab.out, "--output", lab.folder / "a" / "r.csv")
+    assert (code, f"Name a folder: --output {lab.folder / 'a' / 'r'}." in err) == (2, True)
     assert r"\toprule" in command("report", "--format", "latex", "--out", lab.out)[1]
 
 
@@ -274,6 +278,21 @@ def test_failed_runs_exit_with_3_and_are_shown(command: Commands, lab: Lab) -> N
     _, out, _ = command("report", "sick", "--out", lab.out)
     assert out.index("Unfinished") < out.index("What was found")
     assert "no luck with seed 1" in " ".join(out.split())
+
+
+def test_a_missing_run_exits_with_3(command: Commands, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was stored and is gone when the run is over, as from a failing disk, counts as missing, which is said."""
+
+    def lose_the_last(*given: Any, **options: Any) -> Tally:
+        tally = execute(*given, **options)
+        (segment,) = (lab.out / "diets" / "journal").glob("*.jsonl")
+        segment.write_bytes(segment.read_bytes()[:-5])
+        return tally
+
+    monkeypatch.setattr("bench.execute.coordinate.execute", lose_the_last)
+    code, out, err = run(command, lab, lab.suite(), "--format", "json")
+    assert (code, json.loads(out)["missing"], json.loads(out)["ok"]) == (3, 1, 15)
+    assert "1 of 16 runs are missing; the same command runs them." in err
 
 
 def test_divergence_is_a_result(command: Commands, lab: Lab) -> None:
@@ -587,6 +606,18 @@ def test_too_few_open_files_are_said(lab: Lab, lab_folder: Path) -> None:
     assert "Traceback" not in done.stderr
     assert done.returncode == 0 or "Too many open files" in done.stderr
     assert (bench.load("diets", out=lab.out)["status"] == "ok").sum() >= 8
+
+
+def test_full_shared_memory_is_said(command: Commands, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers that can share no memory with their coordinator end the run with 3; where space may be short is said."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("bench.execute.slots._SPAWN.RawArray", full)
+    code, _, err = command("run", lab.suite(), "--out", lab.out)
+    assert (code, "No space left on device" in err, "/dev/shm too" in err) == (3, True, True)
+    assert command("run", lab.suite(), "--executor", "serial", "--out", lab.out)[0] == 0
 
 
 def test_no_command_fails_where_every_run_is_damaged(command: Commands, lab: Lab) -> None:

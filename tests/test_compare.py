@@ -15,7 +15,7 @@ import pytest
 import bench
 from bench.errors import BenchError, Exit
 from bench.execute import baseline
-from bench.execute.run import find
+from bench.execute.inventory import find
 from bench.judge.analysis import MetricOptions
 from bench.judge.gate.compare import compare
 from bench.present import compared

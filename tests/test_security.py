@@ -20,7 +20,7 @@ import pytest
 import bench
 from bench import cli
 from bench.errors import BenchError
-from bench.execute import artefacts, journal, looks, run
+from bench.execute import artefacts, interim, journal, run
 from bench.execute.run import create
 from bench.execute.storage import locked
 from bench.plan.suite import load
@@ -239,7 +239,7 @@ def kept(lab: Lab) -> Path:
     record = replace(record, key="another", artefact=arrays)
     with journal.Journal(folder / "journal", {"host": "here", "code": []}) as more:
         more.append([record])
-    looks.plan(folder, looks.Looks(seeds=(0, 1), looks=(1, 2), spending="obrien_fleming", alphas=(0.01, 0.04)), 0)
+    interim.plan(folder, interim.Looks(seeds=(0, 1), looks=(1, 2), spending="obrien_fleming", alphas=(0.01, 0.04)), 0)
     (folder / "calibration.json").write_text('{"digest": "of another suite", "seeds": 2}')
     return folder
 

@@ -19,11 +19,7 @@ MAX_BYTES = 4 << 20
 
 
 def pack(arrays: Mapping[str, Any]) -> bytes:
-    """Arrays as an npz file, equal for equal arrays; nothing for no arrays.
-
-    Raises:
-        ValueError: with the reason, for what is not an array of floats or integers, or too large.
-    """
+    """Arrays as an npz file, equal for equal arrays; nothing for none; a ValueError for others, or too large ones."""
     if not arrays:
         return b""
     file, size = io.BytesIO(), 0
@@ -41,11 +37,7 @@ def pack(arrays: Mapping[str, Any]) -> bytes:
 
 
 def save(folder: Path, data: bytes) -> str:
-    """Store packed arrays under ``folder``; returns the digest that names them.
-
-    Raises:
-        BenchError: the disk is full, or a link stands in the way.
-    """
+    """Store packed arrays under ``folder``; returns the digest that names them."""
     digest = hashlib.sha256(data).hexdigest()
     path = _path(folder, digest)
     own_folder(folder)
@@ -55,12 +47,7 @@ def save(folder: Path, data: bytes) -> str:
 
 
 def read(folder: Path, digest: str) -> dict[str, NDArray[Any]]:
-    """The arrays that ``save`` stored under this digest.
-
-    Raises:
-        ValueError: with the reason, when the file is missing or is not what was stored, the disk fails, or a link or a
-            FIFO stands in the way; nothing in it is executed.
-    """
+    """The arrays that ``save`` stored under this digest; a ValueError if they cannot be had. Nothing is executed."""
     path = _path(folder, digest)
     try:
         for above in (folder, path.parent):

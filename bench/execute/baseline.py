@@ -18,10 +18,11 @@ import pandas as pd
 
 from bench.errors import BenchError
 from bench.execute import REPORTS
-from bench.execute.frames import wide
+from bench.execute.inventory import find
 from bench.execute.provenance import code_of
 from bench.execute.records import STATUSES
-from bench.execute.run import Run, find
+from bench.execute.results import wide
+from bench.execute.run import Run
 from bench.execute.storage import reading, replace, storing
 from bench.execute.versioned import Versioned
 
@@ -50,9 +51,8 @@ class Origin(Versioned):
     updated: datetime
     """When the suite was last run."""
     code: list[dict[str, Any]]
-    """That made the values (``provenance.Code``)."""
     environments: list[dict[str, Any]]
-    """Those that made the values (``provenance.Environment``)."""
+    """What made the values (``provenance.Code``, ``provenance.Environment``)."""
     sha256: str = ""
 
 
@@ -90,9 +90,9 @@ def of_run(run: Run) -> Baseline:
     jobs = wide(run)
     levels = {name: [str(level) for level in jobs[name].tolist()] for name in factors}
     frame = jobs[["seed", "status", *metrics]].assign(**levels, **{ID: ids * len(stored.seeds)})
-    records = run.contents.records
+    records, session_of = run.contents.records, run.contents.session_of
     used = {records[key].environment for key in jobs["run"] if key in records}
-    sessions = sorted({run.contents.session_of[key] for key in jobs["run"] if key in run.contents.session_of})
+    sessions = sorted({session_of[key] for key in jobs["run"] if key in session_of})
     code = [dict(entry) for session in sessions for entry in code_of(run.contents.sessions[session])]
     origin = Origin(
         suite=run.suite.name,
@@ -110,22 +110,14 @@ def of_run(run: Run) -> Baseline:
 
 
 def require_repeats(runs: Sequence[Run]) -> None:
-    """Refuse runs that are no repeats of the first: of another experiment, version or source, or the same run again.
-
-    Raises:
-        BenchError: naming what differs, or what does not.
-    """
+    """Refuse runs that are no repeats of the first: of another experiment, version or source, or the same run again."""
     first, *others = runs
     known = [first.contents.records]
     for run in others:
-        for what, own, of_first in (
-            ("experiment", run.suite.reference, first.suite.reference),
-            ("version", run.suite.experiment.version, first.suite.experiment.version),
-            ("source", _sources(run), _sources(first)),
-        ):
-            if own != of_first:
+        for (what, own), there in zip(_subject(run).items(), _subject(first).values(), strict=True):
+            if own != there:
                 raise BenchError(
-                    f"{run.folder} is no repeat of {first.folder}: its {what} is {own}, and there it is {of_first}.",
+                    f"{run.folder} is no repeat of {first.folder}: its {what} is {own}, and there it is {there}.",
                     hint="Repeats are runs of unchanged code: bench run SUITE --fresh.",
                 )
         if run.contents.records in known:  # the seconds that each job took are never the same twice
@@ -136,12 +128,11 @@ def require_repeats(runs: Sequence[Run]) -> None:
         known.append(run.contents.records)
 
 
-def _sources(run: Run) -> str:
-    """The digests of the source that its sessions ran."""
-    code = [entry for session in run.contents.sessions for entry in code_of(session)]
-    return (
-        ", ".join(sorted({str(entry.get("digest", "")) for entry in code if entry.get("name") != "bench"})) or "unknown"
-    )
+def _subject(run: Run) -> Mapping[str, str]:
+    """What a repeat of it has in common with it."""
+    code = [entry for session in run.contents.sessions for entry in code_of(session) if entry.get("name") != "bench"]
+    source = ", ".join(sorted({str(entry.get("digest", "")) for entry in code})) or "unknown"
+    return {"experiment": run.suite.reference, "version": run.suite.experiment.version, "source": source}
 
 
 def default_path(run: Run) -> Path:
@@ -158,9 +149,6 @@ def own_path(run: Run, out: Path = REPORTS) -> Path:
 
     A run's folder says where, and may be anyone's. The project is the nearest folder above the current one that has a
     pyproject.toml or .git, else the current one.
-
-    Raises:
-        BenchError: it is elsewhere.
     """
     path, here = default_path(run), Path.cwd()
     project = next((at for at in (here, *here.parents) if any((at / name).exists() for name in _PROJECT)), here)
@@ -173,14 +161,9 @@ def own_path(run: Run, out: Path = REPORTS) -> Path:
 
 
 def accept(run: Run, path: Path) -> Path:
-    """Write the values of ``run`` as a baseline to ``path`` (a CSV) and its manifest.
-
-    Raises:
-        BenchError: some of its runs have no outcome, or the files cannot be written.
-    """
+    """Write the values of ``run`` as a baseline to ``path`` (a CSV) and its manifest."""
     found = of_run(run)
-    lacking = int(found.frame["status"].isin(["failed", "lost", "missing"]).sum())
-    if lacking:
+    if lacking := int(found.frame["status"].isin(["failed", "lost", "missing"]).sum()):
         raise BenchError(
             f"{run.folder} is no baseline yet: {lacking} of its {len(found.frame)} runs have no outcome.",
             hint=f"Finish it first: {run.suite.command}.",
@@ -212,11 +195,7 @@ def _require_replaceable(path: Path) -> None:
 
 
 def load(given: str | Path, out: Path = REPORTS) -> Baseline:
-    """The baseline in a file, accepted or published, or a stored run by its name under ``out`` or its folder.
-
-    Raises:
-        BenchError: there is none, or what there is was changed, cut short, or is something else.
-    """
+    """The baseline in a file, accepted or published, or a stored run by its name under ``out`` or its folder."""
     path = Path(given)
     if path.is_dir() or (out / given / "run.json").is_file():
         return of_run(find(given, out))
@@ -254,8 +233,7 @@ def _accepted(path: Path, content: bytes) -> Baseline:
 
 def _read_manifest(path: Path) -> Origin:
     with reading(path):
-        content = path.read_bytes()
-    return Origin.parse(path, content)
+        return Origin.parse(path, path.read_bytes())
 
 
 def _read_csv(path: Path, content: bytes) -> pd.DataFrame:

@@ -31,11 +31,7 @@ class Pending:
 
 
 def missing(suite: Plan, settled: Collection[str]) -> Iterator[Pending]:
-    """Every job that is not settled, in the order of the design; one at a time.
-
-    Raises:
-        BenchError: the experiment's ``batch_by`` fails.
-    """
+    """Every job that is not settled, in the order of the design; one at a time."""
     experiment = suite.experiment
 
     def prepare(cell: Cell) -> tuple[Cell, Callable[[int], str], Mapping[str, Any], Hashable]:

@@ -32,9 +32,6 @@ class Cluster(Workers):
 
     ``workers`` is also how much work is handed to the cluster at a time; by default as much as it has threads, however
     many these become. TLS is a matter of Dask's own configuration, for an address ``tls://``.
-
-    Raises:
-        BenchError: there is no such scheduler or no worker, or workers have other versions of packages.
     """
 
     isolates = False
@@ -70,11 +67,7 @@ class Cluster(Workers):
         return self._workers or max(1, self._threads)
 
     def submit(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """Run ``function`` on a worker whose versions are ours; the cluster forgets the result with the future.
-
-        Raises:
-            BenchError: the scheduler is gone.
-        """
+        """Run ``function`` on a worker whose versions are ours; the cluster forgets the result with the future."""
         self._check_connection()
         future: Future[_T] = self._executor.submit(run_checked, self._versions, function, *args, **kwargs)
         return future
@@ -138,7 +131,7 @@ class Cluster(Workers):
             message = f"The Dask workers at {self._address} cannot run bench: {type(error).__name__}: {error}"
             raise BenchError(message, hint="Install it there, in the version that is installed here.") from error
         for worker, theirs in found.items():
-            _compare(self._versions, theirs, worker)
+            _require_same(self._versions, theirs, worker)
 
 
 def versions() -> Mapping[str, str]:
@@ -149,11 +142,11 @@ def versions() -> Mapping[str, str]:
 
 def run_checked(ours: Mapping[str, str], function: Callable[..., _T], /, *args: Any, **kwargs: Any) -> _T:
     """On a worker, which may have joined at any time: run ``function`` if the versions are those of the coordinator."""
-    _compare(ours, versions(), "A worker that joined")
+    _require_same(ours, versions(), "A worker that joined")
     return function(*args, **kwargs)
 
 
-def _compare(ours: Mapping[str, str], theirs: Mapping[str, str], who: str) -> None:
+def _require_same(ours: Mapping[str, str], theirs: Mapping[str, str], who: str) -> None:
     if different := [
         f"{name} {theirs.get(name, 'missing')} (here {ours.get(name, 'missing')})"
         for name in dict.fromkeys([*ours, *theirs])

@@ -14,10 +14,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bench.errors import BenchError, Exit
-from bench.execute import journal
+from bench.execute import executors, journal
 from bench.execute.batches import batches, even_size, missing
 from bench.execute.dispatch import Dispatch
-from bench.execute.executors import Crew, Wanted
 from bench.execute.journal import Journal
 from bench.execute.limits import Limits
 from bench.execute.mend import mend
@@ -66,15 +65,10 @@ def execute(
 ) -> Tally:
     """Run every job of ``suite`` that ``run`` has no outcome of, and store what comes of it.
 
-    ``workers``: how many run at once; by default one per CPU, or thread of a cluster. ``executor``: "local", "serial",
-    "dask", "package.module:factory", or an executor that has been started, which the caller shuts down. ``address``: of
-    the scheduler of a Dask cluster. ``limits``: what local workers may take; a job that takes more, even alone, has
-    failed. ``seconds``: after so many no other job is started. ``rerun_changed``: run those again, too, whose outcome
-    is known to come from other source of the experiment than today's.
-
-    Raises:
-        BenchError: the folder is in use, the disk is full, the executor fails; with exit code 130 after Ctrl-C.
-            Whatever had finished by then is stored.
+    ``workers``, ``address``: see ``executors.start``. ``executor``: a name, or one that has been started, which the
+    caller shuts down. ``limits``: a job that takes more, even alone, has failed. ``seconds``: after so many no other
+    job is started. ``rerun_changed``: run those again, too, whose outcome is known to come from other source of the
+    experiment than today's. After Ctrl-C, a BenchError with exit code 130; what had finished by then is stored.
     """
     if workers is not None and workers < 1:
         raise BenchError(f"{workers} workers cannot run anything.", hint="Give at least 1.")
@@ -92,24 +86,33 @@ def execute(
         with locked(run.folder):
             aside = mend(run.folder)
             planned = n_jobs(suite)
-            stored = journal.settled(run.journal, [metric.name for metric in suite.experiment.metrics])
-            set_aside(run.journal, stored.damaged)
-            aside += [damage.segment for damage in stored.damaged]
+            stored = journal.read(run.journal, [metric.name for metric in suite.experiment.metrics], whole=False)
+            damaged, sources = stored.damaged, stored.settled()
+            del stored
+            set_aside(run.journal, damaged)
+            aside += [damage.segment for damage in damaged]
             source = source_files(suite.reference, suite.experiment)
-            settled = current(stored.sources, digest_of(source)) if rerun_changed else stored.sources.keys()
+            settled = current(sources, digest_of(source)) if rerun_changed else sources.keys()
             with storing_plan(run, suite, source):
                 todo = sum(1 for _ in missing(suite, settled)) if settled else planned
                 if todo:
                     added(suite.experiment)  # so that it is prepared once, before its workers start
                 tell(0, count)
                 if todo:
-                    wanted = Wanted(workers=workers, address=address, limits=limits or Limits())
                     with Journal(run.journal, _session(suite, source, aside)) as target:
-                        crew = Crew(executor, wanted, most=todo, preload=suite.reference)
-                        size = even_size(todo, crew.size, suite.experiment.batch_size)
-                        until = time.monotonic() + seconds
-                        schedule = Schedule(batches(missing(suite, settled), size), todo, crew.size, until)
-                        _work_off(Dispatch(target, crew, schedule, suite.reference, tell, count))
+                        hands = executors.start(
+                            executor,
+                            workers=workers,
+                            address=address,
+                            limits=limits or Limits(),
+                            most=todo,
+                            preload=suite.reference,
+                        )
+                        size = even_size(todo, hands.size, suite.experiment.batch_size)
+                        pending = batches(missing(suite, settled), size)
+                        schedule = Schedule(pending, todo, hands.size, time.monotonic() + seconds)
+                        dispatch = Dispatch(target, hands, schedule, suite.reference, tell, count)
+                        _work_off(dispatch, is_ours=isinstance(executor, str))
     except KeyboardInterrupt:
         n_stored = "what had finished is" if todo is None else f"{planned - todo + count.total()} of {planned} runs are"
         hint = "The same command runs the rest."
@@ -123,7 +126,7 @@ def execute(
         failed=count["failed"],
         lost=count["lost"],
         seconds=time.monotonic() - start,
-        damaged=stored.damaged,
+        damaged=damaged,
     )
 
 
@@ -131,8 +134,8 @@ GRACE = 1.0
 """Seconds that running work is given to finish after Ctrl-C."""
 
 
-def _work_off(dispatch: Dispatch) -> None:
-    dispatch.crew.report_to(dispatch.hear)
+def _work_off(dispatch: Dispatch, *, is_ours: bool) -> None:
+    dispatch.workers.report_to(dispatch.hear)
     finished = False
     try:
         dispatch.run()
@@ -141,7 +144,8 @@ def _work_off(dispatch: Dispatch) -> None:
         dispatch.salvage(GRACE)
         raise
     finally:
-        dispatch.crew.dismiss(at_once=not finished)
+        if is_ours:
+            dispatch.workers.end(at_once=not finished)
 
 
 def current(sources: Mapping[str, str], today: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""Batches of jobs -> a crew of workers -> records in the journal, whatever becomes of a worker."""
+"""Batches of jobs -> workers -> records in the journal, whatever becomes of a worker."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from dataclasses import dataclass, field, replace
 
 from bench.errors import BenchError
 from bench.execute.batches import Pending
-from bench.execute.executors import Crew
 from bench.execute.journal import Journal
 from bench.execute.records import Record, Status
 from bench.execute.schedule import Batch, Schedule
 from bench.execute.worker import Result, Work, work
-from bench.execute.workers import Death
+from bench.execute.workers import Death, Workers
 
 LIMIT = 2.0
 """Seconds after which a worker starts no other batch of those it was given."""
@@ -53,10 +52,10 @@ class _Task:
 
 @dataclass
 class Dispatch:
-    """Runs what ``schedule`` hands out, of the experiment ``reference``, and keeps count of what came of it."""
+    """Runs what ``schedule`` hands out, of the experiment ``reference``, and counts what came of it."""
 
     journal: Journal
-    crew: Crew
+    workers: Workers
     schedule: Schedule
     reference: str
     progress: Callable[[float, Counter[Status]], None]
@@ -81,8 +80,8 @@ class Dispatch:
             if not self._running:
                 return
             self._collect(wait(self._running, TICK, FIRST_COMPLETED).done)
-            self.crew.watch()
-            self._tell(sum(len(task.jobs) * self.crew.fraction(future) for future, task in self._running.items()))
+            self.workers.watch()
+            self._tell(sum(len(task.jobs) * self.workers.fraction(future) for future, task in self._running.items()))
 
     def salvage(self, seconds: float) -> None:
         """Store what finishes within ``seconds``, and give up the rest."""
@@ -101,11 +100,11 @@ class Dispatch:
         self.progress(self.count.total() + running, self.count)
 
     def _submit(self) -> None:
-        while len(self._running) < self.crew.size and (task := self._next()):
+        while len(self._running) < self.workers.size and (task := self._next()):
             self._submitted += 1
             self._size_here = len(task.jobs)
             batches = [[(job.values, job.seed) for job in batch] for batch in task.batches]
-            future = self.crew.submit(work, self.reference, batches, sys.path, LIMIT)
+            future = self.workers.submit(work, self.reference, batches, sys.path, LIMIT)
             self._running[future] = replace(task, number=self._submitted, since=time.monotonic())
 
     def _next(self) -> _Task | None:
@@ -114,7 +113,7 @@ class Dispatch:
             return self._left.popleft()
         if batches := self.schedule.take(self._seconds_left):
             return _Task(batches)
-        if self._suspects and (self.crew.isolates or not self._running):
+        if self._suspects and (self.workers.isolates or not self._running):
             return self._suspects.popleft()
         return None
 
@@ -137,7 +136,7 @@ class Dispatch:
             self.schedule.learn(task.batches, [result.seconds for result in done.results])
             if unfinished := task.after(len(done.results)):
                 self._left.append(_Task(unfinished, task.attempt))
-        elif death := self.crew.death(future):
+        elif death := self.workers.death(future):
             self._retry(task, death)
         elif isinstance(error, BenchError):
             raise error
@@ -145,10 +144,7 @@ class Dispatch:
             self._give_up(task, "failed", f"the executor failed: {type(error).__name__}: {error}")
 
     def _retry(self, task: _Task, death: Death) -> None:
-        """A task whose worker died is tried again; then its jobs, each alone; what still kills a worker is lost.
-
-        What was stopped at a limit would be stopped again: its jobs are tried once, each alone.
-        """
+        """Try a task again; then its jobs, each alone (at once if stopped at a limit); what still kills is lost."""
         attempts = task.attempt - 1 + death.times
         if attempts < ATTEMPTS and not death.limited:
             self._suspects.append(replace(task, attempt=attempts + 1))

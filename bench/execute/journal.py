@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,92 +27,57 @@ class Alarm:
     second: Record
 
 
-@dataclass(frozen=True)
 class Contents:
-    """All that a journal holds."""
+    """What the lines of a journal come to, in their order; an outcome that lacks one of ``metrics`` is none.
 
-    records: Mapping[str, Record]
-    """Key -> the record in use: of those of the latest source an outcome before a failure, the first outcome, the last
-    failure."""
-    lacking: Mapping[str, Record]
-    """Key -> the outcome of a job that counts as missing, since it lacks a metric that is declared."""
-    superseded: Sequence[Record]
-    """Outcomes that later records have replaced: of other source, or lacking a metric."""
-    sessions: Sequence[Mapping[str, Any]]
-    """What each coordinator said of itself: when, where, which code."""
-    session_of: Mapping[str, int]
-    """Key -> which of ``sessions`` stored the record in use; absent where its description is damaged."""
-    environments: Mapping[str, Mapping[str, Any]]
-    """Environment id -> its description."""
-    damaged: Sequence[Damage]
-    alarms: Sequence[Alarm]
+    Unless it is ``whole``, one record stands for all that are alike: 200 bytes a job instead of 2 kB.
+    """
+
+    def __init__(self, metrics: Collection[str] = (), *, whole: bool = True) -> None:
+        self._metrics, self._whole = metrics, whole
+        self._entries: dict[str, tuple[Record, int]] = {}
+        """Key -> the record in use, and which of ``sessions`` stored it; -1 where its description is damaged."""
+        self._alike: dict[tuple[str, bool, int], tuple[Record, int]] = {}
+        self._sources = {-1: ""}
+        self.sessions: list[Mapping[str, Any]] = []
+        """What each coordinator said of itself: when, where, which code."""
+        self.environments: dict[str, Mapping[str, Any]] = {}
+        """Environment id -> its description."""
+        self.superseded: list[Record] = []
+        """Outcomes that later records have replaced: of other source, or lacking a metric."""
+        self.damaged: list[Damage] = []
+        self.alarms: list[Alarm] = []
+
+    @cached_property
+    def records(self) -> Mapping[str, Record]:
+        """Key -> the record in use, of the latest source: its first outcome, or where it has none, its last failure."""
+        return {key: record for key, (record, _) in self._entries.items() if not self._lacks(record)}
+
+    @cached_property
+    def lacking(self) -> Mapping[str, Record]:
+        """Key -> the outcome of a job that counts as missing, since it lacks a metric that is declared."""
+        return {key: record for key, (record, _) in self._entries.items() if self._lacks(record)}
+
+    @cached_property
+    def session_of(self) -> Mapping[str, int]:
+        """Key -> which of ``sessions`` stored the record in use; absent where its description is damaged."""
+        return {key: session for key, (_, session) in self._entries.items() if session >= 0}
 
     def source(self, key: str) -> str:
         """Of the record in use (``provenance.source_of``)."""
-        return source_of(self.sessions[self.session_of[key]]) if key in self.session_of else ""
+        return self._sources[self._entries[key][1]] if key in self._entries else ""
 
+    def settled(self) -> dict[str, str]:
+        """Key of a job that needs no further run -> source of its outcome."""
+        outcomes = ((key, entry) for key, entry in self._entries.items() if entry[0].status in OUTCOMES)
+        return {key: self._sources[session] for key, (record, session) in outcomes if not self._lacks(record)}
 
-@dataclass(frozen=True)
-class Settled:
-    """What a journal holds, as far as running the rest needs it."""
-
-    sources: Mapping[str, str]
-    """Key of a job that needs no further run -> source of its outcome (``provenance.source_of``)."""
-    lacking: int
-    """Outcomes beside these, of jobs that are run again because they lack a metric."""
-    damaged: Sequence[Damage]
-
-    @property
-    def outcomes(self) -> int:
+    def n_outcomes(self) -> int:
         """Jobs whose outcome is stored, whether it counts or not."""
-        return len(self.sources) + self.lacking
+        return sum(record.status in OUTCOMES for record, _ in self._entries.values())
 
-
-def read(folder: Path, metrics: Collection[str] = ()) -> Contents:
-    """All records of a journal; nothing in it is executed, followed or believed without its checksum.
-
-    ``metrics``: those that the experiment declares; an outcome that lacks one is none.
-    """
-    lines = _Lines(metrics, whole=True)
-    lines.follow(folder)
-    in_use = {key: record for key, (record, _) in lines.entries.items() if not lines.lacks(record)}
-    return Contents(
-        records=in_use,
-        lacking={key: record for key, (record, _) in lines.entries.items() if key not in in_use},
-        superseded=lines.superseded,
-        sessions=lines.sessions,
-        session_of={key: session for key, (_, session) in lines.entries.items() if session >= 0},
-        environments=lines.environments,
-        damaged=lines.damaged,
-        alarms=lines.alarms,
-    )
-
-
-def settled(folder: Path, metrics: Collection[str] = ()) -> Settled:
-    """The jobs that need no further run (200 bytes each; ``read`` takes 2 kB), and what is damaged."""
-    lines = _Lines(metrics, whole=False)
-    lines.follow(folder)
-    outcomes = {key: entry for key, entry in lines.entries.items() if entry[0].status in OUTCOMES}
-    sources = {key: lines.sources[session] for key, (record, session) in outcomes.items() if not lines.lacks(record)}
-    return Settled(sources, len(outcomes) - len(sources), lines.damaged)
-
-
-class _Lines:
-    """What the lines of a journal come to, in their order; unless ``whole``, one record stands for all alike."""
-
-    def __init__(self, metrics: Collection[str], *, whole: bool) -> None:
-        self.metrics, self.whole = metrics, whole
-        self.entries: dict[str, tuple[Record, int]] = {}
-        """Key -> the record in use, and which of ``sessions`` stored it; -1 where its description is damaged."""
-        self.alike: dict[tuple[str, bool, int], tuple[Record, int]] = {}
-        self.sessions: list[Mapping[str, Any]] = []
-        self.sources = {-1: ""}
-        self.environments: dict[str, Mapping[str, Any]] = {}
-        self.damaged: list[Damage] = []
-        self.alarms: list[Alarm] = []
-        self.superseded: list[Record] = []
-
-    def follow(self, folder: Path) -> None:
+    def follow(self, folder: Path) -> Self:
+        """Take in all lines of the journal in ``folder``."""
         segment, session = "", -1
         for name, item in scan(folder):
             if name != segment:
@@ -119,32 +85,38 @@ class _Lines:
             if isinstance(item, Damage):
                 self.damaged.append(item)
             elif isinstance(item, Record):
-                self.add(item, session)
+                self._add(item, session)
             elif item.get("kind") == "session":
                 session = len(self.sessions)
                 self.sessions.append(item)
-                self.sources[session] = source_of(item)
+                self._sources[session] = source_of(item)
             elif item.get("kind") == "environment":
                 self.environments[str(item.get("id"))] = item
+        return self
 
-    def add(self, record: Record, session: int) -> None:
+    def _add(self, record: Record, session: int) -> None:
         """An outcome stands against later records of a source that is not known to be another, unless it lacks one."""
-        if (known := self.entries.get(record.key)) and known[0].status in OUTCOMES:
-            before, now = self.sources[known[1]], self.sources[session]
-            if (before == now or not (before and now)) and not self.lacks(known[0]):
-                if self.whole and record.status in OUTCOMES and record.values != known[0].values:
+        if (known := self._entries.get(record.key)) and known[0].status in OUTCOMES:
+            before, now = self._sources[known[1]], self._sources[session]
+            if (before == now or not (before and now)) and not self._lacks(known[0]):
+                if self._whole and record.status in OUTCOMES and record.values != known[0].values:
                     self.alarms.append(Alarm(known[0], record))
                 return
-            if self.whole:
+            if self._whole:
                 self.superseded.append(known[0])
         entry = record, session
-        if not self.whole:
-            entry = self.alike.setdefault((record.status, self.lacks(record), session), entry)
-        self.entries[record.key] = entry
+        if not self._whole:
+            entry = self._alike.setdefault((record.status, self._lacks(record), session), entry)
+        self._entries[record.key] = entry
 
-    def lacks(self, record: Record) -> bool:
+    def _lacks(self, record: Record) -> bool:
         """Whether it is an outcome without a value, not even NaN, of a metric that is declared."""
-        return record.status in OUTCOMES and not all(name in record.metrics for name in self.metrics)
+        return record.status in OUTCOMES and not all(name in record.metrics for name in self._metrics)
+
+
+def read(folder: Path, metrics: Collection[str] = (), *, whole: bool = True) -> Contents:
+    """What a journal holds; nothing in it is executed, followed or believed without its checksum."""
+    return Contents(metrics, whole=whole).follow(folder)
 
 
 class Journal:
@@ -152,9 +124,6 @@ class Journal:
 
     Every append reaches the operating system before it returns (a killed process loses nothing) and the disk within
     ``sync_every`` seconds. The segment is created by the first append; ``session`` is its first line.
-
-    Raises:
-        BenchError: from ``append`` and ``close`` when the disk is full or fails; what was stored before stays readable.
     """
 
     def __init__(self, folder: Path, session: Mapping[str, Any], *, sync_every: float = 1.0) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -22,11 +23,7 @@ class Limits:
 
     @classmethod
     def of(cls, time: float | str | None, memory: float | str | None) -> Self:
-        """From seconds or text such as "90s", "10m", "2h", and bytes or text such as "800MB", "2GB", "2GiB".
-
-        Raises:
-            BenchError: for anything else, and what is not above 0.
-        """
+        """From seconds or "90s", "10m", "2h", and from bytes or "800MB", "2GB", "2GiB"."""
         seconds = math.inf if time is None else _seconds(time)
         size = math.inf if memory is None else _bytes(memory)
         if not seconds > 0:
@@ -48,14 +45,11 @@ def _seconds(time: float | str) -> float:
     """NaN if it is no time."""
     from pandas import Timedelta  # noqa: PLC0415  which workers do without
 
-    try:
+    with suppress(ValueError):
         return float(Timedelta(float(time), unit="s").total_seconds())
-    except ValueError:
-        pass
-    try:
+    with suppress(ValueError):
         return float(Timedelta(f"{time}".replace("d", "D")).total_seconds())
-    except ValueError:
-        return math.nan
+    return math.nan
 
 
 def _bytes(memory: float | str) -> float:

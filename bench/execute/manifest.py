@@ -59,7 +59,10 @@ class Sealing:
 
 
 class Manifest(Versioned):
-    """What ``run.json`` holds; in version 1, 1, 1.0 and true had one key, so that such results may be run again."""
+    """What ``run.json`` holds; what older runs lack has a default.
+
+    In version 1, 1, 1.0 and true had one key, so that such results may be run again.
+    """
 
     SCHEMA = 2
     HINT = "Run the suite again: it is written anew, and every stored result stays."
@@ -69,9 +72,9 @@ class Manifest(Versioned):
     cells: str = "cells.jsonl"
     """The file that lists them; none until they are listed."""
     text: str = ""
-    """The suite's; in runs that were stored before it was kept here, ``suite.toml`` holds it."""
+    """The suite's; of an older run, ``suite.toml`` holds it."""
     table: str | None = None
-    """The published one; in runs that were stored before it was kept here, ``published.csv`` holds it."""
+    """The published one; of an older run, ``published.csv`` holds it."""
     name: str
     path: str
     digest: str
@@ -79,7 +82,6 @@ class Manifest(Versioned):
     version: str
     seeds: list[Annotated[int, Field(ge=0, lt=2**63)]]
     declared_seeds: list[int] | None = None
-    """None in runs that were stored before this was kept."""
     strata: dict[str, list[int]] | None = None
     """The seeds of each stratum, the outermost first, of which those of ``seeds`` are hashes."""
     crossed: bool = False
@@ -96,8 +98,7 @@ class Manifest(Versioned):
     host: str
     updated: datetime
     source: dict[str, str] = Field(default_factory=dict)
-    """File -> digest, of the experiment when the suite was last run; empty in runs that were stored before this was
-    kept."""
+    """File -> digest, of the experiment when the suite was last run."""
     sets: tuple[Setting, ...] = ()
     claims: tuple[Claim, ...] = ()
     declared: tuple[Declaration, ...] = ()
@@ -106,6 +107,7 @@ class Manifest(Versioned):
     """What the seeds are drawn from, if they are."""
     sealings: tuple[Sealing, ...] = ()
     """Every seal of the run, in the order of time."""
+
 
     @property
     def stratified(self) -> Strata | None:
@@ -149,45 +151,36 @@ def of(
 ) -> Manifest:
     """What ``run.json`` is to hold of ``suite``, whose cells are yet to be listed (``write_cells``).
 
-    ``source``: file -> digest, of its experiment. ``declared`` and ``sealings`` are the record of claims and seals
-    (``bench.execute.precedence``).
-
-    Raises:
-        BenchError: its published table cannot be read, or is none.
+    ``source``: file -> digest, of its experiment. ``declared`` and ``sealings``: see ``precedence``.
     """
     return Manifest(
+        **{name: getattr(suite, name) for name in _AS_IN_A_PLAN},
         schema_version=Manifest.SCHEMA,
         plan=uuid.uuid4().hex,
         cells="",
-        text=suite.text,
         table=None if suite.published is None else _published(suite.published),
-        name=suite.name,
         path=str(suite.path.absolute()),
-        digest=suite.digest,
-        reference=suite.reference,
         version=suite.experiment.version,
         seeds=list(suite.seeds),
         declared_seeds=list(suite.declared_seeds),
         strata=None if suite.strata is None else {name: list(seeds) for name, seeds in suite.strata.seeds.items()},
         crossed=suite.strata is not None and suite.strata.crossed,
-        proxies=suite.proxies,
-        params=dict(suite.params),
         factors={name: list(settings.items()) for name, settings in suite.settings.items()},
         listed=not suite.is_full_grid,
         n_cells=n_cells(suite),
         metrics=tuple(suite.experiment.metrics),
         metric_settings=dict(suite.metrics),
-        baseline=suite.baseline,
         published=suite.published is not None,
         host=socket.gethostname(),
         updated=updated,
         source=dict(source),
-        sets=suite.sets,
-        claims=suite.claims,
         declared=declared,
-        seal=suite.seal,
         sealings=sealings,
     )
+
+
+_AS_IN_A_PLAN = ("name", "text", "digest", "reference", "params", "baseline", "sets", "claims", "seal", "proxies")
+"""Fields of a ``Plan`` and of a ``Manifest`` alike."""
 
 
 def write(folder: Path, manifest: Manifest) -> None:
@@ -210,11 +203,7 @@ CELLS = re.compile(r"cells(-[0-9a-f]{32})?\.jsonl")
 
 
 def write_cells(folder: Path, manifest: Manifest, suite: Plan, given_up: threading.Event) -> Manifest:
-    """List the cells of ``suite`` in a file of their own; returns ``manifest`` with its name.
-
-    Raises:
-        CancelledError: it was given up, and nothing is left of it.
-    """
+    """List the cells of ``suite`` in a file of their own; returns ``manifest`` with its name."""
     name = f"cells-{manifest.plan}.jsonl"
     with replacing(folder / name) as file:
         file.write(f"{json.dumps({'plan': manifest.plan})}\n".encode())
@@ -245,11 +234,7 @@ MOST_PUBLISHED = 1 << 20
 
 
 def read(folder: Path) -> Manifest:
-    """What ``run.json`` holds.
-
-    Raises:
-        BenchError: there is none, it is damaged, or a newer bench wrote it.
-    """
+    """What ``run.json`` holds."""
     path = folder / "run.json"
     if not os.path.lexists(path):
         raise BenchError(f"{folder} is not the folder of a run: it has no run.json.", hint="bench runs lists the runs.")
@@ -257,11 +242,7 @@ def read(folder: Path) -> Manifest:
 
 
 def read_all(folder: Path) -> Generation:
-    """``run.json`` and the cells that belong to it, also while another process replaces them.
-
-    Raises:
-        BenchError: what ``read`` and ``read_cells`` say.
-    """
+    """``run.json`` and the cells that belong to it, also while another process replaces them."""
     while True:
         stored = read(folder)
         try:
@@ -272,11 +253,7 @@ def read_all(folder: Path) -> Generation:
 
 
 def read_cells(folder: Path, manifest: Manifest) -> Iterator[StoredCell]:
-    """The cells in the order of the design, one at a time; none if the run was ended before they were listed.
-
-    Raises:
-        BenchError: there are none, or not those of ``manifest``.
-    """
+    """The cells in the order of the design, one at a time; none if the run was ended before they were listed."""
     if not manifest.cells:
         return
     if not CELLS.fullmatch(manifest.cells):
@@ -306,26 +283,17 @@ def read_suite(folder: Path, generation: Generation) -> Plan:
     if manifest.listed:
         listed = tuple(dict(zip(manifest.factors, cell.levels, strict=True)) for cell in generation.cells)
     return Plan(
-        name=manifest.name,
-        reference=manifest.reference,
+        **{name: getattr(manifest, name) for name in _AS_IN_A_PLAN} | {"text": text},
         experiment=Experiment(params=dict, metrics=manifest.metrics, run=_cannot_run, version=manifest.version),
         seeds=manifest.run_seeds,
         strata=manifest.stratified,
-        proxies=manifest.proxies,
         declared_seeds=tuple(manifest.seeds if manifest.declared_seeds is None else manifest.declared_seeds),
-        params=manifest.params,
         factors={name: tuple(level for level, _ in pairs) for name, pairs in manifest.factors.items()},
         listed=listed,
         metrics=manifest.metric_settings,
-        baseline=manifest.baseline,
         published=folder / "published.csv" if manifest.published else None,
         path=Path(manifest.path),
-        text=text,
         settings={name: dict(pairs) for name, pairs in manifest.factors.items()},
-        digest=manifest.digest,
-        sets=manifest.sets,
-        claims=manifest.claims,
-        seal=manifest.seal,
     )
 
 

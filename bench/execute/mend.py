@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.execute import artefacts, looks, manifest
+from bench.execute import artefacts, interim, manifest
 from bench.execute.journal import Contents
 from bench.execute.segments import ASIDE
 from bench.execute.storage import own_folder, storing, sync_folder
@@ -19,9 +19,6 @@ def mend(folder: Path) -> list[str]:
     """Move a damaged ``run.json`` to ``damaged/`` and delete what killed processes were writing; nothing else is lost.
 
     The folder must be locked. Returns the names of what was moved.
-
-    Raises:
-        BenchError: a newer bench wrote it, or it cannot be moved.
     """
     for place in (folder, folder / "journal", *(folder / "artefacts").glob("??")):
         for path in place.glob(".*.new"):
@@ -42,7 +39,7 @@ def faults(folder: Path, contents: Contents | None = None) -> Iterator[str]:
     if contents is not None:
         yield from _of_journal(folder, contents)
     try:
-        looks.read(folder)
+        interim.read(folder)
     except BenchError as error:
         yield error.message
     links = sorted(path.name for path in folder.iterdir() if path.is_symlink())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,8 +19,7 @@ from bench.execute import manifest
 from bench.execute.manifest import Declaration, Manifest, Sealing
 from bench.execute.records import OUTCOMES, Record
 from bench.execute.segments import SEGMENT, scan
-from bench.experiment import Job
-from bench.plan.design import cells
+from bench.plan.design import jobs
 from bench.plan.suite import Plan
 
 
@@ -63,17 +63,12 @@ def declare(folder: Path, suite: Plan, now: datetime) -> tuple[Declaration, ...]
 def first_stored(out: Path, suite: Plan) -> Mapping[str, Stored]:
     """Key -> the first outcome of each job of ``suite`` in the journals below ``out``, of those that have one."""
     known: dict[str, Stored] = {}
-    for folder in journals(out):
-        for key, outcome in _outcomes(folder, out, suite):
+    for folder, _, files in os.walk(out):  # which follows no links
+        for key, outcome in _outcomes(Path(folder), out, suite) if any(map(SEGMENT.fullmatch, files)) else ():
             if key not in known or outcome.at < known[key].at:
                 known[key] = outcome
-    found: dict[str, Stored] = {}
-    for cell in cells(suite) if known else ():
-        for seed in suite.seeds:
-            key = suite.experiment.key(Job(cell.params, seed))
-            if key in known:
-                found[key] = known[key]
-    return found
+    keys = (suite.experiment.key(job) for _, job in (jobs(suite) if known else ()))
+    return {key: known[key] for key in keys if key in known}
 
 
 def seals(out: Path, reference: str) -> set[str]:
@@ -95,33 +90,21 @@ def _first_declared(out: Path, reference: str) -> Mapping[tuple[str, str], Decla
 
 
 def _manifests(out: Path, reference: str) -> Iterator[Manifest]:
-    for folder, _, files in _folders(out):
+    for folder, _, files in os.walk(out):
         if "run.json" in files:
-            try:
-                stored = manifest.read(folder)
-            except BenchError:  # a damaged run says so when it is read itself
-                continue
-            if stored.reference == reference:
-                yield stored
-
-
-def journals(out: Path) -> Iterator[Path]:
-    """Every folder below ``out`` that holds segments of a journal."""
-    return (folder for folder, _, files in _folders(out) if any(SEGMENT.fullmatch(name) for name in files))
-
-
-def _folders(out: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
-    """``os.walk``, which follows no links."""
-    return ((Path(folder), inner, files) for folder, inner, files in os.walk(out))
+            with suppress(BenchError):  # a damaged run says so when it is read itself
+                stored = manifest.read(Path(folder))
+                if stored.reference == reference:
+                    yield stored
 
 
 def _outcomes(folder: Path, out: Path, suite: Plan) -> Iterator[tuple[str, Stored]]:
-    """The outcomes of a journal that are of the experiment, as far as it can be read."""
+    """The outcomes of a journal that are of the experiment."""
     where = str((folder.parent if folder.name == "journal" else folder).relative_to(out))
     session: Mapping[str, Any] = {}
     segment = ""
     metrics = {metric.name for metric in suite.experiment.metrics}
-    try:
+    with suppress(BenchError):  # what cannot be read is said by the run that it belongs to
         for name, item in scan(folder):
             if name != segment:
                 segment, session = name, {}
@@ -131,8 +114,6 @@ def _outcomes(folder: Path, out: Path, suite: Plan) -> Iterator[tuple[str, Store
                 known = session.get("experiment")
                 if known == suite.reference or (known is None and metrics == set(item.metrics)):
                     yield item.key, Stored(_started(session), where)
-    except BenchError:  # what cannot be read is said by the run that it belongs to
-        return
 
 
 def _started(session: Mapping[str, Any]) -> datetime:

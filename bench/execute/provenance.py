@@ -10,8 +10,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
@@ -30,7 +31,7 @@ THREAD_SETTINGS = (
 )
 """The environment variables by which numerical libraries are told how many threads to use."""
 PACKAGE = "package "
-"""Precedes a digest that was made of all files of a package."""
+"""Precedes a digest that was made of all files of a package, which tells sessions apart, but not from today's."""
 
 
 @dataclass(frozen=True)
@@ -49,20 +50,15 @@ class Environment:
     experiment: Mapping[str, str]
     """What the experiment adds (``Experiment.environment``)."""
 
-    @cached_property
+    @property
     def id(self) -> str:
         """Equal for environments that should give equal numbers."""
-        return hashlib.sha256(json.dumps(self._facts, sort_keys=True).encode()).hexdigest()[:12]
+        return str(self.describe()["id"])
 
     def describe(self) -> dict[str, Any]:
-        """The environment and its id, as JSON values."""
-        return {"id": self.id, **self._facts}
-
-    @property
-    def _facts(self) -> dict[str, Any]:
-        """All fields; what an experiment does not add leaves the id as it was before experiments could add anything."""
-        facts = asdict(self)
-        return facts if self.experiment else {name: facts[name] for name in facts if name != "experiment"}
+        """The environment and its id, as JSON values; an experiment that adds nothing leaves the id as it was."""
+        facts = {name: value for name, value in asdict(self).items() if value or name != "experiment"}
+        return {"id": hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12], **facts}
 
 
 def environment(experiment: Experiment | None = None) -> Environment:
@@ -93,15 +89,15 @@ class Code:
     digest: str
     """Of the source; empty where it cannot be read."""
     covers: Literal["package", "imports"]
-    """Whether the digest is of every Python file of the package (as bench has it of itself; its first version had it of
-    experiments, too) or of the files that an experiment's numbers come from (``bench.plan.imports``)."""
+    """Of which files: all of the package (as of bench), or those that numbers come from (``bench.plan.imports``)."""
 
 
 def code(module_name: str, files: Mapping[str, str] | None = None) -> Code:
     """The state of the code of an imported module; ``files``: path -> digest of those that its numbers come from."""
     package = module_name.partition(".")[0]
     path = getattr(sys.modules.get(module_name), "__file__", None)
-    commit = _git(Path(path), "rev-parse", "HEAD") if path and _tracked(Path(path)) else ""
+    is_tracked = path and _git(Path(path), "ls-files", Path(path).name)
+    commit = _git(Path(path), "rev-parse", "HEAD") if path and is_tracked else ""
     dirty = bool(commit and path and _git(Path(path), "status", "--porcelain", "--untracked-files=no"))
     installed = _version("polysem-bench" if package == "bench" else package)
     if files is None:
@@ -123,16 +119,11 @@ def code_of(session: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def files_of(session: Mapping[str, Any]) -> Mapping[str, str]:
     """Path -> digest of the files of the experiment that a session ran; empty where they are not known."""
     files = session.get("source")
-    is_known = isinstance(files, dict) and all(isinstance(digest, str) for digest in files.values())
-    return files if isinstance(files, dict) and is_known else {}
+    return files if isinstance(files, dict) and all(isinstance(digest, str) for digest in files.values()) else {}
 
 
 def source_of(session: Mapping[str, Any]) -> str:
-    """What is equal for sessions that ran the same source of the experiment: its digest.
-
-    A digest of a whole package says whether two sessions are of one source, but not whether it is today's: it comes
-    after ``PACKAGE``. Empty where nothing is known.
-    """
+    """The digest of the source that a session ran, after ``PACKAGE`` if of a whole package; empty where unknown."""
     entries = code_of(session)
     digest = entries[-1].get("digest") if entries else None
     if not (isinstance(digest, str) and digest):
@@ -182,10 +173,9 @@ def _package_digest(module: ModuleType | None) -> str:
 
 
 def _version(distribution: str) -> str:
-    try:
+    with suppress(PackageNotFoundError):
         return version(distribution)
-    except PackageNotFoundError:
-        return ""
+    return ""
 
 
 def _cpu() -> tuple[str, frozenset[str]]:
@@ -199,10 +189,6 @@ def _cpu() -> tuple[str, frozenset[str]]:
         facts.setdefault(name.strip(), value.strip())
     flags = facts.get("flags", facts.get("Features", ""))
     return facts.get("model name", platform.machine()), frozenset(flags.split())
-
-
-def _tracked(path: Path) -> bool:
-    return bool(_git(path, "ls-files", path.name))
 
 
 def _git(path: Path, *arguments: str) -> str:

@@ -91,10 +91,9 @@ def encode_record(record: Record) -> bytes:
 
 
 def decode(line: bytes) -> Record | dict[str, Any]:
-    """The content of a line without its newline: a record, or what else was stored; of a newer schema, as it is.
+    """What a line without its newline holds: a record, or what else was stored; a ValueError if bench did not write it.
 
-    Raises:
-        ValueError: with the reason, when the line is not one that bench wrote.
+    Of a newer schema, as it is.
     """
     head, seal, tail = line.rpartition(_SEAL)
     body = head + b"}"

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -22,15 +20,13 @@ from typing import Any
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
-from bench.execute import REPORTS, artefacts, manifest
-from bench.execute import looks as look_file
+from bench.execute import REPORTS, artefacts, interim, manifest
+from bench.execute.interim import Looks
 from bench.execute.journal import Contents, read
-from bench.execute.looks import Looks
-from bench.execute.mend import faults
 from bench.execute.precedence import declare, sealed
-from bench.execute.segments import experiments, segments
-from bench.execute.storage import locked, read_stored, reading, storing
-from bench.execute.versioned import DamagedError, Versioned
+from bench.execute.segments import experiments
+from bench.execute.storage import locked, read_stored, storing
+from bench.execute.versioned import DamagedError
 from bench.experiment import identifier, strata_of
 from bench.plan.design import MOST_IN_MEMORY, n_cells
 from bench.plan.seeds import draw_seeds, seal
@@ -55,9 +51,14 @@ class Run:
         return self.stored or manifest.read_all(self.folder)
 
     @property
+    def head(self) -> manifest.Manifest:
+        """The same without the cells."""
+        return self.stored.manifest if self.stored else manifest.read(self.folder)
+
+    @property
     def published(self) -> bytes:
         """The published table that the suite names."""
-        table = self.plan.manifest.table
+        table = self.head.table
         return read_stored(self.folder / "published.csv") if table is None else table.encode()
 
     @property
@@ -78,14 +79,10 @@ class Run:
     @cached_property
     def source(self) -> Mapping[str, str]:
         """File -> digest: the source of the experiment when the suite was last run; empty where it is not known."""
-        return self.plan.manifest.source
+        return self.head.source
 
     def key(self, seed: int | Mapping[str, int], levels: Mapping[str, Any]) -> str:
-        """The key of the planned job with this seed, or these seeds of its strata, and these levels.
-
-        Raises:
-            BenchError: there is none, or more than one.
-        """
+        """The key of the one planned job with this seed, or these seeds of its strata, and these levels."""
         names = list(self.suite.factors)
         unknown = [name for name in levels if name not in names]
         found = [] if unknown else [
@@ -102,11 +99,7 @@ class Run:
         raise BenchError(message, hint=f"Give a level of each factor ({factors}) and a planned seed.")
 
     def arrays(self, key: str) -> dict[str, NDArray[Any]]:
-        """The arrays of the job ``key`` by name; none if it stored none.
-
-        Raises:
-            BenchError: there is no such job, or its file is missing or not the one that was stored.
-        """
+        """The arrays of the job ``key`` by name; none if it stored none."""
         record = self.contents.records.get(key)
         if record is None:
             hint = "The column `run` of bench.load names those that have one."
@@ -120,7 +113,7 @@ class Run:
     @cached_property
     def declared(self) -> Mapping[str, manifest.Declaration]:
         """Claim's id -> when it was first made as the suite makes it now."""
-        entries = self.plan.manifest.declared
+        entries = self.head.declared
         said = {(claim.id, claim.digest) for claim in self.suite.claims}
         return {entry.id: entry for entry in entries if (entry.id, entry.digest) in said}
 
@@ -140,11 +133,27 @@ class Run:
     @cached_property
     def looks(self) -> Looks | None:
         """The looks that were planned and taken; None if it is not run sequentially."""
-        return look_file.read(self.folder)
+        return interim.read(self.folder)
+
+    @property
+    def n_planned(self) -> int:
+        """How many jobs are planned: more than ``planned`` gives, if the run was ended before its cells were listed."""
+        head = self.head
+        return head.n_cells * len(head.seeds)
 
     def planned(self) -> Iterator[Planned]:
-        """Every planned job in the order of the design, as it was stored."""
-        return planned(self.folder, self.stored)
+        """Every planned job in the order of the design, as it was stored.
+
+        Of a run that was ended before its cells were listed, only those that have been run, by what the journal says.
+        """
+        plan = self.plan
+        if not plan.cells:
+            yield from _run_so_far(self.folder, plan.manifest)
+            return
+        keys = [identifier(cell.changed, plan.manifest.version) for cell in plan.cells]
+        for seed in plan.manifest.run_seeds:
+            for cell, key_of in zip(plan.cells, keys, strict=True):
+                yield Planned(key_of(seed), cell.levels, seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,61 +166,14 @@ class Planned:
     seed: int
 
 
-@dataclass(frozen=True)
-class Summary:
-    """One line about a run; of one whose files are damaged there is no count (None)."""
-
-    name: str
-    folder: Path
-    updated: datetime
-    planned: int | None = None
-    ok: int | None = None
-    diverged: int | None = None
-    failed: int | None = None
-    lost: int | None = None
-    missing: int | None = None
-    outside: int | None = None
-    """Stored jobs that the suite as last run does not ask for."""
-    damage: str = ""
-    """What is wrong with what is stored, or why the run cannot be read."""
-
-
-def planned(folder: Path, stored: manifest.Generation | None = None) -> Iterator[Planned]:
-    """Every job that the suite stored in ``folder`` (as ``stored``) asks for, in the order of the design.
-
-    Of a run that was ended before its cells were listed, only those that have been run, by what the journal says.
-
-    Raises:
-        BenchError: the files that say so are damaged.
-    """
-    plan = stored or manifest.read_all(folder)
-    if not plan.cells:
-        yield from _planned_so_far(folder, plan.manifest)
-        return
-    keys = [identifier(cell.changed, plan.manifest.version) for cell in plan.cells]
-    for seed in plan.manifest.run_seeds:
-        for cell, key_of in zip(plan.cells, keys, strict=True):
-            yield Planned(key_of(seed), cell.levels, seed)
-
-
-def n_planned(folder: Path) -> int:
-    """How many jobs that suite asks for: more than ``planned``, if the run was ended before its cells were listed."""
-    stored = manifest.read(folder)
-    return stored.n_cells * len(stored.seeds)
-
-
 def create(suite: Plan, out: Path = REPORTS, *, fresh: bool = False) -> Run:
-    """The run of ``suite`` under ``out``, new or continued; ``fresh`` moves an old one aside and starts anew.
-
-    Raises:
-        BenchError: the folder cannot be used: unwritable, not a run's, another experiment's, or held by a process.
-    """
+    """The run of ``suite`` under ``out``, new or continued; ``fresh`` moves an old one aside and starts anew."""
     folder = out / suite.name
     entries = _entries(folder)
-    if fresh and entries & _OURS:
+    if fresh and entries & OURS:
         _move_aside(folder)
         entries = _entries(folder)
-    if entries & _OURS:
+    if entries & OURS:
         if others := _references(folder) - {suite.reference}:
             raise BenchError(
                 f"{folder} holds runs of {', '.join(sorted(others))}, and {suite.path} is of {suite.reference}.",
@@ -236,11 +198,7 @@ def _references(folder: Path) -> set[str]:
 
 
 def continue_run(run: Run, suite: Plan) -> Run:
-    """The stored ``run``, to be continued with the seeds of ``suite``, which must otherwise be the suite it was run by.
-
-    Raises:
-        BenchError: it is another suite.
-    """
+    """The stored ``run``, to be continued with the seeds of ``suite``, which must otherwise be its own."""
     if (suite.digest, suite.reference) != (run.suite.digest, run.suite.reference):
         raise BenchError(
             f"{suite.path} is not the suite that {run.folder} was last run by.",
@@ -282,169 +240,39 @@ def store(run: Run, suite: Plan) -> None:
 
 
 def load(folder: Path) -> Run:
-    """The run that is stored in ``folder``.
-
-    Raises:
-        BenchError: it holds none, or what it holds is damaged.
-    """
+    """The run that is stored in ``folder``."""
     stored = manifest.read_all(folder)
     suite = manifest.read_suite(folder, stored)
     if suite.listed == ():  # the run was ended before its cells were listed
-        cells = dict.fromkeys(tuple(job.levels) for job in planned(folder, stored))
+        cells = dict.fromkeys(tuple(job.levels) for job in _run_so_far(folder, stored.manifest))
         suite = replace(suite, listed=tuple(dict(zip(suite.factors, levels, strict=True)) for levels in cells))
     return Run(folder, suite, stored.manifest.updated, stored)
 
 
-def find(run: str | Path | None = None, out: Path = REPORTS) -> Run:
-    """The run of that name under ``out``, or in that folder; the newest under ``out`` if none is named.
-
-    Raises:
-        BenchError: there is none, or what it holds is damaged.
-    """
-    return load(locate(run, out))
-
-
-def locate(run: str | Path | None = None, out: Path = REPORTS) -> Path:
-    """The folder of the run that ``find`` would load, whatever state it is in; of a folder of runs, the only one in it.
-
-    Raises:
-        BenchError: there is none.
-    """
-    if run is None:
-        if found := _folders(out):
-            return max(found, key=_updated)
-        raise BenchError(f"There is no run under {out}.", hint="Start one: bench run SUITE.")
-    for folder in (out / run, Path(run)):
-        if any(os.path.lexists(folder / name) for name in _OURS):
-            return folder
-        if inner := _folders(folder):
-            if len(inner) == 1:
-                return inner[0]
-            hint = f"Name one of them: {', '.join(entry.name for entry in inner[:8])}."
-            raise BenchError(f"{folder} holds {len(inner)} runs.", hint=hint)
-    names = [folder.name for folder in _folders(out)]
-    close = get_close_matches(str(run), names, n=1)
-    hint = f"Did you mean {close[0]}? " if close else ""
-    hint += f"Runs there: {', '.join(names[:8])}." if names else "Start one: bench run SUITE."
-    raise BenchError(f"There is no run {str(run)!r} under {out}.", hint=hint)
-
-
-def runs(out: Path = REPORTS) -> list[Summary]:
-    """Every run under ``out``, the newest first; one whose files are damaged says so."""
-    return sorted(map(_summary, _folders(out)), key=lambda line: line.updated, reverse=True)
-
-
-def summarize(run: Run) -> Summary:
-    """What is done of a run, counted in its journal."""
-    records = run.contents.records
-    count = Counter(records[job.key].status if job.key in records else "missing" for job in run.planned())
-    within = count.total() - count["missing"]
-    planned = n_planned(run.folder)
-    return Summary(
-        name=run.folder.name,
-        folder=run.folder,
-        updated=run.updated,
-        planned=planned,
-        ok=count["ok"],
-        diverged=count["diverged"],
-        failed=count["failed"],
-        lost=count["lost"],
-        missing=planned - within,
-        damage="; ".join(faults(run.folder, run.contents)),
-        outside=len(records) - within,
-    )
-
-
-class Counts(Versioned):
-    """What ``counts.json`` holds: what a run without faults had come to when the journal had these segments."""
-
-    SCHEMA = 1
-    HINT = "It is written anew by the next run."
-
-    schema_version: int = 1
-    plan: str
-    segments: dict[str, tuple[int, int]]
-    """Name -> bytes, and the time of the last change in nanoseconds."""
-    counts: dict[str, int]
-    """Of ``Summary``."""
-
-
-def segment_marks(journal: Path) -> dict[str, tuple[int, int]]:
-    """The segments as they are: taken before they are read, they show whether what was read is all there is."""
-    return {path.name: (path.lstat().st_size, path.lstat().st_mtime_ns) for path in segments(journal)}
-
-
-def keep_counts(run: Run, marks: Mapping[str, tuple[int, int]]) -> None:
-    """Keep what ``run`` came to, so that ``runs`` need not read a journal of a million lines to count them."""
-    line = summarize(run)
-    if not line.damage and not any(record.artefact for record in run.contents.records.values()):
-        counts = {name: getattr(line, name) for name in _COUNTS}
-        Counts(plan=run.plan.manifest.plan, segments=dict(marks), counts=counts).write(run.folder / "counts.json")
-
-
-_COUNTS = ("planned", "ok", "diverged", "failed", "lost", "missing", "outside")
-
-
-def _counted(folder: Path) -> Summary | None:
-    """The summary of a run by its kept counts; None where there are none, or the run has changed since."""
-    if not os.path.lexists(folder / "counts.json"):
-        return None
-    stored = manifest.read(folder)
-    try:
-        kept = Counts.read(folder / "counts.json")
-    except BenchError:
-        return None
-    now = stored.plan, segment_marks(folder / "journal"), _COUNTS
-    if (kept.plan, kept.segments, (*kept.counts,)) != now:
-        return None
-    damage = "; ".join(faults(folder))
-    return Summary(folder.name, folder, stored.updated, damage=damage, **kept.counts)
-
-
-_OURS = {"lock", "suite.toml", "run.json", "journal"}
-"""By any of these the folder of a run is known, even if others are lost or were never written."""
-_REPORTS = {"report.md", "report.html", "figures", "tables"}
-"""What reports leave in the folder of a run; a project may keep them where it does not keep the run."""
-
-
-def _planned_so_far(folder: Path, stored: manifest.Manifest) -> Iterator[Planned]:
+def _run_so_far(folder: Path, stored: manifest.Manifest) -> Iterator[Planned]:
     """The jobs that coordinators of this very suite have stored, in the order of the design."""
     contents = read(folder / "journal")
-    planned_seeds = stored.run_seeds
-    seeds = {seed: place for place, seed in enumerate(planned_seeds)}
+    run_seeds = stored.run_seeds
+    seeds = {seed: place for place, seed in enumerate(run_seeds)}
     places: list[dict[tuple[type, Any], int]] = [
         {(type(level), level): place for place, (level, _) in enumerate(pairs)} for pairs in stored.factors.values()
     ]
-    found: list[tuple[int, list[int], Planned]] = []
+    jobs: list[tuple[int, list[int], Planned]] = []
     for key, session in contents.session_of.items():
         record, by = contents.records[key], contents.sessions[session]
-        if (by.get("suite"), by.get("version")) != (stored.digest, stored.version) or record.seed not in seeds:
-            continue
-        levels = [record.levels.get(name) for name in stored.factors]
-        known = [place.get((type(level), level), -1) for place, level in zip(places, levels, strict=True)]
-        if min(known, default=0) >= 0:
-            place = seeds[record.seed]
-            found.append((place, known, Planned(key, levels, planned_seeds[place])))
-    yield from (job for *_, job in sorted(found, key=lambda entry: entry[:2]))
+        if (by.get("suite"), by.get("version")) == (stored.digest, stored.version) and record.seed in seeds:
+            levels = [record.levels.get(name) for name in stored.factors]
+            cell = [place.get((type(level), level), -1) for place, level in zip(places, levels, strict=True)]
+            if min(cell, default=0) >= 0:
+                place = seeds[record.seed]
+                jobs.append((place, cell, Planned(key, levels, run_seeds[place])))
+    yield from (job for *_, job in sorted(jobs, key=lambda entry: entry[:2]))
 
 
-def _folders(out: Path) -> list[Path]:
-    if not out.is_dir():
-        return []
-    with reading(out):
-        return sorted(folder for folder in out.iterdir() if os.path.lexists(folder / "run.json"))
-
-
-def _updated(folder: Path) -> int:
-    return (folder / "run.json").lstat().st_mtime_ns
-
-
-def _summary(folder: Path) -> Summary:
-    try:
-        return _counted(folder) or summarize(load(folder))
-    except BenchError as error:
-        updated = datetime.fromtimestamp(_updated(folder) / 1e9, UTC)
-        return Summary(folder.name, folder, updated, damage=error.message)
+OURS = {"lock", "suite.toml", "run.json", "journal"}
+"""By any of these the folder of a run is known, even if others are lost or were never written."""
+_REPORTS = {"report.md", "report.html", "figures", "tables"}
+"""What reports leave in the folder of a run; a project may keep them where it does not keep the run."""
 
 
 def _entries(folder: Path) -> set[str]:

@@ -43,11 +43,7 @@ class Damage:
 
 
 def segments(folder: Path) -> list[Path]:
-    """The segments in the order in which they were written; other files are not ours.
-
-    Raises:
-        BenchError: the folder cannot be read, or a link or a file stands in its place.
-    """
+    """The segments in the order in which they were written; other files are not ours."""
     if not os.path.lexists(folder):
         return []
     with reading(folder):
@@ -57,11 +53,7 @@ def segments(folder: Path) -> list[Path]:
 
 
 def scan(folder: Path) -> Iterator[tuple[str, Record | dict[str, Any] | Damage]]:
-    """The segment and content of every line in the order of writing: a record, what else was said, or its damage.
-
-    Raises:
-        BenchError: a segment cannot be read or is no file of the folder itself, or a newer bench wrote it.
-    """
+    """The segment and content of every line in the order of writing: a record, what else was said, or its damage."""
     for path in segments(folder):
         with reading(path), open_stored(path) as file:
             for number, line in _lines(file):

@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.errors import BenchError
-from bench.execute import journal, looks
+from bench.execute import interim, journal
 from bench.execute.coordinate import Tally
-from bench.execute.looks import Looks
+from bench.execute.interim import Looks
 from bench.execute.run import Run
 from bench.execute.storage import locked
 from bench.plan.claims import claims_to_decide
@@ -57,15 +57,12 @@ def run_to_looks(run: Run, alphas: Sequence[float], *, work: Work, judge: Judge,
     ``alphas``: the error that each look may spend. A look is taken when every run up to it has an outcome: if some
     fail, it is not taken, and the next call tries them again. A look that was taken is not taken again: what it
     decided stands, and what it left open stays open until the next one.
-
-    Raises:
-        BenchError: results came before the plan, or the plan has changed; and as ``execute`` does.
     """
     suite = run.suite
     planned = planned_looks(suite)
     stored = Looks(seeds=suite.seeds, looks=tuple(planned.looks), spending=planned.spending, alphas=tuple(alphas))
     with locked(run.folder):
-        stored = looks.plan(run.folder, stored, journal.settled(run.journal).outcomes)
+        stored = interim.plan(run.folder, stored, journal.read(run.journal, whole=False).n_outcomes())
     counting = {claim.id for claim in claims_to_decide(suite.claims)}
     gating = any(claim.gate for claim in suite.claims)
     number = max(1, len(stored.taken))
@@ -77,7 +74,7 @@ def run_to_looks(run: Run, alphas: Sequence[float], *, work: Work, judge: Judge,
             return now
         judged = judge(now, stored, number)
         if number > len(stored.taken):
-            stored = looks.take(run.folder, stored, suite.claims, judged.decided)
+            stored = interim.take(run.folder, stored, suite.claims, judged.decided)
         decided = counting & stored.verdicts(suite.claims).keys()
         hopeless = counting & set(judged.hopeless) - decided
         goes_on = number < len(stored.looks) and len(decided) + len(hopeless) < len(counting)
@@ -90,11 +87,7 @@ def run_to_looks(run: Run, alphas: Sequence[float], *, work: Work, judge: Judge,
 
 
 def planned_looks(suite: Plan) -> SequentialTable:
-    """The looks of a suite that can be run sequentially.
-
-    Raises:
-        BenchError: it plans none, claims nothing that they could decide, or is given other seeds than its own.
-    """
+    """The looks of a suite that can be run sequentially."""
     if suite.looks is None:
         hint = f"Plan them in {suite.path}: [sequential] with looks = [10, 20, 40], the last at all seeds."
         raise BenchError(f"{suite.path} plans no looks.", hint=hint)

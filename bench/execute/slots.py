@@ -26,6 +26,7 @@ from typing import Any, ParamSpec, TypeVar
 from bench.errors import BenchError
 from bench.execute import worker
 from bench.execute.limits import Limits, in_bytes
+from bench.execute.output import Output
 from bench.execute.provenance import THREAD_SETTINGS
 from bench.execute.workers import Death, Workers
 
@@ -37,8 +38,6 @@ STARTS = 3
 """So often in a row a worker may die before it is ready."""
 PATIENCE = 5.0
 """Seconds that a worker with nothing left to do may take to end; threads of an experiment may keep it."""
-MOST_OUTPUT = 1 << 20
-"""Bytes of what all workers print that are shown."""
 
 
 @dataclass
@@ -48,8 +47,8 @@ class _Slot:
     process: SpawnProcess
     connection: Connection
     state: Any
-    """Shared doubles, without a lock that a killed worker would keep: fraction of the work that is done, negative until
-    the worker is ready; when the batch that runs began, on the monotonic clock, 0 where none runs."""
+    """Shared doubles, without a lock: fraction of the work that is done, negative until the worker is ready; when the
+    batch that runs began, on the monotonic clock, 0 where none runs."""
     thread: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1))
     futures: set[Future[Any]] = field(default_factory=set)
     stopped: str = ""
@@ -59,19 +58,13 @@ class _Slot:
     stillborn: int = 0
     """So many workers in its place died before they were ready, one after the other."""
 
-    def submit(self, call: tuple[Any, ...]) -> Future[Any]:
-        self.futures = {*self.unfinished, future := self.thread.submit(self._run, call)}
-        return future
-
-    def end(self) -> None:
-        """Let the worker end when all that was submitted is done."""
-        with suppress(RuntimeError):  # it has been asked to before
-            self.thread.submit(self.connection.close)
-        self.thread.shutdown(wait=False)
-
     @property
     def unfinished(self) -> set[Future[Any]]:
         return {future for future in self.futures if not future.done()}
+
+    def submit(self, call: tuple[Any, ...]) -> Future[Any]:
+        self.futures = {*self.unfinished, future := self.thread.submit(self._run, call)}
+        return future
 
     def _run(self, call: tuple[Any, ...]) -> Any:
         try:
@@ -84,6 +77,28 @@ class _Slot:
             raise error
         return value
 
+    def end(self) -> None:
+        """Let the worker end when all that was submitted is done."""
+        with suppress(RuntimeError):  # it has been asked to before
+            self.thread.submit(self.connection.close)
+        self.thread.shutdown(wait=False)
+
+    def kill(self) -> None:
+        """End the worker and all that it has started, also if it has itself ended."""
+        self.process.kill()
+        if self.process.pid is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.join(PATIENCE)
+
+    def memory(self) -> float:
+        """Bytes of the worker that are in the machine's memory; 0 when it has ended."""
+        try:
+            pages = Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii").split()[1]
+        except OSError:
+            return 0.0
+        return int(pages) * float(os.sysconf("SC_PAGE_SIZE"))
+
 
 class Slots(Workers):
     """An executor of ``workers`` spawned processes, each with one thread for numerical libraries.
@@ -92,14 +107,11 @@ class Slots(Workers):
     go on, and the next ``submit`` starts another in its place. Submit no more at once than there are workers, then a
     dying worker takes down nothing but its own. Workers leave Ctrl-C to their coordinator, and end when it does (on
     Linux at once; elsewhere a worker in a C call that holds the GIL ends after it). What an experiment starts ends with
-    its worker: each is the head of a process group. What workers print goes to stderr, up to ``MOST_OUTPUT``.
+    its worker: each is the head of a process group. What workers print goes to stderr (``output``).
 
     The workers start at once and import ``preload`` ("package.module:NAME"), while the caller does other things.
     ``watch``, called often, kills those that exceed ``limits``. A worker that has doubled the memory that it
     keeps between two pieces of work, to more than half of what it may, is replaced: what leaks does not add up.
-
-    Raises:
-        BenchError: memory is limited where it cannot be watched.
     """
 
     def __init__(self, workers: int, *, preload: str = "", limits: Limits | None = None) -> None:
@@ -107,9 +119,7 @@ class Slots(Workers):
         self._limits = limits or Limits()
         if self._limits.memory < float("inf") and not Path("/proc/self/statm").exists():
             raise BenchError("The memory of workers can be limited on Linux only: there is no /proc here.")
-        reader, self._output = _SPAWN.Pipe(duplex=False)
-        self._forwarding = threading.Thread(target=_forward, args=(reader,), name="worker-output", daemon=True)
-        self._forwarding.start()
+        self._output = Output()
         self._slots: list[_Slot] = []
         try:
             for _ in range(workers):
@@ -124,11 +134,7 @@ class Slots(Workers):
         return len(self._slots)
 
     def submit(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        """Run ``function`` on the least busy worker.
-
-        Raises:
-            BenchError: one worker after the other dies as soon as it is started.
-        """
+        """Run ``function`` on the least busy worker; a BenchError says that each dies as soon as it is started."""
         index = min(range(len(self._slots)), key=lambda index: len(self._slots[index].unfinished))
         slot = self._slots[index]
         if slot.connection.closed or not slot.process.is_alive():
@@ -136,7 +142,7 @@ class Slots(Workers):
         elif self._is_bloated(slot):
             slot.end()
             slot.process.join(PATIENCE)
-            _kill(slot.process)
+            slot.kill()
             slot = self._slots[index] = self._start()
         if slot.state[0] > 0 and not slot.unfinished:
             slot.state[0] = 0.0  # which the worker does too, though only once it begins
@@ -165,18 +171,18 @@ class Slots(Workers):
             began = slot.state[1]
             if not slot.process.is_alive():
                 if slot.unfinished:
-                    _kill(slot.process)  # what it forked may hold its connection open
+                    slot.kill()  # what it forked may hold its connection open
             elif began and now - began > self._limits.seconds:
                 slot.stopped = f"stopped at the time limit of {timedelta(seconds=self._limits.seconds)}"
-            elif (slot.unfinished or not slot.futures) and _memory(slot.process) > self._limits.memory:
+            elif (slot.unfinished or not slot.futures) and slot.memory() > self._limits.memory:
                 slot.stopped = f"stopped at the memory limit of {in_bytes(self._limits.memory)}"
             if slot.stopped:
-                _kill(slot.process)
+                slot.kill()
 
     def kill(self) -> None:
         """End every worker at once; unfinished work fails with ``BrokenExecutor``."""
         for slot in self._slots:
-            _kill(slot.process)
+            slot.kill()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let the workers finish what was submitted, and end; one that then does not end by itself is killed."""
@@ -188,19 +194,18 @@ class Slots(Workers):
             for slot in self._slots:
                 wait_for(slot.futures)
                 slot.process.join(PATIENCE)
-                _kill(slot.process)
+                slot.kill()
             self._output.close()
-            self._forwarding.join(PATIENCE)
 
     def _is_bloated(self, slot: _Slot) -> bool:
         if self._limits.memory == float("inf") or slot.state[1] or slot.unfinished or not slot.futures:
             return False
-        memory = _memory(slot.process)
+        memory = slot.memory()
         slot.memory_before = slot.memory_before or memory
         return memory > max(2 * slot.memory_before, self._limits.memory / 2)
 
     def _replacement(self, dead: _Slot) -> _Slot:
-        _kill(dead.process)
+        dead.kill()
         stillborn = dead.stillborn + 1 if dead.state[0] < 0 else 0
         if stillborn == STARTS:
             hint = "See what they wrote above, or try one process: --executor serial."
@@ -215,7 +220,7 @@ class Slots(Workers):
     def _start(self, stillborn: int = 0) -> _Slot:
         ours, theirs = _SPAWN.Pipe()
         state = _SPAWN.RawArray("d", (-1.0, 0.0))
-        process = _SPAWN.Process(target=_serve, args=(theirs, self._output, state, self._preload))
+        process = _SPAWN.Process(target=_serve, args=(theirs, self._output.pipe, state, self._preload))
         with _one_thread_each(), interrupts_held_back():
             process.start()
         theirs.close()
@@ -263,19 +268,6 @@ def _initialize(output: Connection) -> None:
     threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
 
 
-def _forward(reader: Connection) -> None:
-    """Show what workers print, as long as it is not too much: a loop that prints must not fill a disk with logs."""
-    left = MOST_OUTPUT
-    while text := os.read(reader.fileno(), 1 << 16):
-        shown = text[:left]
-        if left and len(text) >= left:
-            shown += f"\nbench: runs have printed {MOST_OUTPUT} bytes; what more they print is not shown.\n".encode()
-        left = max(0, left - len(text))
-        with suppress(OSError):  # nobody reads our stderr
-            os.write(2, shown)
-    reader.close()
-
-
 def _die_with_parent() -> None:
     """Let Linux kill this process when its parent ends, even if it holds the GIL or is stopped."""
     if sys.platform == "linux":
@@ -293,24 +285,6 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os.killpg(0, signal.SIGKILL)
-
-
-def _kill(process: SpawnProcess) -> None:
-    """End a worker and all that it has started, also if it has itself ended."""
-    process.kill()
-    if process.pid is not None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    process.join(PATIENCE)
-
-
-def _memory(process: SpawnProcess) -> float:
-    """Bytes of a process that are in the machine's memory; 0 when it has ended."""
-    try:
-        pages = Path(f"/proc/{process.pid}/statm").read_text(encoding="ascii").split()[1]
-    except OSError:
-        return 0.0
-    return int(pages) * float(os.sysconf("SC_PAGE_SIZE"))
 
 
 def _end(exit_code: int | None) -> str:

@@ -58,40 +58,24 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def open_stored(path: Path) -> BinaryIO:
-    """Open a file of a run's folder for reading, without following a link and without waiting for a FIFO or a device.
-
-    Raises:
-        OSError: it cannot be read, or a link, a FIFO, a device or a folder stands in its place.
-    """
+    """Open a file of a run's folder for reading; an OSError, and no waiting, for a link, a FIFO, a device, a folder."""
     refuse_irregular(path)
     return os.fdopen(os.open(path, os.O_RDONLY | _NEITHER_LINKS_NOR_WAITING), "rb")
 
 
 def read_stored(path: Path) -> bytes:
-    """The content of a file of a run's folder.
-
-    Raises:
-        BenchError: it cannot be read, or a link, a FIFO, a device or a folder stands in its place.
-    """
+    """The content of a file of a run's folder."""
     with reading(path), open_stored(path) as file:
         return file.read()
 
 
 def replace(path: Path, content: str | bytes) -> None:
-    """Write a whole file, so that a reader (or a crash) finds the old one or the new one and nothing between.
-
-    Raises:
-        BenchError: it cannot be written, or a link, a FIFO, a device or a folder stands in its place.
-    """
+    """Write a whole file, so that a reader (or a crash) finds the old one or the new one and nothing between."""
     replace_all({path: content if isinstance(content, bytes) else content.encode()})
 
 
 def replace_all(contents: Mapping[Path, bytes]) -> None:
-    """Write whole files: all of them are written before the first takes the place of what was there.
-
-    Raises:
-        BenchError: one cannot be written (then none is), or a link, a FIFO, a device or a folder stands in its place.
-    """
+    """Write whole files: all of them are written before the first takes the place of what was there."""
     with ExitStack() as files:
         for path, content in contents.items():
             file = files.enter_context(replacing(path))
@@ -101,11 +85,7 @@ def replace_all(contents: Mapping[Path, bytes]) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A new file, to be written bit by bit, that takes the place of ``path`` as a whole when the block ends.
-
-    Raises:
-        BenchError: it cannot be written (then it is removed), or something that is no file stands in its place.
-    """
+    """A new file that takes the place of ``path`` as a whole when the block ends, and is removed if that raises."""
     fresh = path.with_name(f".{path.name}.new")
     try:
         with storing(path):
@@ -123,11 +103,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def open_own(path: Path, flags: int) -> BinaryIO:
-    """Open a file of ours for writing, made if there is none.
-
-    Raises:
-        OSError: it cannot be written, or a link (or a second name of a file), a FIFO or a device stands in its place.
-    """
+    """Open a file of ours for writing, made if there is none; an OSError for a link of any kind, a FIFO, a device."""
     refuse_irregular(path)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | flags | _NEITHER_LINKS_NOR_WAITING, 0o644)
     if os.fstat(descriptor).st_nlink > 1:
@@ -153,11 +129,7 @@ def refuse_irregular(path: Path, *, folder: bool = False) -> None:
 
 
 def own_folder(path: Path) -> None:
-    """Make a folder of ours if there is none.
-
-    Raises:
-        BenchError: it cannot be made, or a link or a file stands in its place.
-    """
+    """Make a folder of ours if there is none."""
     with storing(path):
         refuse_irregular(path, folder=True)
         path.mkdir(exist_ok=True)
@@ -181,11 +153,7 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold ``folder`` for one writer; the kernel lets go when the process ends, however it ends, whatever it forked.
-
-    Raises:
-        BenchError: another process holds it (named by PID and host), or the folder cannot be written.
-    """
+    """Hold ``folder`` for one writer; the kernel lets go when the process ends, however it ends, whatever it forked."""
     path = folder / "lock"
     lock = FileLock(path, blocking=False)
     with storing(path), open_own(path, 0) as holder:

@@ -9,6 +9,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from bench.errors import BenchError
 from bench.execute import manifest
@@ -58,11 +59,7 @@ class Twice:
 
 
 def run_twice(plan: Plan, executor: str | Executor = "local") -> Twice:
-    """Run the first job of ``plan`` alone, then once more with up to three others before it; nothing is kept.
-
-    Raises:
-        BenchError: as ``execute`` does.
-    """
+    """Run the first job of ``plan`` alone, then once more with up to three others before it; nothing is kept."""
     first = next(cells(plan))
     last = next(itertools.islice(plan.combinations(), n_cells(plan) - 1, None))
     seed = plan.seeds[0]
@@ -87,11 +84,7 @@ def is_new(plan: Plan, folder: Path) -> bool:
 
 
 def run_again(plan: Plan, run: Run, executor: str | Executor = "local") -> Twice | None:
-    """Run the last planned job of a run that has an outcome once more, alone; None if there is no such job.
-
-    Raises:
-        BenchError: as ``execute`` does.
-    """
+    """Run the last planned job of a run that has an outcome once more, alone; None if there is no such job."""
     records = run.contents.records
     stored = [job for job in run.planned() if job.key in records and records[job.key].status in OUTCOMES]
     if not stored:
@@ -113,18 +106,8 @@ def _run(
     plan: Plan, out: Path, listed: list[Mapping[str, Level]], seeds: tuple[int, ...], executor: str | Executor
 ) -> Run:
     """The run of these cells and seeds by one worker."""
-    part = replace(
-        plan,
-        seeds=seeds,
-        strata=None,
-        listed=tuple(listed),
-        nestings={},
-        exclusions=(),
-        claims=(),
-        looks=None,
-        published=None,
-        seal="",
-    )
+    bare: Any = {"strata": None, "nestings": {}, "exclusions": (), "claims": (), "looks": None, "published": None, "seal": ""}
+    part = replace(plan, seeds=seeds, listed=tuple(listed), **bare)
     run = create(part, out)
     execute(part, run, workers=1, executor=executor)
     return run

@@ -30,11 +30,7 @@ class Versioned(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """What a file of the folder of a run holds.
-
-        Raises:
-            BenchError: it cannot be read, is damaged (``DamagedError``), or a newer bench wrote it.
-        """
+        """What a file of the folder of a run holds."""
         return cls.parse(path, read_stored(path))
 
     @classmethod

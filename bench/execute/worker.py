@@ -57,9 +57,6 @@ def work(reference: str, batches: Sequence[Sequence[PlainJob]], folders: Sequenc
 
     An experiment that raises costs only the jobs at fault: the rest of their batch is halved until each stands alone.
     ``folders`` are where the experiment may be found if Python does not know it.
-
-    Raises:
-        BenchError: the experiment cannot be imported here.
     """
     sys.path.extend(folder for folder in folders if folder not in sys.path)
     sink = _sink.get()

@@ -1,4 +1,4 @@
-"""What a coordinator asks of workers that die alone, beyond what any ``concurrent.futures.Executor`` can do."""
+"""What a coordinator asks of whatever runs its work, beyond what any ``concurrent.futures.Executor`` can do."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from abc import abstractmethod
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any
+
+from bench.experiment import Progress
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Death:
 
 
 class Workers(Executor):
-    """Workers that can die, or be stopped, without harm to each other."""
+    """An executor whose workers can be watched, and may die, or be stopped, without harm to each other."""
 
     isolates = True
     """Whether a worker that dies has no work but its own, which others do not wait behind."""
@@ -29,23 +31,27 @@ class Workers(Executor):
     @property
     @abstractmethod
     def size(self) -> int:
-        """How many there are now."""
+        """How many there are now: as much work as may be submitted at a time."""
 
     @abstractmethod
     def death(self, future: Future[Any]) -> Death | None:
-        """What became of the worker that ran ``future``, which has ended with an exception; None if none died."""
+        """What became of the worker that ran ``future``, which has ended without a result; None if none died."""
 
-    @abstractmethod
     def kill(self) -> None:
         """Give up all work at once."""
 
-    def watch(self) -> None:
-        """Look after work that is running; called often while there is any.
+    def end(self, *, at_once: bool) -> None:
+        """Let the workers end, ``at_once`` without finishing what they do (where that can be had)."""
+        if at_once:
+            self.kill()
+        self.shutdown(cancel_futures=True)
 
-        Raises:
-            BenchError: nothing can come of it any more.
-        """
+    def watch(self) -> None:
+        """Look after work that is running; a BenchError says that nothing can come of it any more."""
 
     def fraction(self, future: Future[Any]) -> float:  # noqa: ARG002  not every kind of worker knows
         """Which part of the work of ``future`` is done, from 0 to 1; 0 where that is not known."""
         return 0.0
+
+    def report_to(self, progress: Progress) -> None:
+        """Let work that is done in this very process tell ``progress`` which fraction of it is done."""

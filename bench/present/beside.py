@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-from bench.execute.frames import measured, wide
+from bench.execute.results import measured, wide
 from bench.execute.run import Run
 from bench.experiment import Metric
 from bench.present import claims, numbers, state

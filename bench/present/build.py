@@ -11,8 +11,8 @@ import pandas as pd
 
 from bench.errors import BenchError
 from bench.execute import REPORTS
-from bench.execute.frames import measured, remarks, wide
-from bench.execute.run import Run, n_planned
+from bench.execute.results import measured, remarks, wide
+from bench.execute.run import Run
 from bench.judge.analysis import Analysis, analyze
 from bench.judge.metric_options import suite_options
 from bench.judge.proxies import proxy_frame
@@ -41,7 +41,7 @@ def build(run: Run, *, confidence: float = 0.95) -> Report:
     jobs, said = wide(run), remarks(run)
     stated = [
         *state.overview(jobs, [metric.name for metric in suite.experiment.metrics], _command(run)),
-        *state.unlisted(len(jobs), n_planned(run.folder), _command(run)),
+        *state.unlisted(len(jobs), run.n_planned, _command(run)),
         *state.alarms(run.contents, set(jobs["run"])),
         *mixtures(run, set(jobs["run"])),
         *strata.unit(suite),

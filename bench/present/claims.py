@@ -11,8 +11,8 @@ import numpy as np
 from pandas import DataFrame
 from scipy import stats
 
-from bench.execute.frames import measured, wide
-from bench.execute.looks import Looks
+from bench.execute.interim import Looks
+from bench.execute.results import measured, wide
 from bench.execute.run import Run
 from bench.execute.sequential import Judged
 from bench.judge.claims.verdicts import ClaimVerdicts, judge_claims

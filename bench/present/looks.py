@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pandas import DataFrame
 
-from bench.execute.looks import Looks
+from bench.execute.interim import Looks
 from bench.execute.run import Run
 from bench.execute.sequential import LookResult
 from bench.judge.signed import DECIDED, HOPELESS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.execute.run import Summary
+from bench.execute.inventory import Summary
 from bench.present import brief, numbers
 from bench.present.report import Report, Section
 

@@ -13,7 +13,7 @@ import pytest
 import bench
 from bench.errors import BenchError
 from bench.execute.baseline import accept, load, of_run
-from bench.execute.run import find
+from bench.execute.inventory import find
 
 if TYPE_CHECKING:
     from tests.conftest import Lab

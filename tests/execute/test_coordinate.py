@@ -21,11 +21,12 @@ import pytest
 import bench
 from bench.errors import BenchError, Exit
 from bench.execute.coordinate import Tally, execute
-from bench.execute.frames import wide
+from bench.execute.inventory import runs
 from bench.execute.journal import read
 from bench.execute.limits import Limits
 from bench.execute.manifest import write_cells
-from bench.execute.run import Run, create, load, runs, store
+from bench.execute.results import wide
+from bench.execute.run import Run, create, load, store
 from bench.execute.slots import Slots
 from bench.execute.storage import locked
 from bench.plan.design import Cell, cells

@@ -26,12 +26,13 @@ from pandas.testing import assert_frame_equal
 import bench
 from bench.errors import BenchError, Exit
 from bench.execute.coordinate import execute
-from bench.execute.frames import wide
-from bench.execute.journal import Journal, read, settled
+from bench.execute.journal import Journal, read
 from bench.execute.records import Record, decode, encode, encode_record
+from bench.execute.results import wide
 from bench.execute.run import create
 from bench.execute.segments import set_aside
 from bench.execute.storage import locked
+from tests.conftest import Commands
 from tests.execute.conftest import MakeSuite
 
 BASE = Record(
@@ -123,10 +124,9 @@ def test_a_newer_journal_is_refused_and_left_alone(tmp_path: Path) -> None:
     (segment,) = tmp_path.iterdir()
     with segment.open("ab") as file:
         file.write(sealed(b'{"kind":"record","schema":3,"more":1') + b"\n")
-    for use in (read, settled):
-        with pytest.raises(BenchError, match=r"00001\.jsonl was written by a newer bench \(schema version 3") as raised:
-            use(tmp_path)
-        assert "Update bench" in raised.value.hint
+    with pytest.raises(BenchError, match=r"00001\.jsonl was written by a newer bench \(schema version 3") as raised:
+        read(tmp_path)
+    assert "Update bench" in raised.value.hint
 
 
 STORED = Path(__file__).parent / "stored_schema_1"
@@ -144,6 +144,13 @@ def test_a_journal_of_schema_1_is_read_and_goes_on(tmp_path: Path, make_suite: M
     execute(suite, anew, executor="serial")
     assert_frame_equal(before, wide(anew), check_exact=True)
     assert_frame_equal(bench.load("old", out=tmp_path / "out", wide=True, all_values=True), before, check_exact=True)
+
+
+def test_what_an_earlier_bench_stored_is_exported_as_it_did(tmp_path: Path, command: Commands) -> None:
+    """The table of the full factorial that commit d4560a3 stored is, to the byte, what that commit exported of it."""
+    shutil.copytree(STORED / "full_factorial", tmp_path / "full_factorial")
+    expected = (STORED / "full_factorial.csv").read_text()
+    assert command("export", "full_factorial", "--wide", "--out", tmp_path)[:2] == (0, expected)
 
 
 def test_a_plan_of_schema_1_is_read(tmp_path: Path) -> None:
@@ -299,8 +306,8 @@ def test_random_damage_is_found_and_never_read_as_data(tmp_path: Path) -> None:
         lost = len(originals) - len(contents.records)
         whole_lines_gone = lost and damaged == data[:at] + data[at + size :] and not contents.damaged
         assert contents.damaged or not lost or whole_lines_gone
-        found = settled(tmp_path)
-        assert (set(found.sources), found.damaged) == (set(contents.records), list(contents.damaged))
+        resumed = read(tmp_path, whole=False)
+        assert (set(resumed.settled()), resumed.damaged) == (set(contents.records), contents.damaged)
 
 
 def test_repeated_jobs(tmp_path: Path) -> None:
@@ -318,7 +325,7 @@ def test_repeated_jobs(tmp_path: Path) -> None:
     assert same(first, record(3))
     assert second.metrics == {"loss": 1.0}
     assert same(contents.records["k3"], first)
-    assert set(settled(tmp_path).sources) == {"k0", "k1", "k2", "k3"}
+    assert set(read(tmp_path, whole=False).settled()) == {"k0", "k1", "k2", "k3"}
 
 
 def test_only_regular_segments_are_read(tmp_path: Path) -> None:
@@ -435,7 +442,8 @@ def test_lines_may_end_as_version_control_made_them(tmp_path: Path) -> None:
     write(tmp_path, record(0), record(1))
     before, path = read(tmp_path), tmp_path / "00001.jsonl"
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
-    assert read(tmp_path) == before
+    after = read(tmp_path)
+    assert (after.records, after.sessions, after.damaged) == (before.records, before.sessions, [])
     path.write_bytes(path.read_bytes().replace(b"\r\n", b"\r\r\n"))
     assert len(read(tmp_path).damaged) == 3
 
@@ -498,7 +506,7 @@ def test_a_later_record_of_other_source_is_in_use(tmp_path: Path, covers: str | 
     assert [entry.key for entry in contents.superseded] == ["k0", "k1", "k2"]
     assert not contents.alarms
     assert {key: contents.source(key)[-2:] for key in contents.records} == dict.fromkeys(("k0", "k1", "k2"), "s2")
-    assert set(settled(tmp_path).sources) == {"k0", "k1"}
+    assert set(read(tmp_path, whole=False).settled()) == {"k0", "k1"}
     store(tmp_path, session("s2", covers=covers), record(0, metrics=values["old"]))
     assert [alarm.first.key for alarm in read(tmp_path).alarms] == ["k0"]
 
@@ -508,14 +516,14 @@ def test_an_outcome_that_lacks_a_declared_metric_is_none(tmp_path: Path) -> None
     olds = [record(0, metrics={"loss": 1.0}), record(1, metrics={"loss": 1.0}), record(2, status="failed", metrics={})]
     store(tmp_path, session("s"), *olds)
     declared = ["loss", "score"]
-    contents, found = read(tmp_path, declared), settled(tmp_path, declared)
+    contents, resumed = read(tmp_path, declared), read(tmp_path, declared, whole=False)
     assert (list(contents.records), list(contents.lacking)) == (["k2"], ["k0", "k1"])
-    assert (set(found.sources), found.lacking, found.outcomes) == (set(), 2, 2)
+    assert (resumed.settled(), len(resumed.lacking), resumed.n_outcomes()) == ({}, 2, 2)
     store(tmp_path, session("s"), record(0, metrics={"loss": 3.0, "score": math.nan}))
-    contents, found = read(tmp_path, declared), settled(tmp_path, declared)
+    contents, resumed = read(tmp_path, declared), read(tmp_path, declared, whole=False)
     assert contents.records["k0"].metrics["loss"] == 3.0
     assert ([entry.key for entry in contents.superseded], list(contents.lacking), contents.alarms) == (
         ["k0"], ["k1"], [],
     )  # fmt: skip
-    assert (set(found.sources), found.lacking) == ({"k0"}, 1)
+    assert (set(resumed.settled()), len(resumed.lacking)) == ({"k0"}, 1)
     assert set(read(tmp_path, ["loss"]).records) == {"k0", "k1", "k2"}

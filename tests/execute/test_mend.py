@@ -12,10 +12,11 @@ import pytest
 
 from bench.errors import BenchError
 from bench.execute.coordinate import execute
-from bench.execute.frames import wide
+from bench.execute.inventory import locate, runs
 from bench.execute.journal import Journal, read
 from bench.execute.mend import mend
-from bench.execute.run import Run, create, load, locate, runs
+from bench.execute.results import wide
+from bench.execute.run import Run, create, load
 from bench.execute.storage import locked
 from bench.plan.suite import Plan
 from tests.execute.conftest import MakeSuite
@@ -74,12 +75,25 @@ def test_running_again_mends_and_loses_nothing(run: Run, suite: Plan, harm: Call
 
 def test_what_killed_processes_left_goes(run: Run) -> None:
     """Files that were being written are deleted, wherever they are; nothing else is, and no folder."""
+    (run.artefacts / "ab" / ".x.new").mkdir(parents=True)
+    (run.folder / ".new").write_text("mine")
     before = sorted(run.folder.rglob("*"))
-    (run.folder / ".run.json.new").write_text("{")
-    (run.journal / ".00001.jsonl.new").write_text("{")
+    for place in (run.folder, run.journal, run.artefacts / "ab"):
+        (place / ".run.json.new").write_text("{")
     with locked(run.folder):
         assert mend(run.folder) == []
     assert sorted(run.folder.rglob("*")) == before
+
+
+def test_what_is_moved_aside_is_named_and_takes_the_place_of_nothing(run: Run) -> None:
+    """Of two damaged files of one name both are kept."""
+    for number, content in enumerate(("{", "["), 1):
+        (run.folder / "run.json").write_text(content)
+        with locked(run.folder):
+            assert mend(run.folder) == ["run.json"]
+            assert mend(run.folder) == []
+        assert (run.folder / "damaged" / f"run.json.{number}").read_text() == content
+    assert (run.folder / "damaged" / "run.json.1").read_text() == "{"
 
 
 def test_what_cannot_be_mended_is_named(run: Run, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import bench
-from bench.execute.run import find
+from bench.execute.inventory import find
 from bench.plan.seeds import draw_seeds
 
 if TYPE_CHECKING:

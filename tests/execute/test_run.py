@@ -18,9 +18,10 @@ import bench
 from bench.errors import BenchError, Exit
 from bench.execute import manifest, storage
 from bench.execute.coordinate import execute
-from bench.execute.frames import remarks, tidy, wide
+from bench.execute.inventory import find, runs, summarize
 from bench.execute.manifest import Manifest
-from bench.execute.run import Run, create, find, load, runs, store, summarize
+from bench.execute.results import remarks, tidy, wide
+from bench.execute.run import Run, create, load, store
 from bench.execute.storage import locked
 from bench.plan.design import jobs
 from bench.plan.suite import Plan
@@ -192,7 +193,7 @@ def test_runs_are_counted_without_reading_their_journals(
     assert (counted.ok, counted.diverged, counted.failed) == (4, 4, 4)
     (folder / "counts.json").write_text(kept)
     with monkeypatch.context() as patch:
-        patch.setattr("bench.execute.run.read", lambda *_: pytest.fail("the journal was read"))
+        patch.setattr("bench.execute.journal.scan", lambda *_: pytest.fail("the journal was read"))
         assert runs(tmp_path) == [counted]
     for harm in ("{", kept.replace('"ok": 4', '"ok": 5').replace('"schema_version": 1', '"schema_version": 9')):
         (folder / "counts.json").write_text(harm)
@@ -389,15 +390,18 @@ def test_readers_see_one_plan_while_another_takes_its_place(
     assert len(reads) == 2
 
 
-def test_files_that_belong_together_are_replaced_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the second cannot be written, as on a full disk, the first is as it was, and nothing else is left."""
+@pytest.mark.parametrize("which", ["report", "figure"])
+def test_files_that_belong_together_are_replaced_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    """Where one cannot be written, as on a full disk, the other is as it was, and nothing else is left."""
     files = {tmp_path / name: b"new" for name in ("report.md", "figure.svg")}
     for path in files:
         path.write_bytes(b"old")
     real = storage.open_own
 
     def full(path: Path, flags: int) -> object:
-        return Path("/dev/full").open("wb") if "figure" in path.name else real(path, flags)
+        return Path("/dev/full").open("wb") if which in path.name else real(path, flags)
 
     monkeypatch.setattr(storage, "open_own", full)
     with pytest.raises(BenchError, match="No space left") as raised:

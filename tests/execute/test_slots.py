@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, wait
 from contextlib import suppress
 from functools import partial
@@ -19,9 +19,12 @@ from typing import Any
 import pytest
 
 from bench.errors import BenchError
+from bench.execute.executors import Serial
 from bench.execute.limits import Limits
+from bench.execute.output import MOST
 from bench.execute.provenance import THREAD_SETTINGS
-from bench.execute.slots import MOST_OUTPUT, STARTS, Slots, _serve
+from bench.execute.slots import STARTS, Slots, _serve
+from bench.execute.workers import Workers
 
 
 @pytest.fixture(scope="module")
@@ -89,41 +92,37 @@ from bench.execute.slots import Slots
 from test_slots import *
 from test_slots import _hold_the_interpreter, _slow_pid, _stop
 if __name__ == "__main__":
-    slots = Slots(2)
-    pids = [slots.submit(_slow_pid, 0.3) for _ in range(2)]
+    slots = Slots({workers})
+    pids = [slots.submit(_slow_pid, 0.3) for _ in range({workers})]
     print(*[pid.result() for pid in pids], flush=True)
-    [slots.submit({work}) for _ in range(2)]
+    [slots.submit(*work) for work in ((_slow_pid, 300.0), (_stop,), (_hold_the_interpreter,))[:{workers}]]
     time.sleep(0.5)
     print(flush=True)
     time.sleep(300)
 """
 
 
-@pytest.mark.parametrize("work", ["_slow_pid, 300.0", "_stop", "_hold_the_interpreter"])
-def test_no_orphans(tmp_path: Path, work: str) -> None:
+def test_no_orphans(tmp_path: Path) -> None:
     """Workers of a parent that is killed end within seconds: in the middle of work, stopped, in a C call."""
     script = tmp_path / "parent.py"
-    script.write_text(_PARENT.format(folder=str(Path(__file__).parent), work=work))
+    script.write_text(_PARENT.format(folder=str(Path(__file__).parent), workers=3))
     with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         pids = [int(pid) for pid in parent.stdout.readline().split()]
-        assert len(pids) == 2
+        assert len({*pids}) == 3
         parent.stdout.readline()
         parent.kill()
     assert _all_gone(pids, seconds=10)
 
 
 def test_workers_that_are_killed_while_they_start_are_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two of them, in one place or in two, are not the end of a run."""
-    for workers in (1, 2):
-        (tmp_path / str(workers)).mkdir()
-        start = partial(_die_first, tmp_path / str(workers), 2, 0)
-        monkeypatch.setattr("bench.execute.slots._serve", start)
-        with Slots(workers) as slots:
-            deaths = [slots.submit(os.getpid).exception(timeout=60) for _ in range(4)]
-            assert all(error is None or isinstance(error, BrokenExecutor) for error in deaths)
-            assert deaths[-1] is None
-        assert len(list((tmp_path / str(workers)).iterdir())) == 2
+    """Two in one place, one after the other, are not the end of a run."""
+    monkeypatch.setattr("bench.execute.slots._serve", partial(_die_first, tmp_path, 2, 0))
+    with Slots(1) as slots:
+        deaths = [slots.submit(os.getpid).exception(timeout=60) for _ in range(4)]
+    assert all(error is None or isinstance(error, BrokenExecutor) for error in deaths)
+    assert deaths[-1] is None
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize(("exit_code", "how"), [(0, "was killed by SIGKILL"), (3, "ended with exit code 3")])
@@ -198,7 +197,7 @@ def test_what_cannot_be_sent_is_an_error_of_its_work(slots: Slots) -> None:
 def test_a_killed_group_leaves_no_semaphores(tmp_path: Path) -> None:
     """With coordinator, workers and Python's own tracker killed at once, nothing stays in /dev/shm."""
     script = tmp_path / "parent.py"
-    script.write_text(_PARENT.format(folder=str(Path(__file__).parent), work="_slow_pid, 300.0"))
+    script.write_text(_PARENT.format(folder=str(Path(__file__).parent), workers=1))
     before = set(Path("/dev/shm").iterdir())
     command = [sys.executable, script]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as parent:
@@ -209,16 +208,17 @@ def test_a_killed_group_leaves_no_semaphores(tmp_path: Path) -> None:
     assert {path for path in set(Path("/dev/shm").iterdir()) - before if path.owner() == Path.home().owner()} == set()
 
 
-def test_what_workers_print_is_bounded(capfd: pytest.CaptureFixture[str]) -> None:
-    """The first megabyte is shown, by all workers together, and it is said that there was more."""
-    with Slots(2) as slots:
+@pytest.mark.parametrize("start", [lambda: Slots(2), Serial], ids=["slots", "serial"])
+def test_what_workers_print_is_bounded(capfd: pytest.CaptureFixture[str], start: Callable[[], Workers]) -> None:
+    """The first megabyte is shown, by all workers together or in this process, and it is said that there was more."""
+    with start() as workers:
         for _ in range(4):
-            slots.submit(_chat, MOST_OUTPUT // 2).result(timeout=60)
+            workers.submit(_chat, MOST // 2).result(timeout=60)
     out, err = capfd.readouterr()
     assert out == ""
     assert err.startswith("talk")
     assert "what more they print is not shown" in err
-    assert len(err) < MOST_OUTPUT + 1000
+    assert len(err) < MOST + 1000
 
 
 def _chat(size: int) -> None:

@@ -136,7 +136,7 @@ def test_suites_from_python_toml_and_a_stored_run_are_the_same(folder: Path) -> 
     plan = plan_of(folder)
     assert (check(suite).digest, bench.check("again.toml").digest) == (plan.digest, plan.digest)
     bench.run(suite, executor="serial")
-    from bench.execute.run import find
+    from bench.execute.inventory import find
 
     assert find("strata").suite.strata == plan.strata
     assert find("strata").suite.seeds == plan.seeds

@@ -14,7 +14,7 @@ import pytest
 import torch
 from scipy import stats
 
-import bench.execute.run
+import bench.execute.inventory
 import polysem.kernel
 import polysem.kernel.build
 from polysem import philox
@@ -277,7 +277,7 @@ def test_a_machine_without_a_compiler_runs_the_same_command(cache: Path, tmp_pat
     more = subprocess.run([*bench_command, "--seeds", "3"], capture_output=True, text=True, check=True)
     assert "polysem trains by" not in more.stderr
     assert "training" in more.stderr
-    contents = bench.execute.run.find("tiny", tmp_path / "out").contents
+    contents = bench.execute.inventory.find("tiny", tmp_path / "out").contents
     paths = {
         record.seed: contents.environments[record.environment]["experiment"]["training"]
         for record in contents.records.values()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import bench
+from bench.execute.inventory import find
 from bench.execute.journal import Journal
-from bench.execute.run import find
 from bench.present import brief
 from bench.present.origin import mixtures, origin
 from bench.present.render import html, markdown, terminal

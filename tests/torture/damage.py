@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.execute import artefacts, segments
-from bench.execute.journal import read, settled
+from bench.execute.journal import read
 from bench.execute.records import encode_record
 from tests.torture import subjects
 from tests.torture.strength import Strength
@@ -47,8 +47,8 @@ def corruption(folder: Path, strength: Strength) -> str:
         contents = read(folder)
         for key, record in contents.records.items():
             assert encode_record(record) == lines[key], key
-        found = settled(folder)
-        assert (set(found.sources), found.damaged) == (set(contents.records), list(contents.damaged))
+        resumed = read(folder, whole=False)
+        assert (set(resumed.settled()), resumed.damaged) == (set(contents.records), contents.damaged)
         lost += len(lines) - len(contents.records)
         silent += len(contents.records) < len(lines) and not contents.damaged
     return (

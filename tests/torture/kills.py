@@ -40,7 +40,7 @@ def coordinators(folder: Path, strength: Strength) -> str:
             assert stored.items() <= found.items(), "a stored record was lost or changed"
             stored, torn = found, torn + len(contents.damaged)
         assert subjects.table(out / "tiny") == expected, "the table differs from that of a calm run"
-        assert _stored_twice(out / "tiny" / "journal") == 0, "a job was stored twice"
+        assert stored_twice(out / "tiny" / "journal") == 0, "a job was stored twice"
         runs += 1
     return f"{kills} SIGKILLs over {runs} runs, {torn} torn lines; no record lost, every table byte-equal"
 
@@ -69,6 +69,12 @@ def workers(folder: Path, strength: Strength) -> str:
     )
 
 
+def stored_twice(journal: Path) -> int:
+    """How many jobs have more than one outcome."""
+    keys = Counter(item.key for _, item in scan(journal) if isinstance(item, Record) and item.status in OUTCOMES)
+    return sum(count > 1 for count in keys.values())
+
+
 def _killed(suite: Path, out: Path, choose: random.Random) -> bool:
     """Run a coordinator and kill it at some moment; False if it had ended before."""
     command = [sys.executable, subjects.EXECUTE / "coordinator.py", suite, out]
@@ -81,11 +87,6 @@ def _killed(suite: Path, out: Path, choose: random.Random) -> bool:
         coordinator.kill()
         coordinator.stdout.read()
     return coordinator.returncode == -signal.SIGKILL
-
-
-def _stored_twice(journal: Path) -> int:
-    keys = Counter(item.key for _, item in scan(journal) if isinstance(item, Record) and item.status in OUTCOMES)
-    return sum(count > 1 for count in keys.values())
 
 
 class _Killer:

@@ -6,9 +6,9 @@ import math
 import sys
 from pathlib import Path
 
-from bench.execute.frames import wide
 from bench.execute.journal import Journal
 from bench.execute.records import Record
+from bench.execute.results import wide
 from bench.execute.run import load
 from bench.plan.suite import Plan
 from bench.plan.suite import load as load_suite

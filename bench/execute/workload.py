@@ -38,10 +38,8 @@ def forecast(
 ) -> Forecast:
     """What it will take ``workers`` to run the jobs of ``suite`` that have no outcome among the stored ``records``.
 
-    ``again``: records of jobs that are run again, which tell how long they take.
-
-    A job is expected to take the median of the stored jobs of its cell, or where its cell has none, the mean of the
-    cells' medians.
+    ``again``: records of jobs that are run again, which tell how long they take. A job is expected to take the median
+    of the stored jobs of its cell, or where its cell has none, the mean of the cells' medians.
     """
     settled = {key: record for key, record in records.items() if record.status in OUTCOMES}
     known = {**again, **settled}

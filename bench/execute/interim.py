@@ -23,11 +23,10 @@ FILE = "looks.json"
 
 @dataclass(frozen=True)
 class Decision:
-    """A verdict that stands from the look that gave it."""
+    """A verdict that stands from the look that gave it, on the claim ``id`` of that ``digest``."""
 
     id: str
     digest: str
-    """``Claim.digest``: a claim that says something else is another one."""
     verdict: str
 
 
@@ -73,20 +72,12 @@ class Looks(Versioned):
 
 
 def read(folder: Path) -> Looks | None:
-    """The looks planned and taken in the folder of a run; None if it is not run sequentially.
-
-    Raises:
-        BenchError: the file that holds them is damaged.
-    """
+    """The looks planned and taken in the folder of a run; None if it is not run sequentially."""
     return Looks.read(folder / FILE) if os.path.lexists(folder / FILE) else None
 
 
 def plan(folder: Path, looks: Looks, results: int) -> Looks:
-    """The plan that is stored in the folder, which must be locked, if it is ``looks``; else ``looks`` is written down.
-
-    Raises:
-        BenchError: another plan was stored, or there are ``results`` already, which a plan must precede.
-    """
+    """The plan of looks in the folder, which must be locked: ``looks``, stored before or now, ahead of any result."""
     stored = read(folder)
     if stored is not None:
         if looks.model_copy(update={"taken": stored.taken}) == stored:
@@ -103,11 +94,7 @@ def plan(folder: Path, looks: Looks, results: int) -> Looks:
 
 
 def take(folder: Path, looks: Looks, claims: Sequence[Claim], decided: Mapping[str, str]) -> Looks:
-    """Write down that the next look was taken and what it ``decided``: claim's id -> verdict.
-
-    Raises:
-        BenchError: another process took it meanwhile, or the file cannot be written.
-    """
+    """Write down that the next look was taken and what it ``decided``: claim's id -> verdict."""
     before = looks.verdicts(claims)
     made = tuple(
         Decision(claim.id, claim.digest, decided[claim.id])

@@ -1,0 +1,660 @@
+"""The functions of the Python API; each imports what it needs when it is called, so that commands start at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from bench.execute import REPORTS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Hashable
+    from concurrent.futures import Executor
+
+    from numpy.typing import NDArray
+    from pandas import DataFrame
+
+    from bench.execute.coordinate import OnProgress
+    from bench.execute.sequential import OnLook
+    from bench.execute.workload import Forecast
+    from bench.plan.suite import Plan, Suite
+    from bench.present.analyzed import Analyzed
+    from bench.present.compared import GateReport
+    from bench.present.report import Report
+    from bench.present.summaries import Runs
+
+PROBE = 5.0
+"""Seconds after which a probe starts no other batch."""
+Seeds: TypeAlias = int | str | Sequence[int] | None
+
+
+def _reachable(executor: str | Executor, plan: Plan) -> str | Executor:
+    """The executor; in place of local workers this process, where they could not import the experiment.
+
+    Raises:
+        bench.errors.BenchError: workers elsewhere could not import it either.
+    """
+    from warnings import warn
+
+    from bench.errors import BenchError
+
+    if not plan.reference.startswith("__main__:") or executor == "serial" or not isinstance(executor, str):
+        return executor
+    why = f"{plan.reference} is defined in a notebook or script, which worker processes cannot import"
+    hint = "Put the experiment into a module to run it in parallel."
+    if executor != "local":
+        raise BenchError(f"{why}.", hint=hint)
+    warn(f"{why}: its runs are made in this process, one after the other. {hint}", stacklevel=3)
+    return "serial"
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of suites, by which editors complete and check TOML.
+
+    >>> bench.schema()["properties"]["seeds"]["oneOf"][0]
+    {'maximum': 100000, 'minimum': 1, 'type': 'integer'}
+    """
+    from bench.plan.shape import schema as suite_schema
+
+    return suite_schema()
+
+
+def check(suite: str | Path | Suite | Plan, *, seeds: Seeds = None, twice: bool = False) -> Plan:
+    """Read a suite, a file or a ``Suite``, and check all of it against its experiment; nothing is run but by ``twice``.
+
+    ``seeds`` takes the place of the suite's own, or of those of its first stratum: a count (``20`` is 0 to 19), the
+    seeds themselves, or text as the command line takes it ("20", "5-9", "3,5,8"). ``twice`` runs the suite's first job
+    twice, alone and in the company of up to three others, each time in a process of its own, and stores nothing: equal
+    parameters and seeds must give equal numbers, to the bit.
+
+        >>> bench.check("study.toml").factors["noise"]
+        ('normal', 'heavy')
+
+    Raises:
+        bench.errors.BenchError: with every fault of the suite, each with its line and column; or with the metrics that
+            differ between the two.
+    """
+    from bench.plan.seeds import parse_seeds
+    from bench.plan.suite import Plan, Suite
+    from bench.plan.suite import check as check_suite
+
+    if isinstance(suite, Plan):
+        plan = suite
+    else:
+        chosen = parse_seeds(str(seeds)) if isinstance(seeds, int | str) else seeds
+        plan = check_suite(suite if isinstance(suite, Suite) else Suite.read(suite), seeds=chosen)
+    if twice:
+        _require_the_same(plan)
+    return plan
+
+
+def _require_the_same(plan: Plan) -> None:
+    """Run a job twice; a BenchError says what differs, or why it has no outcome."""
+    from bench.errors import BenchError
+    from bench.execute.twice import HINT, run_twice
+
+    found = run_twice(plan, _reachable("local", plan))
+    if fault := found.fault(plan.reference):
+        raise BenchError(fault, hint=HINT if found.failed is None else "")
+
+
+def run(
+    suite: str | Path | Suite | Plan,
+    *,
+    seeds: Seeds = None,
+    workers: int | None = None,
+    out: str | Path = REPORTS,
+    fresh: bool = False,
+    rerun_changed: bool = False,
+    executor: str | Executor = "local",
+    address: str | None = None,
+    time_limit: float | str | None = None,
+    memory_limit: float | str | None = None,
+    sequential: bool = False,
+    strict: bool = False,
+    on_look: OnLook | None = None,
+    on_twice: Callable[[str], None] | None = None,
+    progress: OnProgress | None = None,
+) -> DataFrame:
+    """Run what is missing of a suite and return all its results, as ``load`` does.
+
+    ``workers``: how many at once, by default one per CPU. ``fresh`` moves earlier results aside instead of continuing
+    them. ``rerun_changed`` also runs again what is stored of other source of the experiment than today's; the newer
+    results are then in use. ``executor``: "local", "serial" (in this process), "dask" (the cluster whose scheduler is
+    at ``address``, or one on this machine), "package.module:factory", or a started ``concurrent.futures.Executor``.
+    ``time_limit`` (seconds, or "10m") is for one batch of runs, ``memory_limit`` (bytes, or "2GB") for one local
+    worker: what exceeds it is run again, each run alone, and a run that does so alone has failed.
+    ``sequential``: run the seeds up to each look that the suite plans, judge its claims there by that look's share of
+    the error, and stop when every claim is decided, or every gating one; ``on_look`` is called after each look.
+    ``strict``: refuse claims that the planned seeds can neither support nor refute, before anything is run.
+    ``on_twice``: if given, one job of a new experiment or version is run once more, alone, by local workers or in this
+    process, and this is called with a line that says whether its numbers are the same.
+    ``progress(done, stored, planned, failed)`` is called as jobs get on; a notebook shows a line of it by default.
+
+        >>> list(bench.run("study.toml").columns)
+        ['run', 'estimator', 'noise', 'seed', 'status', 'metric', 'value']
+
+    Raises:
+        bench.errors.BenchError: for a bad suite or folder, a full disk, or Ctrl-C (what had finished is stored); if
+            ``sequential``, also for a suite without looks or claims, for looks planned after results, and with
+            ``rerun_changed``; if ``strict``, for claims that cannot be decided.
+    """
+    from functools import partial
+
+    from bench.errors import BenchError
+    from bench.execute.coordinate import execute
+    from bench.execute.limits import Limits
+    from bench.execute.run import create
+    from bench.execute.twice import is_new
+    from bench.present.progress import notebook_progress
+
+    limits = Limits.of(time_limit, memory_limit)
+    loaded = check(suite, seeds=seeds)
+    if sequential and rerun_changed:
+        hint = "Looks that were taken stand: start anew with fresh (--fresh), or run without looks."
+        raise BenchError("Results that looks have judged are not run again.", hint=hint)
+    if sequential:
+        from bench.execute.sequential import planned_looks
+
+        looks = planned_looks(loaded)
+    if strict and (hopeless := undecidable(loaded, out=out)):
+        listed = "; ".join(f"{name}: {why}" for name, why in hopeless.items())
+        hint = "Plan more seeds or other cells, drop the claims, or run without --strict; bench design says more."
+        raise BenchError(f"Claims of {loaded.path} cannot be decided either way: {listed}.", hint=hint)
+    is_checked = on_twice is not None and is_new(loaded, Path(out) / loaded.name)
+    folder = create(loaded, Path(out), fresh=fresh)
+    executor = _reachable(executor, loaded)
+    work = partial(
+        execute,
+        workers=workers,
+        executor=executor,
+        address=address,
+        limits=limits,
+        rerun_changed=rerun_changed,
+    )
+    with notebook_progress(loaded.name, progress) as told:
+        work = partial(work, on_progress=told)
+        if sequential:
+            from bench.execute.sequential import run_to_looks
+            from bench.judge.spending import shares
+            from bench.present.claims import at_look
+
+            alphas = shares(looks.looks, looks.spending)
+            folder = run_to_looks(folder, alphas, work=work, judge=at_look, on_look=on_look)
+        else:
+            work(loaded, folder)
+    if on_twice is not None and is_checked and executor in ("local", "serial"):
+        for line in _again(loaded, folder.folder, executor):
+            on_twice(line)
+    from bench.execute.inventory import keep_counts, segment_marks
+    from bench.execute.results import measured, tidy, wide
+
+    marks = segment_marks(folder.journal)
+    table = wide(folder)
+    keep_counts(folder, marks)
+    return tidy(folder.suite, measured(folder.suite, table))
+
+
+def _again(plan: Plan, folder: Path, executor: str | Executor) -> Iterator[str]:
+    """A line on whether one job of a run comes out the same alone; none where no job has an outcome."""
+    from bench.errors import BenchError
+    from bench.execute.run import load as load_run
+    from bench.execute.twice import HINT, run_again
+
+    try:
+        again = run_again(plan, load_run(folder), executor)
+    except BenchError as error:  # the results are stored; what hinders a second run is only said
+        yield f"One job could not be run once more, alone: {error.message}"
+        return
+    if again is not None:
+        fault = again.fault(plan.reference)
+        yield f"{fault} {HINT}" if fault else "One job was run once more, alone: its numbers are the same."
+
+
+def undecidable(
+    suite: str | Path | Suite | Plan, *, seeds: Seeds = None, out: str | Path | None = REPORTS
+) -> Mapping[str, str]:
+    """The claims of a suite that its seeds can neither support nor refute: id -> why.
+
+    Because its cells cannot tell what is compared, or seeds are too few: for any test, or, by the spread of the suite's
+    own results if those of some seeds are stored under ``out``, to tell an effect of the margin from none with a
+    probability of 80 %.
+
+        >>> claim = {"id": "robust", "statement": "The median errs less", "metric": "error", "expect": "decrease",
+        ...          "contrast": {"factor": "estimator", "from": "mean", "to": "median"}}
+        >>> levels = {"estimator": ["mean", "median"]}
+        >>> bench.undecidable(bench.Suite("two", "study:estimate", seeds=1, factors=levels, claims=[claim]))
+        {'robust': 'it takes at least 2 seeds, and 1 is planned'}
+
+    Raises:
+        bench.errors.BenchError: for a bad suite.
+    """
+    from bench.errors import BenchError
+    from bench.execute.inventory import find as find_run
+    from bench.judge.claims.decidability import undecidable_claims
+    from bench.judge.preview.pilot import read_pilot
+
+    loaded = check(suite, seeds=seeds)
+    pilot = None
+    if out is not None and loaded.claims and (Path(out) / loaded.name / "run.json").is_file():
+        try:
+            pilot = read_pilot(find_run(loaded.name, Path(out)), loaded)
+        except BenchError:  # a damaged run is reported, and mended, by what reads it next
+            pilot = None
+    before_the_run = pilot is not None and not {*loaded.seeds} <= {*pilot.seeds}  # after it, the report says
+    return undecidable_claims(loaded, pilot if before_the_run else None)
+
+
+def load(
+    run: str | Path | None = None, *, wide: bool = False, all_values: bool = False, out: str | Path = REPORTS
+) -> DataFrame:
+    """The results of a run: one row per run and metric (``metric``, ``value``), or with ``wide`` one row per run.
+
+    ``run`` is a name under ``out`` or a folder; by default the newest under ``out``. Columns: ``run``, one per factor
+    (ordered Categoricals, the reference level first), ``seed``, ``status`` (ok, diverged, failed, lost or missing),
+    then the values; a value that is missing is NaN. So is every value of a run that is not ok, unless ``all_values``
+    asks for what such runs came to: a loss of 1e30 belongs in no mean.
+
+        >>> bench.load("study", wide=True)[["estimator", "noise", "seed", "error"]].round(3).head(2)
+          estimator   noise  seed  error
+        0      mean  normal     0  0.107
+        1      mean   heavy     0  0.160
+
+    Raises:
+        bench.errors.BenchError: if there is no such run, or its files are damaged.
+    """
+    from bench.execute import results
+    from bench.execute.inventory import find
+
+    found = find(run, Path(out))
+    table = results.wide(found)
+    if not all_values:
+        table = results.measured(found.suite, table)
+    return table if wide else results.tidy(found.suite, table)
+
+
+def arrays(
+    run: str | Path | None = None,
+    /,
+    *,
+    seed: int | Mapping[str, int],
+    out: str | Path = REPORTS,
+    **levels: Hashable,
+) -> dict[str, NDArray[Any]]:
+    """The arrays that one run stored, by name (``Outcome.arrays``); ``run`` and ``out`` as in ``load``.
+
+    ``levels`` name the run's cell; factors with one level only may be left out. ``seed``: of a suite with strata, the
+    seed of each of them by name. Empty if it stored none.
+
+        >>> bench.arrays("study", seed=0, estimator="mean", noise="heavy")
+        {}
+
+    Raises:
+        bench.errors.BenchError: if the levels and the seed name no run or several, or what it stored cannot be read.
+    """
+    from bench.execute.inventory import find
+
+    found = find(run, Path(out))
+    return found.arrays(found.key(seed, levels))
+
+
+def find(run: str | Path | None = None, *, out: str | Path = REPORTS) -> Path:
+    """The folder of a run: a name under ``out``, or a folder; by default the newest under ``out``.
+
+        >>> bench.find("study").as_posix()
+        'reports/study'
+
+    Raises:
+        bench.errors.BenchError: if there is no such run, or its files are damaged.
+    """
+    from bench.execute.inventory import find as find_run
+
+    return find_run(run, Path(out)).folder
+
+
+def report(run: str | Path | None = None, *, confidence: float = 0.95, out: str | Path = REPORTS) -> Report:
+    """Everything there is to say about a run, finished or not; ``run`` and ``out`` as in ``load``.
+
+    ``confidence``: of every interval.
+
+    A notebook shows it as HTML, ``files(report, "md")`` of ``bench.present.files`` turns it into files, and
+    ``report.data["contrasts"]`` is the table of effects as numbers.
+
+        >>> bench.report("study").data["contrasts"][["effect", "estimate", "p_adjusted"]].round(3)
+                    effect  estimate  p_adjusted
+        0        estimator    -0.007       0.017
+        1            noise     0.040       0.000
+        2  estimator:noise    -0.031       0.000
+
+    Raises:
+        bench.errors.BenchError: if there is no such run, or its files are damaged.
+    """
+    from bench.execute.inventory import find
+    from bench.present.build import build
+
+    return build(find(run, Path(out)), confidence=confidence)
+
+
+def accept(run: str | Path | None = None, to: str | Path | None = None, *, out: str | Path = REPORTS) -> Path:
+    """Make a finished run the baseline that later ones are compared with; returns the path of its CSV.
+
+    ``to``: where to; by default the file that the suite names in ``[baseline]``, if that is inside the project (the
+    current directory, or the nearest folder above it with a pyproject.toml or .git) or ``out``, else
+    ``baselines/<suite>.csv`` under ``out``. A manifest with the CSV's checksum is written beside it; both belong into
+    version control.
+
+        >>> bench.accept("study").as_posix()
+        'baselines/study.csv'
+
+    Raises:
+        bench.errors.BenchError: there is no such run, it is unfinished, its suite names a file elsewhere, or the files
+            cannot be written.
+    """
+    from bench.execute import baseline
+    from bench.execute.inventory import find as find_run
+
+    found = find_run(run, Path(out))
+    return baseline.accept(found, baseline.own_path(found, Path(out)) if to is None else Path(to))
+
+
+def compare(
+    run: str | Path | None = None,
+    baseline: str | Path | None = None,
+    *,
+    suite: str | Path | None = None,
+    strict: bool = False,
+    more_seeds: int | None = None,
+    out: str | Path = REPORTS,
+    progress: OnProgress | None = None,
+) -> GateReport:
+    """Compare a run with a baseline: what changed, for the better or the worse, what did not, and what cannot be told.
+
+    ``run`` and ``out`` as in ``load``. ``baseline``: a file that ``accept`` wrote, a published table of means (CSV with
+    a column per factor, ``metric``, ``mean``, ``std``, ``n``), or another run; by default where ``accept`` writes to.
+    ``strict`` also fails what is not shown to be no worse by its margin. ``more_seeds``: if the suite's own seeds leave
+    something undecided, so many more are run and looked at; the error of both looks together stays at 5 %, provided
+    that the number was chosen beforehand (best in the suite: ``[baseline] more_seeds``). They are run only where
+    ``suite`` is the file of the run's suite, by worker processes, as by ``run``: a stored run is data, and nothing that
+    it names is imported. ``report.outcome`` is the verdict, ``report.data["changes"]`` the table.
+
+        >>> _ = bench.accept("study")
+        >>> bench.compare("study").outcome
+        'passed'
+
+    Raises:
+        bench.errors.BenchError: there is no such run or baseline, it was changed, the two cannot be compared, or
+            ``suite`` is another one.
+    """
+    from bench.execute import baseline as baselines
+    from bench.execute.coordinate import execute
+    from bench.execute.inventory import find as find_run
+    from bench.execute.run import continue_run
+    from bench.present.compared import build, further_seeds
+
+    found = find_run(run, Path(out))
+    old = baselines.load(baselines.default_path(found) if baseline is None else baseline, Path(out))
+    planned = found.suite.baseline.more_seeds if more_seeds is None else more_seeds
+    if suite is not None:
+        continue_run(found, check(suite))  # another suite is refused also where no seeds are needed
+    first = build(found, old, strict=strict, more_seeds=planned)
+    if suite is None or planned is None or not first.wants_more_seeds:
+        return first
+    loaded = check(suite, seeds=further_seeds(found, old, planned))
+    execute(loaded, continue_run(found, loaded), on_progress=progress)
+    return build(find_run(found.folder, Path(out)), old, strict=strict, more_seeds=planned)
+
+
+def calibrate_gate(
+    *runs: str | Path, repetitions: int = 500, random_seed: int = 0, out: str | Path = REPORTS
+) -> Report:
+    """How often ``compare`` would err on runs like this one: false alarms, and what it finds of planted changes.
+
+    Simulates so many comparisons without a change, a fifth as many for each planted one, and judges them by the gate
+    itself; the columns are those of ``bench.judge.gate.calibration.calibrate_gate``. From one run they hold within one
+    occasion (one machine, one time): how values vary between occasions is unknown. Name several ``runs`` of unchanged
+    code to measure that too; ``data["occasions"]`` then has the spread between them. The result is kept in the folder
+    of the first and shown by ``report`` and ``compare``. Each run: as in ``load``, or a suite file that was run.
+
+        >>> rates = bench.calibrate_gate("study", repetitions=100).data["rates"]
+        >>> rates.loc[rates["size"] == 0, ["noise", "comparisons", "tests"]]
+               noise  comparisons  tests
+        0     normal          100      4
+        1  resampled          100      4
+
+    Raises:
+        bench.errors.BenchError: there is no such run, too few seeds or values to tell how they vary, or runs that are
+            no repeats of the first.
+    """
+    import numpy as np
+
+    from bench.execute.baseline import of_run, require_repeats
+    from bench.execute.inventory import find as find_run
+    from bench.judge.gate.calibration import calibrate_gate as calibrate
+    from bench.judge.gate.calibration import gated_values, occasion_frame
+    from bench.plan.extends import read_with_bases
+    from bench.present import gate_rates
+    from bench.present.compared import rules
+
+    named = [read_with_bases(run).data.get("name") if str(run).endswith(".toml") else run for run in runs]
+    found = [find_run(run, Path(out)) for run in named or [None]]
+    require_repeats(found)
+    gated = gated_values([of_run(run) for run in found], rules(found[0].suite))
+    rates = calibrate(gated, np.random.default_rng(random_seed), repetitions=repetitions)
+    measured = gate_rates.GateRates(rates, None if gated.repeats is None else occasion_frame(gated), len(found))
+    gate_rates.store(found[0], measured)
+    return gate_rates.report(found[0], measured)
+
+
+def beside(first: str | Path, second: str | Path, *, confidence: float = 0.95, out: str | Path = REPORTS) -> Report:
+    """Two runs side by side: what differs between them, their effects and their means; ``out`` as in ``load``.
+
+    It describes and does not test: see what both have in common, and whether their intervals overlap.
+
+        >>> bench.beside("study", "study").data["cells"][["cell", "mean_a", "mean_b"]].round(3).head(1)
+                  cell  mean_a  mean_b
+        0  mean/normal   0.101   0.101
+
+    Raises:
+        bench.errors.BenchError: if there is no such run, or its files are damaged.
+    """
+    from bench.execute.inventory import find
+    from bench.present.beside import beside as lay_beside
+
+    return lay_beside(find(first, Path(out)), find(second, Path(out)), confidence=confidence)
+
+
+def design(
+    suite: str | Path | Suite | Plan,
+    *,
+    seeds: Seeds = None,
+    pilot: str | Path | None = None,
+    augment: int = 0,
+    order: int = 1,
+    power: bool = False,
+    looks: Sequence[int] = (),
+    out: str | Path = REPORTS,
+) -> Report:
+    """What a suite's cells can tell, what its seeds would find and what it costs, before anything is run.
+
+    ``pilot`` is a stored run (a name under ``out``, or a folder) of the same experiment whose noise and timings are
+    taken for the suite's; by default the suite's own run, if there is one. ``augment`` asks which so many more cells
+    would best serve all effects of up to ``order`` factors; ``power`` finds the power by resampling the pilot's seeds,
+    too; ``looks`` plans looks after so many seeds, the error spent over all of them. ``data`` of the report holds the
+    frames ``effects`` (aliases, VIF, standard errors), ``correlations``, ``models``, ``single``, ``families`` and
+    ``cells``, and as there is cause ``claims``, ``detectable`` (with a pilot), ``augmented``, ``simulated``, ``looks``;
+    with a pilot whose seeds have strata ``components`` and ``needs``.
+
+        >>> bench.design("study.toml").data["effects"][["effect", "estimable", "vif"]]
+                    effect  estimable  vif
+        0        estimator       True  1.0
+        1            noise       True  1.0
+        2  estimator:noise       True  1.0
+
+    Raises:
+        bench.errors.BenchError: for a bad suite, no such pilot or one that shares no cell with the suite, or more
+            cells to add than there are.
+    """
+    from bench.errors import BenchError
+    from bench.execute.inventory import find as find_run
+    from bench.judge.preview.augment import augment as augment_suite
+    from bench.judge.preview.pilot import read_pilot
+    from bench.judge.preview.preview import preview
+    from bench.present.design import build_design
+
+    loaded = check(suite, seeds=seeds)
+    own = loaded.name if (Path(out) / loaded.name / "run.json").is_file() else None
+    name = own if pilot is None else pilot
+    results = None if name is None else read_pilot(find_run(name, Path(out)), loaded)
+    if pilot is not None and results is None:
+        hint = "A pilot is a run of the same experiment, version and shared parameters, at some of the same levels."
+        raise BenchError(f"{pilot} holds no result of a cell of {loaded.path}.", hint=hint)
+    more = augment_suite(loaded, augment, order) if augment else None
+    return build_design(preview(loaded, results, more, simulate=power, looks=looks))
+
+
+def forecast(
+    suite: str | Path | Suite | Plan,
+    *,
+    seeds: Seeds = None,
+    workers: int | None = None,
+    out: str | Path = REPORTS,
+    fresh: bool = False,
+    rerun_changed: bool = False,
+    executor: str | Executor = "local",
+    address: str | None = None,
+    probe: bool = False,
+    progress: OnProgress | None = None,
+) -> Forecast:
+    """What ``run`` with the same arguments would have to do: how many jobs, in which time, with how much disk.
+
+    Time and disk are judged by what is stored of the suite, and NaN if nothing is. With ``probe``, jobs are run for
+    five seconds first, each batch to its end; their results are stored and count.
+
+        >>> bench.forecast("study.toml", seeds=20).to_run
+        40
+
+    Raises:
+        bench.errors.BenchError: for a bad suite, a journal that cannot be read, or a fresh probe.
+    """
+    from bench.errors import BenchError
+    from bench.execute.coordinate import current, execute
+    from bench.execute.journal import read
+    from bench.execute.provenance import cpu_count, digest_of
+    from bench.execute.run import create
+    from bench.execute.workload import forecast as foretell
+    from bench.plan.imports import source_files
+
+    loaded = check(suite, seeds=seeds)
+    if probe and fresh:
+        hint = "Probe without it, or run the suite with it."
+        raise BenchError("A probe keeps its results, and a fresh start would move them aside.", hint=hint)
+    if probe:
+        run = create(loaded, Path(out))
+        executor = _reachable(executor, loaded)
+        execute(loaded, run, workers=workers, executor=executor, address=address, seconds=PROBE, on_progress=progress)
+    if fresh:
+        return foretell(loaded, {}, workers or cpu_count())
+    experiment = loaded.experiment
+    contents = read(Path(out) / loaded.name / "journal", [metric.name for metric in experiment.metrics])
+    sources = {key: contents.source(key) for key in contents.records}
+    kept = current(sources, digest_of(source_files(loaded.reference, experiment))) if rerun_changed else {*sources}
+    stored = {key: record for key, record in contents.records.items() if key in kept}
+    return foretell(loaded, stored, workers or cpu_count(), {**contents.lacking, **contents.records})
+
+
+def runs(out: str | Path = REPORTS) -> Runs:
+    """Every run under ``out``, the newest first, with how many of its jobs are ok, diverged, failed, lost and missing.
+
+    A list that shows itself as a table.
+
+        >>> [(summary.name, summary.ok, summary.missing) for summary in bench.runs()]
+        [('study', 40, 0)]
+
+    ``damage`` says what is wrong with what is stored; a run that cannot be read has no counts. ``run`` mends what can
+    be, and loses nothing: it moves damaged lines and files to folders called ``damaged``, and runs what they held.
+    """
+    from bench.execute.inventory import runs as summaries
+    from bench.present.summaries import Runs
+
+    return Runs(summaries(Path(out)))
+
+
+def analyze(
+    data: DataFrame | str | Path,
+    factors: Sequence[str],
+    block: str | Sequence[str] | None,
+    metrics: Sequence[str],
+    *,
+    reference: Mapping[str, Hashable] | None = None,
+    log: Collection[str] = (),
+    margin: Mapping[str, float | str] | None = None,
+    better: Mapping[str, str] | None = None,
+    ranges: Mapping[str, Sequence[float] | str] | None = None,
+    confidence: float = 0.95,
+    contrasts: Sequence[Mapping[str, Any] | str] = (),
+    trim: bool = False,
+    encoding: str = "",
+    decimal: str = "",
+    every_pair: bool = False,
+) -> Analyzed:
+    """Analyse anyone's table with one row per run: effects, ANOVA, pairs of cells, and what the design identifies.
+
+    ``data`` is a frame, or a CSV, Excel or Parquet file; one row per run and metric, as ``load`` gives them, serve as
+    well. If a column ``status`` says which runs are ok, as in what ``load`` gives, the values of all others are left
+    out, and ``notes`` counts them. ``block`` is the column of the seeds, or None for independent runs; several, the
+    outermost first, are seeds within seeds: runs are averaged within the first, and ``found.components`` says how much
+    each makes them vary (nested where a label of an inner column occurs in one group of the outer ones only, else
+    crossed). ``reference`` maps a factor to its reference level, by default the first. ``log``: metrics whose
+    logarithms are analysed. ``margin``: metric -> the smallest difference that matters: a number, "5%". ``better``:
+    metric -> "lower" or "higher". ``ranges``: metric -> between which values it always lies, as (0, 1), which bounds
+    what lost runs could change. ``confidence``: of every interval, above 0.5.
+    ``contrasts``: further comparisons in the language of claims (docs/claims.md), estimated in ``found.requested``.
+    ``every_pair``: compare every two cells in ``found.pairwise``, not only each with the reference cell.
+
+    Levels that differ in blanks, case or the writing of a number only are named in ``notes``; ``trim`` removes blanks
+    around levels. ``encoding`` (UTF-8) and ``decimal`` ("," where it cannot be told) are those of a CSV file.
+
+        >>> frame = bench.load("study", wide=True)  # or a file: "runs.csv"
+        >>> at = {"factor": "estimator", "from": "mean", "to": "median", "at": {"noise": "heavy"}}
+        >>> found = bench.analyze(frame, ["estimator", "noise"], "seed", ["error"], contrasts=[at])
+        >>> found.contrasts[["effect", "estimate", "low", "high"]].round(3)
+                    effect  estimate    low   high
+        0        estimator    -0.007 -0.013 -0.002
+        1            noise     0.040  0.034  0.045
+        2  estimator:noise    -0.031 -0.035 -0.027
+        >>> found.requested[["estimate", "low", "high"]].round(3)
+           estimate    low   high
+        0    -0.038 -0.047 -0.029
+
+    Raises:
+        bench.errors.BenchError: for a file that is no table, columns that are missing or not numeric, unknown levels.
+    """
+    from bench.judge.analysis import analyze as analyze_frame
+    from bench.judge.metric_options import metric_options
+    from bench.judge.table import alike_levels, one_row_a_run, read_table, without_blanks, without_failures
+    from bench.present.analyzed import Analyzed
+
+    options = metric_options(metrics, log, margin or {}, better or {}, ranges or {})
+    blocks = [] if block is None else [block] if isinstance(block, str) else [*block]
+    if isinstance(data, str | Path):
+        frame = read_table(Path(data), factors, metrics, encoding=encoding, decimal=decimal)
+    else:
+        frame = one_row_a_run(data, factors, metrics, "The frame")
+    others = [*factors, *blocks]
+    if trim:
+        frame = without_blanks(frame, others)
+    frame, notes = without_failures(frame, metrics, others)
+    notes = (*notes, *alike_levels(frame, others))
+    found = analyze_frame(
+        frame,
+        factors,
+        blocks[0] if blocks else None,
+        options,
+        reference=reference,
+        confidence=confidence,
+        contrasts=contrasts,
+        every_pair=every_pair,
+        strata=blocks if len(blocks) > 1 else (),
+    )
+    return Analyzed(**vars(found) | {"notes": (*notes, *found.notes)})

@@ -1,0 +1,153 @@
+"""The folder of runs -> which runs it holds, and what each has come to."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from pathlib import Path
+
+from bench.errors import BenchError
+from bench.execute import REPORTS, manifest
+from bench.execute.mend import faults
+from bench.execute.run import OURS, Run, load
+from bench.execute.segments import segments
+from bench.execute.storage import reading
+from bench.execute.versioned import Versioned
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One line about a run; of one whose files are damaged there is no count (None)."""
+
+    name: str
+    folder: Path
+    updated: datetime
+    planned: int | None = None
+    ok: int | None = None
+    diverged: int | None = None
+    failed: int | None = None
+    lost: int | None = None
+    missing: int | None = None
+    outside: int | None = None
+    """Stored jobs that the suite as last run does not ask for."""
+    damage: str = ""
+    """What is wrong with what is stored, or why the run cannot be read."""
+
+
+def find(run: str | Path | None = None, out: Path = REPORTS) -> Run:
+    """The run of that name under ``out``, or in that folder; the newest under ``out`` if none is named."""
+    return load(locate(run, out))
+
+
+def locate(run: str | Path | None = None, out: Path = REPORTS) -> Path:
+    """The folder of the run that ``find`` would load, whatever state it is in; of a folder of runs, the only one."""
+    if run is None:
+        if known := _folders(out):
+            return max(known, key=_updated)
+        raise BenchError(f"There is no run under {out}.", hint="Start one: bench run SUITE.")
+    for folder in (out / run, Path(run)):
+        if any(os.path.lexists(folder / name) for name in OURS):
+            return folder
+        if inner := _folders(folder):
+            if len(inner) == 1:
+                return inner[0]
+            hint = f"Name one of them: {', '.join(entry.name for entry in inner[:8])}."
+            raise BenchError(f"{folder} holds {len(inner)} runs.", hint=hint)
+    names = [folder.name for folder in _folders(out)]
+    close = get_close_matches(str(run), names, n=1)
+    hint = f"Did you mean {close[0]}? " if close else ""
+    hint += f"Runs there: {', '.join(names[:8])}." if names else "Start one: bench run SUITE."
+    raise BenchError(f"There is no run {str(run)!r} under {out}.", hint=hint)
+
+
+def runs(out: Path = REPORTS) -> list[Summary]:
+    """Every run under ``out``, the newest first; one whose files are damaged says so."""
+    return sorted(map(_summary, _folders(out)), key=lambda line: line.updated, reverse=True)
+
+
+def summarize(run: Run) -> Summary:
+    """What is done of a run, counted in its journal."""
+    records = run.contents.records
+    count = Counter(records[job.key].status if job.key in records else "missing" for job in run.planned())
+    within = count.total() - count["missing"]
+    return Summary(
+        name=run.folder.name,
+        folder=run.folder,
+        updated=run.updated,
+        planned=run.n_planned,
+        ok=count["ok"],
+        diverged=count["diverged"],
+        failed=count["failed"],
+        lost=count["lost"],
+        missing=run.n_planned - within,
+        damage="; ".join(faults(run.folder, run.contents)),
+        outside=len(records) - within,
+    )
+
+
+class Counts(Versioned):
+    """What ``counts.json`` holds: what a run without faults had come to when the journal had these segments."""
+
+    SCHEMA = 1
+    HINT = "It is written anew by the next run."
+
+    schema_version: int = 1
+    plan: str
+    segments: dict[str, tuple[int, int]]
+    """Name -> bytes, and the time of the last change in nanoseconds."""
+    counts: dict[str, int]
+    """Of ``Summary``."""
+
+
+COUNTS = ("planned", "ok", "diverged", "failed", "lost", "missing", "outside")
+
+
+def segment_marks(journal: Path) -> dict[str, tuple[int, int]]:
+    """The segments as they are: taken before they are read, they show whether what was read is all there is."""
+    return {path.name: (path.lstat().st_size, path.lstat().st_mtime_ns) for path in segments(journal)}
+
+
+def keep_counts(run: Run, marks: Mapping[str, tuple[int, int]]) -> None:
+    """Keep what ``run`` came to, so that ``runs`` need not read a journal of a million lines to count them."""
+    line = summarize(run)
+    if not line.damage and not any(record.artefact for record in run.contents.records.values()):
+        counts = {name: getattr(line, name) for name in COUNTS}
+        Counts(plan=run.head.plan, segments=dict(marks), counts=counts).write(run.folder / "counts.json")
+
+
+def _summary(folder: Path) -> Summary:
+    try:
+        return _kept(folder) or summarize(load(folder))
+    except BenchError as error:
+        updated = datetime.fromtimestamp(_updated(folder) / 1e9, UTC)
+        return Summary(folder.name, folder, updated, damage=error.message)
+
+
+def _kept(folder: Path) -> Summary | None:
+    """The summary of a run by its kept counts; None where there are none, or the run has changed since."""
+    if not os.path.lexists(folder / "counts.json"):
+        return None
+    stored = manifest.read(folder)
+    try:
+        kept = Counts.read(folder / "counts.json")
+    except BenchError:
+        return None
+    now = stored.plan, segment_marks(folder / "journal"), COUNTS
+    if (kept.plan, kept.segments, (*kept.counts,)) != now:
+        return None
+    return Summary(folder.name, folder, stored.updated, damage="; ".join(faults(folder)), **kept.counts)
+
+
+def _folders(out: Path) -> list[Path]:
+    if not out.is_dir():
+        return []
+    with reading(out):
+        return sorted(folder for folder in out.iterdir() if os.path.lexists(folder / "run.json"))
+
+
+def _updated(folder: Path) -> int:
+    return (folder / "run.json").lstat().st_mtime_ns
