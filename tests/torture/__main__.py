@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.torture import damage, disk, fuzz, kills
+from tests.torture import damage, disk, fuzz, kills, together
 from tests.torture.strength import Strength
 
 TORTURES: Mapping[str, Callable[[Path, Strength], str]] = {
@@ -22,6 +22,7 @@ TORTURES: Mapping[str, Callable[[Path, Strength], str]] = {
     "disk": disk.full_disk,
     "workers": kills.workers,
     "coordinators": kills.coordinators,
+    "together": together.together,
     "fuzz": fuzz.suites,
 }
 
