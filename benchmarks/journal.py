@@ -1,6 +1,6 @@
 """How long 100,000 records take to store and to load, beside what one would write oneself: CSV and lines of JSON.
 
-    python benchmarks/journal.py [--records 10000]
+    python benchmarks/journal.py [--records 10000] [--beside d4560a3]
 
 Both columns of a ratio are measured here, one after the other; the seconds are CPU time of this process.
 """
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from beside import print_ratios
 
 import bench
 from bench.execute.journal import Journal
@@ -59,7 +60,13 @@ def main() -> None:
     """Print the seconds of each way and their ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=100_000)
-    n_records = parser.parse_args().records
+    parser.add_argument("--beside", metavar="COMMIT", help="compare with the bench of another commit instead")
+    parser.add_argument("--json", action="store_true", help="print the seconds of bench only")
+    options = parser.parse_args()
+    n_records = options.records
+    if options.beside:
+        print_ratios("journal.py", ["--records", str(n_records)], options.beside, rounds=3)
+        return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "journal.toml").write_text(SUITE.format(seeds=n_records // 10))
@@ -81,6 +88,9 @@ def main() -> None:
                 "json lines": _timed(lambda: _tidy(pd.read_json(folder / "rows.jsonl", lines=True))),
             },
         }
+    if options.json:
+        print(json.dumps({f"{step} {len(records)} records": ways["bench"] for step, ways in seconds.items()}))
+        return
     print(f"{len(records)} records")
     for step, ways in seconds.items():
         for way, took in ways.items():

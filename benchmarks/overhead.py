@@ -1,34 +1,40 @@
 """What harness and store cost, beside calling the experiment directly: both run here, one after the other.
 
     make overhead                                # about four minutes on two cores
-    python benchmarks/overhead.py --only trivial
+    python benchmarks/overhead.py --only trivial --jobs 20000 --beside d4560a3
 
 The batches are the same on both sides, in one process and in the same order, so that what differs is the harness: plan,
 dispatch, checks of the outcomes, journal. It prints one line a case, and the milliseconds that a trivial job costs on
-worker processes.
+worker processes. With ``--beside``, it prints what trivial jobs cost beside the bench of another commit.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from beside import print_ratios
 
 import bench
 from bench.execute.batches import batches, even_size, missing
 from bench.execute.coordinate import execute
 from bench.execute.run import create
 from bench.experiment import Experiment, Job, Metric, Progress
-from bench.plan.suite import Plan
+
+if TYPE_CHECKING:
+    from bench.plan.suite import Plan
 
 ROOT = Path(__file__).parents[1]
 Times = tuple[float, float]
 CASES = ("full_factorial", "trivial")
 TRIVIAL = (
-    'name = "trivial"\nexperiment = "overhead:EXPERIMENT"\nseeds = 10_000\n[factors]\na = [0, 1, 2, 3, 4]\nb = [0, 1]\n'
+    'name = "trivial"\nexperiment = "overhead:EXPERIMENT"\nseeds = {}\n[factors]\na = [0, 1, 2, 3, 4]\nb = [0, 1]\n'
 )
 
 
@@ -53,7 +59,15 @@ def main() -> None:
     """Print the ratio of the times, and what a trivial job costs."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", choices=CASES, help="one case instead of both")
-    only = parser.parse_args().only
+    parser.add_argument("--jobs", type=int, default=100_000, help="trivial ones")
+    parser.add_argument("--beside", metavar="COMMIT", help="compare trivial jobs with the bench of another commit")
+    parser.add_argument("--json", action="store_true", help="print the CPU seconds of trivial jobs only")
+    options = parser.parse_args()
+    if options.beside:
+        print_ratios("overhead.py", ["--jobs", str(options.jobs)], options.beside, rounds=3)
+        return
+    only = "trivial" if options.json else options.only
+    seconds: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         if only != "trivial":
             suite = bench.check(ROOT / "suites" / "full_factorial.toml")
@@ -66,11 +80,15 @@ def main() -> None:
                 )
         if only != "full_factorial":
             path = Path(folder) / "trivial.toml"
-            path.write_text(TRIVIAL)
+            path.write_text(TRIVIAL.format(options.jobs // 10))
             suite = bench.check(path)
             for executor, workers in (("serial", 1), ("local", 2)):
-                took, _ = harness(suite, Path(folder) / executor, executor, workers)
-                print(f"100,000 trivial jobs, {executor}: {took:.1f} s, {took / 100:.3f} ms a job", flush=True)
+                took, seconds[executor] = harness(suite, Path(folder) / executor, executor, workers)
+                if not options.json:
+                    each = took / options.jobs * 1000
+                    print(f"{options.jobs} trivial jobs, {executor}: {took:.1f} s, {each:.3f} ms a job", flush=True)
+    if options.json:
+        print(json.dumps({f"the coordinator of {options.jobs} jobs, {name}": took for name, took in seconds.items()}))
 
 
 def direct(suite: Plan) -> Times:
