@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -140,6 +141,19 @@ class Commands:
             cli.main()
         out, err = self._capture.readouterr()
         return int(stop.value.code or 0), out.decode(), err.decode()
+
+    def anew(self, folder: Path, *arguments: object) -> tuple[int, str, str]:
+        """The same in a folder, with no module of that folder imported before or after, as in a process of its own."""
+        with self._monkeypatch.context() as patch:
+            patch.chdir(folder)
+            patch.setattr(sys, "path", [*sys.path])
+            patch.setattr(sys, "dont_write_bytecode", True)
+            try:
+                return self(*arguments)
+            finally:
+                for name, module in list(sys.modules.items()):
+                    if str(getattr(module, "__file__", None)).startswith(f"{folder}{os.sep}"):
+                        del sys.modules[name]
 
 
 @pytest.fixture

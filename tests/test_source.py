@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bench.execute.records import decode, encode
+
+if TYPE_CHECKING:
+    from tests.conftest import Commands
 
 EXPERIMENT = """
 from dataclasses import dataclass
@@ -28,20 +29,19 @@ SUITE = 'name = "code"\nexperiment = "exp:A"\nseeds = 3\n[factors]\nx = [1, 2]\n
 
 
 class Project:
-    """A user's folder with an experiment of two files, in which commands run as processes of their own."""
+    """A user's folder with an experiment of two files, in which each command starts anew."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, command: Commands) -> None:
+        self.folder, self.command = folder, command
         (folder / "exp.py").write_text(EXPERIMENT)
         (folder / "helper.py").write_text("OFFSET = 0.0\n")
         (folder / "suite.toml").write_text(SUITE)
 
     def bench(self, *arguments: str, code: int = 0) -> str:
         """Both streams as one line of text."""
-        command = [sys.executable, "-c", "from bench.cli import main; main()", *arguments]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
-        assert done.returncode == code, done.stdout + done.stderr
-        return " ".join((done.stdout + " " + done.stderr).split())
+        ended, out, err = self.command.anew(self.folder, *arguments)
+        assert ended == code, out + err
+        return " ".join(f"{out} {err}".split())
 
     def run(self, *options: str) -> str:
         """Run the suite."""
@@ -61,11 +61,11 @@ class Project:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path)
+def project(tmp_path: Path, command: Commands) -> Project:
+    return Project(tmp_path, command)
 
 
-@pytest.mark.parametrize(("name", "before", "after"), [("exp.py", "1.0 +", "7000.0 +"), ("helper.py", "0.0", "6999.0")])
+@pytest.mark.parametrize(("name", "before", "after"), [("exp.py", "1.0 +", "8.0 +"), ("helper.py", "0.0", "7.0")])
 def test_edited_code_is_said_and_run_again_on_request(project: Project, name: str, before: str, after: str) -> None:
     """``run``, ``report`` and ``compare`` count what is of other source; ``--rerun-changed`` puts new values in use."""
     assert "ource" not in project.run()
@@ -84,7 +84,7 @@ def test_edited_code_is_said_and_run_again_on_request(project: Project, name: st
     assert "to_run 0" in project.run("--dry-run")
     text = project.run("--rerun-changed")
     assert "Superseded: 6 results of other source were run again; the newer ones are in use." in text
-    assert project.values() == [value + 6999.0 for value in old]
+    assert project.values() == [value + 7.0 for value in old]
     assert "Other source" not in project.run("--rerun-changed")
     report = project.bench("report", "code", "--full")
     assert "Superseded 6 results of other source were run again" in report
@@ -107,7 +107,7 @@ def test_an_edit_elsewhere_makes_nothing_stale(project: Project) -> None:
 def test_a_file_of_the_same_name_elsewhere_is_another_source(project: Project, tmp_path_factory: Any) -> None:
     """A suite in another folder that has the same name and names its own ``exp.py`` does not pass for the first."""
     project.run()
-    there = Project(tmp_path_factory.mktemp("elsewhere"))
+    there = Project(tmp_path_factory.mktemp("elsewhere"), project.command)
     options = ("--out", str(project.folder / "reports"))
     assert "ource" not in there.run(*options)
     there.edit("exp.py", "1.0 +", "3.0 +")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tomllib
@@ -22,13 +21,6 @@ if TYPE_CHECKING:
 STARTED = ["study.py", "study.toml", "suite.schema.json"]
 
 
-def bench_in(folder: Path, *arguments: str) -> str:
-    command = [sys.executable, "-c", "from bench.cli import main; main()", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def test_what_is_started_goes_from_a_run_to_a_gate(command: Commands, tmp_path: Path) -> None:
     """The starter is checked, run, reported, accepted and compared as its comments say, claim included."""
     code, _, err = command("init", tmp_path / "new")
@@ -38,11 +30,11 @@ def test_what_is_started_goes_from_a_run_to_a_gate(command: Commands, tmp_path: 
     head, _, claim = suite.read_text().partition("# [[claims]]")
     lines = [line.removeprefix("# ") for line in ("# [[claims]]" + claim).splitlines()]
     suite.write_text(head + "\n".join(line.partition("    #")[0] for line in lines) + "\n")
-    bench_in(tmp_path / "new", "run", "study.toml", "--executor", "serial")
-    assert "supported" in bench_in(tmp_path / "new", "report", "study")
-    bench_in(tmp_path / "new", "baseline", "accept", "study")
+    assert command.anew(suite.parent, "run", "study.toml", "--executor", "serial")[0] == 0
+    assert "supported" in command.anew(suite.parent, "report", "study")[1]
+    assert command.anew(suite.parent, "baseline", "accept", "study")[0] == 0
     assert (tmp_path / "new" / "baselines" / "study.csv").is_file()
-    assert "Verdict: passed" in bench_in(tmp_path / "new", "compare", "study")
+    assert "Verdict: passed" in command.anew(suite.parent, "compare", "study")[1]
 
 
 def test_the_experiment_that_is_started_is_short_and_clean(command: Commands, tmp_path: Path) -> None:
@@ -107,11 +99,10 @@ def test_the_version_is_that_of_the_distribution(command: Commands) -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_shells_complete_commands(shell: str) -> None:
+def test_shells_complete_commands(command: Commands, monkeypatch: pytest.MonkeyPatch, shell: str) -> None:
     """What a shell asks for completion is answered with the commands."""
     asked = {"bash": {"COMP_WORDS": "bench ba", "COMP_CWORD": "1"}, "zsh": {"_TYPER_COMPLETE_ARGS": "bench ba"}}
     asked["fish"] = {"_TYPER_COMPLETE_ARGS": "bench ba", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
-    environment = {**os.environ, "_BENCH_COMPLETE": f"complete_{shell}", **asked[shell]}
-    command = [sys.executable, "-c", "from bench.cli import main; main()"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert "baseline" in done.stdout
+    for name, value in {"_BENCH_COMPLETE": f"complete_{shell}", **asked[shell]}.items():
+        monkeypatch.setenv(name, value)
+    assert "baseline" in command()[1]
