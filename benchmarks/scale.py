@@ -57,14 +57,14 @@ def begin(folder: Path, seconds: float) -> str:
         if n_stored and not first:
             first.append(time.monotonic() - start)
 
-    tally = execute(suite, create(suite, folder / "out"), workers=2, seconds=seconds, on_progress=note)
+    tally = execute(suite, create(suite, folder / "cells"), workers=2, seconds=seconds, on_progress=note)
     return f"{tally.planned} cells: the first result after {first[0]:.1f} s, {tally.ok} results"
 
 
 def make_up(folder: Path) -> str:
     """Store records of all jobs of the other suite, as if they had been run, and the counts that a run keeps."""
     suite = load_suite(folder / "records.toml")
-    made = create(suite, folder / "out")
+    made = create(suite, folder / "records")
     with locked(made.folder):
         store(made, suite)
         made = load(made.folder)
@@ -88,7 +88,7 @@ def make_up(folder: Path) -> str:
 def resume(folder: Path) -> str:
     """Find that nothing is missing."""
     suite = load_suite(folder / "records.toml")
-    tally = execute(suite, create(suite, folder / "out"), workers=2)
+    tally = execute(suite, create(suite, folder / "records"), workers=2)
     if tally.stored_before < tally.planned:
         raise RuntimeError(f"only {tally.stored_before} of {tally.planned} jobs are stored")
     return f"run again: {tally.stored_before} records found"
@@ -97,7 +97,7 @@ def resume(folder: Path) -> str:
 def list_runs(folder: Path) -> str:
     """List the runs, as a command of its own."""
     code = "from bench.cli import main; main()"
-    command = [sys.executable, "-c", code, "runs", "--out", str(folder / "out"), "--format", "json"]
+    command = [sys.executable, "-c", code, "runs", "--out", str(folder / "records"), "--format", "json"]
     done = subprocess.run(command, capture_output=True, check=True)
     (line,) = [line for line in json.loads(done.stdout)["runs"] if line["name"] == "records"]
     return f"bench runs: {line['ok']} records counted"

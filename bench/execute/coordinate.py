@@ -93,7 +93,7 @@ def execute(
             aside += [damage.segment for damage in damaged]
             source = source_files(suite.reference, suite.experiment)
             settled = current(sources, digest_of(source)) if rerun_changed else sources.keys()
-            with storing_plan(run, suite, source):
+            with storing_plan(run, suite, source, in_part=seconds < math.inf):
                 todo = sum(1 for _ in missing(suite, settled)) if settled else planned
                 if todo:
                     added(suite.experiment)  # so that it is prepared once, before its workers start

@@ -208,12 +208,14 @@ def continue_run(run: Run, suite: Plan) -> Run:
 
 
 @contextmanager
-def storing_plan(run: Run, suite: Plan, source: Mapping[str, str] = MappingProxyType({})) -> Iterator[None]:
+def storing_plan(
+    run: Run, suite: Plan, source: Mapping[str, str] = MappingProxyType({}), *, in_part: bool = False
+) -> Iterator[None]:
     """Write down that ``suite`` is what ``run`` plans from now on; its folder must be locked.
 
     A long list of cells is written while the block runs: what a reader cannot do without is there before. It is given
-    up, at once, if the block raises. ``source``: file -> digest, of the experiment as it is now
-    (``bench.plan.imports``).
+    up, at once, if the block raises, or when it ends if the suite is run ``in_part`` only. ``source``: file -> digest,
+    of the experiment as it is now (``bench.plan.imports``).
     """
     declared, sealings = declare(run.folder, suite, run.updated), sealed(run.folder, suite, run.updated)
     plan = manifest.of(suite, run.updated, source=source, declared=declared, sealings=sealings)
@@ -227,7 +229,10 @@ def storing_plan(run: Run, suite: Plan, source: Mapping[str, str] = MappingProxy
         try:
             listing = aside.submit(manifest.write_cells, run.folder, plan, suite, given_up)
             yield
-            manifest.write(run.folder, listing.result())
+            if in_part and not listing.done():
+                given_up.set()
+            else:
+                manifest.write(run.folder, listing.result())
         except BaseException:
             given_up.set()
             raise

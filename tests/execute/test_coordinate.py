@@ -420,6 +420,29 @@ def test_ctrl_c_gives_up_a_long_list_and_readers_see_what_is_stored(
     assert table(run) == table(whole)
 
 
+def test_a_probe_of_very_many_cells_waits_for_no_list(
+    make_suite: MakeSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When its time is up the list is given up, and what has been run is shown and counts."""
+    is_over = threading.Event()
+
+    def never_ending(suite: Plan) -> Iterator[Cell]:
+        while not is_over.wait(0.001):
+            yield next(iter(cells(suite)))
+
+    suite = make_suite("QUICK", {"size": [3, 2, 1]}, seeds=1)
+    with monkeypatch.context() as patch:
+        patch.setattr("bench.execute.run.MOST_IN_MEMORY", 2)
+        patch.setattr("bench.execute.manifest.cells", never_ending)
+        guard = threading.Timer(120, is_over.set)
+        guard.start()
+        _, tally = finished(suite, tmp_path / "out", executor="serial", seconds=0)
+        guard.cancel()
+    assert not is_over.is_set()
+    assert tally.ok == len(wide(load(tmp_path / "out" / "tiny"))) == 1
+    assert finished(suite, tmp_path / "out", executor="serial")[1].ok == 2
+
+
 def test_a_run_so_far_holds_nothing_of_other_suites(
     make_suite: MakeSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
