@@ -108,7 +108,6 @@ class Manifest(Versioned):
     sealings: tuple[Sealing, ...] = ()
     """Every seal of the run, in the order of time."""
 
-
     @property
     def stratified(self) -> Strata | None:
         """The strata as a value."""

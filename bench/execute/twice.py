@@ -106,7 +106,15 @@ def _run(
     plan: Plan, out: Path, listed: list[Mapping[str, Level]], seeds: tuple[int, ...], executor: str | Executor
 ) -> Run:
     """The run of these cells and seeds by one worker."""
-    bare: Any = {"strata": None, "nestings": {}, "exclusions": (), "claims": (), "looks": None, "published": None, "seal": ""}
+    bare: Any = {
+        "strata": None,
+        "nestings": {},
+        "exclusions": (),
+        "claims": (),
+        "looks": None,
+        "published": None,
+        "seal": "",
+    }
     part = replace(plan, seeds=seeds, listed=tuple(listed), **bare)
     run = create(part, out)
     execute(part, run, workers=1, executor=executor)
