@@ -130,7 +130,7 @@ def main() -> None:
             start = f'name = "{suite}"\nexperiment = "scale:EXPERIMENT"\nseeds = {seeds}\n[factors]\n'
             (folder / f"{suite}.toml").write_text(start + factors)
         steps: list[tuple[Callable[..., str], tuple[object, ...]]] = [
-            (begin, (folder, options.seconds)), (make_up, (folder,)), (resume, (folder,)), (list_runs, (folder,)),
+            (begin, (folder, options.seconds)), (make_up, (folder,)), (list_runs, (folder,)), (resume, (folder,)),
         ]  # fmt: skip
         for step, arguments in steps:
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
