@@ -178,7 +178,7 @@ def run(
         if sequential:
             from bench.execute.sequential import run_to_looks
             from bench.judge.spending import shares
-            from bench.present.claims import at_look
+            from bench.present.sections.claims import at_look
 
             alphas = shares(looks.looks, looks.spending)
             folder = run_to_looks(folder, alphas, work=work, judge=at_look, on_look=on_look)
@@ -313,10 +313,18 @@ def find(run: str | Path | None = None, *, out: str | Path = REPORTS) -> Path:
     return find_run(run, Path(out)).folder
 
 
-def report(run: str | Path | None = None, *, confidence: float = 0.95, out: str | Path = REPORTS) -> Report:
+def report(
+    run: str | Path | None = None,
+    *,
+    confidence: float = 0.95,
+    metrics: Sequence[str] = (),
+    out: str | Path = REPORTS,
+) -> Report:
     """Everything there is to say about a run, finished or not; ``run`` and ``out`` as in ``load``.
 
-    ``confidence``: of every interval.
+    ``confidence``: of every interval. ``metrics``: names of those to tell in words, tables and figures; by default all,
+    or of more than twelve those with a margin or a claim. ``data`` holds all of them, and an adjusted p is that of the
+    whole family either way.
 
     A notebook shows it as HTML, ``files(report, "md")`` of ``bench.present.files`` turns it into files, and
     ``report.data["contrasts"]`` is the table of effects as numbers.
@@ -328,12 +336,12 @@ def report(run: str | Path | None = None, *, confidence: float = 0.95, out: str 
         2  estimator:noise    -0.031       0.000
 
     Raises:
-        bench.errors.BenchError: if there is no such run, or its files are damaged.
+        bench.errors.BenchError: if there is no such run or metric, or its files are damaged.
     """
     from bench.execute.inventory import find
     from bench.present.build import build
 
-    return build(find(run, Path(out)), confidence=confidence)
+    return build(find(run, Path(out)), confidence=confidence, metrics=metrics)
 
 
 def accept(run: str | Path | None = None, to: str | Path | None = None, *, out: str | Path = REPORTS) -> Path:

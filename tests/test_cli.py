@@ -189,6 +189,33 @@ def test_tables_are_a_folder(command: Commands, lab: Lab) -> None:
     assert r"\toprule" in command("report", "--format", "latex", "--out", lab.out)[1]
 
 
+def test_some_metrics_are_told(command: Commands, lab: Lab) -> None:
+    """``--metric`` leaves the words, tables and figures of the others out, and no number of the frames."""
+    run(command, lab, lab.suite(seeds=3))
+    code, out, _ = command("report", "diets", "--metric", "loss", "--full", "--out", lab.out)
+    assert (code, "Loss, lower is better" in out, "Score (points)" in out) == (0, True, False)
+    whole, part = (bench.report("diets", out=lab.out, metrics=names) for names in ((), ["loss"]))
+    assert part.data["contrasts"].equals(whole.data["contrasts"])
+    assert {name.partition("-")[2] for name in part.figures} == {"loss"}
+    code, _, err = command("report", "diets", "--metric", "fame", "--out", lab.out)
+    assert (code, "No metric is called 'fame'" in err, "score and loss" in err) == (2, True, True)
+
+
+def test_a_report_of_other_results_is_marked(command: Commands, lab: Lab) -> None:
+    """What is kept in the folder of a run, and is of an earlier one, says so, once, until it is written anew."""
+    run(command, lab, lab.suite(seeds=2))
+    kept = lab.out / "diets" / "report.md"
+    command("report", "diets", "--format", "md", "--out", lab.out)
+    assert "of another run" not in kept.read_text()
+    run(command, lab, lab.suite(seeds=2), "--seeds", 3)
+    for _ in range(2):
+        _, _, err = command("report", "diets", "--out", lab.out)
+        assert "report.md is of another run" in err
+        assert kept.read_text().count("These are the numbers of another run") == 1
+    command("report", "diets", "--format", "md", "--out", lab.out)
+    assert "of another run" not in kept.read_text()
+
+
 def test_runs_are_compared(command: Commands, lab: Lab) -> None:
     """``compare A B`` lays two runs side by side, and refuses a baseline besides."""
     for name in ("one", "two"):

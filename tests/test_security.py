@@ -24,8 +24,8 @@ from bench.execute import artefacts, interim, journal, run
 from bench.execute.run import create
 from bench.execute.storage import locked
 from bench.plan.suite import load
-from bench.present.files import csv
 from bench.present.render import html, markdown, terminal
+from bench.present.render.csv import csv
 
 if TYPE_CHECKING:
     from tests.conftest import Commands, Lab

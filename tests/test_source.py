@@ -147,10 +147,10 @@ def test_results_of_an_earlier_bench_are_of_unknown_source(project: Project) -> 
     segment.write_bytes(b"".join([encode("session", content), *rest]))
     text = project.run("--rerun-changed")
     assert "Source unknown: 6 results were stored by an earlier bench" in text
-    assert "Whether it was today's cannot be told." in text
+    assert "Whether it was today's is unknown." in text
     assert "Superseded" not in text
     text = project.bench("compare", "code")
-    assert "Whether the source of exp is the same cannot be told" in text
+    assert "Whether the source of exp is the same is unknown" in text
     assert "Nothing: the same" not in text
     manifest = project.folder / "reports" / "code" / "run.json"
     stored = json.loads(manifest.read_text())

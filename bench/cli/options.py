@@ -10,18 +10,14 @@ from typing import Annotated
 import typer
 
 from bench.errors import BenchError
+from bench.present.formats import FORMATS
 
 
 class ReportFormat(StrEnum):
-    """Formats of a report."""
+    """Formats of a report: the terminal's, and those that have a file."""
 
     TERMINAL = "terminal"
-    MD = "md"
-    COMMENT = "comment"
-    HTML = "html"
-    JSON = "json"
-    LATEX = "latex"
-    CSV = "csv"
+    vars().update({name.upper(): name for name in FORMATS})
 
 
 class CompareFormat(StrEnum):
@@ -68,15 +64,17 @@ Output = Annotated[
 TextOrJson = Annotated[TextFormat, typer.Option("--format", help="How to print the result.")]
 Form = Annotated[
     ReportFormat,
-    typer.Option(
-        "--format", metavar="FORMAT", help="terminal, md, comment, html, json, latex, or csv (a folder of tables)."
-    ),
+    typer.Option("--format", metavar="FORMAT", help=f"terminal, {', '.join(FORMATS)} (a folder of tables)."),
 ]
 Confidence = Annotated[float, typer.Option("--confidence", metavar="SHARE", help="Of every interval: 0.95 is 95%.")]
 Brief = Annotated[bool, typer.Option("--brief", help="In the terminal, the opening alone.")]
 Sections = Annotated[
     list[str] | None,
     typer.Option("--section", metavar="TITLE", help="Only the sections whose titles begin so; may be repeated."),
+]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option("--metric", metavar="NAME", help="Only these metrics in words, tables and figures; may be repeated."),
 ]
 Figures = Annotated[
     FigureFormat | None,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from bench.cli.options import FigureFormat, ReportFormat, TextFormat
 from bench.errors import BenchError, printable
+from bench.present.formats import FORMATS
 
 if TYPE_CHECKING:
     from bench.present.report import Report
@@ -37,9 +38,10 @@ def emit_report(
     from bench.present.files import destination, files, printed, save
     from bench.present.render import terminal
 
-    if figures is not None and form not in (ReportFormat.MD, ReportFormat.LATEX):
-        raise BenchError(f"{form} has no pictures beside it.", hint="--figures goes with --format md or latex.")
-    if form is ReportFormat.TERMINAL:
+    if figures is not None and (form not in FORMATS or not FORMATS[form].pictures):
+        able = " or ".join(name for name, row in FORMATS.items() if row.pictures)
+        raise BenchError(f"{form} has no pictures beside it.", hint=f"--figures goes with --format {able}.")
+    if form == "terminal":
         colored = output is None and (sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR")))
         emit(terminal.render(report, width=width(), color=colored, full=full, opening=opening), output)
         return
@@ -48,12 +50,12 @@ def emit_report(
         emit(printed(report, form.value))
         return
     content = files(report, form.value, stem=target.stem, figures=figures.value if figures else "")
-    is_folder = form is ReportFormat.CSV
+    is_folder = form == "csv"
     save(content, target / next(iter(content)) if is_folder else target)
     say(f"Written to {target}{f': {len(content)} tables' if is_folder else ''}")
     if is_folder and (others := sorted({path.name for path in target.glob("*.csv")} - set(content))):
         say(f"Not of this report: {', '.join(others)}, which lay there before.")
-    if form is ReportFormat.MD and output is None:
+    if form == "md" and output is None:
         emit(next(iter(content.values())))
 
 

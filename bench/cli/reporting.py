@@ -16,6 +16,7 @@ from bench.cli.options import (
     Figures,
     Form,
     Full,
+    Metrics,
     Out,
     Output,
     ReportFormat,
@@ -32,7 +33,7 @@ from bench.errors import Exit
         "bench report",
         "bench report full_factorial --brief",
         "bench report full_factorial --full | less",
-        "bench report full_factorial --section 'Analysis of variance'",
+        "bench report full_factorial --section 'Analysis of variance' --metric macs",
         "bench report full_factorial --format html",
         "bench report full_factorial --format md --output paper/appendix.md",
         "bench report full_factorial --format latex --output paper/tables.tex",
@@ -47,6 +48,7 @@ def report(
     brief: Brief = False,
     full: Full = False,
     section: Sections = None,
+    metric: Metrics = None,
     confidence: Confidence = 0.95,
     figures: Figures = None,
     output: Output = None,
@@ -60,16 +62,15 @@ def report(
     """
     import bench
     from bench.present.brief import failed_gates
+    from bench.present.files import mark_others
 
     folder = bench.find(name, out=out)
-    found = bench.report(folder, confidence=confidence)
-    when = found.provenance.get("Run", "")
+    found = bench.report(folder, confidence=confidence, metrics=metric or ())
     if section:
         found, full = found.only(section), True
     emit_report(found, form, output, full=full, opening=brief, folder=folder, figures=figures)
-    for kept in (folder / "report.md", folder / "report.html"):
-        if kept.is_file() and not kept.is_symlink() and when not in kept.read_text("utf-8", "replace"):
-            say(f"{kept} is of another run, and not of these results: --format {kept.suffix[1:]} writes it anew.")
+    for stale in mark_others(folder, found):
+        say(f"{stale} is of another run, and now says so: --format {stale.suffix[1:]} writes it anew.")
     if failed := failed_gates(found.data):
         say(f"Gating claims fail: {', '.join(failed)}")
         raise typer.Exit(Exit.REGRESSION)

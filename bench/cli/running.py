@@ -116,7 +116,7 @@ def run(
         """Say which claims cannot be decided; all that the end of the run needs is imported for it."""
         try:
             from bench.present import brief  # noqa: F401
-            from bench.present.design_tables import undecidable
+            from bench.present.design import undecidable
 
             for line in undecidable({} if strict else bench.undecidable(loaded, out=stored)):
                 progress.say(line)
@@ -241,7 +241,7 @@ def export(
     an apostrophe before it, and what cannot be printed becomes U+FFFD.
     """
     import bench
-    from bench.present.files import csv
+    from bench.present.render.csv import csv
 
     frame = bench.load(name, wide=wide, all_values=all_values, out=out)
     if form is TableFormat.CSV:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from bench.experiment import Metric
 from bench.judge.analysis import Analysis
 from bench.present import numbers, verdict
-from bench.present.build import analysis_sections, frames
+from bench.present.build import frames
 from bench.present.report import Report, Section
-from bench.present.tables import Context
+from bench.present.sections import analysis_sections
+from bench.present.study import Study
 
 _MOST_NOTES = 4
 """Remarks of the analysis in the verdict; all stand under Methods."""
@@ -33,13 +34,13 @@ def analyzed(analysis: Analysis, title: str) -> Report:
         Metric(option.name, option.name, better=option.better, scale="log" if option.log else "identity")
         for option in analysis.metrics
     ]
-    context = Context(analysis.factors, metrics, analysis.block, analysis.confidence)
+    study = Study(analysis.factors, metrics, analysis.block, analysis.confidence, analysis=analysis)
     first = analysis.cells[analysis.cells["metric"] == metrics[0].name]
     runs = int(first[["n", "n_missing"]].to_numpy().sum())
     size = f"{numbers.counted(len(first), 'cell')}, {numbers.counted(runs, 'run')}"
     if analysis.block:
         size += f", {numbers.counted(analysis.n_blocks, 'block')} ({analysis.block})"
-    facts = dict(verdict.of_effects(analysis, context))
-    sections = [Section("Verdict", list(analysis.notes[:_MOST_NOTES]), facts=facts, verdict=True)]
-    sections += analysis_sections(analysis, context)
-    return Report(f"{title}: {size}", {}, sections, frames(analysis))
+    opening = Section(
+        "Verdict", list(analysis.notes[:_MOST_NOTES]), facts=dict(verdict.of_effects(study)), verdict=True
+    )
+    return Report(f"{title}: {size}", {}, [opening, *analysis_sections(study)], frames(study))

@@ -15,7 +15,7 @@ from bench.judge.signed import ClaimVerdict as Verdict
 from bench.plan.kinds import KINDS
 from bench.present import numbers
 from bench.present.report import Finding, sign
-from bench.present.tables import Context
+from bench.present.study import Context
 
 POST_HOC = "post hoc"
 JOINTLY = f"{Verdict.SUPPORTED} jointly with"
@@ -94,23 +94,16 @@ def other_verdicts(row: Any) -> list[str]:
 
 def sentences(verdicts: ClaimVerdicts, context: Context) -> Mapping[str, tuple[str, str]]:
     """Claim's id -> a sentence to quote, and what to know besides: what it assumes, shares, and rests on."""
-    labels = context.labels
-    said = {}
+    told = {}
     for row in verdicts.rows.itertuples():
         remarks = (
             f"It is the same in each of the {row.n} seeds, so that p is the exact sign test's." if row.constant else "",
-            _silence(row),
-            _assumption(row),
-            _beside_published(row),
-            _credit(row, verdicts.parts),
-            _sensitivity(row),
+            _silence(row), _assumption(row), _beside_published(row), _credit(row, verdicts.parts), _sensitivity(row),
             _directions(row, verdicts.levels),
-        )
-        said[str(row.claim)] = (
-            _sentence(row, labels[str(row.metric)], context.level),
-            " ".join(filter(None, remarks)),
-        )
-    return said
+        )  # fmt: skip
+        sentence = _sentence(row, context.labels[str(row.metric)], context.level)
+        told[str(row.claim)] = (sentence, " ".join(filter(None, remarks)))
+    return told
 
 
 def _sentence(row: Any, metric: str, level: str) -> str:

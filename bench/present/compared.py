@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -11,15 +13,54 @@ from bench.errors import BenchError, Exit
 from bench.execute.baseline import Baseline, of_run
 from bench.execute.run import Run
 from bench.judge.analysis import MetricOptions
+from bench.judge.gate.absent import Absence
 from bench.judge.gate.compare import Comparison, Outcome, compare
 from bench.judge.metric_options import suite_options
 from bench.judge.signed import GateVerdict as Verdict
 from bench.judge.spending import Look, look
 from bench.plan.suite import Plan
-from bench.present import compared_words as words
-from bench.present import gate_rates
-from bench.present.origin import mixtures
+from bench.present import gate_rates, numbers, origin
 from bench.present.report import Column, Report, Section, Table
+
+OUTCOMES: Mapping[Outcome, str] = {
+    "passed": "passed",
+    "regression": "regression",
+    "inconclusive": "inconclusive",
+    "nothing measured": "nothing was measured",
+}
+_CHANGES = (
+    "Before and now are means over seeds; a change is now minus before, or for a ratio now over before. Seeds needed: "
+    "with so many, no change and a change of one margin would each be shown with a probability of 80%."
+)
+_WORSE: Mapping[str, str] = {
+    Verdict.REGRESSION: "worse",
+    Verdict.CHANGE: "changed",
+    Verdict.DETERMINISTIC: "shifted by a constant",
+}
+_NOT_SHOWN = "not shown to be no worse by its margin"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One comparison in words."""
+
+    metric: str
+    """Its label."""
+    where: str
+    verdict: str
+    fails: bool
+    """Whether the gate fails by it."""
+    lost: int
+    text: str
+    """E.g. ``regression beyond the margin: 8.702 to 9.572, 0.87 [0.72, 1.01]; margin 0.45; adj. p <0.001``."""
+
+    @property
+    def state(self) -> str:
+        """What it is to a test suite: a failure, an error where nothing was measured, skipped if undecided; else ""."""
+        states: Mapping[str, str] = {
+            Verdict.NOT_MEASURED: "error", Verdict.INCONCLUSIVE: "skipped", Verdict.NO_MARGIN: "skipped"
+        }  # fmt: skip
+        return "failure" if self.fails else states.get(self.verdict, "")
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -29,7 +70,7 @@ class GateReport(Report):
     outcome: Outcome
     runs_failed: int
     """Runs that were asked for and have no outcome."""
-    findings: tuple[words.Finding, ...]
+    findings: tuple[Change, ...]
     """One entry per comparison, the worst first."""
     look: Look
     wants_more_seeds: bool
@@ -92,79 +133,224 @@ def rules(suite: Plan) -> list[MetricOptions]:
 
 
 def _report(run: Run, old: Baseline, new: Baseline, comparison: Comparison, now: Look, *, strict: bool) -> GateReport:
+    assert new.origin is not None
     labels = {metric.name: metric.label for metric in run.suite.experiment.metrics}
-    changes = _ordered(comparison.changes)
-    findings = tuple(words.findings(changes, labels, strict=strict))
+    changes = comparison.changes.assign(
+        label=[labels.get(name, name) for name in comparison.changes["metric"]],
+        rank=comparison.changes["verdict"].map({verdict: place for place, verdict in enumerate(Verdict)}),
+        survives=comparison.changes["alarm"].astype(bool),
+        headline=~comparison.changes["verdict"].isin([Verdict.IDENTICAL, Verdict.EQUIVALENT]),
+    ).sort_values(["survives", "rank"], ascending=[False, True], kind="stable")  # fmt: skip
+    findings = tuple(
+        Change(
+            row["label"], row["where"], row["verdict"], bool(row["alarm"] or (strict and not row["noninferior"])),
+            int(row["lost"]), _in_words(row),
+        )
+        for row in changes.to_dict("records")
+    )  # fmt: skip
     outcome = comparison.outcome(strict=strict)
     failed = int(new.frame["status"].isin(["failed", "lost", "missing"]).sum())
-    identical = bool((comparison.changes["verdict"] == Verdict.IDENTICAL).all())
+    identical = bool((changes["verdict"] == Verdict.IDENTICAL).all())
     assumed = [] if old.kind == "means" or identical else [gate_rates.assumption(run)]
-    mixed = mixtures(run, {job.key for job in run.planned()})
-    table = _table(changes, labels, comparison.alpha)
-    provenance = dict(words.provenance(old, new))
+    mixed = origin.mixtures(run, {job.key for job in run.planned()})
+    provenance = dict(_provenance(old, new))
+    lead = [*_lead(comparison, outcome, strict=strict, failed=failed), *_looks(now, outcome)]
+    points = [
+        *_alarms(findings), *_diverged(old, new), *_not_compared(comparison),
+        *_deterministic(old, new, changes),
+    ]  # fmt: skip
     sections = [
+        Section(f"Verdict: {OUTCOMES[outcome]}", lead, points, verdict=True),
+        Section("What else differs", assumed, points=[*mixed, *_environment(old, new, identical=identical)]),
         Section(
-            f"Verdict: {words.OUTCOMES[outcome]}",
-            [
-                *words.lead(comparison, outcome, strict=strict, failed=failed),
-                *words.looks(now, outcome),
-            ],
-            [
-                *words.alarms(findings),
-                *words.diverged(old, new),
-                *words.not_compared(comparison),
-                *words.deterministic(old, new, comparison, labels),
-            ],
-            verdict=True,
+            "Changes", [_CHANGES], exhibits=[_table(changes, comparison.alpha)], appendix=not changes["headline"].any()
         ),
-        Section("What else differs", assumed, points=[*mixed, *words.environment(old, new, identical=identical)]),
-        Section("Changes", [words.CHANGES], exhibits=[table], appendix=not table.frame[table.headline].any()),
         *gate_rates.sections(run),
-        Section("How it was compared", points=list(words.methods(comparison, strict=strict)), appendix=True),
+        Section("How it was compared", points=list(_methods(comparison, strict=strict)), appendix=True),
         Section("Provenance", facts=provenance, appendix=True),
     ]
-    assert new.origin is not None
-    title = f"{new.origin.suite}: compared with {old.source}"
-    data = {"changes": comparison.changes}
     return GateReport(
-        title=title,
-        provenance=provenance,
-        sections=sections,
-        data=data,
-        outcome=outcome,
-        runs_failed=failed,
-        findings=findings,
-        look=now,
+        title=f"{new.origin.suite}: compared with {old.source}", provenance=provenance, sections=sections,
+        data={"changes": comparison.changes}, outcome=outcome, runs_failed=failed, findings=findings, look=now,
         wants_more_seeds=now.number < now.of and comparison.outcome() == "inconclusive",
-    )
+    )  # fmt: skip
 
 
-def _ordered(changes: pd.DataFrame) -> pd.DataFrame:
-    """The worst verdicts first, alarms before the rest."""
-    rank = changes["verdict"].map({verdict: position for position, verdict in enumerate(Verdict)})
-    order = changes.assign(rank=rank, calm=~changes["alarm"].astype(bool)).sort_values(["calm", "rank"], kind="stable")
-    return order.drop(columns=["rank", "calm"])
-
-
-def _table(changes: pd.DataFrame, labels: Mapping[str, str], alpha: float) -> Table:
-    shown = changes.assign(
-        label=[labels.get(name, name) for name in changes["metric"]],
-        headline=~changes["verdict"].isin([Verdict.IDENTICAL, Verdict.EQUIVALENT]),
-        survives=changes["alarm"].astype(bool),
-    )
+def _table(changes: pd.DataFrame, alpha: float) -> Table:
     columns = (
-        Column("Metric", ("label",), key=True),
-        Column("Where", ("where",), key=True),
-        Column("Verdict", ("verdict",), "verdict"),
-        Column("Before", ("old",), "value", detail=True),
-        Column("Now", ("new",), "value", detail=True),
-        Column("Scale", ("scale",), detail=True),
+        Column("Metric", ("label",), key=True), Column("Where", ("where",), key=True),
+        Column("Verdict", ("verdict",), "verdict"), Column("Before", ("old",), "value", detail=True),
+        Column("Now", ("new",), "value", detail=True), Column("Scale", ("scale",), detail=True),
         Column(f"Change [{100 * (1 - alpha):.3g}% CI]", ("estimate", "low", "high"), "interval"),
-        Column("Margin", ("margin",), "value"),
-        Column("p", ("p",), "p", detail=True),
-        Column("Adj. p", ("p_adjusted", "survives"), "p_marked"),
-        Column("n", ("n",), "count", detail=True),
-        Column("Detectable", ("detectable",), "value", detail=True),
-        Column("Seeds needed", ("seeds",), "count"),
+        Column("Margin", ("margin",), "value"), Column("p", ("p",), "p", detail=True),
+        Column("Adj. p", ("p_adjusted", "survives"), "p_marked"), Column("n", ("n",), "count", detail=True),
+        Column("Detectable", ("detectable",), "value", detail=True), Column("Seeds needed", ("seeds",), "count"),
+    )  # fmt: skip
+    return Table("Changes, the worst first", changes, columns, headline="headline")
+
+
+def _lead(comparison: Comparison, outcome: Outcome, *, strict: bool, failed: int) -> Iterator[str]:
+    """What the gate says, in one paragraph or two."""
+    verdict = comparison.changes["verdict"]
+    nouns = (*_WORSE, Verdict.IMPROVEMENT)
+    counts = [
+        numbers.counted(int(count), str(name)) if name in nouns else f"{count} {name}"
+        for name, count in verdict.value_counts().items()
+    ]
+    total = numbers.counted(len(verdict), "comparison")
+    yield (
+        f"Of {total} ({numbers.counted(comparison.changes['metric'].nunique(), 'metric')}): {numbers.listed(counts)}."
+        if counts
+        else "Nothing could be compared."
     )
-    return Table("Changes, the worst first", shown, columns, headline="headline")
+    if failed:
+        yield f"{numbers.counted(failed, 'run')} of this run have no outcome: finish it, then compare again."
+    if outcome == "regression" and strict and not comparison.changes["alarm"].any():
+        yield "No change is shown, and --strict demands that each comparison is shown to be no worse by its margin."
+    if outcome == "inconclusive":
+        needed = float(comparison.changes.loc[verdict == Verdict.INCONCLUSIVE, "seeds"].max())
+        if math.isfinite(needed):
+            yield f"With {numbers.count(needed)} seeds in both, each would be decided with a probability of 80%."
+    if outcome == "nothing measured" and (verdict == Verdict.NO_MARGIN).any():
+        yield 'No metric has a margin, so that nothing can be shown to be equivalent: [metrics.NAME] margin = "5%".'
+
+
+def _looks(now: Look, outcome: Outcome) -> Iterator[str]:
+    """Which look this is, where two were planned."""
+    if now.of == 1:
+        return
+    yield f"Look {now.number} of {now.of} that were planned, judged at the {now.alpha:.3g} that it may spend."
+    if now.number == 1 and outcome == "inconclusive":
+        yield "The second look, with more seeds, is still to come: bench compare RUN --suite SUITE takes it."
+
+
+def _alarms(changes: Iterable[Change]) -> Iterator[str]:
+    """One point per metric that fails, with its cells; then what was not measured."""
+    for (metric, verdict), group in _groups(change for change in changes if change.fails):
+        places = _places(group)
+        yield f"{metric}: {_WORSE.get(verdict, _NOT_SHOWN)} in {places}. The first: {group[0].text}."
+    for (metric, _), group in _groups(change for change in changes if change.verdict == Verdict.NOT_MEASURED):
+        lost = max(change.lost for change in group)
+        why = f": up to {numbers.counted(lost, 'seed')} have no value now that had one" if lost else ""
+        yield f"{metric}: not measured in {_places(group)}{why}."
+
+
+def _groups(changes: Iterable[Change]) -> Iterator[tuple[tuple[str, str], list[Change]]]:
+    groups: dict[tuple[str, str], list[Change]] = {}
+    for change in changes:
+        groups.setdefault((change.metric, change.verdict), []).append(change)
+    yield from groups.items()
+
+
+def _places(group: list[Change]) -> str:
+    places = [change.where for change in group]
+    return places[0] if len(places) == 1 else f"{len(places)} places ({numbers.listed(places)})"
+
+
+def _diverged(old: Baseline, new: Baseline) -> Iterator[str]:
+    """How many runs diverge now and did not before, among those that both have."""
+    if old.kind == "means":
+        return
+    names = ["parameters", "seed"]
+    both = new.frame.merge(old.frame[[*names, "status"]], on=names, suffixes=("", "_before"))
+    fresh = int(((both["status"] == "diverged") & (both["status_before"] == "ok")).sum())
+    if fresh:
+        yield f"{numbers.counted(fresh, 'run')} diverged that did not diverge before."
+
+
+def _not_compared(comparison: Comparison) -> Iterator[str]:
+    """New, removed and changed cells and metrics."""
+    lacking, removed = comparison.absences.lacking, comparison.absences.removed
+    kinds = {
+        "New cells, not in the baseline": comparison.new_cells,
+        "Cells of the baseline that are not run any more": _cells(
+            absence for absence in lacking if absence.metric not in comparison.removed_metrics
+        ),
+        "Cells whose other parameters changed, compared without pairing": comparison.changed_cells,
+        "New metrics, not in the baseline": comparison.new_metrics,
+        "Metrics of the baseline that are not measured any more": comparison.removed_metrics,
+        "Seeds of the baseline that are not run": _seeds(lacking),
+        "Not run any more, as the suite says": [*_cells(removed), *(f"seed {seed}" for seed in _seeds(removed))],
+        "Listed as removed by the suite, though nothing of the kind is missing": comparison.absences.idle,
+    }
+    yield from (f"{kind}: {numbers.listed(names)}." for kind, names in kinds.items() if names)
+    if lacking:
+        yield (
+            "What the baseline has and the run has not is not measured, unless the suite says that it was meant "
+            "([baseline] removed = [...]) or a new baseline is accepted."
+        )
+    yield from comparison.notes
+
+
+def _deterministic(old: Baseline, new: Baseline, changes: pd.DataFrame) -> Iterator[str]:
+    """The metrics that came out equal bit for bit in the same environment, where others did not."""
+    same = (changes["verdict"] == Verdict.IDENTICAL).groupby(changes["label"], sort=False).all()
+    if same.any() and not same.all() and origin.ids(old.origin) == origin.ids(new.origin) != set():
+        names = numbers.listed(list(same.index[same]), most=99)
+        yield f"Deterministic on this machine, equal bit for bit in every cell, so that no alarm is noise: {names}."
+
+
+def _cells(absences: Iterable[Absence]) -> list[str]:
+    return list(dict.fromkeys(absence.where for absence in absences if "seed" not in absence.keys))
+
+
+def _seeds(absences: Iterable[Absence]) -> list[str]:
+    return list(dict.fromkeys(absence.where for absence in absences if "seed" in absence.keys))
+
+
+def _environment(old: Baseline, new: Baseline, *, identical: bool) -> Iterator[str]:
+    """What differs between the two beside the numbers: suite, version, code, parameters, machines."""
+    if old.origin is None or new.origin is None:
+        yield "The baseline is a table of means: nothing is known of the code and the machine that made it."
+        return
+    points, is_told = origin.differences(old.origin, new.origin)
+    yield from points
+    if origin.ids(old.origin) != origin.ids(new.origin):
+        yield "In another environment the last bits may differ: values that are not identical need not mean other code."
+    elif is_told and not points and not identical:
+        yield "The suite, the source of the code and the environment are the same, and yet values differ."
+    elif is_told and not points:
+        yield "Nothing: the same suite, code and environment."
+
+
+def _methods(comparison: Comparison, *, strict: bool) -> Iterator[str]:
+    """How the verdicts were reached."""
+    alpha = comparison.alpha
+    used = [method for method in dict.fromkeys(comparison.changes["method"]) if method]
+    yield f"Methods used: {numbers.listed(used) or 'none'}."
+    yield (
+        "In this order: identical, if all values are equal bit for bit; deterministic change, if every seed shifts by "
+        f"the same amount; equivalent, if the {numbers.percent(1 - 2 * alpha)} interval lies within the margin; "
+        f"regression or improvement (change, for a metric without a better direction), if Holm's p is below {alpha:g}; "
+        "else inconclusive, or no margin where none was declared."
+    )
+    tests = int(comparison.changes["p"].notna().sum())
+    yield f"Family of the adjustment: all {numbers.counted(tests, 'comparison')} that can be tested."
+    yield "A change is beyond the margin if its whole interval is. A constant shift fails if it is worse and beyond."
+    if strict:
+        yield "Strict: each comparison must be shown to be no worse by its margin (equivalent, without a direction)."
+
+
+def _provenance(old: Baseline, new: Baseline) -> Iterator[tuple[str, str]]:
+    """Where the two sides come from."""
+    for name, side in (("Baseline", old), ("Run", new)):
+        yield name, side.source
+        if side.origin is not None:
+            yield from ((f"{name}, {fact.lower()}", text) for fact, text in origin.facts_of(side.origin).items())
+
+
+def _in_words(row: Mapping[Any, Any]) -> str:
+    sign = "× " if row["scale"] == "ratio" else ""
+    parts = [f"{numbers.significant(row['old'])} to {numbers.significant(row['new'])}"]
+    if math.isfinite(row["estimate"]) and row["verdict"] != Verdict.IDENTICAL:
+        parts[0] += f", {sign}{numbers.interval(row['estimate'], row['low'], row['high'])}"
+    if math.isfinite(row["margin"]):
+        parts.append(f"margin {numbers.percent(row['margin']) if sign else numbers.significant(row['margin'])}")
+    if math.isfinite(row["p_adjusted"]):
+        parts.append(f"adj. p {numbers.p_value(row['p_adjusted'])}")
+    if row["lost"]:
+        parts.append(f"{numbers.counted(row['lost'], 'seed')} without a value now")
+    if math.isfinite(row["detectable"]):
+        least = numbers.percent(row["detectable"]) if sign else numbers.significant(row["detectable"], 3)
+        parts.append(f"only {least} or more would be found")
+    return f"{row['verdict']}{' beyond the margin' if row['material'] else ''}: {'; '.join(parts)}"

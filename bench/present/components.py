@@ -10,7 +10,7 @@ import pandas as pd
 from bench.judge.components import MEAN, POWER
 from bench.present import numbers
 from bench.present.report import Column, Section, Table
-from bench.present.tables import Context
+from bench.present.study import Context
 
 _LARGE = 0.1
 """From this share on, a component is among the rows of a short rendering."""
@@ -25,7 +25,7 @@ def component_sections(components: pd.DataFrame, needs: pd.DataFrame, context: C
     with_margin = {*needs.loc[needs["margin"].notna(), "metric"]}
     chosen = [metric for metric in context.metrics if metric.name in with_margin] or context.metrics
     further = [metric for metric in context.metrics if metric not in chosen]
-    for metrics, title, bulk in (
+    for metrics, title, folded in (
         (chosen, "Variance components", False),
         (further, "Further metrics: variance components", True),
     ):
@@ -34,8 +34,8 @@ def component_sections(components: pd.DataFrame, needs: pd.DataFrame, context: C
         of, need = components[components["metric"].isin(names)], needs[needs["metric"].isin(names)]
         if of.empty:
             continue
-        text, points = ([], []) if bulk else (list(_words(of, part)), list(_consequences(of, need, part)))
-        yield Section(title, text, points, exhibits=list(_tables(of, need, part)), appendix=bulk, bulk=bulk)
+        text, points = ([], []) if folded else (list(_words(of, part)), list(_consequences(of, need, part)))
+        yield Section(title, text, points, exhibits=list(_tables(of, need, part)), appendix=folded)
 
 
 def _words(components: pd.DataFrame, context: Context) -> Iterator[str]:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
 from bench.judge.preview.augment import Augmentation
-from bench.judge.preview.pilot import Pilot
-from bench.judge.preview.power_frames import POWER
+from bench.judge.preview.power_frames import POWER, SIZES
 from bench.judge.preview.preview import Preview
 from bench.plan.grid import Region
 from bench.plan.labels import visible
-from bench.plan.suite import Plan
 from bench.plan.writing import lines_of
-from bench.present import design_tables, numbers, strata
+from bench.present import numbers, strata
 from bench.present.components import component_sections
-from bench.present.report import Report, Section
-from bench.present.tables import Context
+from bench.present.report import Column, Report, Section, Table
+from bench.present.study import NAME, Context
 
 _NEARLY = 0.7
 """From this correlation on, two factors are called almost one."""
@@ -28,51 +26,33 @@ _NEARLY = 0.7
 
 def build_design(preview: Preview) -> Report:
     """The report of ``bench design``; its data hold the frames that it is made of."""
-    suite, study = preview.suite, preview.study
+    suite, study, frames = preview.suite, preview.study, preview.frames
     context = Context(suite.factors, suite.experiment.metrics)
     cells, seeds = numbers.counted(study.n_cells, "cell"), strata.seed_count(suite)
+    points = list(_limits(preview, context))
     sections = [
-        Section("The design", list(_size(preview)), list(_left_out(suite))),
-        Section(
-            "What it can tell",
-            points=list(_limits(preview, context)),
-            exhibits=[design_tables.effects(study.effects, context)],
-        ),
+        Section("Verdict", list(_size(preview)), facts=dict(_verdict(preview, context)), verdict=True),
+        Section("What it can tell", points=points, exhibits=[_effects(study.effects, context)], chief=True),
     ]
     if preview.augmentation is not None:
         sections.append(_added(preview, preview.augmentation, context))
     elif study.n_cells < study.n_full and not (suite.nestings or suite.exclusions):
-        sections.append(Section("What the other cells would buy", [_other_cells(preview, context)]))
-    sections.append(
-        Section(
-            "What it would find",
-            list(_findings(preview)),
-            list(_claimed(preview)),
-            exhibits=list(design_tables.power(preview.frames, context)),
-        )
-    )
-    if "components" in preview.frames:
-        sections += component_sections(preview.frames["components"], preview.frames["needs"], context)
-    sections.append(Section("The cells", exhibits=[design_tables.cells(preview.frames["cells"])], appendix=True))
-    return Report(f"{suite.name}: the design, {cells} × {seeds}", {"suite": str(suite.path)}, sections, preview.frames)
-
-
-def _claimed(preview: Preview) -> Iterator[str]:
-    """Claims that cannot be decided, and the seal of the seeds."""
-    if "claims" in preview.frames:
-        claims = preview.frames["claims"]
-        why = dict(zip(claims["id"], claims["undecidable"], strict=True))
-        yield from design_tables.undecidable({name: reason for name, reason in why.items() if reason})
-    if preview.suite.seal:
-        yield f"The seeds are drawn from the seal {preview.suite.seal}: publish it before the run (docs/claims.md)."
+        sections.append(Section("What the other cells would buy", [_other_cells(preview, context)], chief=True))
+    tables = [_TABLES[name](frames[name], context) for name in _TABLES if name in frames]
+    sections.append(Section("What it would find", list(_basis(preview)), exhibits=tables, chief=True))
+    if "components" in frames:
+        sections += component_sections(frames["components"], frames["needs"], context)
+    if why := _reasons(preview):
+        sections.append(Section("The undecided claims", points=list(undecidable(why)), appendix=True))
+    sections.append(Section("The cells", exhibits=[_cells(frames["cells"])], appendix=True))
+    return Report(f"{suite.name}: the design, {cells} × {seeds}", {"suite": str(suite.path)}, sections, frames)
 
 
 def _size(preview: Preview) -> Iterator[str]:
     suite, study = preview.suite, preview.study
-    factors = numbers.counted(len(suite.factors), "factor")
     which = f"All {study.n_full}" if study.n_cells == study.n_full else f"{study.n_cells} of the {study.n_full}"
-    runs = study.n_cells * len(suite.seeds)
-    yield f"{which} combinations of {factors}, × {strata.seed_count(suite)}: {runs} runs."
+    factors = numbers.counted(len(suite.factors), "factor")
+    yield f"{which} combinations of {factors}, × {strata.seed_count(suite)}: {study.n_cells * len(suite.seeds)} runs."
     yield from strata.unit(suite)
     if study.fraction is not None:
         words = " = ".join(
@@ -84,20 +64,54 @@ def _size(preview: Preview) -> Iterator[str]:
             f"A regular fraction, 2^({len(suite.factors)}−{study.fraction.generated}) of resolution {resolution}, with "
             f"the defining relation I = {words}: a product of factors that is the same in every cell."
         )
-    yield _cost(preview.pilot, runs)
+    for name, nesting in suite.nestings.items():
+        yield f"{name} is swept only where {_region(nesting.under)}; it is {visible(nesting.otherwise)} elsewhere."
+    for exclusion in suite.exclusions:
+        yield f"Not run where {_region(exclusion.where)}: {exclusion.reason}"
 
 
-_ROMAN = {1: "I", 2: "II", 3: "III", 4: "IV", 5: "V", 6: "VI", 7: "VII", 8: "VIII"}
+_ROMAN = dict(enumerate(["I", "II", "III", "IV", "V", "VI", "VII", "VIII"], start=1))
 
 
-def _cost(pilot: Pilot | None, runs: int) -> str:
+def _region(region: Region) -> str:
+    return " and ".join(f"{name} is {' or '.join(map(visible, levels))}" for name, levels in region.items())
+
+
+def _verdict(preview: Preview, context: Context) -> Iterator[tuple[str, str]]:
+    """What the cells tell, what the seeds find, which claims they decide, and what it all costs."""
+    suite, effects, frames = preview.suite, preview.study.effects, preview.frames
+    lost = [context.term(name) for name in effects.loc[~effects["estimable"], "effect"]]
+    missing = f"; not {numbers.listed(lost)}" if lost else ""
+    yield "Effects", f"{len(effects) - len(lost)} of {len(effects)} can be estimated{missing}."
+    if suite.n_units > 1:
+        families = zip(frames["families"]["smallest"], frames["families"]["family"], strict=True)
+        sizes = numbers.listed([f"{numbers.fixed(size, 1)} ({family})" for size, family in families])
+        yield "Would find", f"with power {POWER:.0%} only effects of at least {sizes} SDs over seeds."
+    else:
+        yield "Would find", "nothing: with one seed there is no test, and any difference may be chance."
+    if "claims" in frames:
+        n, lost = len(frames["claims"]), list(_reasons(preview))
+        open_ones = f"; not {numbers.listed(lost)} (The undecided claims says why)" if lost else ""
+        yield "Claims", f"{n - len(lost)} of {n} can be decided either way with these seeds{open_ones}."
+    if suite.seal:
+        yield "Seal", f"the seeds are drawn from {suite.seal}: publish it before the run (docs/claims.md)."
+    pilot, runs = preview.pilot, preview.study.n_cells * len(suite.seeds)
     if pilot is None:
-        return "What it costs cannot be said: no run of this suite is stored yet (--pilot names another run)."
-    each = pilot.seconds_per_run
-    return (
-        f"In the stored run {pilot.name} a run took {_duration(each)} of a worker's time, so all {runs} take "
-        f"{_duration(each * runs)}, divided by the number of workers."
-    )
+        yield "Cost", "not known: no run of this suite is stored yet (--pilot names another run)."
+        return
+    each, total = pilot.seconds_per_run, pilot.seconds_per_run * runs
+    yield "Cost", f"{_duration(total)} of workers' time, by {_duration(each)} a run in the stored run {pilot.name}."
+
+
+def _reasons(preview: Preview) -> Mapping[str, str]:
+    """Why claims cannot be decided, by id."""
+    claims = preview.frames.get("claims", pd.DataFrame({"id": [], "undecidable": []}))
+    return {name: why for name, why in zip(claims["id"], claims["undecidable"], strict=True) if why}
+
+
+def undecidable(why: Mapping[str, str]) -> Iterator[str]:
+    """What is said of claims that the planned seeds can neither support nor refute: id -> why."""
+    yield from (f"The claim {name} cannot be decided either way: {reason}." for name, reason in why.items())
 
 
 def _duration(seconds: float) -> str:
@@ -105,17 +119,6 @@ def _duration(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{numbers.significant(seconds / size, 2)} {unit}"
     return f"{numbers.significant(seconds, 2)} seconds"
-
-
-def _left_out(suite: Plan) -> Iterator[str]:
-    for name, nesting in suite.nestings.items():
-        yield f"{name} is swept only where {_region(nesting.under)}; it is {visible(nesting.otherwise)} elsewhere."
-    for exclusion in suite.exclusions:
-        yield f"Not run where {_region(exclusion.where)}: {exclusion.reason}"
-
-
-def _region(region: Region) -> str:
-    return " and ".join(f"{name} is {' or '.join(map(visible, levels))}" for name, levels in region.items())
 
 
 def _limits(preview: Preview, context: Context) -> Iterator[str]:
@@ -129,7 +132,7 @@ def _limits(preview: Preview, context: Context) -> Iterator[str]:
         yield (
             f"{row.a} and {row.b} are {one}: over the cells they correlate with r = "
             f"{numbers.fixed(row.correlation, 3)} (VIF {numbers.fixed(vif[row.a], 2)} and "
-            f"{numbers.fixed(vif[row.b], 2)}), so an effect of one is easily taken for one of the other."
+            f"{numbers.fixed(vif[row.b], 2)}), so that their effects can hardly be separated."
         )
     lost = [context.term(name) for name in effects.loc[~effects["estimable"], "effect"]]
     if lost:
@@ -137,7 +140,7 @@ def _limits(preview: Preview, context: Context) -> Iterator[str]:
         yield f"Not estimable: {numbers.listed(lost)}. {them} mixed with the effects named in the table."
     for row in study.models[study.models["rank"] < study.models["columns"]].head(1).itertuples():
         what = "main effects alone" if row.order == 1 else f"effects of up to {row.order} factors"
-        yield f"The model of {what} has {row.columns} coefficients with the mean, and the cells tell {row.rank} apart."
+        yield f"The model of {what} has {row.columns} coefficients with the mean; the cells identify {row.rank}."
     if study.n_cells < study.n_full:
         yield from _single(study.single)
     highest = int(effects["order"].max())
@@ -152,7 +155,7 @@ def _single(frame: pd.DataFrame) -> Iterator[str]:
     never = list(frame.loc[frame["pairs"] == 0, "factor"])
     if never:
         named = f"{', '.join(never[:-1])} or {never[-1]}" if len(never) > 1 else never[0]
-        yield f"No two cells differ in {named} alone: what it does is told from the others' doing by the model only."
+        yield f"No two cells differ in {named} alone: only the model separates its effect from theirs."
 
 
 def _other_cells(preview: Preview, context: Context) -> str:
@@ -183,7 +186,7 @@ def _added(preview: Preview, augmentation: Augmentation, context: Context) -> Se
         f"Of the combinations that are not run, these {n} make {served} most precise together (D-optimal); as cells "
         f"{numbers.ranges(range(present + 1, present + n + 1))}, {where}, they are listed below."
     )
-    tables = [design_tables.augmented(augmentation.effects, context)]
+    tables = [_augmented(augmentation.effects, context)]
     return Section(
         f"{numbers.counted(n, 'cell')} to add",
         [lead],
@@ -192,14 +195,177 @@ def _added(preview: Preview, augmentation: Augmentation, context: Context) -> Se
     )
 
 
-def _findings(preview: Preview) -> Iterator[str]:
-    seeds = numbers.counted(preview.suite.n_units, "seed")
-    if preview.suite.n_units < 2:
-        yield "One seed tests nothing: what one run shows may be chance alone."
-        return
-    yield (
-        f"With {seeds}, by the t test of one contrast per seed; |d_z| is an effect over its SD across seeds, and power "
-        f"is {POWER:.0%} unless it is given."
+def _basis(preview: Preview) -> Iterator[str]:
+    if preview.suite.n_units > 1:
+        yield (
+            f"By the t test of one contrast per seed; |d_z| is an effect over its SD across seeds, and power is "
+            f"{POWER:.0%} unless it is given."
+        )
+        if preview.pilot is None:
+            yield "In the metrics' units this is known once seeds are stored: run the suite, or name a run (--pilot)."
+
+
+def _effects(frame: pd.DataFrame, context: Context) -> Table:
+    """One row a term: whether and how precisely it is estimated, and what it is mixed with."""
+    shown = frame.assign(
+        effect=[context.effect(name) for name in frame["effect"]],
+        estimable=[
+            "yes" if df == full else "no" if df == 0 else f"{df} of {full} df"
+            for df, full in zip(frame["df"], frame["df_full"], strict=True)
+        ],
+        ratio=frame["se"] / frame["se_full"],
+        related=[
+            f"{numbers.fixed(r, 3)} with {context.term(name)}" if name else "–"
+            for r, name in zip(frame["correlation"], frame["correlated_with"], strict=True)
+        ],
+        mixed=[
+            _mixed(context.term(alias), context.term(bias), is_estimable=estimable)
+            for alias, bias, estimable in zip(frame["alias"], frame["biased_by"], frame["estimable"], strict=True)
+        ],
+        headline=frame["order"] <= 2,
     )
-    if preview.pilot is None:
-        yield "In the metrics' units this can be said once seeds are stored: run the suite, or name a run (--pilot)."
+    columns = (
+        NAME["effect"], Column("Estimable", ("estimable",)), Column("SE", ("se",), "value"),
+        Column("× full", ("ratio",), "statistic"), Column("VIF", ("vif",), "statistic"),
+        Column("Strongest correlation", ("related",), detail=True), Column("Mixed with", ("mixed",), detail=True),
+    )  # fmt: skip
+    how = (
+        "SE: the standard error with one seed, if a run's SD within its seed is 1; divide by the square root of the "
+        "seeds. × full: over that of the full factorial of the same factors with as many seeds. An effect of m factors "
+        "is estimated in the model of all effects of up to m factors, or more if the cells allow; VIF, correlation and "
+        "bias are those of this model."
+    )
+    return Table("Every effect of the full factorial", shown, columns, headline="headline", notes=[how])
+
+
+def _mixed(alias: str, bias: str, *, is_estimable: bool) -> str:
+    if is_estimable:
+        return f"biased by {_shortened(bias)}" if bias else ""
+    return f"is {_shortened(alias)}" if alias else "is the same in every cell"
+
+
+def _shortened(terms: str, most: int = 7) -> str:
+    """Signed terms, ``-1 a × b +1 c``, of which only the first are shown."""
+    words = terms.split()
+    signs = [position for position, word in enumerate(words) if word[0] in "+-"]
+    return f"{' '.join(words[: signs[most]])} and {len(signs) - most} more" if len(signs) > most else terms
+
+
+def _families(frame: pd.DataFrame, _: Context) -> Table:
+    columns = [Column("Tests judged together", ("family",), key=True), Column("Number", ("tests",), "count"), _SMALLEST]
+    for size in SIZES:
+        columns.append(Column(f"Power at {size}", (f"power_{size}",), "percent"))
+        columns.append(Column(f"Seeds for {size}", (f"seeds_{size}",), "count"))
+    return Table("Effects that would be found, and seeds that find them", frame, columns)
+
+
+_SMALLEST = Column("Smallest |d_z|", ("smallest",), "statistic")
+
+
+def _terms(frame: pd.DataFrame, context: Context) -> Table:
+    columns = [
+        NAME["term"], Column("Contrasts", ("contrasts",), "count"), _SMALLEST,
+        Column("among all tests", ("smallest_in_family",), "statistic"),
+        *(Column(f"Seeds for {size}", (f"seeds_{size}",), "count") for size in SIZES),
+    ]  # fmt: skip
+    note = (
+        "By the one test of all levels (repeated-measures F, if its contrasts vary alike): |d_z| is the difference of "
+        "two levels over its SD across seeds, or of an interaction that of two by two levels, with all others midway."
+    )
+    shown = frame.assign(term=[context.term(name) for name in frame["term"]])
+    return Table("Terms with several contrasts", shown, columns, notes=[note])
+
+
+def _claims(frame: pd.DataFrame, context: Context) -> Table:
+    shown = context.worded(frame).assign(
+        told=[
+            "no" if not told else f"if {context.term(assumed)} are absent" if assumed else "yes"
+            for told, assumed in zip(frame["estimable"], frame["assumes"], strict=True)
+        ],
+        refuted=["yes" if refutable else "no" for refutable in frame["refutable"]],
+    )
+    columns = (
+        Column("Claim", ("id",), key=True), Column("Metric", ("label",)), Column("Can be estimated", ("told",)),
+        Column("SE", ("se",), "value", detail=True), Column("Smallest effect", ("smallest",), "value"),
+        Column("Margin", ("margin",), "value"), Column("Seeds for it", ("seeds_for_margin",), "count"),
+        Column("Can be refuted", ("refuted",), detail=True),
+    )  # fmt: skip
+    note = (
+        "Smallest: found with power 80% among all claims, from the pilot's spread on the scale of the claim. Seeds: to "
+        "find an effect of the margin, or for a claim of equivalence to exclude one."
+    )
+    return Table("The declared claims", shown, columns, notes=[note])
+
+
+def _detectable(frame: pd.DataFrame, context: Context) -> Table:
+    shown = context.worded(frame).assign(headline=frame["order"] == 1)
+    columns = (
+        NAME["metric"], NAME["effect"], Column("SD over seeds", ("sd",), "value", detail=True),
+        Column("Smallest", ("smallest",), "value"), Column("… in all tests", ("smallest_in_family",), "value"),
+        Column("Margin", ("margin",), "value"), Column("Seeds to find it", ("seeds_to_find",), "count"),
+        Column("… in all tests", ("seeds_to_find_in_family",), "count", detail=True),
+        Column("Seeds to exclude it", ("seeds_to_exclude",), "count"),
+    )  # fmt: skip
+    note = (
+        "In the metric's unit (natural logarithms where it is analysed on a log scale). Seeds to exclude: to show, if "
+        "there is no effect, that it is smaller than the margin (two one-sided tests at 5%)."
+    )
+    caption = "Smallest effects, and seeds for the margin"
+    return Table(caption, shown, columns, headline="headline", notes=[note])
+
+
+def _simulated(frame: pd.DataFrame, context: Context) -> Table:
+    planted = {"nothing": "nothing", "smallest": "the smallest above", "margin": "the margin"}
+    shown = context.worded(frame).assign(kind=[planted[kind] for kind in frame["kind"]])
+    columns = (
+        NAME["metric"], NAME["effect"], Column("Planted", ("kind",)), Column("Size", ("planted",), "value"),
+        Column("|d_z|", ("sd_units",), "statistic"), Column("Found", ("power",), "percent"),
+        Column("By formula", ("formula",), "percent"),
+    )  # fmt: skip
+    repeats = int(frame["repeats"].max())
+    how = (
+        f"Found in so many of {repeats} repetitions, which draw the pilot's seeds with replacement (standard error at "
+        f"most {numbers.percent(0.5 / repeats**0.5)}); of nothing, these are false alarms. Single tests at 5%. "
+        "A pilot of few seeds is a small sample: take a large difference from the formula as a warning."
+    )
+    return Table("Power under the pilot's own noise", shown, columns, notes=[how])
+
+
+def _looks(frame: pd.DataFrame, _: Context) -> Table:
+    columns = [
+        Column("Seeds", ("seeds",), "count", key=True), Column("Stop if p is at most", ("p",), "value"),
+        Column("|z|", ("z",), "statistic"), Column("Error spent", ("spent",), "value"),
+        *(Column(f"First stop, |d_z| = {size}", (f"stop_{size}",), "percent") for size in SIZES),
+    ]  # fmt: skip
+    note = (
+        "Looks planned before the first run, for one test with 5% error over all looks, spent as by O'Brien and "
+        "Fleming (Lan & DeMets 1983). The last columns say how likely each look is the first to stop."
+    )
+    return Table("A plan of looks", frame, columns, notes=[note])
+
+
+_TABLES = {
+    "families": _families, "terms": _terms, "claims": _claims, "detectable": _detectable, "simulated": _simulated,
+    "looks": _looks,
+}  # fmt: skip
+"""Name of a frame -> its table, in the order in which they are read."""
+
+
+def _augmented(frame: pd.DataFrame, context: Context) -> Table:
+    """One row a term of the model that the added cells serve."""
+    shown = frame.assign(effect=[context.effect(name) for name in frame["effect"]])
+    columns = (
+        NAME["effect"],
+        Column("VIF now", ("vif_before",), "statistic"), Column("VIF then", ("vif_after",), "statistic"),
+        Column("SE now", ("se_before",), "value"), Column("SE then", ("se_after",), "value"),
+    )  # fmt: skip
+    return Table("What they buy (SE with one seed, if a run's SD within its seed is 1)", shown, columns)
+
+
+def _cells(frame: pd.DataFrame) -> Table:
+    """One row a cell, with its number."""
+    names = [str(name) for name in frame.columns[1:]]
+    shown = frame.set_axis(["cell", *(f"level {position}" for position in range(len(names)))], axis=1)
+    columns = [Column("Cell", ("cell",), "count", key=True)]
+    columns += [Column(name, (f"level {position}",)) for position, name in enumerate(names)]
+    return Table("Numbered as above", shown, columns)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from pandas import DataFrame
-from pandas.api.types import is_bool_dtype, is_numeric_dtype
-
-from bench.errors import BenchError, printable
+from bench.errors import BenchError
 from bench.execute.storage import refuse_irregular, replace_all, storing
-from bench.present.render import html, json, latex, markdown
-from bench.present.report import Report
+from bench.present.formats import FORMATS
+from bench.present.report import PictureForm, Report, draw
 
 
 def files(report: Report, form: str, *, stem: str = "report", figures: str = "") -> Mapping[str, bytes]:
@@ -28,16 +25,29 @@ def files(report: Report, form: str, *, stem: str = "report", figures: str = "")
     Raises:
         BenchError: the format is none of these.
     """
-    if form not in _MAKERS:
-        raise BenchError(f"There is no format {form!r} of reports.", hint=f"Known: {', '.join(_MAKERS)}.")
-    return _MAKERS[form](report, stem, figures)
+    if form not in FORMATS:
+        raise BenchError(f"There is no format {form!r} of reports.", hint=f"Known: {', '.join(FORMATS)}.")
+    row = FORMATS[form]
+    if not row.pictures:
+        made = _renderer(form).render(report)
+        return made if isinstance(made, Mapping) else {row.file: made.encode()}
+    folder, kind = "figures" if stem == "report" else f"{stem}-figures", cast("PictureForm", figures or row.pictures)
+    text = _renderer(form).render(report, figures=folder, form=kind)
+    shown = {path: figure for figure in report.figures.values() if (path := f"{folder}/{figure.name}.{kind}") in text}
+    draw(shown.values())
+    return {row.file: text.encode(), **{path: figure.encode(kind) for path, figure in shown.items()}}
 
 
 def printed(report: Report, form: str) -> bytes:
     """The report as stdout gets it: Markdown without its pictures, which would not be there."""
-    if form == "latex":
-        return latex.render(report).encode()
-    return markdown.render(report, figures=None).encode() if form == "md" else next(iter(files(report, form).values()))
+    if FORMATS[form].pictures:
+        text: str = _renderer(form).render(report, **({"figures": None} if form == "md" else {}))
+        return text.encode()
+    return next(iter(files(report, form).values()))
+
+
+def _renderer(form: str) -> Any:
+    return import_module(f"bench.present.render.{FORMATS[form].renderer}")
 
 
 def destination(form: str, folder: Path | None, output: str | None) -> Path | None:
@@ -48,38 +58,35 @@ def destination(form: str, folder: Path | None, output: str | None) -> Path | No
     Raises:
         BenchError: csv is to be printed or to be one file, and is a folder of tables.
     """
+    row = FORMATS[form]
     if form == "csv":
         if output == "-" or (output is None and folder is None):
             raise BenchError("csv is a folder of tables.", hint="Name the folder with --output.")
         if (output or "").endswith(".csv"):
             hint = f"Name a folder: --output {str(output).removesuffix('.csv')}."
             raise BenchError(f"csv is a folder of tables, and {output} names a file.", hint=hint)
-        return folder / "tables" if folder is not None and output is None else Path(output or "")
+        return folder / row.file if folder is not None and output is None else Path(output or "")
     if output is not None and output != "-":
         is_folder = output.endswith("/") or Path(output).is_dir()
-        return Path(output, _NAMES[form]) if is_folder else Path(output)
-    return None if output or folder is None or form in ("comment", "json", "latex") else folder / _NAMES[form]
+        return Path(output, row.file) if is_folder else Path(output)
+    return None if output or folder is None or not row.is_kept else folder / row.file
 
 
-def csv(frame: DataFrame) -> str:
-    """A table for programs and spreadsheets: numbers as they are, text that neither obeys (a formula, an escape)."""
-    harmless = frame.rename(columns=_harmless)
-    for position, column in enumerate(harmless.columns):
-        values = harmless.iloc[:, position]
-        if not (is_numeric_dtype(values) or is_bool_dtype(values)):
-            texts = {value: _harmless(value) for value in values.unique() if isinstance(value, str)}
-            if any(text != value for value, text in texts.items()):
-                harmless[column] = values.astype(object).replace(texts)
-    return harmless.to_csv(index=False, lineterminator="\n")
+_STALE = "These are the numbers of another run, and not of the results that are stored beside this file."
+_HEADS = {"report.md": ("\n", f"\n> **{_STALE}**\n"), "report.html": ("</h1>", f"\n<p><strong>{_STALE}</strong></p>")}
+"""Name of a kept report -> behind what a mark stands, and the mark."""
 
 
-def _harmless(text: str) -> str:
-    """With an apostrophe before what a spreadsheet would take for a formula, and nothing that a terminal obeys."""
-    text = printable(text)
-    return f"'{text}" if _FORMULA.match(text) else text
-
-
-_FORMULA = re.compile(r"[=@\t\r]|[+-](?![0-9.,]*(?:[eE][+-]?[0-9]+)?$)")
+def mark_others(folder: Path, report: Report) -> Iterator[Path]:
+    """Mark the kept reports in the ``folder`` of a run that are not of the results that ``report`` is of."""
+    when = report.provenance.get("Run", "")
+    for name, (head, mark) in _HEADS.items():
+        kept = folder / name
+        if kept.is_file() and not kept.is_symlink() and when not in (text := kept.read_text("utf-8", "replace")):
+            if mark not in text:
+                before, start, rest = text.partition(head)
+                save({name: f"{before}{start}{mark}{rest}".encode()}, kept)
+            yield kept
 
 
 def save(content: Mapping[str, bytes], path: Path) -> None:
@@ -128,41 +135,3 @@ def _home(target: Path) -> Path | None:
 
 _RUN = ("run.json", "journal/00001.jsonl")
 """By one of these the folder of a run is known."""
-
-
-_NAMES = {name: f"report.{name}" for name in ("md", "html", "json")} | {"comment": "comment.md", "latex": "report.tex"}
-
-
-def _markdown(report: Report, stem: str, figures: str) -> Mapping[str, bytes]:
-    folder, form = _folder(stem), figures or "svg"
-    text = markdown.render(report, figures=folder, form=form)
-    return {_NAMES["md"]: text.encode(), **_pictures(report, folder, form, appendices=True)}
-
-
-def _latex(report: Report, stem: str, figures: str) -> Mapping[str, bytes]:
-    folder, form = _folder(stem), figures or "pdf"
-    text = latex.render(report, figures=folder, form=form)
-    return {_NAMES["latex"]: text.encode(), **_pictures(report, folder, form, appendices=False)}
-
-
-def _folder(stem: str) -> str:
-    return "figures" if stem == "report" else f"{stem}-figures"
-
-
-def _pictures(report: Report, folder: str, form: Any, *, appendices: bool) -> Mapping[str, bytes]:
-    shown = [section for section in report.sections if appendices or not section.appendix]
-    return {f"{folder}/{figure.name}.{form}": figure.encode(form) for section in shown for figure in section.figures}
-
-
-def _tables(report: Report, *_: str) -> Mapping[str, bytes]:
-    return {f"{name}.csv": csv(frame).encode() for name, frame in report.data.items() if len(frame)}
-
-
-_MAKERS: Mapping[str, Callable[[Report, str, str], Mapping[str, bytes]]] = {
-    "md": _markdown,
-    "comment": lambda report, *_: {_NAMES["comment"]: markdown.comment(report).encode()},
-    "html": lambda report, *_: {_NAMES["html"]: html.page(report).encode()},
-    "json": lambda report, *_: {_NAMES["json"]: json.render(report).encode()},
-    "latex": _latex,
-    "csv": _tables,
-}

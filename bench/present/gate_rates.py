@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pandas import DataFrame
@@ -16,6 +16,7 @@ from bench.judge.gate.calibration import REPEATS
 from bench.present import numbers
 from bench.present.render.json import dumps, records
 from bench.present.report import Column, Report, Section, Table
+from bench.present.study import NAME, Context
 
 _FILE = "calibration.json"
 ASSUMED = (
@@ -100,83 +101,60 @@ def _subject(run: Run) -> dict[str, object]:
 
 
 def _section(run: Run, measured: GateRates, *, appendix: bool) -> Section:
-    labels = {metric.name: metric.label for metric in run.suite.experiment.metrics}
-    rates = measured.rates
-    nothing = rates[rates["size"] == 0.0]
-    planted = rates[rates["size"] > 0.0]
-    shown = planted.assign(label=planted["metric"].map(labels))
-    first = nothing.iloc[0]
-    size = f"{int(first['tests'])} tests, {numbers.counted(len(run.suite.seeds), 'seed')}"
+    context = Context({}, run.suite.experiment.metrics)
+    nothing, planted = (measured.rates[measured.rates["size"].eq(0.0) == still] for still in (True, False))
+    seeds = numbers.counted(len(run.suite.seeds), "seed")
     lead = (
         f"Where nothing has changed but the seeds, {numbers.percent(measured.any_alarm('normal', 'resampled'))} of "
-        f"comparisons of this size ({size}) raise a false alarm; at most 5% is promised. {ASSUMED}."
+        f"comparisons of this size ({int(nothing.iloc[0]['tests'])} tests, {seeds}) raise a false alarm; at most 5% is "
+        f"promised. {ASSUMED}."
     )
     text = [lead]
-    tables = [_false_alarms(nothing), _power(shown)]
+    each_run = ("any_alarm", "any_alarm_low", "any_alarm_high")
+    false_alarms = (
+        Column("Noise", ("noise",), key=True), Column("Comparisons", ("comparisons",), "count"),
+        Column("False alarms, each run [95%]", each_run, "interval"),
+        Column("Each metric and cell", ("alarm",), "percent"),
+        Column("Shown to be equivalent", ("equivalent",), "percent"),
+    )  # fmt: skip
+    power = (
+        NAME["metric"], Column("Size", ("size",), "value"), Column("In", ("unit",)),
+        Column("Found in a run [95%]", each_run, "interval"), Column("In each cell", ("alarm",), "percent"),
+        Column("Called equivalent", ("equivalent",), "percent"),
+    )  # fmt: skip
+    found = "How often a change of one metric in all its cells is found"
+    tables = [
+        Table("False alarms where nothing is planted", nothing, false_alarms),
+        Table(found, context.worded(planted), power),
+    ]
     if measured.occasions is None:
         text.append(_ONE_OCCASION)
     else:
-        text += _across(measured, labels)
-        tables.insert(0, _spread(measured.occasions, labels))
+        text += _across(measured, measured.occasions, context)
+        kinds = ["deterministic" if same else "" for same in measured.occasions["deterministic"]]
+        between = Column("Between [95%]", ("between", "low", "high"), "percent_interval")
+        spread = (NAME["metric"], Column("Within", ("within",), "percent"), between, Column("", ("kind",)))
+        shown = context.worded(measured.occasions).assign(kind=kinds)
+        tables.insert(0, Table("SD within and between occasions, of the mean", shown, spread))
     return Section("Error rates of this gate", [*text, _HOW], exhibits=tables, appendix=appendix)
 
 
-def _across(measured: GateRates, labels: Mapping[str, str]) -> Iterator[str]:
+def _across(measured: GateRates, occasions: DataFrame, context: Context) -> Iterator[str]:
     """What the repeats say."""
-    assert measured.occasions is not None
-    rate, repeats = measured.any_alarm("occasions"), measured.any_alarm(REPEATS)
-    pairs = measured.runs * (measured.runs - 1)
+    rate, pairs = measured.any_alarm("occasions"), measured.runs * (measured.runs - 1)
     verdict = "more than is promised" if rate > _PROMISED else "as promised"
     yield (
-        f"Across the occasions of these {measured.runs} repeats, {numbers.percent(rate)} raise a false alarm, "
-        f"{verdict}: simulated with the spread between them, which {measured.runs} repeats tell roughly. Held against "
-        f"each other, {round(repeats * pairs)} of {pairs} do."
+        f"Across occasions {numbers.percent(rate)} of comparisons raise a false alarm, {verdict}: simulated with the "
+        f"spread between {measured.runs} repeats, which is a rough estimate of it. Of the comparisons of two repeats, "
+        f"{round(measured.any_alarm(REPEATS) * pairs)} of {pairs} raise one."
     )
     if rate > _PROMISED:
         yield (
             "Compare on one machine at one time (docs/ci.md), or leave the metrics that drift out of the gate: "
             "[baseline] metrics."
         )
-    same = measured.occasions.loc[measured.occasions["deterministic"].astype(bool), "metric"]
-    if names := [labels.get(name, name) for name in same]:
+    if names := list(context.worded(occasions).loc[occasions["deterministic"].astype(bool), "label"]):
         yield f"Deterministic, equal bit for bit in every repeat: {numbers.listed(names, most=99)}."
-
-
-def _spread(occasions: DataFrame, labels: Mapping[str, str]) -> Table:
-    shown = occasions.assign(
-        label=[labels.get(name, name) for name in occasions["metric"]],
-        kind=["deterministic" if same else "" for same in occasions["deterministic"]],
-    )
-    columns = (
-        Column("Metric", ("label",), key=True),
-        Column("Within", ("within",), "percent"),
-        Column("Between [95%]", ("between", "low", "high"), "percent_interval"),
-        Column("", ("kind",)),
-    )
-    return Table("SD within and between occasions, of the mean", shown, columns)
-
-
-def _false_alarms(rates: DataFrame) -> Table:
-    columns = (
-        Column("Noise", ("noise",), key=True),
-        Column("Comparisons", ("comparisons",), "count"),
-        Column("False alarms, each run [95%]", ("any_alarm", "any_alarm_low", "any_alarm_high"), "interval"),
-        Column("Each metric and cell", ("alarm",), "percent"),
-        Column("Shown to be equivalent", ("equivalent",), "percent"),
-    )
-    return Table("False alarms where nothing is planted", rates, columns)
-
-
-def _power(rates: DataFrame) -> Table:
-    columns = (
-        Column("Metric", ("label",), key=True),
-        Column("Size", ("size",), "value"),
-        Column("In", ("unit",)),
-        Column("Found in a run [95%]", ("any_alarm", "any_alarm_low", "any_alarm_high"), "interval"),
-        Column("In each cell", ("alarm",), "percent"),
-        Column("Called equivalent", ("equivalent",), "percent"),
-    )
-    return Table("How often a change of one metric in all its cells is found", rates, columns)
 
 
 _PROMISED = 0.05
@@ -186,6 +164,7 @@ _ONE_OCCASION = (
 )
 _HOW = (
     "Both sides are simulated: with the means of this run and its covariances over seeds (normal), or from its seeds "
-    "drawn again (resampled). So a change stands against the noise of other seeds, which is larger than that between "
-    "runs of the same seeds. Sizes are in margins, or in SDs of the difference of two runs where a metric has none."
+    "drawn again (resampled). A change is therefore judged against the noise between seeds, which is larger than that "
+    "between runs of the same seeds. Sizes are in margins, or in SDs of the difference of two runs where a metric has "
+    "none."
 )

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.execute.baseline import Origin
 from bench.execute.journal import Contents
 from bench.execute.provenance import PACKAGE, code_of, digest_of, files_of, is_other
 from bench.execute.records import OUTCOMES, Record
@@ -76,7 +77,7 @@ def _sources(run: Run, used: Sequence[Record], latest: str) -> Iterator[str]:
     if today and unknown:
         yield (
             f"Source unknown: {numbers.counted(unknown, 'result')} were stored by an earlier bench, which noted the "
-            f"source of an experiment in another way. Whether it was {latest} cannot be told."
+            f"source of an experiment in another way. Whether it was {latest} is unknown."
         )
     known = [source for source in sources if source.startswith(PACKAGE)]
     if len(known) > 1:
@@ -173,3 +174,77 @@ def _environment(environment: Mapping[str, Any]) -> str:
         elif value:
             parts.append(str(value))
     return "; ".join(part for part in parts if part)
+
+
+def ids(origin: Origin | None) -> set[str]:
+    """The environments that made the values; empty where nothing is known of them."""
+    return set() if origin is None else {entry["id"] for entry in origin.environments}
+
+
+def differences(old: Origin, new: Origin) -> tuple[list[str], bool]:
+    """What differs between two sides, beside their numbers; and whether that can be told of all their code."""
+    digested = _digested(old, new)
+    unknown = _undecidable(old, new, digested)
+    points = changed(facts_of(old, digested), facts_of(new, digested))
+    if unknown:
+        points.append(
+            f"Whether the source of {numbers.listed(unknown)} is the same is unknown: one side was stored by an "
+            "earlier bench, which noted it in another way."
+        )
+    return points, not unknown
+
+
+def changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """The facts that are not the same in both."""
+    names = [name for name in dict.fromkeys([*before, *now]) if before.get(name) != now.get(name)]
+    return [f"{name}: {before.get(name, 'none')} → {now.get(name, 'none')}" for name in names]
+
+
+def _digested(old: Origin, new: Origin) -> set[str]:
+    """Code whose digests are of the same files on both sides, so that they can be compared."""
+    kinds: dict[str, set[object]] = {}
+    for entry in (*old.code, *new.code):
+        kind = entry.get("covers", "package") if entry.get("digest") else ""
+        kinds.setdefault(str(entry["name"]), set()).add(kind)
+    return {name for name, found in kinds.items() if len(found) == 1 and found != {""}}
+
+
+def _undecidable(old: Origin, new: Origin, digested: Collection[str]) -> list[str]:
+    """Code on both sides that neither comparable digests nor one clean commit identifies."""
+    sides = [{entry["name"] for entry in origin.code} for origin in (old, new)]
+    entries = [*old.code, *new.code]
+    clean = {
+        name
+        for name in sides[0] & sides[1]
+        if len({entry.get("commit") for entry in entries if entry["name"] == name} - {""}) == 1
+        and all(entry.get("commit") and not entry.get("dirty") for entry in entries if entry["name"] == name)
+    }
+    return sorted((sides[0] & sides[1]) - set(digested) - clean)
+
+
+def facts_of(origin: Origin, digested: Collection[str] = ()) -> dict[str, str]:
+    """Name -> what to say, with digests of the code that is named ``digested``."""
+    facts = {
+        "Suite": f"{origin.suite}, digest {origin.digest}",
+        "Experiment": f"{origin.experiment}, version {origin.version}",
+        "Shared parameters": assignments(origin.params) or "all defaults",
+    }
+    states: dict[str, list[str]] = {}
+    for entry in origin.code:
+        source = f"source {entry['digest']}" if entry["name"] in digested else ""
+        changed = " with changes" if entry.get("dirty") else ""
+        parts = (str(entry["version"]), f"{str(entry['commit'])[:12]}{changed}".strip(), source)
+        states.setdefault(f"Code of {entry['name']}", []).append(" ".join(part for part in parts if part))
+    facts |= {name: "; ".join(texts) for name, texts in states.items()}
+    for number, entry in enumerate(origin.environments, start=1):
+        which = f" {number}" if len(origin.environments) > 1 else ""
+        for name in ("python", "packages", "platform", "cpu", "instructions", "kernels", "threads"):
+            facts[f"{name.capitalize()}{which}"] = _text(entry.get(name))
+        facts[f"What the experiment adds{which}"] = _text(entry.get("experiment"))
+    return {name: text for name, text in facts.items() if text}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {item}" for name, item in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value or "")

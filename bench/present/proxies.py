@@ -6,7 +6,7 @@ import pandas as pd
 
 from bench.present import numbers
 from bench.present.report import Column, Section, Table
-from bench.present.tables import ALPHA, Context
+from bench.present.study import ALPHA, Context
 
 
 def proxy_section(frame: pd.DataFrame, context: Context) -> Section:

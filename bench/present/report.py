@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -34,6 +37,7 @@ Kind = Literal[
     "mean_sd_n",
     "geometric",
 ]
+PictureForm = Literal["svg", "png", "pdf"]
 
 
 def plain(value: object) -> str:
@@ -162,7 +166,7 @@ class Figure:
 
         return svg(self.drawing, self.name, self.title, self.alt)
 
-    def encode(self, form: Literal["svg", "png", "pdf"]) -> bytes:
+    def encode(self, form: PictureForm) -> bytes:
         """The picture in a format."""
         from bench.present.figures.style import save  # noqa: PLC0415 (it needs this module)
 
@@ -170,6 +174,29 @@ class Figure:
 
     def _repr_svg_(self) -> str:
         return self.svg.decode()
+
+
+def draw(figures: Iterable[Figure]) -> None:
+    """Make the SVG of several figures at once, by as many processes as there are cores, where they can be forked."""
+    todo = [figure for figure in figures if "svg" not in figure.__dict__]
+    workers = min(len(todo), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
+    if workers < 2 or threading.active_count() > 1:  # a fork copies locks that other threads hold
+        return
+    for figure in todo[:1]:  # loads matplotlib for all of them
+        _ = figure.svg
+    _TODO[:] = todo[1:]
+    with multiprocessing.get_context("fork").Pool(workers) as pool:
+        for figure, made in zip(_TODO, pool.map(_svg, range(len(_TODO)), chunksize=1), strict=True):
+            figure.__dict__["svg"] = made
+    _TODO.clear()
+
+
+_TODO: list[Figure] = []
+"""What the processes that are forked draw: neither figures nor frames are sent."""
+
+
+def _svg(index: int) -> bytes:
+    return _TODO[index].svg
 
 
 @dataclass(frozen=True)
@@ -192,8 +219,7 @@ class Section:
 
     ``exhibits`` are tables and figures in the order in which they are read. ``lines``, below them, are in the format of
     a file, such as TOML to paste, and shown as they are. A ``verdict`` stands out: it is what a reader in a hurry
-    reads. ``appendix`` sections are for looking things up: a short rendering only names them, Markdown
-    ``bulk`` ones. Where a section of the
+    reads. ``appendix`` sections are for looking things up: a short rendering only names them. Where a section of the
     report is ``chief``, a short rendering shows the verdict and the tables of the chief sections, and names the others.
     """
 
@@ -207,7 +233,6 @@ class Section:
     findings: Sequence[Finding] = ()
     chief: bool = False
     appendix: bool = False
-    bulk: bool = False
 
     @property
     def has_words(self) -> bool:

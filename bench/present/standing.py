@@ -19,7 +19,7 @@ def sentences(run: Run) -> Iterator[str]:
     """Which claims are post hoc and why, and what shows that the others are not."""
     stored = manifest.read(run.folder)
     if stored.seal and not run.seal:
-        yield f"The seal {stored.seal} does not fit what was claimed and run, and shows nothing."
+        yield f"The seal {stored.seal} does not fit what was claimed and run, and proves nothing."
     if run.seal:
         yield from _sealed(run)
         return

@@ -44,6 +44,10 @@ def overview(jobs: DataFrame, metrics: Sequence[str], next_step: str) -> Iterato
             )
     values = jobs.loc[status == "ok", list(metrics)]
     lacking = ~np.isfinite(values.to_numpy(float))
+    if ok and (nowhere := lacking.all(axis=0)).any():
+        named = numbers.listed([name for name, none in zip(metrics, nowhere, strict=True) if none])
+        yield f"Without a value in any run, and left out below: {named}."
+        lacking &= ~nowhere
     if lacking.any():
         named = numbers.listed([name for name, some in zip(metrics, lacking.any(axis=0), strict=True) if some])
         yield (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any
@@ -11,18 +12,19 @@ from pandas import DataFrame
 from bench.errors import BenchError
 from bench.execute import baseline as baselines
 from bench.execute.run import Run
-from bench.judge.analysis import Analysis
 from bench.judge.claims.verdicts import ClaimVerdicts
 from bench.judge.sensitivity import POWER, seeds_to_find, sensitivity
 from bench.judge.signed import DECIDED
 from bench.judge.signed import ClaimVerdict as Verdict
 from bench.plan.claims import Claim
-from bench.present import claim_words, claims, compared, compared_words, numbers
+from bench.present import claim_words, compared, numbers
 from bench.present.report import Finding
-from bench.present.tables import ALPHA, Context
-from bench.present.words import interacting, losses, unseen
+from bench.present.sections import claims
+from bench.present.sections.factors import interacting
+from bench.present.sections.losses import lost
+from bench.present.study import ALPHA, Context, Study
 
-_MOST = 7
+_MOST = 6
 """Claims that are shown, so that the opening fits one screen of 30 lines."""
 _MOST_LOSSES = 2
 """Kinds of lost runs that are named."""
@@ -42,8 +44,8 @@ def of_claims(
         claim_words.finding(row, of[str(row.claim)].label, context.labels[str(row.metric)], verdicts.parts)
         for row in rows[:_MOST]
     ]
-    more = len(rows) - len(shown)
-    rest = f" ({more} of them not shown here)" if more else ""
+    more = Counter(str(row.verdict) for row in rows[_MOST:])
+    rest = f" (not shown here: {numbers.listed([f'{n} {name}' for name, n in more.items()])})" if more else ""
     count = f"{numbers.counted(len(rows), 'claim')}: {claims.counted(verdicts.claims)}{rest}."
     return count, shown, dict(_next(rows[0], context))
 
@@ -52,53 +54,57 @@ def _next(row: Any, context: Context) -> Iterator[tuple[str, str]]:
     if row.verdict != Verdict.INCONCLUSIVE or row.side != "for" or not isfinite(row.t) or row.expect == "equivalent":
         return
     seeds = seeds_to_find(row.t / row.n**0.5, row.family_size)
-    family = f", {row.family_size} claims" if row.family_size > 1 else ""
-    said = (
-        f"About {numbers.count(seeds)} {context.block}s would decide the headline (power {POWER:.0%}{family}) if its "
+    why = ""
+    if row.p <= row.alpha < row.p_adjusted:
+        p, n = numbers.p_value(row.p), row.family_size
+        why = f"Alone the headline would be decided (p {p}), among {n} claims it is not. "
+    text = (
+        f"{why}About {numbers.count(seeds)} {context.block}s would decide it (power {POWER:.0%}) if its effect is as "
     )
-    said += "effect is as estimated here"
+    text += "estimated here"
     if others := claim_words.others_changed(row):
-        said += f"; to credit {row.credited_to}, compare cells in which {numbers.listed(others)} does not change"
-    yield "Next", f"{said}."
+        text += f"; to credit {row.credited_to}, compare cells in which {numbers.listed(others)} does not change"
+    yield "Next", f"{text}."
 
 
-def of_effects(analysis: Analysis, context: Context, n_claims: int = 0) -> Iterator[tuple[str, str]]:
+def of_effects(study: Study) -> Iterator[tuple[str, str]]:
     """How many effects survive in which metrics, which interactions do, and what would have been missed."""
-    tested = analysis.terms[analysis.terms["p"].notna()]
-    if analysis.lost:
-        yield "Without values", " ".join(analysis.lost)
-    if lost := list(losses(analysis, context)):
-        yield "Lost runs", " ".join(lost[:_MOST_LOSSES])
+    tested, told = study.tested, study.told
+    if study.analysis.lost:
+        yield "Without values", " ".join(study.analysis.lost)
+    if runs := list(lost(told)):
+        yield "Lost runs", " ".join(runs[:_MOST_LOSSES])
     if tested.empty:
         yield "Effects", "None can be tested here; the tables describe the runs."
         return
     survive = tested[tested["p_adjusted"] < ALPHA].groupby("metric", sort=False).size()
-    listed = [f"{survive[name]} in {label}" for name, label in context.labels.items() if name in survive]
+    listed = [f"{survive[name]} in {label}" for name, label in told.labels.items() if name in survive]
+    others = [count for name, count in survive.items() if name not in told.labels]
+    listed += [f"{sum(others)} in {numbers.counted(len(others), 'further metric')}"] if others else []
     lead = f"{int(survive.sum()) or 'None'} of {numbers.counted(len(tested), 'effect')} survive"
     lead += f"{'s' if survive.sum() < 2 else ''} the adjustment"
     yield "Effects, exploratory", f"{lead}{': ' if listed else ''}{numbers.listed(listed, most=9)}."
-    if pairs := interacting(analysis, context):
+    if pairs := interacting(told):
         listed = [f"{label} ({numbers.listed(terms)})" for label, terms in pairs.items()]
         yield "Main effects mislead", f"{numbers.listed(listed, most=9)}: one factor's effect depends on the other."
-    yield "Cannot tell", " ".join(_cannot_tell(analysis, context, tested, n_claims))
+    yield "Cannot tell", " ".join(_cannot_tell(study, tested))
 
 
-def _cannot_tell(analysis: Analysis, context: Context, tested: DataFrame, n_claims: int) -> Iterator[str]:
-    if mixed := len(unseen(analysis, context)):
+def _cannot_tell(study: Study, tested: DataFrame) -> Iterator[str]:
+    if mixed := len(study.mixed):
         them = "effect cannot" if mixed == 1 else "effects cannot"
         yield f"{mixed} {them} be told from others: where such an interaction exists, an effect above is biased."
-    if not analysis.block:
+    if not study.block:
         yield "The runs are taken as independent; where some share a seed, intervals and p mislead."
         return
     blocks = int(tested["n"].min())
     sizes = [f"{numbers.fixed(sensitivity(blocks, 1).alone, 1)} (one test)"]
-    for name, size in (("claims", n_claims), ("effects", len(tested))):
+    for name, size in (("claims", study.n_claims), ("effects", len(tested))):
         if size > 1:
             sizes.append(f"{numbers.fixed(sensitivity(blocks, size).in_family, 1)} ({size} {name})")
-    seeds = numbers.counted(blocks, context.block)
     yield (
-        f"{seeds} find with power {POWER:.0%} only effects of at least {numbers.listed(sizes)} SDs over "
-        f"{context.block}s."
+        f"{numbers.counted(blocks, study.block)} find with power {POWER:.0%} only effects of at least "
+        f"{numbers.listed(sizes)} SDs over {study.block}s."
     )
 
 
@@ -115,5 +121,5 @@ def of_baseline(run: Run) -> Iterator[tuple[str, str]]:
     except BenchError as error:
         yield "Baseline", f"{path} cannot be compared: {error.message}"
     else:
-        outcome = compared_words.OUTCOMES[report.outcome]
+        outcome = compared.OUTCOMES[report.outcome]
         yield f"Baseline: {outcome}", " ".join([f"Compared with {path}.", *report.sections[0].text])

@@ -23,7 +23,7 @@ from bench.judge.signed import Signed
 from bench.plan.claims import Claim, Comparison, Expect
 from bench.present.claim_words import sentences
 from bench.present.report import sign
-from bench.present.tables import Context
+from bench.present.study import Context
 
 FACTORS = ["init", "noise", "reg", "act"]
 LEVELS = {

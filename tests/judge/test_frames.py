@@ -363,5 +363,5 @@ def test_names_of_factors_and_levels_change_no_number(names, levels):
     assert found.cells["cell"].nunique() == 12
     assert found.contrasts["effect"].nunique() == len(found.contrasts) == 11
     assert found.estimable["effect"].nunique() == 7
-    shown, other = (html.page(analyzed(analysis, "t.csv")) for analysis in (found, expected))
+    shown, other = (html.render(analyzed(analysis, "t.csv")) for analysis in (found, expected))
     assert shown.count("<svg") == other.count("<svg")

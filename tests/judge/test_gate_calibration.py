@@ -169,7 +169,7 @@ def test_repeats_measure_the_rate_across_occasions(lab: Lab, command: Commands) 
     code, out, error = command("calibrate", *names, "--repetitions", 40, "--out", lab.out)
     said = " ".join(out.split())
     assert (code, error) == (0, "")
-    assert "Across the occasions of these 3 repeats" in said
+    assert "spread between 3 repeats" in said
     assert "more than is promised" in said
     assert "Deterministic, equal bit for bit in every repeat: Score." in said
     after = bench.compare(names[0], names[1], out=lab.out).sections[1].text[0]

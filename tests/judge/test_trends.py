@@ -10,14 +10,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from bench.experiment import Metric
 from bench.judge.analysis import analyze
 from bench.judge.coded import Factor, code_runs
 from bench.judge.estimation import estimate_effects
 from bench.judge.trend_frame import positions, trend_frame
 from bench.present.analyzed import analyzed
 from bench.present.render import markdown
-from bench.present.tables import Context, trends
 from bench.stats.identify import identify
 
 SWEPT = (0.001, 0.01, 0.1, 1.0)
@@ -179,5 +177,6 @@ def test_assumptions_stand_below_the_table() -> None:
     frame = sweep()
     part = frame[(frame["reg"] == "l1") | (frame["lam"] == SWEPT[0])]
     analysis = analyze(part, ["lam", "reg"], "seed", ["value"])
-    (table,) = trends(analysis.trends, Context(analysis.factors, [Metric("value", "Value")]))
+    (section,) = (part for part in analyzed(analysis, "table").sections if part.title == "Trends")
+    (table,) = section.tables
     assert list(table.notes) == ["Assumes that there is no lam × reg."]

@@ -11,7 +11,7 @@ import bench
 from bench.experiment import Metric
 from bench.present.beside import _survivors
 from bench.present.render import terminal
-from bench.present.tables import Context
+from bench.present.study import Context
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -28,8 +28,8 @@ def test_two_runs_stand_side_by_side(lab: Lab) -> None:
     shown = terminal.render(report, width=200)
     assert "few (A) beside many (B)" in shown
     assert "Nothing here tests A against B" in shown
-    differing = next(section for section in report.sections if section.title == "What differs").tables[0]
-    assert ["Seeds", "0 to 3", "0 to 5"] in differing.rows
+    differing = next(section for section in report.sections if section.title == "What differs")
+    assert "Seeds: 0 to 3 → 0 to 5" in differing.points
 
 
 def test_survivors_are_sorted_by_run(lab: Lab) -> None:

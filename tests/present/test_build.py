@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,15 @@ import pytest
 
 import bench
 from bench.experiment import Metric
-from bench.judge.analysis import Analysis, MetricOptions, analyze
-from bench.present import build, state, tables, words
+from bench.judge.analysis import MetricOptions, analyze
+from bench.present import state
 from bench.present.analyzed import analyzed
 from bench.present.files import printed
-from bench.present.found import found
 from bench.present.render import terminal
 from bench.present.report import Report, Section
-from bench.present.tables import Context
+from bench.present.sections import analysis_sections
+from bench.present.sections.cells import means
+from bench.present.study import Study
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -33,9 +35,7 @@ def section(report: Report, title: str) -> Section:
     return next(part for part in report.sections if part.title == title)
 
 
-def simulated(
-    effect: float, *, cells: list[tuple[str, str]] | None = None, log: bool = False
-) -> tuple[Analysis, Context]:
+def simulated(effect: float, *, cells: list[tuple[str, str]] | None = None, log: bool = False) -> Study:
     """Two factors with two levels, 12 seeds, and an effect of ``reg`` in units of the noise."""
     rng = np.random.default_rng(5)
     rows = [
@@ -46,9 +46,19 @@ def simulated(
     frame = pd.DataFrame(rows)
     if not log:
         frame["loss"] = np.log(frame["loss"])
-    context = Context({"reg": ["l1", "l2"], "act": ["relu", "gelu"]}, [Metric("loss", "Loss", better="lower")])
     options = [MetricOptions("loss", log=log, margin=0.6, better="lower")]
-    return analyze(frame, ["reg", "act"], "seed", options), context
+    analysis = analyze(frame, ["reg", "act"], "seed", options)
+    factors, metrics = {"reg": ["l1", "l2"], "act": ["relu", "gelu"]}, [Metric("loss", "Loss", better="lower")]
+    return Study(factors, metrics, analysis=analysis)
+
+
+def told(study: Study, title: str) -> Section:
+    return next(part for part in analysis_sections(study) if part.title == title)
+
+
+def found(study: Study) -> tuple[Sequence[str], Sequence[str]]:
+    section = told(study, "What was found")
+    return section.text, section.points
 
 
 def test_the_verdict_comes_first_and_provenance_last(lab: Lab) -> None:
@@ -101,16 +111,20 @@ def test_effects_of_missing_combinations_are_not_called_averages() -> None:
         for s in range(4)
     ]
     frame = pd.DataFrame(rows)
-    context = Context({"a": [0, 1], "b": [0, 1]}, [Metric("y", "Y"), Metric("z", "Z")])
-    assert "leaves out all interactions" in words.effects(analyze(frame, ["a", "b"], "seed", ["y"]), context)
+
+    def study(frame: pd.DataFrame, metrics: list[str]) -> Study:
+        analysis = analyze(frame, ["a", "b"], "seed", metrics)
+        return Study({"a": [0, 1], "b": [0, 1]}, [Metric("y", "Y"), Metric("z", "Z")], analysis=analysis)
+
+    assert "leaves out all interactions" in told(study(frame, ["y"]), "Effects").text[0]
     whole = pd.concat([frame, frame[frame["a"] == 0].assign(a=1)])
-    assert "averaged over all other factors. " in words.effects(analyze(whole, ["a", "b"], "seed", ["y"]), context)
+    assert "averaged over all other factors. " in told(study(whole, ["y"]), "Effects").text[0]
     partly = whole.assign(z=whole["y"].where(~(whole["a"].eq(1) & whole["b"].eq(1))))
-    said = words.effects(analyze(partly, ["a", "b"], "seed", ["y", "z"]), context)
-    assert "averaged over all other factors; of Z, in a model that leaves out all interactions" in said
-    nothing = analyze(whole.assign(z=np.nan), ["a", "b"], "seed", ["y", "z"])
-    assert "averaged over all other factors. " in words.effects(nothing, context)
-    assert words.unseen(nothing, context) == []
+    text = told(study(partly, ["y", "z"]), "Effects").text[0]
+    assert "averaged over all other factors; of Z, in a model that leaves out all interactions" in text
+    nothing = study(whole.assign(z=np.nan), ["y", "z"])
+    assert "averaged over all other factors. " in told(nothing, "Effects").text[0]
+    assert nothing.mixed == []
 
 
 def test_a_relative_margin_without_a_mean_is_none(lab: Lab) -> None:
@@ -133,42 +147,41 @@ def test_reasons_are_grouped(lab: Lab) -> None:
 
 def test_a_strong_effect_is_said_with_its_direction() -> None:
     """A survivor is called worse or better by the metric's direction, with interval, adjusted p and the margin."""
-    lead, points = found(*simulated(2.0))
+    lead, points = found(simulated(2.0))
     assert lead[0].startswith("Of 3 effects tested (one metric), 1 survives")
     assert points[0].startswith("Loss: worse with reg: l1 → l2 (")
     assert "beyond the margin, adj. p <0.001" in points[0]
-    assert found(*simulated(-2.0))[1][0].startswith("Loss: better with reg")
+    assert found(simulated(-2.0))[1][0].startswith("Loss: better with reg")
 
 
 def test_what_is_mixed_is_said_where_it_is_found() -> None:
     """An effect that the cells mix with an interaction is found under that condition, in the same sentence."""
-    whole, context = simulated(2.0)
-    assert "provided" not in found(whole, context)[1][0]
-    analysis, context = simulated(2.0, cells=[("l1", "relu"), ("l1", "gelu"), ("l2", "gelu")])
-    assert found(analysis, context)[1][0].endswith(", provided that no interaction is mixed in.")
+    assert "provided" not in found(simulated(2.0))[1][0]
+    part = simulated(2.0, cells=[("l1", "relu"), ("l1", "gelu"), ("l2", "gelu")])
+    assert found(part)[1][0].endswith(", provided that no interaction is mixed in.")
 
 
 def test_ratios_are_called_ratios() -> None:
     """On a log scale effects are multiplied, in the summary and in the heading."""
-    analysis, context = simulated(2.0, log=True)
-    assert "(× " in found(analysis, context)[1][0]
-    assert tables.effects(analysis.contrasts, context)["loss"].header[1] == "Ratio [95% CI]"
+    study = simulated(2.0, log=True)
+    assert "(× " in found(study)[1][0]
+    assert told(study, "Effects").tables[0].header[1] == "Ratio [95% CI]"
 
 
 def test_no_effect_is_not_called_one() -> None:
     """Where nothing survives the summary says so, and names what is shown to be smaller than the margin."""
-    analysis, context = simulated(0.0)
-    lead, points = found(analysis, context)
+    study = simulated(0.0)
+    lead, points = found(study)
     assert "none survives" in lead[0]
-    small = analysis.equivalence.query("equivalent and effect in ['reg', 'act']")["effect"]
+    small = study.analysis.equivalence.query("equivalent and effect in ['reg', 'act']")["effect"]
     assert len(small) == sum(point.count("→") for point in points)
 
 
 def test_aliases_are_named() -> None:
     """An interaction that the cells do not identify is said to be unknowable, and listed with what it is mixed with."""
-    analysis, context = simulated(1.0, cells=[("l1", "relu"), ("l2", "relu"), ("l1", "gelu")])
-    assert next(words.limits(analysis, context)).startswith("reg × act cannot be estimated")
-    shown = next(part for part in build.analysis_sections(analysis, context) if part.title == words.ESTIMABLE)
+    study = simulated(1.0, cells=[("l1", "relu"), ("l2", "relu"), ("l1", "gelu")])
+    assert told(study, "What this design cannot tell").points[0].startswith("reg × act cannot be estimated")
+    shown = told(study, "What the cells identify")
     assert shown.appendix
     assert [row[:2] for row in shown.tables[0].rows if row[1] == "no"] == [["reg × act", "no"]]
 
@@ -186,9 +199,9 @@ def test_collapses_and_odd_seeds_are_doubted() -> None:
         for act in ("relu", "gelu")
         for seed in range(20)
     )
-    context = Context({"act": ["relu", "gelu"]}, [Metric("split", "Split"), Metric("odd", "Odd")])
     analysis = analyze(frame, ["act"], "seed", ["split", "odd"])
-    split, _, odd = words.doubts(analysis.diagnostics, context)
+    metrics = [Metric("split", "Split"), Metric("odd", "Odd")]
+    split, _, odd = told(Study({"act": ["relu", "gelu"]}, metrics, analysis=analysis), "Variation").points
     assert split.startswith("Split: the runs of a cell may be two groups")
     assert ": gelu (two groups: " in split
     assert odd.startswith("Odd: far from the other seeds, in robust SDs: seed 3 (")
@@ -196,11 +209,13 @@ def test_collapses_and_odd_seeds_are_doubted() -> None:
 
 def test_means_of_many_metrics_are_one_table() -> None:
     """A column each, in their order, and no warning that a hundred columns were inserted one by one."""
-    analysis, context = simulated(1.0)
+    study = simulated(1.0)
     names = [f"loss {position}" for position in range(120)]
-    cells = pd.concat([analysis.cells.assign(metric=name) for name in names])
-    many = replace(context, metrics=[Metric(name, name) for name in names])
-    table = tables.means(replace(analysis, cells=cells), many)
+    cells = pd.concat([study.analysis.cells.assign(metric=name) for name in names])
+    metrics = [Metric(name, name) for name in names]
+    many = replace(study, metrics=metrics, analysis=replace(study.analysis, cells=cells))
+    (section,) = means(many)
+    (table,) = section.tables
     assert list(table.header) == ["reg", "act", *names]
     assert len({row[2:] for row in map(tuple, table.rows)}) == 4
 
@@ -210,9 +225,9 @@ def test_factors_may_be_called_anything(name: str) -> None:
     """A factor called like a column of a result frame is shown with its levels, wherever factors are."""
     rng = np.random.default_rng(2)
     rows = [{name: level, "seed": seed, "loss": rng.normal()} for level in ("low", "high") for seed in range(4)]
-    context = Context({name: ["low", "high"]}, [Metric("loss", "Loss")])
     analysis = analyze(pd.DataFrame(rows), [name], "seed", ["loss"])
-    shown = {part.title: part for part in build.analysis_sections(analysis, context)}
+    study = Study({name: ["low", "high"]}, [Metric("loss", "Loss")], analysis=analysis)
+    shown = {part.title: part for part in analysis_sections(study)}
     assert shown["Effects"].tables[0].rows[0][0] == f"{name}: low → high"
     assert [row[0] for row in shown["Means"].tables[0].rows] == ["low", "high"]
     assert shown["Means"].tables[0].header[0] == name
@@ -220,7 +235,7 @@ def test_factors_may_be_called_anything(name: str) -> None:
 
 def test_short_tables_show_main_effects_and_survivors() -> None:
     """A short rendering keeps main effects and whatever survives, and counts the rest."""
-    table = next(iter(tables.effects(simulated(2.0)[0].contrasts, simulated(2.0)[1]).values()))
+    table = told(simulated(2.0), "Effects").tables[0]
     assert [row[0] for row in table.brief().rows] == ["reg: l1 → l2", "act: relu → gelu"]
     assert table.brief().notes == ["(1 more row in the full report, without a star.)"]
 
@@ -283,10 +298,10 @@ def test_every_format_says_which_model_the_analysis_of_variance_fits(form: str) 
     rng = np.random.default_rng(0)
     half = [(a, b, (a + b) % 2, seed, rng.normal()) for seed in range(4) for a in (0, 1) for b in (0, 1)]
     frame = pd.DataFrame(half, columns=["a", "b", "c", "seed", "y"])
-    told = []
+    texts = []
     for rows, factors in ((frame, ["a", "b", "c"]), (frame[frame["a"] == frame["b"]], ["a", "b"])):
         report = analyzed(analyze(rows, factors, "seed", ["y"]), "table")
         text = terminal.render(report, width=100, full=True) if form == "terminal" else printed(report, form).decode()
-        told.append(" ".join(text.split()))
-    assert "The analysis of variance fits a, b, c; it leaves out a:b, a:c, b:c, a:b:c" in told[0].replace("\\", "")
-    assert "There is no analysis of variance: no term can be told from the others" in told[1]
+        texts.append(" ".join(text.split()))
+    assert "The analysis of variance fits a, b, c; it leaves out a:b, a:c, b:c, a:b:c" in texts[0].replace("\\", "")
+    assert "There is no analysis of variance: no term can be told from the others" in texts[1]

@@ -19,12 +19,13 @@ from bench.experiment import Metric
 from bench.judge.analysis import Analysis, MetricOptions, analyze
 from bench.judge.selected import limits_of_selected
 from bench.present import numbers
-from bench.present.build import analysis_sections
 from bench.present.figures.claims import claims_figure
 from bench.present.figures.observed import by_block, cell_means, fitted_curve, marginal, observed
+from bench.present.figures.published import published_figure
 from bench.present.figures.style import wrap
 from bench.present.report import Figure, plain
-from bench.present.tables import Context
+from bench.present.sections import analysis_sections
+from bench.present.study import Context, Study
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -47,8 +48,12 @@ def simulated(
     return analyze(grid, list(factors), "seed", options, confidence=confidence), grid, context
 
 
-def figures_of(analysis: Analysis, runs: pd.DataFrame, context: Context) -> dict[str, Figure]:
-    sections = analysis_sections(analysis, context)
+def study_of(analysis: Analysis, context: Context) -> Study:
+    return Study(context.factors, context.metrics, context.block, context.confidence, analysis=analysis)
+
+
+def figures_of(analysis: Analysis, _: pd.DataFrame, context: Context) -> dict[str, Figure]:
+    sections = analysis_sections(study_of(analysis, context))
     return {figure.name: figure for section in sections for figure in section.figures}
 
 
@@ -230,7 +235,7 @@ def test_confounded_means_are_not_drawn() -> None:
     _, runs, context = simulated({"a": [1, 2], "b": [1, 2]})
     part = runs[(runs["a"] == 1) | (runs["b"] == 1)].reset_index(drop=True)
     analysis = analyze(part, ["a", "b"], "seed", ["loss"])
-    sections = analysis_sections(analysis, context)
+    sections = analysis_sections(study_of(analysis, context))
     names = {figure.name for section in sections for figure in section.figures}
     assert names == {"effects-loss", "runs-loss"}
     assert any("mix effects" in text for section in sections if section.title == "Runs" for text in section.text)
@@ -283,3 +288,11 @@ def test_a_density_does_not_depend_on_the_confidence_of_its_interval() -> None:
         [density] = [part for part in right.collections if len(part.get_paths()[0].vertices) > 80]
         widths.append(np.ptp(density.get_paths()[0].vertices[:, 0]))
     assert widths[0] == pytest.approx(widths[1])
+
+
+def test_no_figure_holds_an_image() -> None:
+    """The key of colours is drawn, too: a page loads no image, not even one of its own."""
+    table = pd.DataFrame({"metric": "loss", "cell": ["a", "b"], "z": [1.0, -4.0], "within_3_se": [True, False]})
+    figure = published_figure(table, [Metric("loss", "Loss")])
+    assert b"<image" not in figure.svg
+    assert figure.alt.endswith("Beyond three: loss in b.")

@@ -10,7 +10,7 @@ import pytest
 from pandas import DataFrame
 
 from bench.errors import BenchError
-from bench.present.render import html, latex, markdown, terminal
+from bench.present.render import comment, html, latex, markdown, terminal
 from bench.present.render import json as as_json
 from bench.present.report import Column, Finding, Report, Section, Table
 
@@ -71,8 +71,8 @@ def test_every_format_has_the_findings() -> None:
     shown = {
         "terminal": terminal.render(report),
         "markdown": markdown.render(report),
-        "comment": markdown.comment(report),
-        "html": re.sub(r"</?a\b[^>]*>", "", html.page(report)),
+        "comment": comment.render(report),
+        "html": re.sub(r"</?a\b[^>]*>", "", html.render(report)),
         "fragment": html.fragment(report),
         "latex": latex.render(report),
         "json": as_json.render(report),

@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 
 import bench
-from bench.present.build import analysis_sections
 from bench.present.render import html
 from bench.present.report import SIGNS, Column, Kind, Report, Section, Table
-from tests.present.test_figures import simulated
+from bench.present.sections import analysis_sections
+from tests.present.test_figures import simulated, study_of
 from tests.present.test_renderers import toy_report
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def browser() -> Iterator[Browser]:
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with every kind of section, figure and verdict, and the toy's signed, missing and infinite numbers."""
     analysis, _, context = simulated({"reg": ["l1", "l2"], "act": ["relu", "gelu"]}, label=ATTACK)
-    sections = analysis_sections(analysis, context)
+    sections = analysis_sections(study_of(analysis, context))
     state, effects, appendix = toy_report().sections
     (toy,) = effects.tables
     long = replace(toy, caption="Long", frame=pd.concat([toy.frame] * 6))
@@ -61,7 +61,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         replace(appendix, exhibits=[judged, toy]),
     ]
     written = tmp_path_factory.mktemp("page") / "report.html"
-    written.write_text(html.page(Report(ATTACK, {}, [*sections, *toys])), encoding="utf-8")
+    written.write_text(html.render(Report(ATTACK, {}, [*sections, *toys])), encoding="utf-8")
     return written
 
 
@@ -134,7 +134,7 @@ def test_numbers_sort_by_what_they_are_not_by_their_text(browser: Browser, tmp_p
     kinds: list[tuple[Kind, tuple[str, ...]]] = [("p", ("x",)), ("percent", ("x",)), ("value", ("x",))]
     kinds.append(("interval", ("x", "low", "high")))
     table = Table("t", frame, [Column(kind, source, kind) for kind, source in kinds])
-    (written := tmp_path / "t.html").write_text(html.page(Report("t", {}, [Section("s", exhibits=[table])])))
+    (written := tmp_path / "t.html").write_text(html.render(Report("t", {}, [Section("s", exhibits=[table])])))
     found = Visit(browser, written)
     for column in range(len(kinds)):
         found.page.get_by_role("columnheader").nth(column).get_by_role("button").click()
@@ -310,7 +310,7 @@ def test_a_full_factorial_is_a_handful_of_sheets(browser: Browser, tmp_path: Pat
     runs = grid.join(pd.DataFrame(noise + (grid[["a"]] == "high").to_numpy(), columns=metrics))
     margins = dict.fromkeys(metrics[:3], 0.4)
     report = bench.analyze(runs, list("abcd"), "seed", metrics, margin=margins).report("simulated")
-    (written := tmp_path / "report.html").write_text(html.page(report))
+    (written := tmp_path / "report.html").write_text(html.render(report))
     found = Visit(browser, written)
     printed = found.page.pdf(format="A4", prefer_css_page_size=True)
     assert 5 < len(re.findall(rb"/Type\s*/Page\b", printed)) <= 20

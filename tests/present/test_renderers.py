@@ -25,7 +25,7 @@ from rich.cells import cell_len
 from bench.errors import BenchError
 from bench.present import files, glossary
 from bench.present.figures.style import Drawing
-from bench.present.render import html, latex, markdown, terminal
+from bench.present.render import comment, html, latex, markdown, terminal
 from bench.present.render import json as as_json
 from bench.present.report import Column, Figure, Report, Section, Table, plain
 
@@ -77,14 +77,17 @@ COLUMNS = (
 )
 
 
-DOT = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><circle cx="4" cy="4" r="3" fill="#0072b2"/></svg>'
+DOT = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><circle cx="4" cy="4" r="3" fill="#0072b2"/></svg>'
 
 
 class _Canvas:
     """In the place of a matplotlib figure: it saves a dot."""
 
-    def savefig(self, written: io.BytesIO, **_: object) -> None:
+    def savefig(self, written: io.StringIO, **_: object) -> None:
         written.write(DOT)
+
+    def set_layout_engine(self, _: str) -> None:
+        """It has none."""
 
 
 def dot() -> Drawing:
@@ -187,13 +190,13 @@ def test_numbers_of_markdown_are_never_broken() -> None:
 
 def test_a_comment_is_what_github_takes() -> None:
     """A comment has no pictures, names what it leaves out, and is cut at a line where it would be refused."""
-    whole = markdown.comment(toy_report())
+    whole = comment.render(toy_report())
     assert "dot" not in whole.lower()
     assert "Text of the appendix" not in whole
     assert whole.endswith("\nThe whole report has more: Everything.\n")
-    assert markdown.comment(toy_report(), most=len(whole)) == whole
+    assert comment.render(toy_report(), most=len(whole)) == whole
     for most in (len(whole) - 1, 500):
-        cut = markdown.comment(toy_report(), most=most)
+        cut = comment.render(toy_report(), most=most)
         kept = cut.partition("\nCut here")[0]
         assert len(cut) <= most
         assert whole.startswith(f"{kept}\n")
@@ -227,7 +230,7 @@ def test_html_shows_any_string_as_it_is(text: str) -> None:
 def test_a_page_shows_any_string_as_it_is(text: str) -> None:
     """In the whole page, too, an HTML parser finds our own elements only, and the string wherever text stands."""
     text = plain(text).replace(". ", ".")  # a caption is parted behind its first sentence
-    page, empty = (re.sub(r'<a class="term"[^>]*>(.*?)</a>', r"\1", html.page(report_of(it))) for it in (text, "x"))
+    page, empty = (re.sub(r'<a class="term"[^>]*>(.*?)</a>', r"\1", html.render(report_of(it))) for it in (text, "x"))
     page, empty = (re.sub(r'<p class="note terms">.*</p>', "", it) for it in (page, empty))
     assert re.findall(r"<[a-z/!][^ >]*", page) == re.findall(r"<[a-z/!][^ >]*", empty)
     assert page.count(str(escape(plain(text))) or "x") >= empty.count(">x<")
@@ -237,7 +240,7 @@ def test_a_page_shows_any_string_as_it_is(text: str) -> None:
 def test_every_link_of_a_page_leads_somewhere(text: str) -> None:
     """Whatever sections and tables are called, anchors are different, and every link has the one it names."""
     report = report_of(text)
-    twice = html.page(Report(text, {}, [*report.sections, *report.sections]))
+    twice = html.render(Report(text, {}, [*report.sections, *report.sections]))
     anchors = re.findall(r' id="([^"]*)"', re.sub(r"<svg.*?</svg>", "", twice))
     assert len(anchors) == len(set(anchors)) == 8 + len(glossary.TERMS)
     assert set(re.findall(r' href="#([^"]*)"', twice)) <= set(anchors)
@@ -245,7 +248,7 @@ def test_every_link_of_a_page_leads_somewhere(text: str) -> None:
 
 def test_anchors_are_the_words_of_titles() -> None:
     """A link survives when another section is added: it is made of titles, not of positions."""
-    page = html.page(toy_report())
+    page = html.render(toy_report())
     anchors = ["effects", "effects-a-dot", "effects-interference-lower-is-better"]
     assert all(f' id="{anchor}"' in page for anchor in anchors)
 
@@ -258,7 +261,7 @@ def test_verdicts_are_told_apart_by_their_signs() -> None:
     columns = [Column("Claim", ("claim",), key=True), Column("Verdict", ("verdict",), "verdict")]
     columns.append(Column("p", ("p", "starred"), "p_marked"))
     table = Table("Claims", frame.assign(starred=frame["p"] < 0.05), columns)
-    page = html.page(Report("t", {}, [Section("s", exhibits=[table])]))
+    page = html.render(Report("t", {}, [Section("s", exhibits=[table])]))
     assert "0.010 *" in page
     assert 'class="marked"' not in page
     assert re.findall(r'<span class="(\w+)">(.) ', page) == [("good", "✓"), ("bad", "✗"), ("open", "?")]

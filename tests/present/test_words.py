@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import bench
-from bench.present.render import html, latex, markdown, terminal
+from bench.present.render import comment, html, latex, markdown, terminal
 from bench.present.report import Report
 from tests.present.test_renderers import toy_report
 
@@ -38,7 +38,7 @@ def forms(report: Report) -> dict[str, str]:
     return {
         "terminal": terminal.render(report, width=10_000, full=True),
         "md": markdown.render(report),
-        "comment": markdown.comment(report),
+        "comment": comment.render(report),
         "latex": latex.render(report),
         "fragment": re.sub(r"<img[^>]*>", "", html.fragment(report)),
     }

@@ -8,7 +8,6 @@ from itertools import combinations
 from math import ceil
 
 import numpy as np
-from pandas import DataFrame
 
 from bench.experiment import Metric
 from bench.plan.labels import visible
@@ -16,44 +15,40 @@ from bench.present import numbers
 from bench.present.figures.observed import marginal
 from bench.present.figures.style import MARKERS, NORMAL, SERIES, SMALL, Drawing, blank, log_axis, quantity, wrap
 from bench.present.report import Figure, plain
-from bench.present.tables import Context
+from bench.present.study import ALPHA, Study
 
 _PANEL = 1.75
 _MOST = 12
 """So many pairs of factors are drawn, in the order of the suite."""
 
 
-def interactions_figure(
-    name: str, metric: Metric, rows: DataFrame, survivors: Sequence[str], context: Context, *, log: bool
-) -> Figure:
-    """``rows``: the runs of ``metric`` as ``observed`` gives them, averaged only when the figure is drawn.
-
-    ``survivors``: interactions of two factors that survive the adjustment, as people read them.
-    """
-    pairs = list(combinations(range(len(context.factors)), 2))
+def interactions_figure(metric: Metric, study: Study) -> Figure:
+    """Every pair of factors, averaged over the others only when the figure is drawn."""
+    terms = study.analysis.terms
+    terms = terms[(terms["metric"] == metric.name) & (terms["p_adjusted"] < ALPHA) & terms["term"].isin(study.pairs)]
+    survivors = numbers.listed([study.term(term) for term in terms["term"]])
+    pairs = list(combinations(range(len(study.factors)), 2))
     shown = pairs[:_MOST]
     caption = (
-        f"Interactions, {metric.label}. {'Geometric means' if log else 'Means'} over the other factors with their "
-        f"{context.level} intervals over {context.block or 'run'}s; lines that are not parallel are an interaction."
+        f"Interactions, {metric.label}. {'Geometric means' if metric.name in study.logs else 'Means'} over the other "
+        f"factors with their {study.level} intervals over {study.block or 'run'}s; lines that are not parallel are an "
+        "interaction."
     )
     if len(pairs) > len(shown):
         caption += f" {numbers.counted(len(pairs) - len(shown), 'further pair')} of factors not drawn."
-    survive = (
-        f"survive the adjustment: {numbers.listed(list(survivors))}" if survivors else "none survives the adjustment"
-    )
+    survive = f"survive the adjustment: {survivors}" if survivors else "none survives the adjustment"
     alt = f"Interaction plots of {metric.label} for {numbers.counted(len(shown), 'pair')} of factors; {survive}."
-    return Figure(name, caption, alt, partial(_paint, metric, rows, shown, context, log=log))
+    return Figure(f"interactions-{study.stem(metric)}", caption, alt, partial(_paint, metric, shown, study))
 
 
-def _paint(
-    metric: Metric, runs: DataFrame, pairs: Sequence[tuple[int, int]], context: Context, *, log: bool
-) -> Drawing:
+def _paint(metric: Metric, pairs: Sequence[tuple[int, int]], study: Study) -> Drawing:
+    runs, log = study.runs_of(metric), metric.name in study.logs
     columns = min(2, len(pairs))
     rows = ceil(len(pairs) / columns)
     drawing, panels = blank(0.7 + _PANEL * rows, rows, columns, sharey=True)
-    names, levels = list(context.factors), list(context.factors.values())
+    names, levels = list(study.factors), list(study.factors.values())
     for axes, (first, second) in zip(panels, pairs, strict=False):
-        means = marginal(runs, [first, second], context.confidence, log=log)
+        means = marginal(runs, [first, second], study.confidence, log=log)
         width = len(levels[second])
         for code in range(width):
             line = means[means["code 1"] == code].sort_values("code 0")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from bench.judge.analysis import Analysis
 from bench.judge.effect_frames import factor_column
-from bench.present.tables import Context
+
+if TYPE_CHECKING:
+    from bench.present.study import Context
 
 
 def observed(analysis: Analysis, context: Context) -> pd.DataFrame:

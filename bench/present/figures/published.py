@@ -33,11 +33,14 @@ def published_figure(table: DataFrame, metrics: Sequence[Metric]) -> Figure:
 
 
 def _paint(table: DataFrame, metrics: Sequence[Metric]) -> Drawing:
+    from matplotlib import colormaps  # noqa: PLC0415
+
     cells = list(dict.fromkeys(table["cell"]))[:_MOST]
     z: Any = table.pivot_table(index="cell", columns="metric", values="z", sort=False, dropna=False)
     z = z.reindex(index=cells, columns=[metric.name for metric in metrics]).to_numpy(float)
     drawing, (axes,) = blank(1.5 + _ROW * len(cells))
-    image = axes.pcolormesh(z, vmin=-3, vmax=3, cmap="PuOr", lw=1, edgecolor=PAPER)
+    colours = colormaps["PuOr"].resampled(24)  # of more than 50, the key would be an image, which a page must not load
+    image = axes.pcolormesh(z, vmin=-3, vmax=3, cmap=colours, lw=1, edgecolor=PAPER)
     axes.invert_yaxis()
     axes.set_facecolor(GRID)
     axes.grid(visible=False)

@@ -11,6 +11,7 @@ from scipy import stats
 
 from bench.experiment import Metric
 from bench.present import numbers
+from bench.present.figures.observed import cell_means
 from bench.present.figures.style import (
     INK,
     PAPER,
@@ -24,7 +25,7 @@ from bench.present.figures.style import (
     wrap,
 )
 from bench.present.report import Figure, plain
-from bench.present.tables import ALPHA, Context
+from bench.present.study import ALPHA, Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,43 +36,38 @@ _MOST_CELLS, _MOST_DOTS, _MOST_RUNS = 60, 50, 1000
 _QUANTILES = 25
 
 
-def runs_figure(
-    name: str, metric: Metric, rows: DataFrame, cells: DataFrame, differences: DataFrame, context: Context, *, log: bool
-) -> Figure:
-    """One picture of a metric's runs.
-
-    ``rows``: the runs, columns ``cell block value``; ``cells``: one row a cell with ``n mean low high`` in the order to
-    draw; ``differences``: of the same cells from the first, ``estimate low high df p_adjusted`` (ratios for ``log``).
-    """
-    shown = cells[cells["n"] > 0].head(_MOST_CELLS)
+def runs_figure(metric: Metric, study: Study) -> Figure:
+    """The runs of a metric in the order of the cells, and the differences from the first (ratios on a log scale)."""
+    log, rows = metric.name in study.logs, study.runs_of(metric)
+    cells = study.analysis.cells.loc[study.analysis.cells["metric"] == metric.name, "cell"]
+    means = cell_means(rows, study.confidence, log=log).set_index("cell")
+    means = means.loc[[cell for cell in cells if cell in means.index]].reset_index()
+    pairs = study.analysis.pairwise
+    pairs = pairs[(pairs["metric"] == metric.name) & (pairs["b"] == cells.iloc[0])]
+    shown = means.head(_MOST_CELLS)
     many = bool((shown["n"] > _MOST_DOTS).any() or shown["n"].sum() > _MOST_RUNS)
     dots = f"{_QUANTILES} quantiles of the runs" if many else "the runs"
     caption = (
         f"Runs of every cell, {metric.label}. Dots: {dots}; diamond: their {'geometric ' if log else ''}mean with its "
-        f"{context.level} interval. Right: {'ratio to' if log else 'difference from'} the first cell, with the density "
+        f"{study.level} interval. Right: {'ratio to' if log else 'difference from'} the first cell, with the density "
         f"of the estimate; filled where its p, adjusted for all comparisons of the table, is < {ALPHA}."
     )
-    if len(shown) < len(cells):
-        caption += f" {numbers.counted(len(cells) - len(shown), 'further cell')} not drawn."
+    if len(shown) < len(means):
+        caption += f" {numbers.counted(len(means) - len(shown), 'further cell')} not drawn."
     lowest, highest = (shown.loc[getattr(shown["mean"], which)()] for which in ("idxmin", "idxmax"))
     alt = (
         f"Dots of {metric.label} in {numbers.counted(len(shown), 'cell')}, from a mean of "
         f"{numbers.significant(lowest['mean'])} ({lowest['cell']}) to {numbers.significant(highest['mean'])} "
-        f"({highest['cell']}), beside the differences from {cells['cell'].iloc[0]}."
+        f"({highest['cell']}), beside the differences from {cells.iloc[0]}."
     )
-    return Figure(name, caption, alt, partial(_paint, metric, rows, shown, differences, context, log=log, many=many))
+    paint = partial(_paint, metric, rows, shown, pairs, study, many=many)
+    return Figure(f"runs-{study.stem(metric)}", caption, alt, paint)
 
 
 def _paint(
-    metric: Metric,
-    rows: DataFrame,
-    shown: DataFrame,
-    differences: DataFrame,
-    context: Context,
-    *,
-    log: bool,
-    many: bool,
+    metric: Metric, rows: DataFrame, shown: DataFrame, differences: DataFrame, study: Study, *, many: bool
 ) -> Drawing:
+    log = metric.name in study.logs
     drawing, (left, right) = blank(0.9 + _ROW * len(shown), columns=2, width_ratios=(3, 2))
     for axes in (left, right):
         row_axis(axes, len(shown))
@@ -82,7 +78,7 @@ def _paint(
     points = left.scatter(x, y, s=9, color=SERIES[0], alpha=0.65, lw=0, zorder=2)
     if not many:
         titles = [
-            f"{cell}, {context.block or 'run'} {row.block}: {numbers.significant(float(str(row.value)))}"
+            f"{cell}, {study.block or 'run'} {row.block}: {numbers.significant(float(str(row.value)))}"
             for cell in shown["cell"]
             for row in by_cell[cell].sort_values("value").itertuples()
         ]
@@ -92,7 +88,7 @@ def _paint(
     left.plot(shown["mean"], down, "D", ms=4.5, mfc=PAPER, mec=INK, mew=1.1, zorder=4)
     row_labels(left, [plain(cell) for cell in shown["cell"]])
     left.set_xlabel(wrap(quantity(metric), 2.6))
-    _differences(right, shown, differences, context.confidence, log=log)
+    _differences(right, shown, differences, study.confidence, log=log)
     if log:
         log_axis(left)
     return drawing
@@ -117,7 +113,7 @@ def _differences(axes: Axes, shown: DataFrame, differences: DataFrame, confidenc
     """Estimates with intervals over the density that the t distribution gives them (as dabest shows a bootstrap's)."""
     neutral = 1.0 if log else 0.0
     axes.axvline(neutral, color=INK, lw=0.9, zorder=1)
-    rows = differences.set_index("cell").reindex(shown["cell"])
+    rows = differences.set_index("a").rename(columns={"diff": "estimate"}).reindex(shown["cell"])
     of: Any
     for row, of in enumerate(rows.itertuples()):
         if not np.isfinite([of.estimate, of.low, of.high, of.df]).all():

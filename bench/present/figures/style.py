@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from io import BytesIO
+from html import escape
+from io import BytesIO, StringIO
 from typing import TYPE_CHECKING, Any
 from warnings import catch_warnings, filterwarnings
-from xml.etree import ElementTree as ET
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -58,7 +58,6 @@ _STYLE: Any = {
     "pdf.fonttype": 42,
     "savefig.dpi": 200,
     "svg.fonttype": "none",
-    "svg.hashsalt": "bench",
     "text.color": INK,
     "text.parse_math": False,
     "xtick.color": MUTED,
@@ -116,66 +115,35 @@ def save(drawing: Drawing, form: str) -> bytes:
     return written.getvalue()
 
 
-_SVG, _LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
-_REFERENCE = re.compile(r"url\(#([^)]+)\)")
-
-
 def svg(drawing: Drawing, name: str, title: str, description: str) -> bytes:
     """The drawing as SVG: named and described, its text searchable, its ids unlike those of other figures on a page.
 
     The same bytes for the same drawing. Colours stay as attributes, so that a page can put others in their place.
     """
-    written = BytesIO()
-    with house_style():
-        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        drawing.canvas.savefig(written, format="svg", metadata=nothing)
-    for prefix, uri in (("", _SVG), ("xlink", _LINK)):
-        ET.register_namespace(prefix, uri)
-    root = ET.fromstring(written.getvalue())  # noqa: S314 (our own text)
-    _drop_page_style(root)
-    _name_marks(root, drawing.hover)
-    _qualify_ids(root, name)
-    for tag, text in (("desc", description), ("title", title)):
-        element = ET.Element(f"{{{_SVG}}}{tag}", id=f"{name}-{tag}")
-        element.text = plain(text) or " "  # an empty element would be written without its end
-        root.insert(0, element)
-    root.set("role", "img")
-    root.set("aria-labelledby", f"{name}-title {name}-desc")
-    root.set("style", "stroke-linejoin: round; stroke-linecap: butt")
-    written_again: bytes = ET.tostring(root, encoding="utf-8")
-    return written_again
+    import matplotlib as mpl  # noqa: PLC0415
+
+    written = StringIO()
+    with house_style(), mpl.rc_context({"svg.hashsalt": name}):
+        drawing.canvas.savefig(written, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    drawing.canvas.set_layout_engine("none")  # another format has the same layout, and need not find it again
+    _, root, body = re.split(r"(<svg [^>]*>)", written.getvalue(), maxsplit=1)
+    for mark, texts in drawing.hover.items():
+        body = _name_marks(body, mark, texts)
+    # What nobody refers to needs no name, and matplotlib's rule for all elements would hold for the whole page.
+    body = re.sub(r'(<g) id="[^"]*"|<style.*?</style>', r"\1", body, flags=re.DOTALL)
+    named = "".join(f'<{tag} id="{name}-{tag}">{escape(plain(text)) or " "}</{tag}>'
+                    for tag, text in (("title", title), ("desc", description)))  # fmt: skip
+    look = f'role="img" aria-labelledby="{name}-title {name}-desc" style="stroke-linejoin: round; stroke-linecap: butt"'
+    return f"{root[:-1]} {look}>{named}{body}".encode()
 
 
-def _drop_page_style(root: ET.Element) -> None:
-    """Matplotlib's rule for all elements would hold for the whole page that the picture stands in."""
-    for parent in root.iter(f"{{{_SVG}}}defs"):
-        for style in parent.findall(f"{{{_SVG}}}style"):
-            parent.remove(style)
-
-
-def _name_marks(root: ET.Element, hover: dict[str, Sequence[str]]) -> None:
-    for group in root.iter(f"{{{_SVG}}}g"):
-        marks = group.iter(f"{{{_SVG}}}use") if group.get("id") in hover else ()
-        for mark, text in zip(marks, hover.get(group.get("id", ""), ()), strict=False):
-            ET.SubElement(mark, f"{{{_SVG}}}title").text = text
-
-
-def _qualify_ids(root: ET.Element, name: str) -> None:
-    """Only what is referred to keeps an id, which begins with the figure's name."""
-    href = f"{{{_LINK}}}href"
-    used = {element.get(href, "")[1:] for element in root.iter()}
-    used |= {
-        found for element in root.iter() for value in element.attrib.values() for found in _REFERENCE.findall(value)
-    }
-    for element in root.iter():
-        own = element.attrib.pop("id", None)
-        if own in used:
-            element.set("id", f"{name}-{own}")
-        if href in element.attrib:
-            element.set(href, f"#{name}-{element.get(href, '')[1:]}")
-        for key, value in element.attrib.items():
-            if "url(#" in value:
-                element.set(key, _REFERENCE.sub(lambda found: f"url(#{name}-{found[1]})", value))
+def _name_marks(body: str, group: str, texts: Sequence[str]) -> str:
+    """Each mark of a group with a text that is read where it is pointed at."""
+    before, start, marks = body.partition(f'<g id="{group}">')
+    told = iter(texts)
+    return before + start + re.sub(
+        r"(<use [^>]*)/>", lambda use: f"{use[1]}><title>{escape(next(told))}</title></use>", marks, count=len(texts)
+    )  # fmt: skip
 
 
 def quantity(metric: Metric, *, ratio: bool = False, what: str = "") -> str:

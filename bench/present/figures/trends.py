@@ -10,29 +10,31 @@ from pandas import DataFrame
 
 from bench.experiment import Metric
 from bench.present import numbers
-from bench.present.figures.observed import evenly_in_logs
+from bench.present.figures.observed import evenly_in_logs, fitted_curve, marginal
 from bench.present.figures.style import BAND, INK, SERIES, Drawing, blank, key, log_axis, quantity
 from bench.present.report import Figure, plain
-from bench.present.tables import Context
+from bench.present.study import Study
 
 
-def trend_figure(
-    name: str, metric: Metric, factor: str, means: DataFrame, curve: DataFrame, context: Context, *, log: bool
-) -> Figure:
-    """``means``: columns ``dose mean low high``; ``curve``: ``dose line value low high``.
-
-    ``line`` tells several curves apart: one polynomial, or the two lines of a declared U shape.
-    """
+def trend_figure(metric: Metric, factor: str, order: int, study: Study) -> Figure:
+    """The means of the levels of ``factor``, and a polynomial of this order through them."""
+    rows, log = study.runs_of(metric), metric.name in study.logs
+    place = list(study.factors).index(factor)
+    means = marginal(rows, [place], study.confidence, log=log)
+    doses = [float(str(study.factors[factor][code])) for code in means["code 0"]]
+    curve = fitted_curve(rows, place, doses, min(order, len(doses) - 1), study.confidence, log=log)
+    means = means.assign(dose=doses).sort_values("dose")
     lowest, highest = (means.loc[getattr(means["mean"], which)()] for which in ("idxmin", "idxmax"))
     caption = (
         f"Dose–response over {factor}, {metric.label}. {'Geometric means' if log else 'Means'} over the other factors "
-        f"with their {context.level} intervals over {context.block or 'run'}s; the fitted curve with its band."
+        f"with their {study.level} intervals over {study.block or 'run'}s; the fitted curve with its band."
     )
     alt = (
         f"{metric.label} over {factor}: lowest at {numbers.significant(lowest['dose'])} "
         f"({numbers.significant(lowest['mean'])}), highest at {numbers.significant(highest['dose'])} "
         f"({numbers.significant(highest['mean'])})."
     )
+    name = f"trend-{study.stem(metric)}-{place}"
     return Figure(name, caption, alt, partial(_paint, metric, factor, means, curve, log=log))
 
 

@@ -12,8 +12,6 @@ from bench.present.report import Figure, Finding, Report, Section, Table, plain
 
 _ROOM, _GAP = 104, 4
 """Characters in the width of GitHub's file view, some 830 px, and between the columns of a table."""
-MOST, MOST_LINES = 65_536, 60
-"""Characters that GitHub takes in a comment; lines that a reader scrolls through."""
 
 
 def render(report: Report, *, figures: str | None = "figures", form: str = "svg") -> str:
@@ -22,43 +20,18 @@ def render(report: Report, *, figures: str | None = "figures", form: str = "svg"
     (What GitHub reads into plain text, names of people and numbers of issues, stays as it is.)
 
     A comment on GitHub would show every line break of a paragraph, so that paragraphs are not wrapped. ``figures`` is
-    the folder of the pictures, relative to the file; None leaves only their captions. ``bulk`` sections are named.
+    the folder of the pictures, relative to the file; None leaves only their captions.
     """
     lines = [f"# {escape(report.title)}"]
     for section in report.sections:
-        if not section.bulk:
-            lines += ["", f"## {escape(section.title)}"]
-            body = [*_words(section), *_exhibits(section, figures, form)]
-            lines += _folded(_contents(section), body) if section.appendix else body
-    if bulk := [plain(section.title) for section in report.sections if section.bulk]:
-        lines += ["", escape(f"In the other formats (html, json, csv): {'; '.join(bulk)}.")]
+        lines += ["", f"## {escape(section.title)}"]
+        body = [*words(section), *_exhibits(section, figures, form)]
+        lines += folded(_contents(section), body) if section.appendix else body
     return "\n".join(lines) + "\n"
 
 
-def comment(report: Report, *, most: int = MOST, lines: int = MOST_LINES) -> str:
-    """The report for a comment of so many lines: the verdict, and folded the main tables for which there is room."""
-    shown = [f"# {escape(report.title)}"]
-    left_out = []
-    for section in report.sections:
-        body = _words(section) if section.verdict else []
-        tables = [] if section.appendix else [line for table in section.tables for line in _captioned(table.brief())]
-        heading = ["", f"## {escape(section.title)}"] if body else []
-        folded = _folded(plain(section.title), tables) if tables else []
-        if len(shown) + len(heading) + len(body) + len(folded) <= lines - 4 and (body or folded):
-            shown += [*heading, *body, *folded]
-        elif section.has_words or section.exhibits:
-            shown += [*heading, *body][: max(0, lines - 4 - len(shown))]
-            left_out.append(plain(section.title))
-    more = f"The whole report has more: {', '.join(left_out)}."
-    end = f"\n{escape(more)}\n" if left_out else ""
-    text = "\n".join(shown) + "\n"
-    if len(text + end) <= most:
-        return text + end
-    end = f"\nCut here: a comment has at most {most} characters.\n{end}"
-    return text[: max(0, most - len(end))].rpartition("\n")[0] + end
-
-
-def _folded(summary: str, body: Sequence[str]) -> list[str]:
+def folded(summary: str, body: Sequence[str]) -> list[str]:
+    """Lines below a summary that is clicked to see them."""
     return ["", f"<details><summary>{html_escape(summary)}</summary>", *body, "", "</details>"]
 
 
@@ -102,7 +75,7 @@ def _contents(section: Section) -> str:
     return f"Show {numbers.listed(held)}" if held else "Show"
 
 
-def _words(section: Section) -> list[str]:
+def words(section: Section) -> list[str]:
     """Paragraphs, points, findings, facts, and lines to paste."""
     lines = [line for paragraph in section.text for line in ("", escape(paragraph))]
     facts = [_fact(name, text) for name, text in section.facts.items()]
@@ -114,7 +87,7 @@ def _words(section: Section) -> list[str]:
 
 def _exhibits(section: Section, figures: str | None, form: str) -> Iterator[str]:
     for part in section.exhibits:
-        yield from _figure(part, figures, form) if isinstance(part, Figure) else _captioned(part)
+        yield from _figure(part, figures, form) if isinstance(part, Figure) else captioned(part)
 
 
 def _finding(finding: Finding) -> str:
@@ -137,7 +110,8 @@ def _figure(figure: Figure, folder: str | None, form: str) -> Iterator[str]:
     yield from ("", escape(figure.caption))
 
 
-def _captioned(table: Table) -> Iterator[str]:
+def captioned(table: Table) -> Iterator[str]:
+    """A table below its caption, with its notes."""
     yield from ("", _bold(table.caption))
     if len(fit(table, _ROOM, gap=_GAP).groups) > 1:
         table = table.without_detail()

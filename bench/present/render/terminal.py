@@ -19,6 +19,7 @@ from bench.present.report import Finding, Report, Section, Table, plain
 
 _GAP = 2  # blanks between the columns of a table
 _PROSE = 100  # columns; longer lines are hard to read
+_MOST_TABLES = 5  # of a chief section, where the report is to be short
 
 
 def render(report: Report, *, width: int = 80, color: bool = False, full: bool = False, opening: bool = False) -> str:
@@ -84,8 +85,11 @@ def _section(section: Section, width: int, *, full: bool) -> Group:
         else:
             parts.append(_prose(name, width, "bold"))
             parts.append(_narrow(Padding(Text(plain(text)), (0, 0, 0, 2)), width))
-    for table in section.tables:
+    most = len(section.tables) if full or not section.chief else _MOST_TABLES
+    for table in section.tables[:most]:
         parts += ["", *_table(table if full else _shortened(table, width), width)]
+    if others := [table.caption for table in section.tables[most:]]:
+        parts += ["", _prose(f"Further tables (--full, --metric NAME): {'; '.join(others)}.", width, "dim")]
     if section.lines:
         parts += ["", *(Text(plain(line), overflow="fold") for line in section.lines)]
     return Group(*parts)

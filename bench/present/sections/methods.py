@@ -1,4 +1,4 @@
-"""An analysis becomes its methods in words: which test, which family, which correction, and what was left out."""
+"""Which test, which family and which correction the numbers rest on, and what was left out."""
 
 from __future__ import annotations
 
@@ -6,66 +6,70 @@ from collections.abc import Iterator
 
 from pandas import DataFrame
 
-from bench.judge.analysis import Analysis
 from bench.present import numbers
-from bench.present.tables import Context
+from bench.present.report import Section
+from bench.present.study import Study
 
 
-def methods(analysis: Analysis, context: Context) -> Iterator[str]:
+def methods(study: Study) -> Iterator[Section]:
     """Which tests, families and corrections the tables hold."""
-    contrasts, pairs = analysis.contrasts, analysis.pairwise
+    yield Section("Methods", points=list(_methods(study)), appendix=True)
+
+
+def _methods(study: Study) -> Iterator[str]:
+    contrasts, trends, block = study.analysis.contrasts, study.analysis.trends, study.block
     for method, rows in contrasts.groupby("method", sort=False):
-        labels = numbers.listed(_labels(rows, context))
-        yield f"Effects ({labels}): {_METHODS.get(str(method), str(method)).format(block=context.block)}"
+        yield f"Effects ({_labels(study, rows)}): {_METHODS.get(str(method), str(method)).format(block=block)}"
     yield (
         "Effects are coded ±1 and doubled: a main effect is the change from the first level to the other, averaged over"
         " all other factors; an interaction of two factors is half the difference between the effects of one at the two"
         " levels of the other."
     )
-    if analysis.block:
+    if block:
         yield (
-            f"d_z is t over the square root of the number of {context.block}s: for one contrast per {context.block}, "
-            "their mean over their standard deviation."
+            f"d_z is t over the square root of the number of {block}s: for one contrast per {block}, their mean over "
+            "their standard deviation."
         )
-    for family, rows in analysis.terms.groupby("family", sort=False):
-        size = int(rows["family_size"].iloc[0])
+    for family, rows in study.analysis.terms.groupby("family", sort=False):
         yield (
-            f"Adjusted p of effects: {family}; {size} tests, as a family exploratory; claims are judged apart. "
-            "A comparison with a reference level, one of several of its factor, is in no family and has none."
+            f"Adjusted p of effects: {family}; {int(rows['family_size'].iloc[0])} tests, as a family exploratory; "
+            "claims are judged apart. A comparison with a reference level, one of several of its factor, is in no "
+            "family and has none."
         )
-    if analysis.terms[["p_signflip", "p_maxt"]].notna().any(axis=None):
+    if study.analysis.terms[["p_signflip", "p_maxt"]].notna().any(axis=None):
         yield (
-            f"p_signflip and p_maxt flip the signs of {context.block}s and take every contrast to be symmetric about "
-            "zero: of skewed values of unequal spread they call up to 16% of tables without an effect significant."
+            f"p_signflip and p_maxt flip the signs of {block}s and take every contrast to be symmetric about zero: of "
+            "skewed values of unequal spread they call up to 16% of tables without an effect significant."
         )
-    if (contrasts["scale"] == "ratio").any():
-        labels = numbers.listed(_labels(contrasts[contrasts["scale"] == "ratio"], context))
+    if len(logs := contrasts[contrasts["scale"] == "ratio"]):
+        labels = _labels(study, logs)
         yield f"{labels}: analysed as logarithms; effects are ratios of geometric means, and 1 means no effect."
-    if len(analysis.anova):
-        blocks = f", {context.block} as block" if analysis.block else ""
+    if len(study.analysis.anova):
+        blocks = f", {block} as block" if block else ""
         yield f"ANOVA: type II sums of squares{blocks}, all interactions that the cells identify."
-    for (factor, per), rows in analysis.trends.groupby(["factor", "per"], sort=False):
+    for (factor, per), rows in trends.groupby(["factor", "per"], sort=False):
         orders, spaced = numbers.listed(list(rows["order"].unique())), _SPACED[str(per)]
         yield f"Trends along {factor}: orthogonal polynomials ({orders}) in {spaced}."
-    if len(analysis.trends):
-        tests = int(analysis.trends["p"].notna().sum())
+    if len(trends):
+        tests = int(trends["p"].notna().sum())
         yield f"Adjusted p of trends: exploratory (BH) over every metric, factor and order; {tests} tests."
-    for family in pairs["family"].unique():
+    for family in study.analysis.pairwise["family"].unique():
         yield f"Cells: adjusted p over {family}. Welch's t, Cohen's d (pooled SD) with noncentral-t intervals."
     yield "Runs that diverged, failed or are missing have no values: they are counted above and enter no mean or test."
-    yield from analysis.notes
+    yield from study.analysis.notes
 
 
-def _labels(rows: DataFrame, context: Context) -> list[str]:
-    present = set(rows["metric"])
-    return [metric.label for metric in context.metrics if metric.name in present]
+def _labels(study: Study, rows: DataFrame) -> str:
+    present = list(dict.fromkeys(rows["metric"]))
+    told = [label for name, label in study.labels.items() if name in present]
+    others = sum(name not in study.labels for name in present)
+    return numbers.listed([*told, *([numbers.counted(others, "further metric")] if others else [])])
 
 
 _SPACED = {
     "unit": "its levels as they are",
     "decade": "the decimal logarithms of its levels, which are spaced more evenly than the levels themselves",
 }
-
 _METHODS = {
     "block means, between blocks": (
         "factors that vary between {block}s only: least squares on the means of {block}s, {block}s − groups degrees of "

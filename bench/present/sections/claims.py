@@ -1,4 +1,4 @@
-"""Declared claims become sections of a report: a table of verdicts, then each in words."""
+"""Declared claims: judged, a table and a picture of the verdicts, then each in words."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bench.present import claim_words as words
 from bench.present import looks, numbers, standing
 from bench.present.figures.claims import claims_figure
 from bench.present.report import Column, Section, Table, sign
-from bench.present.tables import Context
+from bench.present.study import Context
 
 
 def is_judged(run: Run) -> bool:
@@ -75,14 +75,11 @@ def sections(run: Run, verdicts: ClaimVerdicts, context: Context, *, unfinished:
         decides=claims["verdict"].isin(DECIDED) & (claims["p_adjusted"] <= claims["alpha"]),
     )
     columns = (
-        Column("Claim", ("claim",), key=True),
-        Column("Verdict", ("verdict",), "verdict"),
-        Column(f"Estimate [{context.level} CI]", ("estimated",)),
-        Column("p", ("p",), "p", detail=True),
+        Column("Claim", ("claim",), key=True), Column("Verdict", ("verdict",), "verdict"),
+        Column(f"Estimate [{context.level} CI]", ("estimated",)), Column("p", ("p",), "p", detail=True),
         Column("adj. p", ("p_adjusted", "side", "decides"), "p_sided"),
-        Column("By other methods", ("others",), detail=True),
-        Column("Published", ("published",), detail=True),
-    )
+        Column("By other methods", ("others",), detail=True), Column("Published", ("published",), detail=True),
+    )  # fmt: skip
     how = _HOW.format(alpha=numbers.significant(claims["alpha"].iloc[0], 3))
     notes = [metric for metric in context.metrics if metric.note and metric.name in set(claims["metric"])]
     caveats = [f"{metric.label}: {metric.note}" for metric in notes]
@@ -97,9 +94,9 @@ def sections(run: Run, verdicts: ClaimVerdicts, context: Context, *, unfinished:
 
 def _drawn(claims: DataFrame, labels: Mapping[str, str], confidence: float) -> DataFrame:
     """The claims as their picture takes them: limits at the level at which each was judged, and the published value."""
+    claims = claims[claims["scale"].isin(["difference", "ratio"])]
     ratio = (claims["scale"] == "ratio").to_numpy()
-    names = ("estimate", "low", "high", "p", "p_adjusted")
-    estimate, low, high, p, adjusted = (claims[name].to_numpy(float) for name in names)
+    estimate, low, high, p, adjusted = claims[["estimate", "low", "high", "p", "p_adjusted"]].to_numpy(float).T
     with np.errstate(invalid="ignore", divide="ignore"):
         middle, bottom, top = (np.where(ratio, np.log(value), value) for value in (estimate, low, high))
         share = np.where(adjusted > 0, p / adjusted, 1.0)  # the part of alpha that this claim had in the family
@@ -107,16 +104,12 @@ def _drawn(claims: DataFrame, labels: Mapping[str, str], confidence: float) -> D
         df = np.maximum(claims["n"].to_numpy(float) - 1, 1)
         wider = stats.t.isf(claims["alpha"] * share / sides, df) / stats.t.isf((1 - confidence) / 2, df)
         limits = [middle + (limit - middle) * wider for limit in (bottom, top)]
-        published = np.array([words.published_value(row) for row in claims.itertuples()])
         start, end = (np.where(ratio, np.exp(limit), limit) for limit in limits)
-    drawn = claims[claims["scale"].isin(["difference", "ratio"])]
-    kept = claims["scale"].isin(["difference", "ratio"]).to_numpy()
-    values = {"start": start[kept], "end": end[kept], "published": published[kept]}
-    return drawn.assign(
-        **values,
-        label=[labels[claim] or claim for claim in drawn["claim"]],
-        sign=[sign(verdict) for verdict in drawn["verdict"]],
-    )
+    return claims.assign(
+        start=start, end=end, label=[labels[claim] or claim for claim in claims["claim"]],
+        sign=[sign(verdict) for verdict in claims["verdict"]],
+        published=[words.published_value(row) for row in claims.itertuples()],
+    )  # fmt: skip
 
 
 def frames(verdicts: ClaimVerdicts, context: Context) -> Mapping[str, DataFrame]:
