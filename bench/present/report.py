@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -185,7 +186,7 @@ def draw(figures: Iterable[Figure]) -> None:
     for figure in todo[:1]:  # loads matplotlib for all of them
         _ = figure.svg
     _TODO[:] = todo[1:]
-    with multiprocessing.get_context("fork").Pool(workers) as pool:
+    with multiprocessing.get_context("fork").Pool(workers, initializer=_ignore_handlers) as pool:
         for figure, made in zip(_TODO, pool.map(_svg, range(len(_TODO)), chunksize=1), strict=True):
             figure.__dict__["svg"] = made
     _TODO.clear()
@@ -193,6 +194,12 @@ def draw(figures: Iterable[Figure]) -> None:
 
 _TODO: list[Figure] = []
 """What the processes that are forked draw: neither figures nor frames are sent."""
+
+
+def _ignore_handlers() -> None:
+    """End at the signal of the pool, without what the command does at it; Ctrl-C is the command's own to answer."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _svg(index: int) -> bytes:

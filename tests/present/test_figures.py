@@ -296,3 +296,24 @@ def test_no_figure_holds_an_image() -> None:
     figure = published_figure(table, [Metric("loss", "Loss")])
     assert b"<image" not in figure.svg
     assert figure.alt.endswith("Beyond three: loss in b.")
+
+
+MANY = """
+import signal
+from bench.present.figures.style import blank
+from bench.present.report import Figure, draw
+
+def interrupt(signum, frame):
+    raise KeyboardInterrupt
+
+signal.signal(signal.SIGTERM, interrupt)
+figures = [Figure(f"n{i}", "Caption.", "alt", lambda: blank(1.0)[0]) for i in range(6)]
+draw(figures)
+assert all("svg" in figure.__dict__ for figure in figures) or len(__import__("os").sched_getaffinity(0)) < 2
+"""
+
+
+def test_processes_that_draw_end_without_a_word() -> None:
+    """The signal that ends them is not answered as the command answers it, by an interruption with its traceback."""
+    done = subprocess.run([sys.executable, "-c", MANY], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
