@@ -156,18 +156,21 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold ``folder`` for one writer; the kernel lets go when the process ends, however it ends, whatever it forked."""
     path = folder / "lock"
     lock = FileLock(path, blocking=False)
-    with storing(path), open_own(path, 0) as holder:
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise _held(folder) from error
+    with ExitStack() as files:
+        with storing(path):
+            holder = files.enter_context(open_own(path, 0))
+            try:
+                lock.acquire()
+            except Timeout as error:
+                raise _held(folder) from error
         try:
             if not lock_state(folder)[0]:  # what we hold was moved aside while we waited for it
                 raise _held(folder, "another process, which has just moved it")
-            holder.truncate(0)
-            holder.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
-            holder.flush()
-            yield
+            with storing(path):
+                holder.truncate(0)
+                holder.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
+                holder.flush()
+            yield  # an error of the block is not one of the lock
         finally:
             holder.truncate(0)  # which a killed process cannot do
             lock.release()
