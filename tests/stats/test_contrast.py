@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from scipy import stats
 
 from bench.stats.coding import term_columns, terms_up_to
-from bench.stats.contrast import independent, one_sample, per_block, polynomial_weights
+from bench.stats.contrast import independent, one_sample, per_block, polynomial_weights, randomized_blocks
 
 
 def test_one_sample_is_scipys_t():
@@ -88,3 +89,23 @@ def test_polynomial_contrasts_are_those_of_r():
         polynomial_weights(np.array([1.0, 1.0, 2.0]))
     with pytest.raises(ValueError, match="two or more"):
         polynomial_weights(np.array([1.0]))
+
+
+def test_a_contrast_of_independent_cells_counts_the_runs_that_it_compares():
+    """Of three cells, the difference of two rests on the runs of these."""
+    mean, variance, n = np.array([1.0, 3.0, 9.0]), np.ones(3), np.array([4, 5, 6])
+    found = independent(mean, variance, n, np.array([[-1.0, 1.0, 0.0], [-0.5, -0.5, 1.0]]), magnitude=9.0)
+    assert found.n.tolist() == [9, 15]
+
+
+def test_one_residual_for_all_contrasts_is_that_of_the_additive_model():
+    """Estimate, standard error and degrees of freedom are those of statsmodels' regression on blocks and cells."""
+    rng = np.random.default_rng(2)
+    table = rng.normal(size=(5, 3)) + rng.normal(size=(5, 1))
+    block, cell = np.indices(table.shape)
+    columns = [np.ones(15), *(block.ravel() == b for b in range(1, 5)), *(cell.ravel() == c for c in (1, 2))]
+    model = sm.OLS(table.ravel(), np.column_stack(columns).astype(float)).fit()
+    found = randomized_blocks(table, np.array([[-1.0, 1.0, 0.0], [-1.0, 0.0, 1.0]]))
+    np.testing.assert_allclose(found.value, model.params[5:])
+    np.testing.assert_allclose(found.se, model.bse[5:])
+    np.testing.assert_allclose(found.p, model.pvalues[5:])
