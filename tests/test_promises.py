@@ -61,6 +61,7 @@ def test_odd_metrics_are_recorded_and_shown(tmp_path: Path) -> None:
     assert counts["size"].tolist() == [12] * 4
     assert counts["count"].to_dict() == {"constant": 10, "never": 0, "beyond": 10, "sometimes": 8}
     text = " ".join(terminal.render(bench.report("odd", out=tmp_path / "out"), full=True).split())
-    assert "10 of the runs that are ok have a value that is no finite number" in text
+    assert "Without a value in any run, and left out below: never." in text
+    assert "4 of the runs that are ok have a value that is no finite number (beyond and sometimes)" in text
     assert "nothing to count" in text
     assert "seed 5 is cursed" in text

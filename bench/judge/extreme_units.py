@@ -51,7 +51,8 @@ def in_units(analysis: Analysis, units: Mapping[str, float]) -> Analysis:
     logs = frames["values"]["metric"].map({o.name: np.log(units[o.name]) if o.log else 0.0 for o in analysis.metrics})
     unit = analysis.anova["metric"].map(of_differences).to_numpy(float)
     with np.errstate(over="ignore", under="ignore"):  # of sums of squares only the ratios are numbers
-        frames["anova"] = analysis.anova.assign(sum_sq=analysis.anova["sum_sq"].to_numpy(float) * unit * unit)
+        sums = analysis.anova["sum_sq"].to_numpy(float) * unit * unit
+    frames["anova"] = analysis.anova.assign(sum_sq=np.where(np.isinf(sums), np.nan, sums))
     frames["values"] = frames["values"].assign(value=frames["values"]["value"].to_numpy(float) + logs.to_numpy(float))
     for name, columns in (("components", ("se_units", "se_all")), ("needs", ("sd", "margin"))):
         if (frame := getattr(analysis, name)) is not None:

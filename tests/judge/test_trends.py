@@ -45,7 +45,7 @@ def found(
     planned = identify(runs.cells, runs.n_levels)
     values = np.log(runs.values["value"]) if log else runs.values["value"]
     effects = estimate_effects(runs, planned, "value", values, log=log, confidence=0.95)
-    return trend_frame(runs, planned, [effects], 0.95).set_index(["factor", "order"])
+    return trend_frame(runs, [effects], 0.95).set_index(["factor", "order"])
 
 
 @pytest.mark.parametrize(
