@@ -12,12 +12,16 @@ from pydantic import ValidationError
 
 from bench.experiment import Job, Outcome
 from bench.plan.imports import source_files
+from polysem import ensemble
 from polysem.toy import EXPERIMENT, METRICS, POST, PRESETS, SHARED_BY_A_BATCH, Params
 
 QUICK = {"epochs": 6, "sae_epochs": 4}
 
 
-def _run(jobs: Sequence[Job]) -> list[Outcome]:
+def _run(jobs: Sequence[Job], *, cold: bool = True) -> list[Outcome]:
+    """The outcomes; ``cold``: of networks that are trained now, whatever this process has trained before."""
+    if cold:
+        ensemble._NETWORKS.clear()
     return [outcome for outcome in EXPERIMENT.run(jobs, lambda _: None) if isinstance(outcome, Outcome)]
 
 
@@ -69,6 +73,7 @@ def test_a_jobs_bits_do_not_depend_on_its_companions(
     assert [together[k] for k in order] == shuffled
     alone = order[0]
     assert _bits(_run([jobs[alone]])[0]) == together[alone]
+    assert _bits(_run([jobs[alone]], cold=False)[0]) == together[alone]
 
 
 def test_every_parameter_matters() -> None:
