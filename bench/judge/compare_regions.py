@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench.judge.coded import CodedRuns
 from bench.judge.estimation import MetricEffects, among
-from bench.judge.names import reported, scale_name, term_name
+from bench.judge.names import estimate_columns, term_name
 from bench.stats.coding import Floats
 from bench.stats.contrast import Estimates, independent, one_sample, per_block
 from bench.stats.estimators import IncompleteBlocks, SplitPlot
@@ -61,17 +61,13 @@ def compare_regions(
         identified = estimate_cells(cells, weights[rows], confidence)
     estimates = identified.take(source)
     untested = np.where(source < 0, reasons, np.where(estimates.constant, CONSTANT, TOO_FEW))
-    columns = [scale_name(entry), reported(estimates.value, entry), estimates.se, reported(estimates.low, entry)]
-    columns += [
-        reported(estimates.high, entry),
-        estimates.t,
-        estimates.df,
-        estimates.p,
-        estimates.n,
-        np.where(source < 0, "", assumes),
-    ]
-    columns.append(np.where(np.isfinite(estimates.p), "", untested))
-    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)), index=range(len(comparisons)))
+    columns = {
+        **estimate_columns(estimates, entry),
+        "n": estimates.n,
+        "assumes": np.where(source < 0, "", assumes),
+        "reason": np.where(np.isfinite(estimates.p), "", untested),
+    }
+    return pd.DataFrame(columns, index=range(len(comparisons)))
 
 
 def _lost_levels(runs: CodedRuns, entry: MetricEffects, regions: Sequence[Region]) -> list[str]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from bench.judge.coded import CodedRuns
 from bench.judge.estimation import NOT_IDENTIFIED, MetricEffects
-from bench.judge.names import alias_text, effect_name, reported, scale_name, term_name
+from bench.judge.names import alias_text, effect_name, estimate_columns, reported, scale_name, term_name
 from bench.judge.terms import CONSTANT, FAMILY, TOO_FEW, Flips
 from bench.stats.coding import term_columns
 from bench.stats.contrast import Estimates
@@ -92,14 +92,7 @@ def _contrasts(runs: CodedRuns, entry: MetricEffects, flips: Flips) -> pd.DataFr
         {
             "metric": entry.metric,
             "effect": [effect_name(runs, effect) for effect in entry.effects],
-            "scale": scale_name(entry),
-            "estimate": reported(estimates.value, entry),
-            "se": estimates.se,
-            "low": reported(estimates.low, entry),
-            "high": reported(estimates.high, entry),
-            "t": estimates.t,
-            "df": estimates.df,
-            "p": estimates.p,
+            **estimate_columns(estimates, entry),
             "d_z": estimates.t / np.sqrt(estimates.n)
             if isinstance(entry.fitted.estimator, Blocks | IncompleteBlocks)
             else np.nan,

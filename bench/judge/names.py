@@ -10,6 +10,7 @@ from bench.judge.coded import CodedRuns
 from bench.judge.estimation import MetricEffects
 from bench.plan.labels import effect_label, term_label
 from bench.stats.coding import Floats, Term
+from bench.stats.contrast import Estimates
 from bench.stats.estimators import IncompleteBlocks
 from bench.stats.identify import Alias
 from bench.stats.term_models import Effect
@@ -50,3 +51,17 @@ def scale_name(entry: MetricEffects) -> str:
 def reported(value: Floats, entry: MetricEffects) -> Floats:
     """A difference on the scale of the analysis as it is reported: exponentiated for logarithms."""
     return np.asarray(np.exp(value)) if entry.log else value
+
+
+def estimate_columns(estimates: Estimates, entry: MetricEffects) -> dict[str, str | Floats]:
+    """The columns of a frame that say what was estimated and how surely; ``se`` is never exponentiated."""
+    return {
+        "scale": scale_name(entry),
+        "estimate": reported(estimates.value, entry),
+        "se": estimates.se,
+        "low": reported(estimates.low, entry),
+        "high": reported(estimates.high, entry),
+        "t": estimates.t,
+        "df": estimates.df,
+        "p": estimates.p,
+    }

@@ -13,7 +13,7 @@ import pandas as pd
 
 from bench.judge.coded import CodedRuns
 from bench.judge.estimation import NOT_IDENTIFIED, MetricEffects
-from bench.judge.names import reported, scale_name, term_name
+from bench.judge.names import estimate_columns, term_name
 from bench.stats.coding import Floats, Term
 from bench.stats.estimators import Blocks, Contrasts
 from bench.stats.multiplicity import adjust
@@ -180,14 +180,7 @@ def _pairs_of_levels(runs: CodedRuns, entry: MetricEffects, factor: int, confide
             "factor": name,
             "a": [labels[upper[0]] for _, upper, _ in pairs],
             "b": [labels[lower[0]] for lower, _, _ in pairs],
-            "scale": scale_name(entry),
-            "estimate": reported(estimates.value, entry),
-            "se": estimates.se,
-            "low": reported(estimates.low, entry),
-            "high": reported(estimates.high, entry),
-            "t": estimates.t,
-            "df": estimates.df,
-            "p": estimates.p,
+            **estimate_columns(estimates, entry),
             "p_adjusted": adjust(estimates.p, "holm"),
             "n": estimates.n,
             "family": f"pairs of levels of {name} (Holm)",

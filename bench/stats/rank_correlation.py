@@ -9,6 +9,7 @@ import numpy as np
 from scipy import stats
 
 from bench.stats.coding import Floats
+from bench.stats.contrast import one_sample
 
 FEWEST_CELLS = 3
 """With two cells a rank correlation is a sign."""
@@ -41,14 +42,11 @@ def rank_correlation(x: Floats, y: Floats, confidence: float = 0.95) -> RankCorr
     """
     per_block = np.array([_spearman(*rows) for rows in zip(x, y, strict=True)])
     known = per_block[np.isfinite(per_block)]
-    estimate = float(known.mean()) if len(known) else np.nan
-    if len(known) < 2 or np.ptp(known) < 1e-12:
-        p = 2 * 0.5 ** len(known) if len(known) > 1 and abs(estimate) > 1e-12 else np.nan
-        return RankCorrelation(per_block, estimate, np.nan, np.nan, np.nan, p, len(known))
-    test = stats.ttest_1samp(known, 0.0)
-    limits = test.confidence_interval(confidence)
-    low, high = max(float(limits.low), -1.0), min(float(limits.high), 1.0)
-    return RankCorrelation(per_block, estimate, low, high, float(test.statistic), float(test.pvalue), len(known))
+    test = one_sample(known[:, None], magnitude=1.0, confidence=confidence)
+    (value, t, p), (low, high) = (test.value[0], test.t[0], test.p[0]), np.clip((test.low[0], test.high[0]), -1.0, 1.0)
+    if test.constant[0] and value != 0.0:
+        p = 2 * 0.5 ** len(known)
+    return RankCorrelation(per_block, float(value), float(low), float(high), float(t), float(p), len(known))
 
 
 def _spearman(x: Floats, y: Floats) -> float:
