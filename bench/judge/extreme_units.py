@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from bench.stats.coding import Floats
 
@@ -23,8 +24,10 @@ _IN_UNITS = {
     "survivors": ("bound_low", "bound_high", "low", "high"),
     "marginal": ("se",),
     "values": ("value",),
+    "components": ("se_units", "se_all"),
+    "needs": ("sd", "margin"),
 }
-"""Frame -> columns in the metric's unit; on a log scale none of them is."""
+"""Frame -> columns in the metric's unit; on a log scale none of them is. Frames of strata may be None."""
 
 
 def unit_of(values: Floats) -> float:
@@ -39,28 +42,28 @@ def in_units(analysis: Analysis, units: Mapping[str, float]) -> Analysis:
     if all(unit == 1.0 for unit in units.values()):
         return analysis
     of_differences = {option.name: 1.0 if option.log else units[option.name] for option in analysis.metrics}
-    frames = {}
-    for name, columns in _IN_UNITS.items():
-        frame = getattr(analysis, name)
-        unit = frame["metric"].map(of_differences).to_numpy(float)
-        frames[name] = frame.assign(**{column: frame[column].to_numpy(float) * unit for column in columns})
-    for name, columns in (("cells", ("mean", "sd", "min", "max")), ("marginal", ("mean", "low", "high"))):
-        frame = frames.get(name, getattr(analysis, name))
-        unit = frame["metric"].map(units).to_numpy(float)
-        frames[name] = frame.assign(**{column: frame[column].to_numpy(float) * unit for column in columns})
-    logs = frames["values"]["metric"].map({o.name: np.log(units[o.name]) if o.log else 0.0 for o in analysis.metrics})
-    unit = analysis.anova["metric"].map(of_differences).to_numpy(float)
+    logs = {option.name: np.log(units[option.name]) if option.log else 0.0 for option in analysis.metrics}
+    frames: dict[str, Any] = {
+        name: _scaled(frame, columns, of_differences)
+        for name, columns in _IN_UNITS.items()
+        if (frame := getattr(analysis, name)) is not None
+    }
+    frames["cells"] = _scaled(analysis.cells, ("mean", "sd", "min", "max"), units)
+    frames["marginal"] = _scaled(frames["marginal"], ("mean", "low", "high"), units)
+    values = frames["values"]
+    frames["values"] = values.assign(value=values["value"].to_numpy(float) + values["metric"].map(logs).to_numpy(float))
     with np.errstate(over="ignore", under="ignore"):  # of sums of squares only the ratios are numbers
-        sums = analysis.anova["sum_sq"].to_numpy(float) * unit * unit
-    frames["anova"] = analysis.anova.assign(sum_sq=np.where(np.isinf(sums), np.nan, sums))
-    frames["values"] = frames["values"].assign(value=frames["values"]["value"].to_numpy(float) + logs.to_numpy(float))
-    for name, columns in (("components", ("se_units", "se_all")), ("needs", ("sd", "margin"))):
-        if (frame := getattr(analysis, name)) is not None:
-            unit = frame["metric"].map(of_differences).to_numpy(float)
-            frames[name] = frame.assign(**{column: frame[column].to_numpy(float) * unit for column in columns})
+        anova = _scaled(_scaled(analysis.anova, ("sum_sq",), of_differences), ("sum_sq",), of_differences)
+    frames["anova"] = anova.assign(sum_sq=anova["sum_sq"].where(~np.isinf(anova["sum_sq"])))
     far = [
         f"{name}: analysed in units of {unit:.3g}, diagnostics and variances too."
         for name, unit in units.items()
         if unit != 1.0
     ]
     return replace(analysis, notes=(*far, *analysis.notes), **frames)
+
+
+def _scaled(frame: pd.DataFrame, columns: Sequence[str], units: Mapping[str, float]) -> pd.DataFrame:
+    """The frame with ``columns`` multiplied by the unit of the metric of their row."""
+    unit = frame["metric"].map(units).to_numpy(float)
+    return frame.assign(**{column: frame[column].to_numpy(float) * unit for column in columns})
