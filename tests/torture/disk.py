@@ -9,9 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench.errors import Exit
-from bench.execute.coordinate import execute
 from bench.execute.journal import read
-from bench.execute.run import create
 from tests.torture import subjects
 from tests.torture.strength import Strength
 
@@ -21,8 +19,7 @@ def full_disk(folder: Path, strength: Strength) -> str:
     if os.geteuid() != 0:
         return "left out: mounting a small tmpfs needs root"
     suite = subjects.suite(folder, seeds=30, sleep=0.0)
-    execute(suite, create(suite, folder / "calm"), executor="serial")
-    expected, disk = subjects.table(folder / "calm" / "tiny"), folder / "disk"
+    expected, disk = subjects.calm_table(suite, folder), folder / "disk"
     disk.mkdir()
     sizes = range(16, 80, max(4, round(4 / strength.scale)))
     stopped, stored = 0, []

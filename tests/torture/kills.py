@@ -27,8 +27,7 @@ from tests.torture.strength import Strength
 def coordinators(folder: Path, strength: Strength) -> str:
     """Kill the coordinator at any moment, start-up included, and resume until all is done; over many runs."""
     suite = subjects.suite(folder, seeds=30, sleep=0.01)
-    execute(suite, create(suite, folder / "calm"), executor="serial")
-    expected, choose = subjects.table(folder / "calm" / "tiny"), random.Random(3)
+    expected, choose = subjects.calm_table(suite, folder), random.Random(3)
     kills = runs = torn = 0
     while strength.wants(kills, 200):
         out = folder / f"run-{runs}"
@@ -48,8 +47,7 @@ def coordinators(folder: Path, strength: Strength) -> str:
 def workers(folder: Path, strength: Strength) -> str:
     """Kill workers at any moment while they work, again and again; over many runs."""
     suite = subjects.suite(folder, seeds=25, sleep=0.05)
-    execute(suite, create(suite, folder / "calm"), executor="serial")
-    expected, choose = subjects.table(folder / "calm" / "tiny"), random.Random(5)
+    expected, choose = subjects.calm_table(suite, folder), random.Random(5)
     kills = runs = lost = stopped = 0
     while strength.wants(kills, 200):
         out = folder / f"run-{runs}"

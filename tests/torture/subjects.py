@@ -6,10 +6,11 @@ import math
 import sys
 from pathlib import Path
 
+from bench.execute.coordinate import execute
 from bench.execute.journal import Journal
 from bench.execute.records import Record
 from bench.execute.results import wide
-from bench.execute.run import load
+from bench.execute.run import create, load
 from bench.plan.suite import Plan
 from bench.plan.suite import load as load_suite
 
@@ -27,6 +28,12 @@ def suite(folder: Path, *, seeds: int, sleep: float) -> Plan:
         '[factors]\nkind = ["fine", "nan", "diverges"]\nsize = [1, 2]\n'
     )
     return load_suite(path)
+
+
+def calm_table(suite: Plan, folder: Path) -> str:
+    """The ``table`` of a suite that nothing disturbs, run in a folder of its own."""
+    execute(suite, create(suite, folder / "calm"), executor="serial")
+    return table(folder / "calm" / suite.name)
 
 
 def table(folder: Path) -> str:

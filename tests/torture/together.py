@@ -10,8 +10,6 @@ import time
 from pathlib import Path
 
 from bench.errors import Exit
-from bench.execute.coordinate import execute
-from bench.execute.run import create
 from tests.torture import subjects
 from tests.torture.kills import stored_twice
 from tests.torture.strength import Strength
@@ -22,8 +20,7 @@ COORDINATORS = 5
 def together(folder: Path, strength: Strength) -> str:
     """Start five coordinators of one suite at once and kill one of them, until all is done; over many runs."""
     suite = subjects.suite(folder, seeds=30, sleep=0.02)
-    execute(suite, create(suite, folder / "calm"), executor="serial")
-    expected, choose = subjects.table(folder / "calm" / "tiny"), random.Random(7)
+    expected, choose = subjects.calm_table(suite, folder), random.Random(7)
     rounds = runs = refused = 0
     while strength.wants(rounds, 40):
         out = folder / f"run-{runs}"
