@@ -12,6 +12,7 @@ import pandas as pd
 
 from bench.errors import BenchError
 from bench.judge.coded import CodedRuns
+from bench.judge.sensitivity import POWER
 from bench.plan.labels import effect_label
 from bench.plan.strata import ENDING
 from bench.stats.coding import Floats, Ints
@@ -24,7 +25,6 @@ MEAN = "mean"
 """What the mean of all cells is called among the effects."""
 PER_UNIT = (1, 2, 3, 5, 10)
 """Numbers of seeds of the innermost stratum for which the needs are given."""
-POWER = 0.8
 _COMPONENTS = ["metric", "effect", "component", "df", "mean_square", "variance", "low", "high", "share"]
 _COMPONENTS += ["se_units", "se_all", "units", "dropped", "reason"]
 _NEEDS = ["metric", "effect", "inner", "per_unit", "sd", "margin", "units"]

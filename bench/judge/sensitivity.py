@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.stats.power import seeds_for, smallest_effect
 
 POWER = 0.8
-"""The probability with which an effect is called found."""
+"""The probability with which an effect is to be detected, wherever a report or a design asks for one."""
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from bench.plan.design import n_cells
 from bench.plan.suite import Plan
 from bench.present import gate_rates, looks, numbers, state, strata, verdict
 from bench.present.origin import mixtures, origin
-from bench.present.proxies import proxy_section
 from bench.present.report import Finding, Report, Section
 from bench.present.sections import analysis_sections, claims
+from bench.present.sections.proxies import proxy_section
 from bench.present.sections.published import published
 from bench.present.study import Study
 

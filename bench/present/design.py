@@ -10,14 +10,15 @@ from typing import Any
 import pandas as pd
 
 from bench.judge.preview.augment import Augmentation
-from bench.judge.preview.power_frames import POWER, SIZES
+from bench.judge.preview.power_frames import SIZES
 from bench.judge.preview.preview import Preview
+from bench.judge.sensitivity import POWER
 from bench.plan.grid import Region
 from bench.plan.labels import visible
 from bench.plan.writing import lines_of
 from bench.present import numbers, strata
-from bench.present.components import component_sections
 from bench.present.report import Column, Report, Section, Table
+from bench.present.sections.components import component_sections
 from bench.present.study import NAME, Context
 
 _NEARLY = 0.7

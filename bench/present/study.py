@@ -12,6 +12,7 @@ from typing import Any
 from pandas import DataFrame
 
 from bench.experiment import Metric
+from bench.judge import terms
 from bench.judge.analysis import Analysis
 from bench.judge.selected import limits_of_selected
 from bench.plan.labels import effect_label, visible
@@ -19,7 +20,7 @@ from bench.present import numbers
 from bench.present.figures.observed import observed
 from bench.present.report import Column
 
-ALPHA = 0.05
+ALPHA = terms.ALPHA
 """An effect is said to survive when its adjusted p is below this."""
 _ALL, _DRAWN = 12, 4
 """So many metrics are all told; so many are drawn in full if none has a margin."""

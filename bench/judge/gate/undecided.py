@@ -7,9 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from bench.judge.sensitivity import POWER
 from bench.stats.power import runs_for, seeds_for, smallest_effect, tost_power
-
-POWER = 0.8
 
 
 def detectable_change(se: float, df: float, tests: int, *, alpha: float = 0.05) -> float:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from bench.errors import BenchError
 from bench.judge.preview.pilot import Pilot
+from bench.judge.sensitivity import POWER
 from bench.plan.labels import term_label
 from bench.plan.metrics import MetricSettings, margin_of
 from bench.stats.boundaries import crossing, plan_looks
@@ -18,7 +19,6 @@ from bench.stats.identify import Design
 from bench.stats.power import runs_for, seeds_for, smallest_effect, term_power, tost_power
 from bench.stats.term_models import Effect, cell_weights, effects_of
 
-POWER = 0.8
 SIZES = (0.5, 1.0)
 """Effects, in SDs over seeds, for which power and seeds are given."""
 

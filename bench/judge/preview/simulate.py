@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from bench.judge.preview.power_frames import POWER, Spread
+from bench.judge.preview.power_frames import Spread
+from bench.judge.sensitivity import POWER
 from bench.plan.labels import term_label
 from bench.stats.coding import Floats, Ints
 from bench.stats.power import smallest_effect, term_power

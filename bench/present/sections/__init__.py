@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from bench.present.components import component_sections
 from bench.present.report import Section
-from bench.present.sections import cells, effects, factors, found, limits, losses, methods, variance
+from bench.present.sections import cells, effects, factors, findings, limits, losses, methods, variance
+from bench.present.sections.components import component_sections
 from bench.present.study import Study
 
 
@@ -19,7 +19,7 @@ def _components(study: Study) -> Iterator[Section]:
 
 
 _ORDER: tuple[Callable[[Study], Iterator[Section]], ...] = (
-    found.found, limits.limits, effects.effects, factors.interactions, cells.runs, factors.levels,
+    findings.findings, limits.limits, effects.effects, factors.interactions, cells.runs, factors.levels,
     losses.losses, effects.requested, factors.simple, factors.trends, cells.means, _components, cells.variation,
     variance.variance,
     cells.pairs, cells.diagnostics, effects.further, limits.identified, methods.methods,

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pandas as pd
 
-from bench.judge.components import MEAN, POWER
+from bench.judge.components import MEAN
+from bench.judge.sensitivity import POWER
 from bench.present import numbers
 from bench.present.report import Column, Section, Table
 from bench.present.study import Context

@@ -20,7 +20,7 @@ _MOST = 3
 _IF_ABSENT = "provided that no interaction is mixed in"
 
 
-def found(study: Study) -> Iterator[Section]:
+def findings(study: Study) -> Iterator[Section]:
     """A paragraph on how many effects survive the adjustment, and points on the largest, the silent and the small."""
     tested = study.tested
     if tested.empty:
