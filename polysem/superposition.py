@@ -13,7 +13,7 @@ from math import cos, nan, pi, sqrt
 from typing import Annotated, Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import ndtr
 
@@ -26,9 +26,10 @@ Count = Annotated[int, Field(gt=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Weights = Float[np.ndarray, "member hidden feature"]
-Biases = Float[np.ndarray, "member 1 feature"]
-Samples = Float[np.ndarray, "member sample feature"]
-Entries = Float[np.ndarray, "*any feature"]
+Biases = Float[np.ndarray, "member feature 1"]
+Samples = Float[np.ndarray, "member feature sample"]
+Entries = Float[np.ndarray, "*member feature sample"]
+Slopes = Float[np.ndarray, "*member feature sample"] | Bool[np.ndarray, "*member feature sample"]
 
 STICKY = (1.0, 3 / 4, 2 / 3, 1 / 2, 2 / 5, 3 / 8)
 """Dimensionalities of regular geometries: a dimension of one's own, tetrahedron, triangle, antipodal pair, pentagon,
@@ -136,19 +137,19 @@ def train(params: Sequence[Params], seeds: Sequence[int], on_step: Callable[[flo
     members = [(p, seed, k) for p, seed in zip(params, seeds, strict=True) for k in range(common.instances)]
     of = [p for p, _, _ in members]
     w = np.stack([initial_weights(p, stream(seed, "superposition", "weights", str(k))) for p, seed, k in members])
-    b = np.zeros((len(members), 1, common.features), dtype=np.float32)
+    b = np.zeros((len(members), common.features, 1), dtype=np.float32)
     rate, none = per_member([p.lr for p in of]), per_member([0.0] * len(of))
     l1, l2 = (per_member([p.reg_lambda * (p.reg == kind) for p in of]) for kind in ("l1", "l2"))
     moves = [mover("adamw", parameter, rate, none) for parameter in (w, b)]
     sources = [stream(seed, "superposition", "samples", str(k)) for _, seed, k in members]
     noises = [stream(seed, "superposition", "noise", p.noise, str(k)) for p, seed, k in members]
-    scale = np.float32(2 / common.batch) * np.stack([importance(p) for p in of])[:, None, :]
+    scale = np.float32(2 / common.batch) * np.stack([importance(p) for p in of])[:, :, None]
     every = max(1, common.steps // 100)
     for step in range(common.steps):
-        x = np.stack([samples(p, common.batch, rng) for p, rng in zip(of, sources, strict=True)])
+        x = samples(of, common.batch, sources)
         noise = None
         if common.noise != "none":
-            shape = (common.batch, common.hidden)
+            shape = (common.hidden, common.batch)
             noise = np.stack(
                 [np.float32(p.sigma) * draw(p.noise, shape, rng) for p, rng in zip(of, noises, strict=True)]
             )
@@ -164,12 +165,12 @@ def train(params: Sequence[Params], seeds: Sequence[int], on_step: Callable[[flo
             on_step((step + 1) / common.steps)
     losses = np.array(
         [
-            held_out_loss(p, w[k], b[k], samples(p, N_TEST, stream(seed, "superposition", "test")))
+            held_out_loss(p, w[k], b[k], samples([p], N_TEST, [stream(seed, "superposition", "test")])[0])
             for k, (p, seed, _) in enumerate(members)
         ]
     ).reshape(len(params), common.instances)
     best = np.where(np.isnan(losses), np.inf, losses).argmin(axis=1) + np.arange(len(params)) * common.instances
-    return [Trained(w[k], b[k, 0], found) for k, found in zip(best, losses, strict=True)]
+    return [Trained(w[k], b[k, :, 0], found) for k, found in zip(best, losses, strict=True)]
 
 
 def initial_weights(params: Params, rng: np.random.Generator) -> Float[np.ndarray, "hidden feature"]:
@@ -188,39 +189,42 @@ def importance(params: Params) -> Float[np.ndarray, " feature"]:
     return (params.importance ** np.arange(params.features)).astype(np.float32)
 
 
-def samples(params: Params, count: int, rng: np.random.Generator) -> Float[np.ndarray, "sample feature"]:
+def samples(params: Sequence[Params], count: int, sources: Sequence[np.random.Generator]) -> Samples:
     """U[0, 1] with probability 1 - S, else 0, from one uniform draw an entry: max(0, (u - S)/(1 - S))."""
-    x = rng.random((count, params.features), dtype=np.float32)
-    x -= np.float32(params.sparsity)
-    x *= np.float32(1 / (1 - params.sparsity))
+    x = np.empty((len(params), params[0].features, count), dtype=np.float32)
+    for own, rng in zip(x, sources, strict=True):
+        rng.random(out=own, dtype=np.float32)
+    x -= per_member([p.sparsity for p in params])
+    x *= per_member([1 / (1 - p.sparsity) for p in params])
     return np.maximum(x, 0, out=x)
 
 
 def loss_gradient(
-    w: Weights, b: Biases, x: Samples, scale: Biases, act: str, noise: Float[np.ndarray, "member sample hidden"] | None
+    w: Weights, b: Biases, x: Samples, scale: Biases, act: str, noise: Float[np.ndarray, "member hidden sample"] | None
 ) -> tuple[Weights, Biases]:
     """Gradients with respect to W and b; ``scale`` is 2 I_i over the number of samples."""
-    hidden = np.matmul(x, w.transpose(0, 2, 1))
-    noisy = hidden if noise is None else hidden + noise
-    z = np.matmul(noisy, w)
+    hidden = np.matmul(w, x)
+    if noise is not None:
+        hidden += noise
+    z = np.matmul(w.transpose(0, 2, 1), hidden)
     z += b
     value, slope = _OUTPUT[act](z)
     value -= x
     value *= slope
     value *= scale
-    through_encoder = np.matmul(np.matmul(value, w.transpose(0, 2, 1)).transpose(0, 2, 1), x)
-    return np.matmul(noisy.transpose(0, 2, 1), value) + through_encoder, value.sum(axis=1, keepdims=True)
+    through_encoder = np.matmul(np.matmul(w, value), x.transpose(0, 2, 1))
+    return np.matmul(hidden, value.transpose(0, 2, 1)) + through_encoder, value.sum(axis=2, keepdims=True)
 
 
 def held_out_loss(
     params: Params,
     w: Float[np.ndarray, "hidden feature"],
-    b: Float[np.ndarray, "1 feature"],
-    x: Float[np.ndarray, "sample feature"],
+    b: Float[np.ndarray, "feature 1"],
+    x: Float[np.ndarray, "feature sample"],
 ) -> float:
     """Mean over samples of sum_i I_i (x_i - x'_i)^2, without noise and penalty."""
-    output, _ = _OUTPUT[params.act](x @ w.T @ w + b)
-    return float((np.square(output - x, dtype=np.float64) @ importance(params)).mean())
+    output, _ = _OUTPUT[params.act](w.T @ (w @ x) + b)
+    return float((importance(params) @ np.square(output - x, dtype=np.float64)).mean())
 
 
 def dimensionality(w: Float[np.ndarray, "hidden feature"]) -> Float[np.ndarray, " feature"]:
@@ -297,9 +301,9 @@ def antipodal_pairs(directions: Float[np.ndarray, "hidden feature"]) -> int:
     return int(mutual.sum()) // 2
 
 
-def _relu(z: Entries) -> tuple[Entries, Entries]:
-    slope = (z > 0).astype(z.dtype)
-    return np.maximum(z, 0, out=z), slope
+def _relu(z: Entries) -> tuple[Entries, Slopes]:
+    is_open: np.ndarray = z > 0
+    return np.maximum(z, 0, out=z), is_open
 
 
 def _gelu(z: Entries) -> tuple[Entries, Entries]:
@@ -307,7 +311,7 @@ def _gelu(z: Entries) -> tuple[Entries, Entries]:
     return z * phi, phi + z * density
 
 
-_OUTPUT: dict[str, Callable[[Entries], tuple[Entries, Entries]]] = {"relu": _relu, "gelu": _gelu}
+_OUTPUT: dict[str, Callable[[Entries], tuple[Entries, Slopes]]] = {"relu": _relu, "gelu": _gelu}
 
-EXPERIMENT = Experiment(params=Params, metrics=METRICS, run=run, batch_by=batch_by, batch_size=16, version="2")
+EXPERIMENT = Experiment(params=Params, metrics=METRICS, run=run, batch_by=batch_by, batch_size=16, version="3")
 """Parameters and seeds of runs become the geometry of the best of several toy models."""

@@ -38,15 +38,15 @@ def _star(count: int) -> np.ndarray:
 def test_the_gradient_is_that_of_autograd(act: str, noisy: bool) -> None:
     """For both outputs, with noise of the hidden layer and without."""
     rng = np.random.default_rng(1)
-    w, b, x = rng.standard_normal((2, 3, 5)), rng.standard_normal((2, 1, 5)), rng.random((2, 7, 5))
-    noise = rng.standard_normal((2, 7, 3)) if noisy else None
+    w, b, x = rng.standard_normal((2, 3, 5)), rng.standard_normal((2, 5, 1)), rng.random((2, 5, 7))
+    noise = rng.standard_normal((2, 3, 7)) if noisy else None
     weight = 0.9 ** np.arange(5)
-    ours = loss_gradient(w, b, x, np.broadcast_to(2 * weight / 7, (2, 1, 5)), act, noise)
+    ours = loss_gradient(w, b, x, np.broadcast_to(2 * weight[:, None] / 7, (2, 5, 1)), act, noise)
     tw, tb = (torch.tensor(a, requires_grad=True) for a in (w, b))
     tx = torch.from_numpy(x)
-    hidden = tx @ tw.transpose(1, 2) + (0 if noise is None else torch.from_numpy(noise))
-    output = {"relu": torch.relu, "gelu": torch.nn.functional.gelu}[act](hidden @ tw + tb)
-    ((output - tx).square() * torch.from_numpy(weight)).sum(dim=2).mean(dim=1).sum().backward()
+    hidden = tw @ tx + (0 if noise is None else torch.from_numpy(noise))
+    output = {"relu": torch.relu, "gelu": torch.nn.functional.gelu}[act](tw.transpose(1, 2) @ hidden + tb)
+    ((output - tx).square() * torch.from_numpy(weight)[:, None]).sum(dim=1).mean(dim=1).sum().backward()
     for mine, theirs in zip(ours, (tw.grad, tb.grad), strict=True):
         assert theirs is not None
         np.testing.assert_allclose(mine, theirs.numpy(), rtol=1e-6, atol=1e-7)
@@ -89,7 +89,10 @@ def test_states_of_the_phase_diagram(w: list[list[float]], state: str) -> None:
 
 def test_samples_have_the_sparsity_and_the_uniform_law_that_they_claim() -> None:
     """A share S of exact zeros, and U[0, 1] beyond: mean 1/2 and variance 1/12."""
-    x = samples(Params(sparsity=0.7), 40_000, np.random.default_rng(2))
+    [x, dense] = samples(
+        [Params(sparsity=0.7), Params(sparsity=0.0)], 40_000, [np.random.default_rng(k) for k in (2, 3)]
+    )
+    assert dense.mean() == pytest.approx(0.5, abs=0.005)
     positive = x[x > 0]
     assert (x == 0).mean() == pytest.approx(0.7, abs=0.005)
     assert positive.mean() == pytest.approx(0.5, abs=0.005)
@@ -99,7 +102,9 @@ def test_samples_have_the_sparsity_and_the_uniform_law_that_they_claim() -> None
 
 def test_geometry_follows_sparsity() -> None:
     """Dense: two orthogonal features. S = 0.7: two antipodal pairs. S = 0.95: a pentagon."""
-    outcomes = _run([Job(Params(sparsity=sparsity, steps=8000, batch=512), 0) for sparsity in (0.0, 0.7, 0.95)])
+    outcomes = _run(
+        [Job(Params(sparsity=sparsity, steps=4000, batch=256, lr=2e-3), 0) for sparsity in (0.0, 0.7, 0.95)]
+    )
     dense, pairs, pentagon = (dict(outcome.metrics) for outcome in outcomes)
     assert dense["represented"] == 2
     assert dense["smallest_gap"] == pytest.approx(90, abs=2)
