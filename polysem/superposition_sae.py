@@ -133,6 +133,8 @@ def of_model(p: Params, seed: int, model: Trained) -> Outcome:
         "penalty": penalty,
     }
     notes = {"penalty": f"{p.sae} has no penalty"} if p.sae in BY_K else {}
+    if abs(values["l0_count"] / p.sae_l0 - 1) > 2 * TOLERANCE:
+        notes["l0_count"] = f"more than a tenth from the {p.sae_l0:g} that it should be"
     if np.isnan(f1):
         notes |= dict.fromkeys(("f1", "f1_minus_always_on"), "no latent is ever active")
     return Outcome(values, notes=notes)

@@ -8,8 +8,12 @@ import bench
 
 SUITES = Path(__file__).parents[2] / "suites"
 SMALL = sorted(path for name in ("incidental", "superposition") for path in SUITES.glob(f"{name}_*_small.toml"))
-BRIEF = {"incidental": "steps = 20\n", "superposition": "steps = 20\nbatch = 32\ninstances = 2\n"}
+BRIEF = {"incidental": {"steps": 20}, "superposition": {"steps": 20, "batch": 32, "instances": 2}}
 """Experiment -> parameters that make a run take milliseconds."""
+OWN = {"speed": {"neurons": 100}, "sae": {"sae_rows": 64, "sae_epochs": 1}}
+"""Suite -> its own such parameters."""
+FACTORS = {"speed": {"steps": [10, 20]}}
+"""Suite -> levels that do."""
 
 
 def test_every_suite_has_a_reduced_one() -> None:
@@ -31,12 +35,15 @@ def test_a_reduced_suite_has_fewer_runs_of_the_same(path: Path) -> None:
 @pytest.mark.parametrize("path", SMALL, ids=lambda path: path.stem)
 def test_a_suite_runs(path: Path, tmp_path: Path) -> None:
     """Every cell has a result when it is trained for a moment; noise that diverges does so later."""
-    brief = BRIEF[path.stem.partition("_")[0]] + "sae_rows = 64\nsae_epochs = 1\n" * path.stem.endswith("sae_small")
-    brief += "neurons = 100\n" * ("speed" in path.stem)
-    factors = "[factors]\nneurons = [16, 32]\n" if "collisions" in path.stem else ""
-    factors += "[factors]\nsteps = [10, 20]\n" if "speed" in path.stem else ""
-    brief = brief.replace("steps = 20\n", "") if "speed" in path.stem else brief
+    experiment, name, *_ = path.stem.split("_")
+    factors = FACTORS.get(name, {})
+    given = BRIEF[experiment] | OWN.get(name, {})
+    params = {key: value for key, value in given.items() if key not in factors}
+    tables = [
+        f"[{table}]\n" + "".join(f"{key} = {value}\n" for key, value in of.items())
+        for table, of in (("params", params), ("factors", factors))
+    ]
     suite = tmp_path / "brief.toml"
-    suite.write_text(f'name = "brief"\nextends = "{path}"\nseeds = 1\n[params]\n{brief}{factors}')
+    suite.write_text(f'name = "brief"\nextends = "{path}"\nseeds = 1\nset = []\n' + "".join(tables))
     bench.run(suite, out=tmp_path, executor="serial")
     assert bench.load("brief", wide=True, out=tmp_path)["status"].eq("ok").all()
