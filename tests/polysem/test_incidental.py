@@ -116,8 +116,8 @@ def test_collisions_at_an_eighth_of_the_published_size() -> None:
 def test_leaving_out_idle_neurons_changes_no_count() -> None:
     """Of 96 neurons for 24 features most end without one: dropped or not, the features have the same neurons."""
     kept, dropped = (
-        _run([Job(Params(features=24, neurons=96, drop_below=drop, steps=5000), seed) for seed in range(3)])
-        for drop in (0.0, 0.002)
+        _run([Job(Params(features=24, neurons=96, drop_below=drop, steps=2000, lr=3e-3), seed) for seed in range(2)])
+        for drop in (0.0, 0.006)
     )
     for ours, theirs in zip(dropped, kept, strict=True):
         for name in ("collisions", "opposite_pairs", "triples", "single_features"):
