@@ -66,7 +66,7 @@ def draw(folder: Path) -> Report:
     suite = bench.Suite.read(folder / "suite.toml")
     table = bench.load(folder, wide=True)
     factors = factors_of(table)
-    table = table[table["status"] == "ok"]
+    table = table[table["status"].isin(["ok", "diverged"])]
     if not factors or table.empty:
         raise BenchError(f"{folder} has nothing to draw.", hint="Run a suite with a factor first.")
     module = str(suite.data["experiment"]).partition(":")[0]
@@ -76,7 +76,7 @@ def draw(folder: Path) -> Report:
             levels: dict[str, Any] = {name: row[name] for name in factors}
             return bench.arrays(folder, seed=int(row["seed"]), **levels)["weights"]
 
-        exhibits: list[Figure | Table] = [*geometry.figures(table, factors, weights)]
+        exhibits: list[Figure | Table] = [*geometry.figures(table[table["status"] == "ok"], factors, weights)]
     elif module == "polysem.incidental":
         exhibits = list(collisions.exhibits(_with_params(table, suite.data.get("params", {})), factors))
     else:

@@ -1,4 +1,4 @@
-"""Incidental polysemanticity: collisions against the width, their mechanism, and the speed of sparsification."""
+"""Incidental polysemanticity: collisions against the width, their mechanism, noise, and the speed of sparsification."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from bench.present.figures.style import MUTED, SERIES, Drawing, blank, key, log_axis
+from bench.present.figures.style import MUTED, SERIES, SMALL, Drawing, blank, key, log_axis
 from bench.present.report import Column, Figure, Table
 
 MECHANISM = {
@@ -20,13 +20,32 @@ MECHANISM = {
 }
 """What is counted -> the columns of successes and of trials."""
 
+KINDS = {
+    "rademacher": "Rademacher",
+    "uniform": "uniform",
+    "gaussian": "Gaussian",
+    "laplace": "Laplace",
+    "student_t3": "t(3)",
+}
+"""Kinds of noise in the order of their kurtosis -> their names."""
+
 
 def exhibits(table: pd.DataFrame, factors: Sequence[str]) -> Iterator[Figure | Table]:
     """The pictures and tables that a run of ``polysem.incidental`` has the data for.
 
-    ``table`` has a row an instance with metrics, levels and the numbers of features and steps as columns.
+    ``table`` has a row an instance with metrics, levels and the numbers of features and steps as columns; the metrics
+    of one that diverged are NaN.
     """
-    if "neurons" in factors:
+    everything, table = table, table[table["collisions"].notna()]
+    if list(factors) == ["noise"]:
+        yield Figure(
+            "noise",
+            "Mean over features of Σ W⁴ by the noise, in the order of its kurtosis. Dots are instances.",
+            "Values fall from noise of negative kurtosis, near 1, to noise of positive kurtosis, near the start.",
+            partial(_noise, everything),
+        )
+        return
+    if list(factors) == ["neurons"]:
         yield Figure(
             "collisions",
             "Neurons that serve two features, by the width. Dots are instances; the broken line is n²/4m.",
@@ -133,6 +152,31 @@ def _collisions(table: pd.DataFrame) -> Drawing:
     axes.set_xlabel("m: neurons")
     axes.set_ylabel("Collisions")
     key(drawing, [dots, mean, law], ["an instance", "mean", "n²/4m"], columns=3)
+    return drawing
+
+
+def _noise(table: pd.DataFrame) -> Drawing:
+    drawing, [axes] = blank(3.0)
+    m = int(table["neurons"].iloc[0])
+    for height, name in ((1, "one neuron a feature"), (3 / m, "the start, 3/m")):
+        axes.axhline(height, color=MUTED, lw=0.8, ls="--")
+        axes.text(len(KINDS) - 0.55, height, name, va="bottom", ha="right", size=SMALL, color=MUTED)
+    rng, labels = np.random.default_rng(0), []
+    for place, (kind, name) in enumerate(KINDS.items()):
+        rows = table[table["noise"] == kind]
+        values = rows["fourth_power"].dropna()
+        dots = axes.scatter(
+            place + rng.uniform(-0.15, 0.15, len(values)), values, s=10, alpha=0.6, lw=0, color=SERIES[0]
+        )
+        drawing.name_marks(dots, [f"{name}, seed {seed}" for seed in rows.loc[values.index, "seed"]])
+        if len(values) > 1:
+            axes.scatter(place, values.mean(), s=200, marker="_", color=SERIES[1], zorder=3)
+        lost = len(rows) - len(values)
+        labels.append(f"{name}\n{lost} of {len(rows)} diverged" if lost else name)
+    axes.set_xticks(range(len(KINDS)), labels)
+    axes.set_xlim(-0.5, len(KINDS) - 0.5)
+    axes.set_ylim(0, 1.12)
+    axes.set_ylabel("Mean over features of Σ W⁴")
     return drawing
 
 
