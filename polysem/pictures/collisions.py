@@ -173,7 +173,7 @@ def _noise(table: pd.DataFrame) -> Drawing:
             axes.scatter(place, values.mean(), s=200, marker="_", color=SERIES[1], zorder=3)
         lost = len(rows) - len(values)
         labels.append(f"{name}\n{lost} of {len(rows)} diverged" if lost else name)
-    axes.set_xticks(range(len(KINDS)), labels)
+    axes.set_xticks(range(len(KINDS)), labels, size=SMALL)
     axes.set_xlim(-0.5, len(KINDS) - 0.5)
     axes.set_ylim(0, 1.12)
     axes.set_ylabel("Mean over features of Σ W⁴")

@@ -154,6 +154,25 @@ def test_speed_is_drawn_beside_the_law() -> None:
     assert law == pytest.approx(1 / (1 / np.sqrt(200 / np.pi) + times))
 
 
+def test_noise_is_drawn_by_its_kurtosis_and_what_diverged_is_counted() -> None:
+    """A dot for each value, of which t(3) has one; its other run is counted beneath."""
+    values = {"laplace": [0.1, 0.12], "student_t3": [0.2, np.nan], "rademacher": [0.8, 0.7]}
+    rows = [(kind, seed, value, value) for kind, of in values.items() for seed, value in enumerate(of)]
+    table = pd.DataFrame(rows, columns=["noise", "seed", "fourth_power", "collisions"]).assign(neurons=16)
+    [figure] = collisions.exhibits(table, ["noise"])
+    axes = figure.drawing.canvas.axes[0]
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert (labels[0], labels[3], labels[4]) == ("Rademacher", "Laplace", "t(3)\n1 of 2 diverged")
+    heights = sorted(y for dots in axes.collections for _, y in dots.get_offsets() if len(dots.get_offsets()) == 2)
+    assert heights == pytest.approx([0.1, 0.12, 0.7, 0.8])
+
+
+def test_widths_among_other_factors_are_not_pooled_into_one_picture() -> None:
+    """Only the mechanism is told, by the first factor."""
+    table = instances({4: [1, 1], 8: [1, 1]}).assign(reg="l1")
+    assert [type(exhibit) for exhibit in collisions.exhibits(table, ["reg", "neurons"])] == [Table]
+
+
 def test_a_run_of_another_experiment_has_no_pictures_here(tmp_path: Path) -> None:
     """The message names what has."""
     suite = tmp_path / "other.toml"
