@@ -62,7 +62,8 @@ def exhibits(table: pd.DataFrame, factors: Sequence[str]) -> Iterator[Figure | T
             "The sum of weights falls over time along the paper's law, sooner where λ is larger.",
             partial(_speed, table),
         )
-    yield mechanism(table, factors[0])
+    if table["collisions"].any():
+        yield mechanism(table, factors[0])
 
 
 def counts(table: pd.DataFrame) -> Table:

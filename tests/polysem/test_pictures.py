@@ -142,13 +142,13 @@ def test_the_command_writes_pictures_beside_the_run(out: Path) -> None:
     assert "pictures-figures/collisions.svg" in text
     assert (out / "collisions" / "pictures-figures" / "collisions.svg").read_text().startswith("<svg")
     exhibits = draw(bench.find("collisions", out=out)).sections[0].exhibits
-    assert [type(exhibit) for exhibit in exhibits] == [Figure, Table, Table]
+    assert [type(exhibit) for exhibit in exhibits] == [Figure, Table]
 
 
 def test_speed_is_drawn_beside_the_law() -> None:
-    """A line for each lambda, and the means of the runs as dots."""
+    """A line for each lambda, and the means of the runs as dots; without a collision there is no mechanism to tell."""
     table = instances({100: [0, 0]}, l1_norm=5, steps=100, reg_lambda=1, lr=1)
-    figure = next(iter(collisions.exhibits(table, ["steps"])))
+    [figure] = collisions.exhibits(table, ["steps"])
     [line] = figure.drawing.canvas.axes[0].lines
     times, law = line.get_data()
     assert law == pytest.approx(1 / (1 / np.sqrt(200 / np.pi) + times))
