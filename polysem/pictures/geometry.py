@@ -70,7 +70,7 @@ def _phase(table: pd.DataFrame) -> Drawing:
     axes.set_xlabel("1/(1 − S): sparser to the right")
     axes.set_ylabel("Relative importance of the second")
     patches = [axes.scatter([], [], marker="s", color=colour) for colour in PHASES.values()]
-    key(drawing, patches, ["not represented", "a dimension to itself", "shares the dimension"], columns=3)
+    key(drawing, patches, ["not represented", "alone", "shares its dimension"], columns=3)
     return drawing
 
 
