@@ -40,6 +40,9 @@ def outcome(job: Job) -> Outcome | dict[str, object]:
     metrics: dict[str, object] = {"loss": rng.normal() * 10.0 ** rng.integers(-300, 300), "score": rng.random()}
     misbehave(job)
     time.sleep(job.params.sleep)
+    if kind == "counts":
+        with (Path(job.params.folder) / "runs").open("a") as file:
+            file.write(f"{job.params.size} {job.seed}\n")
     if kind == "writes":
         return Outcome(metrics, notes={f"note {number}": "x" * 2000 for number in range(2200)})
     if kind == "diverges":
