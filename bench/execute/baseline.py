@@ -52,7 +52,7 @@ class Origin(Versioned):
     """When the suite was last run."""
     code: list[dict[str, Any]]
     environments: list[dict[str, Any]]
-    """What made the values (``provenance.Code``, ``provenance.Environment``)."""
+    """What made the values (``provenance.code``, ``provenance.environment``)."""
     sha256: str = ""
 
 

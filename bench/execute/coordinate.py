@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ from bench.execute.run import Run, storing_plan
 from bench.execute.schedule import Schedule
 from bench.execute.segments import Damage, set_aside
 from bench.execute.storage import locked
+from bench.execute.worker import reporting
 from bench.plan.design import n_jobs
 from bench.plan.imports import source_files
 from bench.plan.suite import Plan
@@ -135,10 +136,10 @@ GRACE = 1.0
 
 
 def _work_off(dispatch: Dispatch, *, is_ours: bool) -> None:
-    dispatch.workers.report_to(dispatch.hear)
     finished = False
     try:
-        dispatch.run()
+        with reporting(dispatch.hear):
+            dispatch.run()
         finished = True
     except KeyboardInterrupt:
         dispatch.salvage(GRACE)
@@ -162,7 +163,7 @@ def _session(suite: Plan, source: Mapping[str, str], aside: Sequence[str]) -> Ma
         "suite": suite.digest,
         "experiment": suite.reference,
         "version": suite.experiment.version,
-        "code": [asdict(code("bench")), asdict(code(suite.reference.partition(":")[0], source))],
+        "code": [code("bench"), code(suite.reference.partition(":")[0], source)],
         "source": source,
         "set_aside": Counter(aside),
     }

@@ -90,7 +90,7 @@ class Dispatch:
         for future in unfinished:
             future.cancel()
 
-    def hear(self, fraction: float) -> None:
+    def hear(self, fraction: float, _began: float) -> None:
         """Note the progress of a task that runs in this process."""
         if time.monotonic() - self._told > TICK:
             self._tell(self._size_here * fraction)

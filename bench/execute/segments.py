@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -56,7 +57,7 @@ def scan(folder: Path) -> Iterator[tuple[str, Record | dict[str, Any] | Damage]]
     """The segment and content of every line in the order of writing: a record, what else was said, or its damage."""
     for path in segments(folder):
         with reading(path), open_stored(path) as file:
-            for number, line in _lines(file):
+            for number, line in enumerate(_lines(file), 1):
                 if not line.endswith(b"\n"):
                     why = "torn: the line has no end" if len(line) < LONGEST else "longer than any that bench writes"
                     yield path.name, Damage(path.name, number, why)
@@ -98,15 +99,12 @@ def set_aside(folder: Path, damaged: Sequence[Damage]) -> None:
             replacing(path) as good,
             open_own(aside / name, os.O_APPEND) as bad,
         ):
-            for number, line in _lines(old):
+            for number, line in enumerate(_lines(old), 1):
                 (bad if number in numbers else good).write(line)
             bad.flush()
             os.fsync(bad.fileno())
             sync_folder(aside)  # before the segment is replaced: a line may be there twice, never not at all
 
 
-def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    number = 0
-    while line := file.readline(LONGEST):
-        number += 1
-        yield number, line
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    return iter(partial(file.readline, LONGEST), b"")

@@ -80,7 +80,7 @@ def work(reference: str, batches: Sequence[Sequence[PlainJob]], folders: Sequenc
         report(1.0)
         if time.perf_counter() - start > limit:
             break
-    return Work(results, time.perf_counter() - start, socket.gethostname(), environment(experiment).describe())
+    return Work(results, time.perf_counter() - start, socket.gethostname(), environment(experiment))
 
 
 def preload(reference: str) -> None:

@@ -1,4 +1,4 @@
-"""The full factorial by every way to run it: one exported table, the one that an earlier bench gave of these numbers."""
+"""The full factorial by every way to run it: one table, which an earlier bench gave of these numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.torture.strength import Strength
 ROOT = Path(__file__).parents[2]
 
 
-def executors(folder: Path, strength: Strength) -> str:  # noqa: ARG001  one run by each is all there is to try
+def executors(folder: Path, strength: Strength) -> str:
     """Run the suite in this process, on worker processes and on a Dask cluster."""
     expected = (subjects.EXECUTE / "stored_schema_1" / "full_factorial.csv").read_text()
     ways = ("serial", "local", "dask")
