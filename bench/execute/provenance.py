@@ -68,7 +68,7 @@ def code(module_name: str, files: Mapping[str, str] | None = None) -> dict[str, 
         "name": package,
         "version": _version("polysem-bench" if package == "bench" else package),
         "commit": commit,
-        "dirty": bool(commit and _git(path, "status", "--porcelain", "--untracked-files=no")),
+        "dirty": bool(path and commit and _git(path, "status", "--porcelain", "--untracked-files=no")),
         "digest": _package_digest(sys.modules.get(package)) if files is None else digest_of(files),
         "covers": "package" if files is None else "imports",
     }

@@ -106,16 +106,8 @@ def _run(
     plan: Plan, out: Path, listed: list[Mapping[str, Level]], seeds: tuple[int, ...], executor: str | Executor
 ) -> Run:
     """The run of these cells and seeds by one worker."""
-    bare: Any = {
-        "strata": None,
-        "nestings": {},
-        "exclusions": (),
-        "claims": (),
-        "looks": None,
-        "published": None,
-        "seal": "",
-    }
-    part = replace(plan, seeds=seeds, listed=tuple(listed), **bare)
+    bare: Any = dict.fromkeys(("strata", "looks", "published")) | dict.fromkeys(("exclusions", "claims"), ())
+    part = replace(plan, seeds=seeds, listed=tuple(listed), nestings={}, seal="", **bare)
     run = create(part, out)
     execute(part, run, workers=1, executor=executor)
     return run

@@ -43,11 +43,10 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a worker hands back: the results in the order of the jobs, and where and how fast they were made."""
+    """What a worker hands back: the results in the order of the jobs, and where they were made."""
 
     results: Sequence[Result]
     """Of all batches, or of the first ones when time was up."""
-    seconds: float
     host: str
     environment: Mapping[str, Any]
 
@@ -80,7 +79,7 @@ def work(reference: str, batches: Sequence[Sequence[PlainJob]], folders: Sequenc
         report(1.0)
         if time.perf_counter() - start > limit:
             break
-    return Work(results, time.perf_counter() - start, socket.gethostname(), environment(experiment))
+    return Work(results, socket.gethostname(), environment(experiment))
 
 
 def preload(reference: str) -> None:
