@@ -21,7 +21,7 @@ from bench.execute.journal import Journal
 from bench.execute.limits import Limits
 from bench.execute.mend import mend
 from bench.execute.provenance import added, code, digest_of, is_other
-from bench.execute.records import Status
+from bench.execute.records import STATUSES, Status
 from bench.execute.run import Run, storing_plan
 from bench.execute.schedule import Schedule
 from bench.execute.segments import Damage, set_aside
@@ -87,11 +87,7 @@ def execute(
         with locked(run.folder):
             aside = mend(run.folder)
             planned = n_jobs(suite)
-            stored = journal.read(run.journal, [metric.name for metric in suite.experiment.metrics], whole=False)
-            damaged, sources = stored.damaged, stored.settled()
-            del stored
-            set_aside(run.journal, damaged)
-            aside += [damage.segment for damage in damaged]
+            sources, damaged = _read_and_mend(run, suite)
             source = source_files(suite.reference, suite.experiment)
             settled = current(sources, digest_of(source)) if rerun_changed else sources.keys()
             with storing_plan(run, suite, source, in_part=seconds < math.inf):
@@ -100,15 +96,12 @@ def execute(
                     added(suite.experiment)  # so that it is prepared once, before its workers start
                 tell(0, count)
                 if todo:
-                    with Journal(run.journal, _session(suite, source, aside)) as target:
+                    session = _session(suite, source, [*aside, *(damage.segment for damage in damaged)])
+                    with Journal(run.journal, session) as target:
                         hands = executors.start(
-                            executor,
-                            workers=workers,
-                            address=address,
-                            limits=limits or Limits(),
-                            most=todo,
+                            executor, workers=workers, address=address, limits=limits or Limits(), most=todo,
                             preload=suite.reference,
-                        )
+                        )  # fmt: skip
                         size = even_size(todo, hands.size, suite.experiment.batch_size)
                         pending = batches(missing(suite, settled), size)
                         schedule = Schedule(pending, todo, hands.size, time.monotonic() + seconds)
@@ -116,23 +109,21 @@ def execute(
                         _work_off(dispatch, is_ours=isinstance(executor, str))
     except KeyboardInterrupt:
         n_stored = "what had finished is" if todo is None else f"{planned - todo + count.total()} of {planned} runs are"
-        hint = "The same command runs the rest."
         message = f"Interrupted: {n_stored} stored in {run.folder}."
-        raise BenchError(message, hint=hint, exit_code=Exit.INTERRUPTED) from None
-    return Tally(
-        planned=planned,
-        stored_before=planned - todo,
-        ok=count["ok"],
-        diverged=count["diverged"],
-        failed=count["failed"],
-        lost=count["lost"],
-        seconds=time.monotonic() - start,
-        damaged=damaged,
-    )
+        raise BenchError(message, hint="The same command runs the rest.", exit_code=Exit.INTERRUPTED) from None
+    of_each = {status: count[status] for status in STATUSES}
+    return Tally(planned, planned - todo, **of_each, seconds=time.monotonic() - start, damaged=damaged)
 
 
 GRACE = 1.0
 """Seconds that running work is given to finish after Ctrl-C."""
+
+
+def _read_and_mend(run: Run, suite: Plan) -> tuple[Mapping[str, str], Sequence[Damage]]:
+    """Key of a job that needs no further run -> source of its outcome; and the damaged lines, which are set aside."""
+    stored = journal.read(run.journal, [metric.name for metric in suite.experiment.metrics], whole=False)
+    set_aside(run.journal, stored.damaged)
+    return stored.settled(), stored.damaged
 
 
 def _work_off(dispatch: Dispatch, *, is_ours: bool) -> None:

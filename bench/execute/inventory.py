@@ -136,8 +136,7 @@ def _kept(folder: Path) -> Summary | None:
         kept = Counts.read(folder / "counts.json")
     except BenchError:
         return None
-    now = stored.plan, segment_marks(folder / "journal"), COUNTS
-    if (kept.plan, kept.segments, (*kept.counts,)) != now:
+    if (kept.plan, kept.segments, (*kept.counts,)) != (stored.plan, segment_marks(folder / "journal"), COUNTS):
         return None
     return Summary(folder.name, folder, stored.updated, damage="; ".join(faults(folder)), **kept.counts)
 
