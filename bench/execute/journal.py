@@ -73,18 +73,14 @@ class Contents:
 
     def follow(self, folder: Path) -> Self:
         """Take in all lines of the journal in ``folder``; none is believed without its checksum."""
-        segment, session = "", -1
-        for name, item in scan(folder):
-            if name != segment:
-                segment, session = name, -1
+        for session, item in scan(folder):
             if isinstance(item, Damage):
                 self.damaged.append(item)
             elif isinstance(item, Record):
-                self._add(item, session)
+                self._add(item, len(self.sessions) - 1 if session else -1)
             elif item.get("kind") == "session":
-                session = len(self.sessions)
+                self._sources[len(self.sessions)] = source_of(item)
                 self.sessions.append(item)
-                self._sources[session] = source_of(item)
             elif item.get("kind") == "environment":
                 self.environments[str(item.get("id"))] = item
         return self

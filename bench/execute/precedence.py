@@ -93,16 +93,10 @@ def _manifests(out: Path, reference: str) -> Iterator[Manifest]:
 def _outcomes(folder: Path, out: Path, suite: Plan) -> Iterator[tuple[str, Stored]]:
     """The outcomes of a journal that are of the experiment."""
     where = str((folder.parent if folder.name == "journal" else folder).relative_to(out))
-    session: Mapping[str, Any] = {}
-    segment = ""
     metrics = {metric.name for metric in suite.experiment.metrics}
     with suppress(BenchError):  # what cannot be read is said by the run that it belongs to
-        for name, item in scan(folder):
-            if name != segment:
-                segment, session = name, {}
-            if isinstance(item, Mapping):
-                session = item if item["kind"] == "session" else session
-            elif isinstance(item, Record) and item.status in OUTCOMES:
+        for session, item in scan(folder):
+            if isinstance(item, Record) and item.status in OUTCOMES:
                 known = session.get("experiment")
                 if known == suite.reference or (known is None and metrics == set(item.metrics)):
                     yield item.key, Stored(_started(session), where)
