@@ -43,7 +43,7 @@ def environment(experiment: Experiment | None = None) -> dict[str, Any]:
     facts = _facts("torch" in sys.modules)
     if experiment is not None and (more := added(experiment)):
         facts = {**facts, "experiment": more}
-    return {"id": _digest(facts), **facts}
+    return {"id": short_hash(facts), **facts}
 
 
 def added(experiment: Experiment) -> dict[str, str]:
@@ -76,7 +76,7 @@ def code(module_name: str, files: Mapping[str, str] | None = None) -> dict[str, 
 
 def digest_of(files: Mapping[str, str]) -> str:
     """One digest for files and theirs (``bench.plan.imports.source_files``); empty for none."""
-    return _digest(files) if files else ""
+    return short_hash(files) if files else ""
 
 
 def code_of(session: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -110,7 +110,8 @@ def cpu_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _digest(facts: Mapping[str, Any]) -> str:
+def short_hash(facts: Mapping[str, Any]) -> str:
+    """Twelve digits that are equal for equal ``facts`` (of JSON)."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
 
