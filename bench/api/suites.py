@@ -60,7 +60,9 @@ def check(suite: str | Path | Suite | Plan, *, seeds: Seeds = None, twice: bool 
         chosen = parse_seeds(str(seeds)) if isinstance(seeds, int | str) else seeds
         plan = check_suite(suite if isinstance(suite, Suite) else Suite.read(suite), seeds=chosen)
     if twice:
-        _require_the_same(plan)
+        from bench.execute.twice import run_twice
+
+        run_twice(plan, _reachable("local", plan))
     return plan
 
 
@@ -298,26 +300,13 @@ def _again(plan: Plan, folder: Path, executor: str | Executor) -> Iterator[str]:
     """A line on whether one job of a run comes out the same alone; none where no job has an outcome."""
     from bench.errors import BenchError
     from bench.execute.run import load as load_run
-    from bench.execute.twice import HINT, run_again
+    from bench.execute.twice import run_again
 
     try:
-        again = run_again(plan, load_run(folder), executor)
-    except BenchError as error:  # the results are stored; what hinders a second run is only said
-        yield f"One job could not be run once more, alone: {error.message}"
-        return
-    if again is not None:
-        fault = again.fault(plan.reference)
-        yield f"{fault} {HINT}" if fault else "One job was run once more, alone: its numbers are the same."
-
-
-def _require_the_same(plan: Plan) -> None:
-    """Run a job twice; a BenchError says what differs, or why it has no outcome."""
-    from bench.errors import BenchError
-    from bench.execute.twice import HINT, run_twice
-
-    found = run_twice(plan, _reachable("local", plan))
-    if fault := found.fault(plan.reference):
-        raise BenchError(fault, hint=HINT if found.failed is None else "")
+        if run_again(plan, load_run(folder), executor):
+            yield "One job was run once more, alone: its numbers are the same."
+    except BenchError as error:  # the results are stored; what comes of a second run is only said
+        yield f"One job was run once more, alone. {error.message} {error.hint}".rstrip()
 
 
 def _reachable(executor: str | Executor, plan: Plan) -> str | Executor:
