@@ -39,10 +39,6 @@ def start(
     if address is not None and executor != "dask":
         raise BenchError(f"{executor!r:.80} has no address.", hint="An address is for --executor dask.")
     size = min(workers or cpu_count(), most)
-    if isinstance(executor, Workers):
-        return executor
-    if isinstance(executor, Executor):
-        return Foreign(executor, size)
     if executor == "local":
         return Slots(size, preload=preload, limits=limits)
     if executor == "serial":
@@ -54,8 +50,9 @@ def start(
             hint = 'pip install "polysem-bench[dask]".'
             raise BenchError(f"Dask is not installed: {error}.", hint=hint) from error
         return cast("Workers", cluster.Cluster(address, workers if address else size))
-    make = partial(_made, executor, size)
-    return Foreign(make(), size, make)
+    make = partial(_made, executor, size) if isinstance(executor, str) else None
+    started = cast("Executor", make() if make else executor)
+    return started if isinstance(started, Workers) else Foreign(started, size, make)
 
 
 class Serial(Workers):
