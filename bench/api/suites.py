@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from bench.execute.coordinate import OnProgress
-    from bench.execute.sequential import OnLook
+    from bench.execute.run import Run
+    from bench.execute.sequential import OnLook, Work
     from bench.execute.workload import Forecast
+    from bench.plan.shape import SequentialTable
     from bench.plan.suite import Plan, Suite
     from bench.present.report import Report
 
@@ -246,6 +248,7 @@ def run(
     from bench.execute.coordinate import execute
     from bench.execute.limits import Limits
     from bench.execute.run import create
+    from bench.execute.sequential import planned_looks
     from bench.execute.twice import is_new
     from bench.present.progress import notebook_progress
 
@@ -254,10 +257,7 @@ def run(
     if sequential and rerun_changed:
         hint = "Looks that were taken stand: start anew with fresh (--fresh), or run without looks."
         raise BenchError("Results that looks have judged are not run again.", hint=hint)
-    if sequential:
-        from bench.execute.sequential import planned_looks
-
-        looks = planned_looks(loaded)
+    looks = planned_looks(loaded) if sequential else None
     if strict and (hopeless := undecidable(loaded, out=out)):
         listed = "; ".join(f"{name}: {why}" for name, why in hopeless.items())
         hint = "Plan more seeds or other cells, drop the claims, or run without --strict; bench design says more."
@@ -266,27 +266,31 @@ def run(
     folder = create(loaded, Path(out), fresh=fresh)
     executor = _reachable(executor, loaded)
     work = partial(
-        execute,
-        workers=workers,
-        executor=executor,
-        address=address,
-        limits=limits,
-        rerun_changed=rerun_changed,
+        execute, workers=workers, executor=executor, address=address, limits=limits, rerun_changed=rerun_changed
     )
     with notebook_progress(loaded.name, progress) as told:
         work = partial(work, on_progress=told)
-        if sequential:
-            from bench.execute.sequential import run_to_looks
-            from bench.judge.spending import shares
-            from bench.present.sections.claims import at_look
-
-            alphas = shares(looks.looks, looks.spending)
-            folder = run_to_looks(folder, alphas, work=work, judge=at_look, on_look=on_look)
-        else:
+        if looks is None:
             work(loaded, folder)
+        else:
+            folder = _run_to_looks(folder, looks, work, on_look)
     if on_twice is not None and is_checked and executor in ("local", "serial"):
         for line in _again(loaded, folder.folder, executor):
             on_twice(line)
+    return _counted(folder)
+
+
+def _run_to_looks(folder: Run, looks: SequentialTable, work: Work, on_look: OnLook | None) -> Run:
+    from bench.execute.sequential import run_to_looks
+    from bench.judge.spending import shares
+    from bench.present.sections.claims import at_look
+
+    alphas = shares(looks.looks, looks.spending)
+    return run_to_looks(folder, alphas, work=work, judge=at_look, on_look=on_look)
+
+
+def _counted(folder: Run) -> DataFrame:
+    """The results of a run, which is then counted for ``runs``."""
     from bench.execute.inventory import keep_counts, segment_marks
     from bench.execute.results import measured, tidy, wide
 

@@ -85,19 +85,16 @@ def execute(
 
     try:
         with locked(run.folder):
-            aside = mend(run.folder)
             planned = n_jobs(suite)
-            sources, damaged = _read_and_mend(run, suite)
+            sources, damaged, aside = _mended(run, suite)
             source = source_files(suite.reference, suite.experiment)
             settled = current(sources, digest_of(source)) if rerun_changed else sources.keys()
             with storing_plan(run, suite, source, in_part=seconds < math.inf):
                 todo = sum(1 for _ in missing(suite, settled)) if settled else planned
-                if todo:
-                    added(suite.experiment)  # so that it is prepared once, before its workers start
                 tell(0, count)
                 if todo:
-                    session = _session(suite, source, [*aside, *(damage.segment for damage in damaged)])
-                    with Journal(run.journal, session) as target:
+                    added(suite.experiment)  # so that it is prepared once, before its workers start
+                    with Journal(run.journal, _session(suite, source, aside)) as target:
                         hands = executors.start(
                             executor, workers=workers, address=address, limits=limits or Limits(), most=todo,
                             preload=suite.reference,
@@ -119,11 +116,12 @@ GRACE = 1.0
 """Seconds that running work is given to finish after Ctrl-C."""
 
 
-def _read_and_mend(run: Run, suite: Plan) -> tuple[Mapping[str, str], Sequence[Damage]]:
-    """Key of a job that needs no further run -> source of its outcome; and the damaged lines, which are set aside."""
+def _mended(run: Run, suite: Plan) -> tuple[Mapping[str, str], Sequence[Damage], Sequence[str]]:
+    """Key of a job that needs no further run -> source of its outcome; damaged lines; files of what was set aside."""
+    aside = mend(run.folder)
     stored = journal.read(run.journal, [metric.name for metric in suite.experiment.metrics], whole=False)
     set_aside(run.journal, stored.damaged)
-    return stored.settled(), stored.damaged
+    return stored.settled(), stored.damaged, [*aside, *(damage.segment for damage in stored.damaged)]
 
 
 def _work_off(dispatch: Dispatch, *, is_ours: bool) -> None:
