@@ -27,24 +27,8 @@ from typing import TYPE_CHECKING, Any
 from bench.execute import REPORTS
 
 if TYPE_CHECKING:
-    from bench.api import (
-        accept,
-        analyze,
-        arrays,
-        beside,
-        calibrate_gate,
-        check,
-        compare,
-        design,
-        find,
-        forecast,
-        load,
-        report,
-        run,
-        runs,
-        schema,
-        undecidable,
-    )
+    from bench.api.stored import accept, analyze, arrays, beside, calibrate_gate, compare, find, load, report, runs
+    from bench.api.suites import check, design, forecast, run, schema, undecidable
     from bench.experiment import Experiment, Job, Metric, Outcome, function
     from bench.plan.metrics import Margin
     from bench.plan.suite import Suite
@@ -77,16 +61,17 @@ __all__ = [
 ]
 
 _MODULES = {
+    **dict.fromkeys(("check", "design", "forecast", "run", "schema", "undecidable"), "bench.api.suites"),
     **dict.fromkeys(("Experiment", "Job", "Metric", "Outcome", "function"), "bench.experiment"),
     "Margin": "bench.plan.metrics",
     "Suite": "bench.plan.suite",
 }
-"""Public name -> the module that is imported when it is first used; all others are functions of ``bench.api``."""
+"""Public name -> the module that is imported when it is first used; all others are in ``bench.api.stored``."""
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        return getattr(import_module(_MODULES.get(name, "bench.api")), name)
+        return getattr(import_module(_MODULES.get(name, "bench.api.stored")), name)
     raise AttributeError(f"module 'bench' has no attribute {name!r}")
 
 

@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "api": FOUNDATIONS | {"api", "present", "judge", "stats", "plan", "execute"},
     "cli": {"cli", "errors", "api", "audit", "present"},
 }
-"""Room of bench -> the rooms that its modules may import; ``api`` is bench/__init__.py and bench/api.py."""
+"""Room of bench -> the rooms that its modules may import; ``api`` is bench/__init__.py and bench/api/."""
 
 SHOWING = {f"polysem/features/{name}.py" for name in ("__main__", "report", "stored", "figures")} | {
     "polysem/commands.py",

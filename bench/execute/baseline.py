@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ import pandas as pd
 from bench.errors import BenchError
 from bench.execute import REPORTS
 from bench.execute.inventory import find
-from bench.execute.provenance import code_of
+from bench.execute.provenance import code_of, short_hash
 from bench.execute.records import STATUSES
 from bench.execute.results import wide
 from bench.execute.run import Run
@@ -52,7 +52,7 @@ class Origin(Versioned):
     """When the suite was last run."""
     code: list[dict[str, Any]]
     environments: list[dict[str, Any]]
-    """What made the values (``provenance.Code``, ``provenance.Environment``)."""
+    """What made the values (``provenance.code``, ``provenance.environment``)."""
     sha256: str = ""
 
 
@@ -81,19 +81,17 @@ def of_run(run: Run) -> Baseline:
             "Give a suite that is compared a number of seeds; its report can be read beside another's (bench beside)."
         )
         raise BenchError(f"The seeds of {run.folder} have strata, which a baseline does not hold.", hint=hint)
-    plan = run.plan
-    stored = plan.manifest
-    ids = [_parameters_id(cell.changed) for cell in plan.cells]
+    plan, contents = run.plan, run.contents
     factors, metrics = list(run.suite.factors), [metric.name for metric in run.suite.experiment.metrics]
     if ID in (*factors, *metrics):
         raise BenchError(f"A factor or metric called {ID!r} cannot be compared.", hint="Rename it in the experiment.")
     jobs = wide(run)
     levels = {name: [str(level) for level in jobs[name].tolist()] for name in factors}
-    frame = jobs[["seed", "status", *metrics]].assign(**levels, **{ID: ids * len(stored.seeds)})
-    records, session_of = run.contents.records, run.contents.session_of
-    used = {records[key].environment for key in jobs["run"] if key in records}
-    sessions = sorted({session_of[key] for key in jobs["run"] if key in session_of})
-    code = [dict(entry) for session in sessions for entry in code_of(run.contents.sessions[session])]
+    ids = [short_hash(cell.changed) for cell in plan.cells] * len(plan.manifest.seeds)
+    frame = jobs[["seed", "status", *metrics]].assign(**levels, **{ID: ids})
+    used = [contents.records[key] for key in jobs["run"] if key in contents.records]
+    sessions = sorted({contents.session_of[record.key] for record in used if record.key in contents.session_of})
+    environments = {record.environment for record in used} & contents.environments.keys()
     origin = Origin(
         suite=run.suite.name,
         digest=run.suite.digest,
@@ -103,8 +101,11 @@ def of_run(run: Run) -> Baseline:
         factors={name: [str(level) for level in known] for name, known in run.suite.factors.items()},
         metrics=metrics,
         updated=run.updated,
-        code=[entry for position, entry in enumerate(code) if entry not in code[:position]],
-        environments=[_described(found) for name, found in sorted(run.contents.environments.items()) if name in used],
+        code=_once(dict(entry) for session in sessions for entry in code_of(contents.sessions[session])),
+        environments=[
+            {fact: value for fact, value in contents.environments[name].items() if fact not in ("kind", "schema")}
+            for name in sorted(environments)
+        ],
     )
     return Baseline(f"the run {run.folder}", "seeds", frame[[*factors, ID, "seed", "status", *metrics]], origin)
 
@@ -112,20 +113,19 @@ def of_run(run: Run) -> Baseline:
 def require_repeats(runs: Sequence[Run]) -> None:
     """Refuse runs that are no repeats of the first: of another experiment, version or source, or the same run again."""
     first, *others = runs
-    known = [first.contents.records]
-    for run in others:
+    for place, run in enumerate(others, 1):
         for (what, own), there in zip(_subject(run).items(), _subject(first).values(), strict=True):
             if own != there:
                 raise BenchError(
                     f"{run.folder} is no repeat of {first.folder}: its {what} is {own}, and there it is {there}.",
                     hint="Repeats are runs of unchanged code: bench run SUITE --fresh.",
                 )
-        if run.contents.records in known:  # the seconds that each job took are never the same twice
+        # the seconds that each job took are never the same twice
+        if any(run.contents.records == earlier.contents.records for earlier in runs[:place]):
             raise BenchError(
                 f"{run.folder} holds the results of another run that is named: it is that run, or a copy.",
                 hint="A repeat is run anew: bench run SUITE --fresh moves the earlier one aside.",
             )
-        known.append(run.contents.records)
 
 
 def _subject(run: Run) -> Mapping[str, str]:
@@ -256,9 +256,5 @@ def _checksum(content: bytes) -> str:
     return hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
 
 
-def _parameters_id(changed: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def _described(environment: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in environment.items() if name not in ("kind", "schema")}
+def _once(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return list({json.dumps(entry, sort_keys=True): entry for entry in entries}.values())

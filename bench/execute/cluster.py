@@ -136,8 +136,9 @@ class Cluster(Workers):
 
 def versions() -> Mapping[str, str]:
     """What a worker must have in common with its coordinator: package -> version."""
+    here = environment()
     packages = {name: version(name) for name in ("dask", "distributed", "polysem-bench")}
-    return {"Python": environment().python.rpartition(".")[0], **packages, **environment().packages}
+    return {"Python": here["python"].rpartition(".")[0], **packages, **here["packages"]}
 
 
 def run_checked(ours: Mapping[str, str], function: Callable[..., _T], /, *args: Any, **kwargs: Any) -> _T:

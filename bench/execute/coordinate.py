@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,11 +21,12 @@ from bench.execute.journal import Journal
 from bench.execute.limits import Limits
 from bench.execute.mend import mend
 from bench.execute.provenance import added, code, digest_of, is_other
-from bench.execute.records import Status
+from bench.execute.records import STATUSES, Status
 from bench.execute.run import Run, storing_plan
 from bench.execute.schedule import Schedule
 from bench.execute.segments import Damage, set_aside
 from bench.execute.storage import locked
+from bench.execute.worker import reporting
 from bench.plan.design import n_jobs
 from bench.plan.imports import source_files
 from bench.plan.suite import Plan
@@ -84,30 +85,20 @@ def execute(
 
     try:
         with locked(run.folder):
-            aside = mend(run.folder)
             planned = n_jobs(suite)
-            stored = journal.read(run.journal, [metric.name for metric in suite.experiment.metrics], whole=False)
-            damaged, sources = stored.damaged, stored.settled()
-            del stored
-            set_aside(run.journal, damaged)
-            aside += [damage.segment for damage in damaged]
+            sources, damaged, aside = _mended(run, suite)
             source = source_files(suite.reference, suite.experiment)
             settled = current(sources, digest_of(source)) if rerun_changed else sources.keys()
             with storing_plan(run, suite, source, in_part=seconds < math.inf):
                 todo = sum(1 for _ in missing(suite, settled)) if settled else planned
-                if todo:
-                    added(suite.experiment)  # so that it is prepared once, before its workers start
                 tell(0, count)
                 if todo:
+                    added(suite.experiment)  # so that it is prepared once, before its workers start
                     with Journal(run.journal, _session(suite, source, aside)) as target:
                         hands = executors.start(
-                            executor,
-                            workers=workers,
-                            address=address,
-                            limits=limits or Limits(),
-                            most=todo,
+                            executor, workers=workers, address=address, limits=limits or Limits(), most=todo,
                             preload=suite.reference,
-                        )
+                        )  # fmt: skip
                         size = even_size(todo, hands.size, suite.experiment.batch_size)
                         pending = batches(missing(suite, settled), size)
                         schedule = Schedule(pending, todo, hands.size, time.monotonic() + seconds)
@@ -115,30 +106,29 @@ def execute(
                         _work_off(dispatch, is_ours=isinstance(executor, str))
     except KeyboardInterrupt:
         n_stored = "what had finished is" if todo is None else f"{planned - todo + count.total()} of {planned} runs are"
-        hint = "The same command runs the rest."
         message = f"Interrupted: {n_stored} stored in {run.folder}."
-        raise BenchError(message, hint=hint, exit_code=Exit.INTERRUPTED) from None
-    return Tally(
-        planned=planned,
-        stored_before=planned - todo,
-        ok=count["ok"],
-        diverged=count["diverged"],
-        failed=count["failed"],
-        lost=count["lost"],
-        seconds=time.monotonic() - start,
-        damaged=damaged,
-    )
+        raise BenchError(message, hint="The same command runs the rest.", exit_code=Exit.INTERRUPTED) from None
+    of_each = {status: count[status] for status in STATUSES}
+    return Tally(planned, planned - todo, **of_each, seconds=time.monotonic() - start, damaged=damaged)
 
 
 GRACE = 1.0
 """Seconds that running work is given to finish after Ctrl-C."""
 
 
+def _mended(run: Run, suite: Plan) -> tuple[Mapping[str, str], Sequence[Damage], Sequence[str]]:
+    """Key of a job that needs no further run -> source of its outcome; damaged lines; files of what was set aside."""
+    aside = mend(run.folder)
+    stored = journal.read(run.journal, [metric.name for metric in suite.experiment.metrics], whole=False)
+    set_aside(run.journal, stored.damaged)
+    return stored.settled(), stored.damaged, [*aside, *(damage.segment for damage in stored.damaged)]
+
+
 def _work_off(dispatch: Dispatch, *, is_ours: bool) -> None:
-    dispatch.workers.report_to(dispatch.hear)
     finished = False
     try:
-        dispatch.run()
+        with reporting(dispatch.hear):
+            dispatch.run()
         finished = True
     except KeyboardInterrupt:
         dispatch.salvage(GRACE)
@@ -162,7 +152,7 @@ def _session(suite: Plan, source: Mapping[str, str], aside: Sequence[str]) -> Ma
         "suite": suite.digest,
         "experiment": suite.reference,
         "version": suite.experiment.version,
-        "code": [asdict(code("bench")), asdict(code(suite.reference.partition(":")[0], source))],
+        "code": [code("bench"), code(suite.reference.partition(":")[0], source)],
         "source": source,
         "set_aside": Counter(aside),
     }

@@ -66,7 +66,8 @@ class Dispatch:
     """What was left when time was up."""
     _suspects: deque[_Task] = field(default_factory=deque, init=False)
     """What was running when a worker died."""
-    _environments: set[str] = field(default_factory=set, init=False)
+    _environments: set[str] = field(default_factory=lambda: {""}, init=False)
+    """Those that are described; what no worker handed back has none."""
     _submitted: int = field(default=0, init=False)
     _size_here: int = field(default=0, init=False)
     """Jobs of the task submitted last: the one that runs, if tasks run in this process."""
@@ -90,7 +91,7 @@ class Dispatch:
         for future in unfinished:
             future.cancel()
 
-    def hear(self, fraction: float) -> None:
+    def hear(self, fraction: float, _began: float) -> None:
         """Note the progress of a task that runs in this process."""
         if time.monotonic() - self._told > TICK:
             self._tell(self._size_here * fraction)
@@ -132,7 +133,7 @@ class Dispatch:
         error = CancelledError() if future.cancelled() else future.exception()
         if error is None:
             done = future.result()
-            self._store(task, done.results, done)
+            self._store(task, done)
             self.schedule.learn(task.batches, [result.seconds for result in done.results])
             if unfinished := task.after(len(done.results)):
                 self._left.append(_Task(unfinished, task.attempt))
@@ -157,10 +158,11 @@ class Dispatch:
             self._give_up(replace(task, attempt=attempts), "lost", f"{death.reason}{times}")
 
     def _give_up(self, task: _Task, status: Status, reason: str) -> None:
-        self._store(task, [Result(status, {}, {}, reason)] * len(task.jobs), None)
+        results = [Result(status, {}, {}, reason)] * len(task.jobs)
+        self._store(task, Work(results, socket.gethostname(), {"id": ""}))
 
-    def _store(self, task: _Task, results: Sequence[Result], done: Work | None) -> None:
-        if done is not None and done.environment["id"] not in self._environments:
+    def _store(self, task: _Task, done: Work) -> None:
+        if done.environment["id"] not in self._environments:
             self.journal.append_environment(done.environment)
             self._environments.add(done.environment["id"])
         sizes = [len(batch) for batch in task.batches for _ in batch]
@@ -177,10 +179,10 @@ class Dispatch:
                 batch=task.number,
                 batch_size=size,
                 attempt=task.attempt,
-                host=done.host if done else socket.gethostname(),
-                environment=done.environment["id"] if done else "",
+                host=done.host,
+                environment=done.environment["id"],
                 artefact=self.journal.keep(result.arrays),
             )
-            for job, result, size in zip(task.jobs, results, sizes, strict=False)
+            for job, result, size in zip(task.jobs, done.results, sizes, strict=False)
         )
         self.count.update(record.status for record in stored)

@@ -10,13 +10,11 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar, cast
 
 from bench.errors import BenchError
-from bench.execute import worker
 from bench.execute.limits import Limits
 from bench.execute.output import Output, printing_to
 from bench.execute.provenance import cpu_count
 from bench.execute.slots import Slots
 from bench.execute.workers import Death, Workers
-from bench.experiment import Progress
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -41,10 +39,6 @@ def start(
     if address is not None and executor != "dask":
         raise BenchError(f"{executor!r:.80} has no address.", hint="An address is for --executor dask.")
     size = min(workers or cpu_count(), most)
-    if isinstance(executor, Workers):
-        return executor
-    if isinstance(executor, Executor):
-        return Foreign(executor, size)
     if executor == "local":
         return Slots(size, preload=preload, limits=limits)
     if executor == "serial":
@@ -56,8 +50,9 @@ def start(
             hint = 'pip install "polysem-bench[dask]".'
             raise BenchError(f"Dask is not installed: {error}.", hint=hint) from error
         return cast("Workers", cluster.Cluster(address, workers if address else size))
-    make = partial(_made, executor, size)
-    return Foreign(make(), size, make)
+    make = partial(_made, executor, size) if isinstance(executor, str) else None
+    started = cast("Executor", make() if make else executor)
+    return started if isinstance(started, Workers) else Foreign(started, size, make)
 
 
 class Serial(Workers):
@@ -67,15 +62,13 @@ class Serial(Workers):
     isolates = False
 
     def __init__(self) -> None:
-        self._progress: Progress = lambda _fraction: None
         self._output = None if os.isatty(2) else Output()  # a debugger needs its terminal
 
     def submit(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """Run ``function`` before returning."""
         future: Future[_T] = Future()
         try:
-            printed = printing_to(self._output.pipe.fileno() if self._output else 2)
-            with worker.reporting(lambda fraction, _began: self._progress(fraction)), printed:
+            with printing_to(self._output.pipe.fileno() if self._output else 2):
                 future.set_result(function(*args, **kwargs))
         except Exception as error:  # noqa: BLE001  a future carries it to whoever asks for the result
             future.set_exception(error)
@@ -83,10 +76,6 @@ class Serial(Workers):
 
     def death(self, future: Future[Any]) -> None:
         """Nobody else's."""
-
-    def report_to(self, progress: Progress) -> None:
-        """Tell ``progress`` from now on."""
-        self._progress = progress
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
         """Show the last of what was printed."""

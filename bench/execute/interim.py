@@ -67,8 +67,9 @@ class Looks(Versioned):
 
     def deciding_look(self, claim: Claim) -> int:
         """The number of the look that decided a claim, 0 if none did."""
-        told = [any((claim.id, claim.digest) == (entry.id, entry.digest) for entry in t.decided) for t in self.taken]
-        return told.index(True) + 1 if True in told else 0
+        said = claim.id, claim.digest
+        looks = enumerate(self.taken, 1)
+        return next((n for n, look in looks if said in {(entry.id, entry.digest) for entry in look.decided}), 0)
 
 
 def read(folder: Path) -> Looks | None:

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from pathlib import Path
 
 from bench.errors import BenchError
@@ -17,6 +16,7 @@ from bench.execute.run import OURS, Run, load
 from bench.execute.segments import segments
 from bench.execute.storage import reading
 from bench.execute.versioned import Versioned
+from bench.plan.source import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,8 @@ def locate(run: str | Path | None = None, out: Path = REPORTS) -> Path:
             hint = f"Name one of them: {', '.join(entry.name for entry in inner[:8])}."
             raise BenchError(f"{folder} holds {len(inner)} runs.", hint=hint)
     names = [folder.name for folder in _folders(out)]
-    close = get_close_matches(str(run), names, n=1)
-    hint = f"Did you mean {close[0]}? " if close else ""
-    hint += f"Runs there: {', '.join(names[:8])}." if names else "Start one: bench run SUITE."
+    there = f"Runs there: {', '.join(names[:8])}." if names else "Start one: bench run SUITE."
+    hint = f"{did_you_mean(str(run), names)} {there}".lstrip()
     raise BenchError(f"There is no run {str(run)!r} under {out}.", hint=hint)
 
 
@@ -136,8 +135,7 @@ def _kept(folder: Path) -> Summary | None:
         kept = Counts.read(folder / "counts.json")
     except BenchError:
         return None
-    now = stored.plan, segment_marks(folder / "journal"), COUNTS
-    if (kept.plan, kept.segments, (*kept.counts,)) != now:
+    if (kept.plan, kept.segments, (*kept.counts,)) != (stored.plan, segment_marks(folder / "journal"), COUNTS):
         return None
     return Summary(folder.name, folder, stored.updated, damage="; ".join(faults(folder)), **kept.counts)
 

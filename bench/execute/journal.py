@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from bench.errors import BenchError
@@ -72,24 +71,16 @@ class Contents:
         outcomes = ((key, entry) for key, entry in self._entries.items() if entry[0].status in OUTCOMES)
         return {key: self._sources[session] for key, (record, session) in outcomes if not self._lacks(record)}
 
-    def n_outcomes(self) -> int:
-        """Jobs whose outcome is stored, whether it counts or not."""
-        return sum(record.status in OUTCOMES for record, _ in self._entries.values())
-
     def follow(self, folder: Path) -> Self:
-        """Take in all lines of the journal in ``folder``."""
-        segment, session = "", -1
-        for name, item in scan(folder):
-            if name != segment:
-                segment, session = name, -1
+        """Take in all lines of the journal in ``folder``; none is believed without its checksum."""
+        for session, item in scan(folder):
             if isinstance(item, Damage):
                 self.damaged.append(item)
             elif isinstance(item, Record):
-                self._add(item, session)
+                self._add(item, len(self.sessions) - 1 if session else -1)
             elif item.get("kind") == "session":
-                session = len(self.sessions)
+                self._sources[len(self.sessions)] = source_of(item)
                 self.sessions.append(item)
-                self._sources[session] = source_of(item)
             elif item.get("kind") == "environment":
                 self.environments[str(item.get("id"))] = item
         return self
@@ -115,7 +106,7 @@ class Contents:
 
 
 def read(folder: Path, metrics: Collection[str] = (), *, whole: bool = True) -> Contents:
-    """What a journal holds; nothing in it is executed, followed or believed without its checksum."""
+    """What the journal in ``folder`` comes to (``Contents``)."""
     return Contents(metrics, whole=whole).follow(folder)
 
 
@@ -174,9 +165,7 @@ class Journal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _write(self, data: bytes) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
-from pydantic import ByteSize, TypeAdapter, ValidationError
+from pydantic import ByteSize, TypeAdapter
 
 from bench.errors import BenchError
 
@@ -24,13 +25,10 @@ class Limits:
     @classmethod
     def of(cls, time: float | str | None, memory: float | str | None) -> Self:
         """From seconds or "90s", "10m", "2h", and from bytes or "800MB", "2GB", "2GiB"."""
-        seconds = math.inf if time is None else _seconds(time)
-        size = math.inf if memory is None else _bytes(memory)
-        if not seconds > 0:
-            raise BenchError(f"{time!r:.80} is not a time limit.", hint='Give a time such as "90s", "10m", "2h".')
-        if not size > 0:
-            raise BenchError(f"{memory!r:.80} is not a memory limit.", hint='Give a size such as "800MB", "2GB".')
-        return cls(seconds, size)
+        return cls(
+            _read(time, _seconds, "time limit", 'Give a time such as "90s", "10m", "2h".'),
+            _read(memory, _bytes, "memory limit", 'Give a size such as "800MB", "2GB".'),
+        )
 
     def __bool__(self) -> bool:
         return self != Limits()
@@ -41,20 +39,22 @@ def in_bytes(size: float) -> str:
     return ByteSize(size).human_readable(decimal=True, separator=" ")
 
 
+def _read(given: float | str | None, read: Callable[[Any], float], what: str, hint: str) -> float:
+    if given is None:
+        return math.inf
+    with suppress(ValueError, OverflowError):
+        if (limit := read(given)) > 0:
+            return limit
+    raise BenchError(f"{given!r:.80} is not a {what}.", hint=hint)
+
+
 def _seconds(time: float | str) -> float:
-    """NaN if it is no time."""
     from pandas import Timedelta  # noqa: PLC0415  which workers do without
 
     with suppress(ValueError):
         return float(Timedelta(float(time), unit="s").total_seconds())
-    with suppress(ValueError):
-        return float(Timedelta(f"{time}".replace("d", "D")).total_seconds())
-    return math.nan
+    return float(Timedelta(f"{time}".replace("d", "D")).total_seconds())
 
 
 def _bytes(memory: float | str) -> float:
-    """NaN if it is no size."""
-    try:
-        return float(TypeAdapter(ByteSize).validate_python(memory))
-    except (ValidationError, OverflowError):
-        return math.nan
+    return float(TypeAdapter(ByteSize).validate_python(memory))

@@ -157,28 +157,29 @@ def of(
         schema_version=Manifest.SCHEMA,
         plan=uuid.uuid4().hex,
         cells="",
-        table=None if suite.published is None else _published(suite.published),
+        table=suite.published and _published(suite.published),
         path=str(suite.path.absolute()),
         version=suite.experiment.version,
-        seeds=list(suite.seeds),
-        declared_seeds=list(suite.declared_seeds),
-        strata=None if suite.strata is None else {name: list(seeds) for name, seeds in suite.strata.seeds.items()},
+        strata=suite.strata and suite.strata.seeds,
         crossed=suite.strata is not None and suite.strata.crossed,
         factors={name: list(settings.items()) for name, settings in suite.settings.items()},
         listed=not suite.is_full_grid,
         n_cells=n_cells(suite),
-        metrics=tuple(suite.experiment.metrics),
-        metric_settings=dict(suite.metrics),
+        metrics=suite.experiment.metrics,
+        metric_settings=suite.metrics,
         published=suite.published is not None,
         host=socket.gethostname(),
         updated=updated,
-        source=dict(source),
+        source=source,
         declared=declared,
         sealings=sealings,
     )
 
 
-_AS_IN_A_PLAN = ("name", "text", "digest", "reference", "params", "baseline", "sets", "claims", "seal", "proxies")
+_AS_IN_A_PLAN = (
+    "name", "text", "digest", "reference", "seeds", "declared_seeds", "params", "baseline", "sets", "claims", "seal",
+    "proxies",
+)  # fmt: skip
 """Fields of a ``Plan`` and of a ``Manifest`` alike."""
 
 
@@ -281,12 +282,12 @@ def read_suite(folder: Path, generation: Generation) -> Plan:
     listed = None
     if manifest.listed:
         listed = tuple(dict(zip(manifest.factors, cell.levels, strict=True)) for cell in generation.cells)
+    declared = tuple(manifest.seeds if manifest.declared_seeds is None else manifest.declared_seeds)
+    alike = {name: getattr(manifest, name) for name in _AS_IN_A_PLAN}
     return Plan(
-        **{name: getattr(manifest, name) for name in _AS_IN_A_PLAN} | {"text": text},
+        **alike | {"text": text, "seeds": manifest.run_seeds, "declared_seeds": declared},
         experiment=Experiment(params=dict, metrics=manifest.metrics, run=_cannot_run, version=manifest.version),
-        seeds=manifest.run_seeds,
         strata=manifest.stratified,
-        declared_seeds=tuple(manifest.seeds if manifest.declared_seeds is None else manifest.declared_seeds),
         factors={name: tuple(level for level, _ in pairs) for name, pairs in manifest.factors.items()},
         listed=listed,
         metrics=manifest.metric_settings,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +21,7 @@ def mend(folder: Path) -> list[str]:
     """
     for place in (folder, folder / "journal", *(folder / "artefacts").glob("??")):
         for path in place.glob(".*.new"):
-            if _LEFTOVER.fullmatch(path.name) and not path.is_dir():
+            if not path.is_dir():
                 with storing(path):
                     path.unlink()
     try:
@@ -58,9 +57,6 @@ def _of_journal(folder: Path, contents: Contents) -> Iterator[str]:
     digests = {record.artefact for record in contents.records.values()} - {""}
     if lost := sum(not artefacts.exists(folder / "artefacts", digest) for digest in digests):
         yield f"the arrays of {lost} records are missing; bench run --fresh makes all anew"
-
-
-_LEFTOVER = re.compile(r"\..+\.new")
 
 
 def _move_aside(path: Path) -> None:

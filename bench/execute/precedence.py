@@ -37,27 +37,32 @@ class Stored:
         return self.at < claimed if self.at.microsecond else self.at + timedelta(seconds=1) <= claimed
 
 
-def declare(folder: Path, suite: Plan, now: datetime) -> tuple[Declaration, ...]:
+def declare(folder: Path, suite: Plan, now: datetime) -> tuple[tuple[Declaration, ...], tuple[Sealing, ...]]:
     """What was declared in the folder of a run before, and what the suite claims now that says something else.
 
     Of each claim it is kept when a run of the experiment first made it, and how many outcomes of the planned jobs were
-    stored before, here or in another run; jobs that are planned only now may add to them.
+    stored before, here or in another run; jobs that are planned only now may add to them. Then the seals under which
+    the run was run, and that of ``suite``, if it has another.
     """
-    before = manifest.read(folder).declared if os.path.lexists(folder / "run.json") else ()
+    stored = manifest.read(folder) if os.path.lexists(folder / "run.json") else None
+    before, sealings = (stored.declared, stored.sealings) if stored else ((), ())
+    if suite.seal and suite.seal not in {entry.seal for entry in sealings}:
+        sealings = (*sealings, Sealing(suite.seal, now))
     if not suite.claims:
-        return before
+        return before, sealings
     own = {(entry.id, entry.digest): entry for entry in before}
-    first = _first_declared(folder.parent, suite.reference)
-    stored = list(first_stored(folder.parent, suite).values())
+    elsewhere = [entry for stored in _manifests(folder.parent, suite.reference) for entry in stored.declared]
+    first = {(entry.id, entry.digest): entry for entry in sorted(elsewhere, key=lambda entry: entry.at, reverse=True)}
+    outcomes = first_stored(folder.parent, suite).values()
     made = []
     for claim in suite.claims:
         entry, earliest = (known.get((claim.id, claim.digest)) for known in (own, first))
         at = now if earliest is None else earliest.at
-        earlier = [outcome for outcome in stored if outcome.precedes(at)]
+        earlier = [outcome for outcome in outcomes if outcome.precedes(at)]
         if entry is None or len(earlier) > entry.results:
             where = tuple(sorted({outcome.where for outcome in earlier}))
             made.append(Declaration(claim.id, claim.digest, at, len(earlier), where))
-    return (*before, *made)
+    return (*before, *made), sealings
 
 
 def first_stored(out: Path, suite: Plan) -> Mapping[str, Stored]:
@@ -76,19 +81,6 @@ def seals(out: Path, reference: str) -> set[str]:
     return {entry.seal for stored in _manifests(out, reference) for entry in stored.sealings}
 
 
-def sealed(folder: Path, suite: Plan, now: datetime) -> tuple[Sealing, ...]:
-    """The seals under which the run was run before, and that of ``suite``, if it has another."""
-    before = manifest.read(folder).sealings if os.path.lexists(folder / "run.json") else ()
-    is_new = suite.seal and suite.seal not in {entry.seal for entry in before}
-    return (*before, Sealing(suite.seal, now)) if is_new else before
-
-
-def _first_declared(out: Path, reference: str) -> Mapping[tuple[str, str], Declaration]:
-    """Id and digest of a claim -> its first declaration in a run of this experiment below ``out``."""
-    entries = [entry for stored in _manifests(out, reference) for entry in stored.declared]
-    return {(entry.id, entry.digest): entry for entry in sorted(entries, key=lambda entry: entry.at, reverse=True)}
-
-
 def _manifests(out: Path, reference: str) -> Iterator[Manifest]:
     for folder, _, files in os.walk(out):
         if "run.json" in files:
@@ -101,16 +93,10 @@ def _manifests(out: Path, reference: str) -> Iterator[Manifest]:
 def _outcomes(folder: Path, out: Path, suite: Plan) -> Iterator[tuple[str, Stored]]:
     """The outcomes of a journal that are of the experiment."""
     where = str((folder.parent if folder.name == "journal" else folder).relative_to(out))
-    session: Mapping[str, Any] = {}
-    segment = ""
     metrics = {metric.name for metric in suite.experiment.metrics}
     with suppress(BenchError):  # what cannot be read is said by the run that it belongs to
-        for name, item in scan(folder):
-            if name != segment:
-                segment, session = name, {}
-            if isinstance(item, Mapping):
-                session = item if item["kind"] == "session" else session
-            elif isinstance(item, Record) and item.status in OUTCOMES:
+        for session, item in scan(folder):
+            if isinstance(item, Record) and item.status in OUTCOMES:
                 known = session.get("experiment")
                 if known == suite.reference or (known is None and metrics == set(item.metrics)):
                     yield item.key, Stored(_started(session), where)

@@ -11,12 +11,11 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 from bench.experiment import Experiment
 
@@ -34,37 +33,17 @@ PACKAGE = "package "
 """Precedes a digest that was made of all files of a package, which tells sessions apart, but not from today's."""
 
 
-@dataclass(frozen=True)
-class Environment:
-    """Where numbers are made: all of it may change their last bits."""
+def environment(experiment: Experiment | None = None) -> dict[str, Any]:
+    """Where numbers are made, by this process, for ``experiment``: all that may change their last bits, as JSON values.
 
-    python: str
-    packages: Mapping[str, str]
-    """Distribution -> version, of the numerical ones that are installed."""
-    platform: str
-    cpu: str
-    instructions: tuple[str, ...]
-    kernels: Mapping[str, str]
-    """Library -> the instructions that its own code paths use, which it may be told to keep below those of the CPU."""
-    threads: Mapping[str, str]
-    experiment: Mapping[str, str]
-    """What the experiment adds (``Experiment.environment``)."""
-
-    @property
-    def id(self) -> str:
-        """Equal for environments that should give equal numbers."""
-        return str(self.describe()["id"])
-
-    def describe(self) -> dict[str, Any]:
-        """The environment and its id, as JSON values; an experiment that adds nothing leaves the id as it was."""
-        facts = {name: value for name, value in asdict(self).items() if value or name != "experiment"}
-        return {"id": hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12], **facts}
-
-
-def environment(experiment: Experiment | None = None) -> Environment:
-    """The environment of this process, for ``experiment``; asks for versions without importing a package."""
-    here = _environment("torch" in sys.modules)
-    return replace(here, experiment=added(experiment)) if experiment else here
+    ``id`` is equal for environments that should give equal numbers. ``packages``: distribution -> version, of the
+    numerical ones that are installed, none of which is imported. ``kernels``: library -> the instructions that its own
+    code paths use, which it may be told to keep below those of the CPU. ``experiment``: what it adds, if anything.
+    """
+    facts = _facts("torch" in sys.modules)
+    if experiment is not None and (more := added(experiment)):
+        facts = {**facts, "experiment": more}
+    return {"id": short_hash(facts), **facts}
 
 
 def added(experiment: Experiment) -> dict[str, str]:
@@ -75,39 +54,29 @@ def added(experiment: Experiment) -> dict[str, str]:
         return {"unknown": f"{type(error).__name__}: {error}"[:300]}
 
 
-@dataclass(frozen=True)
-class Code:
-    """Which state of which code: of bench, or of an experiment."""
+def code(module_name: str, files: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Which state of which code an imported module is, as JSON values: of bench, or of an experiment.
 
-    name: str
-    version: str
-    """Of the installed distribution; empty when there is none."""
-    commit: str
-    """Of the git repository that tracks the module; empty when none does."""
-    dirty: bool
-    """Whether tracked files differ from the commit."""
-    digest: str
-    """Of the source; empty where it cannot be read."""
-    covers: Literal["package", "imports"]
-    """Of which files: all of the package (as of bench), or those that numbers come from (``bench.plan.imports``)."""
-
-
-def code(module_name: str, files: Mapping[str, str] | None = None) -> Code:
-    """The state of the code of an imported module; ``files``: path -> digest of those that its numbers come from."""
+    ``files``: path -> digest of those that its numbers come from. ``version``, ``commit`` and ``digest`` are empty
+    where there is no distribution, no repository that tracks the module, no source to be read. ``dirty``: whether
+    tracked files differ from the commit; ``covers``: the files of the digest, those ("imports") or all of the package.
+    """
     package = module_name.partition(".")[0]
     path = getattr(sys.modules.get(module_name), "__file__", None)
-    is_tracked = path and _git(Path(path), "ls-files", Path(path).name)
-    commit = _git(Path(path), "rev-parse", "HEAD") if path and is_tracked else ""
-    dirty = bool(commit and path and _git(Path(path), "status", "--porcelain", "--untracked-files=no"))
-    installed = _version("polysem-bench" if package == "bench" else package)
-    if files is None:
-        return Code(package, installed, commit, dirty, _package_digest(sys.modules.get(package)), "package")
-    return Code(package, installed, commit, dirty, digest_of(files), "imports")
+    commit = _git(path, "rev-parse", "HEAD") if path and _git(path, "ls-files", Path(path).name) else ""
+    return {
+        "name": package,
+        "version": _version("polysem-bench" if package == "bench" else package),
+        "commit": commit,
+        "dirty": bool(path and commit and _git(path, "status", "--porcelain", "--untracked-files=no")),
+        "digest": _package_digest(sys.modules.get(package)) if files is None else digest_of(files),
+        "covers": "package" if files is None else "imports",
+    }
 
 
 def digest_of(files: Mapping[str, str]) -> str:
     """One digest for files and theirs (``bench.plan.imports.source_files``); empty for none."""
-    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:12] if files else ""
+    return short_hash(files) if files else ""
 
 
 def code_of(session: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -141,35 +110,34 @@ def cpu_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def short_hash(facts: Mapping[str, Any]) -> str:
+    """Twelve digits that are equal for equal ``facts`` (of JSON)."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+
+
 @lru_cache(maxsize=2)
-def _environment(has_torch: bool) -> Environment:
+def _facts(has_torch: bool) -> dict[str, Any]:
     cpu, flags = _cpu()
-    return Environment(
-        python=f"{platform.python_implementation()} {platform.python_version()}",
-        packages={name: found for name in _NUMERIC_PACKAGES if (found := _version(name))},
-        platform=" ".join(part for part in (platform.system(), platform.machine(), *platform.libc_ver()) if part),
-        cpu=cpu,
-        instructions=tuple(name for name in _INSTRUCTIONS if name in flags),
-        kernels={"torch": sys.modules["torch"].backends.cpu.get_cpu_capability()} if has_torch else {},
-        threads={name: os.environ.get(name, f"unset, {cpu_count()} CPUs") for name in THREAD_SETTINGS},
-        experiment={},
-    )
+    return {
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "packages": {name: found for name in _NUMERIC_PACKAGES if (found := _version(name))},
+        "platform": " ".join(part for part in (platform.system(), platform.machine(), *platform.libc_ver()) if part),
+        "cpu": cpu,
+        "instructions": [name for name in _INSTRUCTIONS if name in flags],
+        "kernels": {"torch": sys.modules["torch"].backends.cpu.get_cpu_capability()} if has_torch else {},
+        "threads": {name: os.environ.get(name, f"unset, {cpu_count()} CPUs") for name in THREAD_SETTINGS},
+    }
 
 
 def _package_digest(module: ModuleType | None) -> str:
-    file = getattr(module, "__file__", None)
-    if file is None:
-        return ""
-    path = Path(file)
-    files = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
+    path = Path(getattr(module, "__file__", None) or "/")
     digest = hashlib.sha256()
-    try:
-        for source in files:
+    with suppress(OSError):  # no file, or one that came or went meanwhile: what cannot be told is left empty
+        for source in sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]:
             digest.update(f"{source.relative_to(path.parent)}\0".encode())
             digest.update(hashlib.sha256(source.read_bytes()).digest())
-    except OSError:  # a file that came or went meanwhile: what cannot be told is left empty
-        return ""
-    return digest.hexdigest()[:12]
+        return digest.hexdigest()[:12]
+    return ""
 
 
 def _version(distribution: str) -> str:
@@ -191,16 +159,14 @@ def _cpu() -> tuple[str, frozenset[str]]:
     return facts.get("model name", platform.machine()), frozenset(flags.split())
 
 
-def _git(path: Path, *arguments: str) -> str:
+def _git(path: str, *arguments: str) -> str:
     git = shutil.which("git")
     if git is None:
         return ""
-    command = [git, "-C", str(path.resolve().parent), *arguments]
-    try:
-        done = subprocess.run(  # noqa: S603  a fixed command on the folder of code that has been imported
-            command, capture_output=True, text=True, errors="replace", timeout=10, check=False,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    command = [git, "-C", str(Path(path).resolve().parent), *arguments]
+    quiet = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+    with suppress(subprocess.SubprocessError):  # no repository, or too slow a one
+        return subprocess.check_output(  # noqa: S603  a fixed command on the folder of code that has been imported
+            command, stderr=subprocess.DEVNULL, text=True, errors="replace", timeout=10, env=quiet
+        ).strip()
+    return ""

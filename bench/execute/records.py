@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, Strict, TypeAdapter, ValidationError
@@ -47,7 +46,7 @@ class Record:
     attempt: Integer
     host: str
     environment: str
-    """Id of the environment that made the numbers (``Environment.id``)."""
+    """Id of the environment that made the numbers (``provenance.environment``)."""
     artefact: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?\z")] = ""
     """Digest of the arrays that the job stored; empty for none."""
 
@@ -62,17 +61,6 @@ class Record:
         return to_json([self.status, dict(sorted(self.metrics.items())), self.artefact], inf_nan_mode="strings")
 
 
-def plain(value: Any) -> Any:
-    """A value as JSON can hold it: NaN and infinities as text; what JSON has no word for, as text."""
-    if isinstance(value, Mapping):
-        return {_text(name): plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    return value if value is None or isinstance(value, bool | int) else _text(value)
-
-
 def encode(kind: str, content: Mapping[str, Any]) -> bytes:
     """One line: the content, its kind, the schema version, and a checksum over all that precedes it."""
     whole = {"kind": kind, "schema": SCHEMA, **content}
@@ -84,10 +72,9 @@ def encode_record(record: Record) -> bytes:
     try:
         body = to_json(record, inf_nan_mode="strings", exclude=_NO_ARTEFACT if not record.artefact else None)
     except (PydanticSerializationError, UnicodeEncodeError):  # half of a character, which a file name may hold
-        texts = {name: plain(getattr(record, name)) for name in ("key", "levels", "notes", "reason", "host")}
-        metrics = {_text(name): value for name, value in record.metrics.items()}
-        return encode_record(replace(record, metrics=metrics, **texts))
-    return _sealed(_HEAD + body[1:])
+        text = json.dumps(asdict(record), ensure_ascii=False).encode("utf-8", "replace")
+        return encode_record(_RECORD.validate_json(text))
+    return _sealed(_HEADS[-1] + body[1:])
 
 
 def decode(line: bytes) -> Record | dict[str, Any]:
@@ -99,21 +86,20 @@ def decode(line: bytes) -> Record | dict[str, Any]:
     body = head + b"}"
     if not seal or tail != _digest(body) + b'"}':
         raise ValueError("the checksum does not fit")
-    try:
-        if head.startswith(_HEAD):
+    if head.startswith(_HEADS):
+        try:
             return _RECORD.validate_json(body)
-        content = from_json(body, allow_inf_nan=False)
-        if not isinstance(content, dict) or type(content.get("schema")) is not int:
-            raise ValueError("no schema version")
-        is_record = content.get("kind") == "record" and content["schema"] <= SCHEMA
-        return _RECORD.validate_python(content) if is_record else content
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    content = from_json(body, allow_inf_nan=False)
+    if not isinstance(content, dict) or type(content.get("schema")) is not int:
+        raise ValueError("no schema version")
+    return content
 
 
 _RECORD = TypeAdapter(Record)
-_HEAD = b'{"kind":"record","schema":%d,' % SCHEMA
+_HEADS = tuple(b'{"kind":"record","schema":%d,' % schema for schema in range(1, SCHEMA + 1))
 _NO_ARTEFACT = {"artefact"}
 _SEAL = b',"checksum":"'
 
@@ -124,7 +110,3 @@ def _sealed(body: bytes) -> bytes:
 
 def _digest(body: bytes) -> bytes:
     return hashlib.blake2b(body, digest_size=8).hexdigest().encode()
-
-
-def _text(value: object) -> str:
-    return str(value).encode("utf-8", "replace").decode()  # lone surrogates are no text

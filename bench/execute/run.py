@@ -23,7 +23,7 @@ from bench.errors import BenchError
 from bench.execute import REPORTS, artefacts, interim, manifest
 from bench.execute.interim import Looks
 from bench.execute.journal import Contents, read
-from bench.execute.precedence import declare, sealed
+from bench.execute.precedence import declare
 from bench.execute.segments import experiments
 from bench.execute.storage import locked, read_stored, storing
 from bench.execute.versioned import DamagedError
@@ -83,14 +83,12 @@ class Run:
 
     def key(self, seed: int | Mapping[str, int], levels: Mapping[str, Any]) -> str:
         """The key of the one planned job with this seed, or these seeds of its strata, and these levels."""
-        names = list(self.suite.factors)
-        unknown = [name for name in levels if name not in names]
-        found = [] if unknown else [
+        found = [
             job.key
             for job in self.planned()
             if seed in (job.seed, strata_of(job.seed))
-            and all(job.levels[names.index(name)] == level for name, level in levels.items())
-        ]  # fmt: skip
+            and levels.items() <= dict(zip(self.suite.factors, job.levels, strict=True)).items()
+        ]
         if len(found) == 1:
             return found[0]
         given = ", ".join(f"{name}={level!r}" for name, level in levels.items())
@@ -217,7 +215,7 @@ def storing_plan(
     up, at once, if the block raises, or when it ends if the suite is run ``in_part`` only. ``source``: file -> digest,
     of the experiment as it is now (``bench.plan.imports``).
     """
-    declared, sealings = declare(run.folder, suite, run.updated), sealed(run.folder, suite, run.updated)
+    declared, sealings = declare(run.folder, suite, run.updated)
     plan = manifest.of(suite, run.updated, source=source, declared=declared, sealings=sealings)
     given_up = threading.Event()
     if n_cells(suite) <= MOST_IN_MEMORY:

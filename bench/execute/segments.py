@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -52,22 +53,28 @@ def segments(folder: Path) -> list[Path]:
     return [folder / name for name in sorted(names, key=lambda name: (int(name.split(".")[0]), name))]
 
 
-def scan(folder: Path) -> Iterator[tuple[str, Record | dict[str, Any] | Damage]]:
-    """The segment and content of every line in the order of writing: a record, what else was said, or its damage."""
+def scan(folder: Path) -> Iterator[tuple[Mapping[str, Any], Record | dict[str, Any] | Damage]]:
+    """What every line holds in the order of writing: a record, what else was said, or its damage; and by which session.
+
+    That is the description at the head of the segment; empty where it is damaged.
+    """
     for path in segments(folder):
+        session: Mapping[str, Any] = {}
         with reading(path), open_stored(path) as file:
-            for number, line in _lines(file):
+            for number, line in enumerate(_lines(file), 1):
                 if not line.endswith(b"\n"):
                     why = "torn: the line has no end" if len(line) < LONGEST else "longer than any that bench writes"
-                    yield path.name, Damage(path.name, number, why)
+                    yield session, Damage(path.name, number, why)
                     continue
                 try:
                     content = decode(line[:-1].removesuffix(b"\r"))  # which version control may have added
-                    if isinstance(content, dict):
-                        refuse_newer(path, content["schema"], SCHEMA)
-                    yield path.name, content
                 except ValueError as error:
-                    yield path.name, Damage(path.name, number, str(error))
+                    yield session, Damage(path.name, number, str(error))
+                    continue
+                if isinstance(content, dict):
+                    refuse_newer(path, content["schema"], SCHEMA)
+                    session = content if content.get("kind") == "session" else session
+                yield session, content
 
 
 def experiments(folder: Path) -> set[str]:
@@ -98,15 +105,12 @@ def set_aside(folder: Path, damaged: Sequence[Damage]) -> None:
             replacing(path) as good,
             open_own(aside / name, os.O_APPEND) as bad,
         ):
-            for number, line in _lines(old):
+            for number, line in enumerate(_lines(old), 1):
                 (bad if number in numbers else good).write(line)
             bad.flush()
             os.fsync(bad.fileno())
             sync_folder(aside)  # before the segment is replaced: a line may be there twice, never not at all
 
 
-def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    number = 0
-    while line := file.readline(LONGEST):
-        number += 1
-        yield number, line
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    return iter(partial(file.readline, LONGEST), b"")

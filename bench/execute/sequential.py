@@ -62,7 +62,7 @@ def run_to_looks(run: Run, alphas: Sequence[float], *, work: Work, judge: Judge,
     planned = planned_looks(suite)
     stored = Looks(seeds=suite.seeds, looks=tuple(planned.looks), spending=planned.spending, alphas=tuple(alphas))
     with locked(run.folder):
-        stored = interim.plan(run.folder, stored, journal.read(run.journal, whole=False).n_outcomes())
+        stored = interim.plan(run.folder, stored, len(journal.read(run.journal, whole=False).settled()))
     counting = {claim.id for claim in claims_to_decide(suite.claims)}
     gating = any(claim.gate for claim in suite.claims)
     number = max(1, len(stored.taken))

@@ -259,32 +259,31 @@ def _serve(calls: Connection, output: Connection, state: Any, preload: str) -> N
 def _initialize(output: Connection) -> None:
     """Prepare a worker process: no interrupts, no orphans, nothing on stdout, which belongs to the command."""
     os.setpgid(0, 0)
-    _die_with_parent()
+    _end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     for descriptor in (1, 2):
         os.dup2(output.fileno(), descriptor)
     output.close()
-    threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
-
-
-def _die_with_parent() -> None:
-    """Let Linux kill this process when its parent ends, even if it holds the GIL or is stopped."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        parent = multiprocessing.parent_process()
-        if parent is not None and os.getppid() != parent.pid:  # it has ended already
-            os._exit(1)
-
-
-_PR_SET_PDEATHSIG = 1
 
 
 def _end_with_parent() -> None:
+    """End this process when its parent does: on Linux at once, even if it holds the GIL or is stopped."""
     parent = multiprocessing.parent_process()
-    if parent is not None:
+    assert parent is not None
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent.pid:  # it has ended already
+            os._exit(1)
+
+    def wait() -> None:
         parent.join()
         os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=wait, name="end-with-parent", daemon=True).start()
+
+
+_PR_SET_PDEATHSIG = 1
 
 
 def _end(exit_code: int | None) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import socket
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,15 +16,16 @@ from filelock import FileLock, Timeout
 
 from bench.errors import BenchError, Exit, printable
 
+_ELSEWHERE = "Choose a folder that you may write to, e.g. --out ~/reports."
+_IN_THE_WAY = "A file stands where a folder is needed; choose another folder with --out."
+_STRANGE = "Remove it: only files of the folder itself are used."
 _HINTS = {
-    errno.EACCES: "Choose a folder that you may write to, e.g. --out ~/reports.",
-    errno.EPERM: "Choose a folder that you may write to, e.g. --out ~/reports.",
     errno.EROFS: "The file system is read-only; choose another folder with --out.",
     errno.ENOSPC: "Free some space, then run the same command again: what is stored stays, only the rest is run.",
     errno.EDQUOT: "Your quota is used up; free some space, then run the same command again: what is stored stays.",
-    errno.ENOTDIR: "A file stands where a folder is needed; choose another folder with --out.",
-    errno.EEXIST: "A file stands where a folder is needed; choose another folder with --out.",
-    **dict.fromkeys((errno.ELOOP, errno.EMLINK, errno.EINVAL), "Remove it: only files of the folder itself are used."),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), _ELSEWHERE),
+    **dict.fromkeys((errno.ENOTDIR, errno.EEXIST), _IN_THE_WAY),
+    **dict.fromkeys((errno.ELOOP, errno.EMLINK, errno.EINVAL), _STRANGE),
 }
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -53,7 +53,7 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         message = f"{path} cannot be read: {error.strerror or error}."
-        hint = _HINTS[errno.ELOOP] if error.errno in (errno.ELOOP, errno.EINVAL) else ""
+        hint = _STRANGE if error.errno in (errno.ELOOP, errno.EINVAL) else ""
         raise BenchError(message, hint=hint) from error
 
 
@@ -164,9 +164,9 @@ def locked(folder: Path) -> Iterator[None]:
             except Timeout as error:
                 raise _held(folder) from error
         try:
-            if not lock_state(folder)[0]:  # what we hold was moved aside while we waited for it
-                raise _held(folder, "another process, which has just moved it")
             with storing(path):
+                if not path.exists() or not os.path.samestat(os.fstat(holder.fileno()), path.stat()):
+                    raise _held(folder, "another process, which has just moved it")
                 holder.truncate(0)
                 holder.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
                 holder.flush()
@@ -176,49 +176,20 @@ def locked(folder: Path) -> Iterator[None]:
             lock.release()
 
 
-def lock_state(folder: Path) -> tuple[bool, str]:
-    """Whether a process holds ``folder``, and which; if none does, which one was killed while it did ("" if none)."""
-    path = folder / "lock"
-    if not os.path.lexists(path):
-        return False, ""
-    with reading(path), open_stored(path) as file:
-        who, _ = _holder(path)
+def _held(folder: Path, holder: str = "another process") -> BenchError:
+    """That it is being written, and by whom, as far as the lock says and can be told here."""
+    with suppress(OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):  # of a lock of other origin
+        stored = json.loads((folder / "lock").read_bytes()[:4096])
+        pid, host = int(stored["pid"]), printable(str(stored["host"]))[:80]
+        holder = f"process {pid} on {host}"
         try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True, who
-        return False, who
-
-
-def _held(folder: Path, who: str = "") -> BenchError:
-    holder, has_ended = _holder(folder / "lock")
-    if has_ended and not who:
-        message = f"{folder} is held by what {holder} has left running; that process has itself ended."
-        return BenchError(message, hint="End what it started (fuser names it), or write elsewhere with --out.")
-    return BenchError(
-        f"{folder} is being written by {who or holder or 'another process'}.",
-        hint="Wait until it has finished or stop it; or write elsewhere with --out.",
-    )
+            if host == socket.gethostname():
+                os.kill(pid, 0)
+        except ProcessLookupError:
+            message = f"{folder} is held by what {holder} has left running; that process has itself ended."
+            return BenchError(message, hint="End what it started (fuser names it), or write elsewhere with --out.")
+    hint = "Wait until it has finished or stop it; or write elsewhere with --out."
+    return BenchError(f"{folder} is being written by {holder}.", hint=hint)
 
 
 _NEITHER_LINKS_NOR_WAITING = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-
-
-def _holder(path: Path) -> tuple[str, bool]:
-    """Who wrote itself into the lock, if that can be read, and whether it has ended, as far as can be told here."""
-    try:
-        holder = json.loads(path.read_bytes()[:4096])
-        pid, host = int(holder["pid"]), printable(str(holder["host"]))[:80]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return "", False
-    return f"process {pid} on {host}", host == socket.gethostname() and not _is_running(pid)
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):  # somebody else's
-        return True
-    return True

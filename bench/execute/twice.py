@@ -1,4 +1,4 @@
-"""A plan -> what one of its jobs gives when it is run twice, alone and in company: by contract, the same to the bit."""
+"""A plan -> whether one of its jobs gives the same, to the bit, when it is run twice: alone, and in company."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,45 +21,18 @@ from bench.plan.design import cells, n_cells
 from bench.plan.levels import Level, describe
 from bench.plan.suite import Plan
 
-
-@dataclass(frozen=True)
-class Twice:
-    """One job that was run twice, in worker processes of their own."""
-
-    levels: Mapping[str, Level]
-    seed: int
-    alone: Record
-    """As the only job of its worker."""
-    in_company: Record
-    """Beside, or after, jobs of another seed and of the last cell."""
-
-    @property
-    def failed(self) -> Record | None:
-        """One of both that has no outcome."""
-        return next((record for record in (self.alone, self.in_company) if record.status not in OUTCOMES), None)
-
-    def differences(self) -> Iterator[str]:
-        """What differs, e.g. ``loss is 0.5 alone and 0.6 in company``."""
-        if self.alone.status != self.in_company.status:
-            yield f"it is {self.alone.status} alone and {self.in_company.status} in company"
-        for name, value in self.alone.metrics.items():
-            other = self.in_company.metrics.get(name, math.nan)
-            if value != other and not (math.isnan(value) and math.isnan(other)):
-                yield f"{name} is {value!r} alone and {other!r} in company"
-        if self.alone.artefact != self.in_company.artefact:
-            yield "its arrays are not the same"
-
-    def fault(self, reference: str) -> str:
-        """What is wrong with the experiment called ``reference``, in a sentence; empty for nothing."""
-        job = f"the run {describe(self.levels)}, seed {self.seed}"
-        if self.failed is not None:
-            return f"Of {reference}, {job} has {self.failed.status}: {self.failed.reason}."
-        differences = "; ".join(self.differences())
-        return f"{reference} gives other numbers the second time: of {job}, {differences}." if differences else ""
+_HINT = (
+    "A run may depend on its parameters and seed alone: draw from default_rng(seed), not from a global generator; let "
+    "no state, set order, thread count or companion in a batch decide."
+)
 
 
-def run_twice(plan: Plan, executor: str | Executor = "local") -> Twice:
-    """Run the first job of ``plan`` alone, then once more with up to three others before it; nothing is kept."""
+def run_twice(plan: Plan, executor: str | Executor = "local") -> None:
+    """Run the first job of ``plan`` alone, then once more with up to three others before it; nothing is kept.
+
+    Raises:
+        BenchError: what differs, or why it has no outcome.
+    """
     first = next(cells(plan))
     last = next(itertools.islice(plan.combinations(), n_cells(plan) - 1, None))
     seed = plan.seeds[0]
@@ -69,7 +42,7 @@ def run_twice(plan: Plan, executor: str | Executor = "local") -> Twice:
         alone = _run(plan, Path(folder) / "alone", [first.levels], (seed,), executor)
         company = [last, first.levels] if last != first.levels else [last]
         in_company = _run(plan, Path(folder) / "company", company, (other, seed), executor)
-        return Twice(first.levels, seed, alone.contents.records[key], in_company.contents.records[key])
+        _require_the_same(plan, first.levels, alone.contents.records[key], in_company.contents.records[key])
 
 
 def is_new(plan: Plan, folder: Path) -> bool:
@@ -83,39 +56,51 @@ def is_new(plan: Plan, folder: Path) -> bool:
     return (stored.reference, stored.version) != (plan.reference, plan.experiment.version)
 
 
-def run_again(plan: Plan, run: Run, executor: str | Executor = "local") -> Twice | None:
-    """Run the last planned job of a run that has an outcome once more, alone; None if there is no such job."""
+def run_again(plan: Plan, run: Run, executor: str | Executor = "local") -> bool:
+    """Run the last planned job of a run that has an outcome once more, alone; False if there is no such job.
+
+    Raises:
+        BenchError: as ``run_twice``.
+    """
     records = run.contents.records
     stored = [job for job in run.planned() if job.key in records and records[job.key].status in OUTCOMES]
     if not stored:
-        return None
-    levels = dict(zip(plan.factors, stored[-1].levels, strict=True))
+        return False
+    levels, key = dict(zip(plan.factors, stored[-1].levels, strict=True)), stored[-1].key
     with TemporaryDirectory(prefix="bench-") as folder:
         alone = _run(plan, Path(folder), [levels], (stored[-1].seed,), executor)
-        key = stored[-1].key
-        return Twice(levels, stored[-1].seed, alone.contents.records[key], records[key])
+        _require_the_same(plan, levels, alone.contents.records[key], records[key])
+    return True
 
 
-HINT = (
-    "A run may depend on its parameters and seed alone: draw from default_rng(seed), not from a global generator; let "
-    "no state, set order, thread count or companion in a batch decide."
-)
+def _require_the_same(plan: Plan, levels: Mapping[str, Level], alone: Record, in_company: Record) -> None:
+    job = f"the run {describe(levels)}, seed {alone.seed}"
+    for record in (alone, in_company):
+        if record.status not in OUTCOMES:
+            raise BenchError(f"Of {plan.reference}, {job} has {record.status}: {record.reason}.")
+    if differences := "; ".join(_differences(alone, in_company)):
+        message = f"{plan.reference} gives other numbers the second time: of {job}, {differences}."
+        raise BenchError(message, hint=_HINT)
+
+
+def _differences(alone: Record, in_company: Record) -> Iterator[str]:
+    """What differs, e.g. ``loss is 0.5 alone and 0.6 in company``."""
+    if alone.status != in_company.status:
+        yield f"it is {alone.status} alone and {in_company.status} in company"
+    for name, value in alone.metrics.items():
+        other = in_company.metrics.get(name, math.nan)
+        if value != other and not (math.isnan(value) and math.isnan(other)):
+            yield f"{name} is {value!r} alone and {other!r} in company"
+    if alone.artefact != in_company.artefact:
+        yield "its arrays are not the same"
 
 
 def _run(
     plan: Plan, out: Path, listed: list[Mapping[str, Level]], seeds: tuple[int, ...], executor: str | Executor
 ) -> Run:
     """The run of these cells and seeds by one worker."""
-    bare: Any = {
-        "strata": None,
-        "nestings": {},
-        "exclusions": (),
-        "claims": (),
-        "looks": None,
-        "published": None,
-        "seal": "",
-    }
-    part = replace(plan, seeds=seeds, listed=tuple(listed), **bare)
+    bare: Any = dict.fromkeys(("strata", "looks", "published")) | dict.fromkeys(("exclusions", "claims"), ())
+    part = replace(plan, seeds=seeds, listed=tuple(listed), nestings={}, seal="", **bare)
     run = create(part, out)
     execute(part, run, workers=1, executor=executor)
     return run

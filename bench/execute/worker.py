@@ -43,11 +43,10 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a worker hands back: the results in the order of the jobs, and where and how fast they were made."""
+    """What a worker hands back: the results in the order of the jobs, and where they were made."""
 
     results: Sequence[Result]
     """Of all batches, or of the first ones when time was up."""
-    seconds: float
     host: str
     environment: Mapping[str, Any]
 
@@ -63,7 +62,7 @@ def work(reference: str, batches: Sequence[Sequence[PlainJob]], folders: Sequenc
     sink(0.0, time.monotonic())  # what the experiment imports takes time too
     experiment = resolve(reference)
     total = sum(map(len, batches))
-    start = time.perf_counter()
+    start = time.monotonic()
     results: list[Result] = []
     for batch in batches:
         done, size, began = len(results), len(batch), time.monotonic()
@@ -72,15 +71,14 @@ def work(reference: str, batches: Sequence[Sequence[PlainJob]], folders: Sequenc
             sink((done + size * part) / total, began)
 
         report(0.0)
-        begin = time.perf_counter()
         with chdir("."):  # what an experiment makes its current folder is not that of the next batch, nor of bench
             found = run_batch(experiment, batch, report)
-        share = (time.perf_counter() - begin) / size
+        share = (time.monotonic() - began) / size
         results += [replace(result, seconds=share) for result in found]
         report(1.0)
-        if time.perf_counter() - start > limit:
+        if time.monotonic() - start > limit:
             break
-    return Work(results, time.perf_counter() - start, socket.gethostname(), environment(experiment).describe())
+    return Work(results, socket.gethostname(), environment(experiment))
 
 
 def preload(reference: str) -> None:

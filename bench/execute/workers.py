@@ -7,8 +7,6 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any
 
-from bench.experiment import Progress
-
 
 @dataclass(frozen=True)
 class Death:
@@ -52,6 +50,3 @@ class Workers(Executor):
     def fraction(self, future: Future[Any]) -> float:  # noqa: ARG002  not every kind of worker knows
         """Which part of the work of ``future`` is done, from 0 to 1; 0 where that is not known."""
         return 0.0
-
-    def report_to(self, progress: Progress) -> None:
-        """Let work that is done in this very process tell ``progress`` which fraction of it is done."""

@@ -474,6 +474,14 @@ def test_slots_started_before_the_suite_is_known(make_suite: MakeSuite, tmp_path
         assert finished(suite, tmp_path / "out", executor=slots)[1].ok == 3
 
 
+def test_a_factory_may_make_workers(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """What a factory returns is watched as our own workers are, if it can be."""
+    suite = make_suite("LOOP", {"kind": ["fine", "kills"]}, seeds=1)
+    run, _ = finished(suite, tmp_path / "out", executor="tiny:own_slots", workers=1)
+    assert statuses(run) == {"fine": "ok", "kills": "lost"}
+    assert "killed by SIGKILL" in "".join(reasons(run))
+
+
 def test_workers_that_cannot_import_the_experiment_stop_the_run(
     make_suite: MakeSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

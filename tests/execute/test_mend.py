@@ -129,9 +129,12 @@ def test_a_folder_without_its_plan_is_still_found(run: Run, suite: Plan) -> None
     assert [line.ok for line in runs(run.folder.parent)] == [6]
 
 
-def test_a_damaged_plan_of_another_experiment_is_refused(run: Run, make_suite: MakeSuite) -> None:
-    """With run.json damaged, the journal says whose results these are."""
-    spoil("run.json")(run)
+@pytest.mark.parametrize("harm", [spoil("run.json"), lambda run: (run.folder / "run.json").unlink()])
+def test_a_plan_of_another_experiment_is_refused(
+    run: Run, make_suite: MakeSuite, harm: Callable[[Run], object]
+) -> None:
+    """With run.json damaged or gone, the journal says whose results these are."""
+    harm(run)
     with pytest.raises(BenchError, match="holds runs of tiny:LOOP"):
         create(make_suite("ENSEMBLE", {"kind": ["fine"]}), run.folder.parent)
 

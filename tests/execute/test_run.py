@@ -173,7 +173,7 @@ def test_finding_runs(make_suite: MakeSuite, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").rename(first.folder)
     with pytest.raises(BenchError, match="no run 'frist'") as raised:
         find("frist", out)
-    assert raised.value.hint == "Did you mean first? Runs there: first, second."
+    assert raised.value.hint == 'Did you mean "first"? Runs there: first, second.'
     lines = runs(out)
     assert [(line.name, line.planned, line.ok, line.failed, line.missing) for line in lines] == [
         ("second", 6, 3, 3, 0), ("first", 3, 3, 0, 0),

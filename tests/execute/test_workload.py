@@ -62,7 +62,7 @@ def test_a_probe_runs_a_part_and_keeps_it(
     make_suite: MakeSuite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When its time is up a probe starts nothing more; what it ran is stored, and judges the rest."""
-    monkeypatch.setattr("bench.api.PROBE", 0.0)
+    monkeypatch.setattr("bench.api.suites.PROBE", 0.0)
     suite = make_suite("LOOP", {"kind": ["fine", "nan"]}, seeds=50)
     found = bench.forecast(suite, out=tmp_path, executor="serial", probe=True)
     assert (found.stored, found.to_run) == (1, 99)

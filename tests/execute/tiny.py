@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.execute.slots import Slots
 from bench.experiment import Experiment, Job, Metric, Outcome, Progress
 
 
@@ -40,6 +41,9 @@ def outcome(job: Job) -> Outcome | dict[str, object]:
     metrics: dict[str, object] = {"loss": rng.normal() * 10.0 ** rng.integers(-300, 300), "score": rng.random()}
     misbehave(job)
     time.sleep(job.params.sleep)
+    if kind == "counts":
+        with (Path(job.params.folder) / "runs").open("a") as file:
+            file.write(f"{job.params.size} {job.seed}\n")
     if kind == "writes":
         return Outcome(metrics, notes={f"note {number}": "x" * 2000 for number in range(2200)})
     if kind == "diverges":
@@ -145,6 +149,11 @@ def quick(jobs: Sequence[Job], progress: Progress) -> Iterator[object]:
     """Next to nothing."""
     for job in jobs:
         yield {"loss": float(job.seed), "score": 0.5}
+
+
+def own_slots(workers: int) -> Slots:
+    """Workers of which each dies alone."""
+    return Slots(workers)
 
 
 QUICK = Experiment(params=Params, metrics=METRICS, run=quick)

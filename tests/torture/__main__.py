@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.torture import damage, disk, fuzz, kills, together
+from tests.torture import damage, disk, executors, fuzz, kills, together
 from tests.torture.strength import Strength
 
 TORTURES: Mapping[str, Callable[[Path, Strength], str]] = {
@@ -23,6 +23,7 @@ TORTURES: Mapping[str, Callable[[Path, Strength], str]] = {
     "workers": kills.workers,
     "coordinators": kills.coordinators,
     "together": together.together,
+    "executors": executors.executors,
     "fuzz": fuzz.suites,
 }
 

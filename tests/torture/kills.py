@@ -19,19 +19,28 @@ from bench.execute.coordinate import execute
 from bench.execute.journal import read
 from bench.execute.records import OUTCOMES, Record
 from bench.execute.run import create
+from bench.execute.schedule import TARGET
 from bench.execute.segments import scan
 from tests.torture import subjects
 from tests.torture.strength import Strength
 
+SLEEP = 0.05
+"""Seconds that a job takes."""
+AT_START = 0.3
+"""The part of the coordinators that are killed at any moment of their first seconds."""
+
 
 def coordinators(folder: Path, strength: Strength) -> str:
     """Kill the coordinator at any moment, start-up included, and resume until all is done; over many runs."""
-    suite = subjects.suite(folder, seeds=30, sleep=0.01)
+    suite = subjects.suite(folder, seeds=20, sleep=SLEEP)
     expected, choose = subjects.calm_table(suite, folder), random.Random(3)
-    kills = runs = torn = 0
+    in_flight = round(2 * TARGET / SLEEP)
+    kills = runs = torn = again = 0
     while strength.wants(kills, 200):
         out = folder / f"run-{runs}"
-        stored: dict[str, str] = {}
+        (folder / "runs").unlink()
+        before = kills
+        stored: dict[str, bytes] = {}
         while _killed(suite.path, out, choose):
             kills += 1
             contents = read(out / "tiny" / "journal")
@@ -40,8 +49,14 @@ def coordinators(folder: Path, strength: Strength) -> str:
             stored, torn = found, torn + len(contents.damaged)
         assert subjects.table(out / "tiny") == expected, "the table differs from that of a calm run"
         assert stored_twice(out / "tiny" / "journal") == 0, "a job was stored twice"
-        runs += 1
-    return f"{kills} SIGKILLs over {runs} runs, {torn} torn lines; no record lost, every table byte-equal"
+        jobs = (folder / "runs").read_text().splitlines()
+        repeated = len(jobs) - len({*jobs})
+        assert repeated <= (kills - before) * in_flight, "more was run again than was in flight"
+        runs, again = runs + 1, again + repeated
+    return (
+        f"{kills} SIGKILLs over {runs} runs, {torn} torn lines; no record lost, every table byte-equal; "
+        f"of the jobs that are counted {again / max(1, kills):.1f} run again a kill ({in_flight} jobs are in flight)"
+    )
 
 
 def workers(folder: Path, strength: Strength) -> str:
@@ -74,14 +89,16 @@ def stored_twice(journal: Path) -> int:
 
 
 def _killed(suite: Path, out: Path, choose: random.Random) -> bool:
-    """Run a coordinator and kill it at some moment; False if it had ended before."""
+    """Run a coordinator and kill it while it starts or when it has stored some more; False if it had ended before."""
     command = [sys.executable, subjects.EXECUTE / "coordinator.py", suite, out]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as coordinator:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as coordinator:
         assert coordinator.stdout is not None
-        n_lines = choose.choice([0, 1, *range(2, 20)])
-        for _ in range(n_lines):
-            coordinator.stdout.readline()
-        time.sleep(choose.uniform(0, 0.05))
+        if choose.random() < AT_START:
+            time.sleep(choose.uniform(0, 3))
+        elif first := coordinator.stdout.readline():
+            enough = int(first) + choose.randint(1, 60)
+            next((line for line in coordinator.stdout if int(line) >= enough), None)
+            time.sleep(choose.uniform(0, SLEEP))
         coordinator.kill()
         coordinator.stdout.read()
     return coordinator.returncode == -signal.SIGKILL

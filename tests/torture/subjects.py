@@ -19,13 +19,13 @@ EXECUTE = Path(__file__).parents[1] / "execute"
 
 
 def suite(folder: Path, *, seeds: int, sleep: float) -> Plan:
-    """A suite of three kinds of outcomes × two sizes."""
+    """A suite of four kinds of outcomes × two sizes; "counts" leaves a line in the file ``runs`` whenever it is run."""
     if str(EXECUTE) not in sys.path:
         sys.path.append(str(EXECUTE))
     path = folder / "tiny.toml"
     path.write_text(
         f'name = "tiny"\nexperiment = "tiny:LOOP"\nseeds = {seeds}\n[params]\nsleep = {sleep}\n'
-        '[factors]\nkind = ["fine", "nan", "diverges"]\nsize = [1, 2]\n'
+        f'folder = "{folder}"\n[factors]\nkind = ["fine", "nan", "diverges", "counts"]\nsize = [1, 2]\n'
     )
     return load_suite(path)
 
