@@ -174,7 +174,7 @@ def equivalence_frame(
         if isinstance(entry.fitted.estimator, Blocks):
             tests = _signs_where_constant(tests, estimates, margin)
         names = [effect_name(runs, effect) for effect in entry.effects]
-        limits = (reported(values, entry) for values in (estimates.value, tests.low, tests.high))
+        limits = (reported(values, entry.log) for values in (estimates.value, tests.low, tests.high))
         size = np.expm1(margin) if entry.log else margin
         rows = [names, scale_name(entry), size, *limits, tests.p_lower, tests.p_upper, tests.p]
         frame = pd.DataFrame(dict(zip(columns, [entry.metric, *rows], strict=True)), index=range(len(names)))

@@ -13,6 +13,7 @@ from scipy import stats
 
 from bench.judge.coded import CodedRuns
 from bench.judge.compare_regions import estimate_cells
+from bench.judge.names import reported
 from bench.judge.terms import MOST_LEVELS
 from bench.stats.coding import Bools, Floats, Ints
 from bench.stats.diagnostics import wilson
@@ -175,7 +176,7 @@ def _bounds(
     ends = {"bound_low": least.value, "bound_high": most.value, "low": least.low, "high": most.high}
     return {
         "method": "bounds by the range",
-        **{name: float(np.exp(end[0]) if log else end[0]) for name, end in ends.items()},
+        **{name: float(reported(end[0], log)) for name, end in ends.items()},
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 import scipy  # its submodule stats is slow to load, and is loaded where it is first used
@@ -33,11 +34,11 @@ class Estimates:
     """Where the values leave no variation to test against, so that se, t and p are NaN."""
 
     @classmethod
-    def joined(cls, parts: Sequence[Estimates]) -> Estimates:
+    def joined(cls, parts: Sequence[Self]) -> Self:
         """Several estimates, one after the other."""
-        kinds = {"n": np.int64, "constant": np.bool_}
+        kinds = {"Floats": float, "Ints": np.int64, "Bools": np.bool_}
         columns = {
-            field.name: [np.empty(0, kinds.get(field.name, float)), *(getattr(part, field.name) for part in parts)]
+            field.name: [np.empty(0, kinds[str(field.type)]), *(getattr(part, field.name) for part in parts)]
             for field in fields(cls)
         }
         return cls(**{name: np.concatenate(column) for name, column in columns.items()})

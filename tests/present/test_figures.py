@@ -6,6 +6,7 @@ import hashlib
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -19,10 +20,12 @@ from bench.experiment import Metric
 from bench.judge.analysis import Analysis, MetricOptions, analyze
 from bench.judge.selected import limits_of_selected
 from bench.present import numbers
+from bench.present.analyzed import analyzed
 from bench.present.figures.claims import claims_figure
 from bench.present.figures.observed import by_block, cell_means, fitted_curve, marginal, observed
 from bench.present.figures.published import published_figure
 from bench.present.figures.style import wrap
+from bench.present.render import markdown
 from bench.present.report import Figure, plain
 from bench.present.sections import analysis_sections
 from bench.present.study import Context, Study
@@ -272,6 +275,27 @@ def test_the_picture_of_claims_keeps_scales_apart() -> None:
     assert {"supported", "refuted", "margin", "published"} <= set(shown)
     assert "? stays" not in shown
     assert "Without an estimate, and not drawn: 1 claim." in figure.caption
+
+
+@pytest.mark.parametrize("block", ["seed", None])
+@pytest.mark.parametrize(
+    ("loss", "log"),
+    [
+        (lambda loss, _: loss * 1e160, False),
+        (lambda loss, _: loss * 1e-160, False),
+        (lambda loss, reg: loss * np.where(reg == "l1", 1e-200, 1e200), True),
+        (lambda loss, _: loss.where(loss.index != 3, 0.0), True),
+    ],
+)
+def test_values_of_any_size_are_drawn_and_written(
+    loss: Callable[[pd.Series, pd.Series], pd.Series], log: bool, block: str | None
+) -> None:
+    """No warning, no number of a hundred digits, and no crash where a metric cannot be analysed on its scale."""
+    _, frame, _ = simulated({"reg": ["l1", "l2"], "act": ["relu", "gelu"]}, seeds=4)
+    frame["loss"] = loss(frame["loss"], frame["reg"])
+    report = analyzed(analyze(frame, ["reg", "act"], block, [MetricOptions("loss", log=log)]), "runs.csv")
+    shown = [text for section in report.sections for figure in section.figures for text in texts(figure)]
+    assert not re.search(r"\d{40}", markdown.render(report) + " ".join(shown))
 
 
 def test_long_names_break_at_blanks_only() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bench.judge.claims.cases import Case, Cases
+from bench.judge.names import reported
 from bench.plan.claims import Claim, Comparison, Region, changed_factors
 from bench.plan.kinds import kind_of
 from bench.stats.coding import Floats
@@ -86,7 +87,7 @@ def _estimate_comparison(case: Case, weights: Floats, confidence: float) -> tupl
     sample = replace(case, weights=weights[None]).sample()
     test = one_sample(sample.contrasts, magnitude=sample.magnitude, confidence=confidence)
     log = case.claim.scale == "log"
-    estimate, low, high = (float(np.exp(x[0]) if log else x[0]) for x in (test.value, test.low, test.high))
+    estimate, low, high = (float(reported(x[0], log)) for x in (test.value, test.low, test.high))
     return "ratio" if log else "difference", estimate, low, high, float(test.p[0]), len(sample.complete_rows)
 
 
