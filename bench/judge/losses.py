@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -33,14 +33,44 @@ _SURVIVORS = [
 ]
 
 
-def averaged_outcomes(runs: CodedRuns, done: Bools, log: Collection[str]) -> tuple[CodedRuns, Bools]:
-    """``CodedRuns.averaged``, and which of its runs are done; one is lost if all its copies are."""
-    averaged = replace(runs, values={**runs.values, _DONE: done.astype(float)}).averaged(log)
-    values = {name: values for name, values in averaged.values.items() if name != _DONE}
-    return replace(averaged, values=values), averaged.values[_DONE] == 1.0
+Settings = tuple[bool, str, Range | None]
+"""Of a metric: whether it is analysed as logarithms, its better direction, and its range, if it has one."""
 
 
-def loss_frame(runs: CodedRuns, done: Bools, rng: np.random.Generator, confidence: float) -> pd.DataFrame:
+@dataclass(frozen=True)
+class LostRuns:
+    """Runs that have an outcome and no value, which are averaged as others are: lost if all copies are."""
+
+    counts: Mapping[str, int]
+    """Metric -> how many are lost."""
+    by_factor: pd.DataFrame
+    """``loss_frame``."""
+    survivors: pd.DataFrame
+    """``survivor_frame``."""
+
+
+def lost_runs(
+    runs: CodedRuns,
+    planned: Design,
+    done: Bools,
+    settings: Mapping[str, Settings],
+    rng: np.random.Generator,
+    confidence: float,
+) -> LostRuns:
+    """What is lost of every metric in ``settings``; ``done`` (runs,): the others have no outcome yet."""
+    with_done = replace(runs, values={**runs.values, _DONE: done.astype(float)})
+    runs = with_done.averaged([metric for metric, (log, *_) in settings.items() if log])
+    done = runs.values[_DONE] == 1.0
+    runs = replace(runs, values={metric: runs.values[metric] for metric in settings})
+    lost = {metric: ~np.isfinite(values) & done for metric, values in runs.values.items()}
+    survivors = survivor_frame(runs, planned, lost, done, settings, confidence)
+    counts = {metric: int(own.sum()) for metric, own in lost.items()}
+    return LostRuns(counts, loss_frame(runs, lost, done, rng, confidence), survivors)
+
+
+def loss_frame(
+    runs: CodedRuns, lost: Mapping[str, Bools], done: Bools, rng: np.random.Generator, confidence: float
+) -> pd.DataFrame:
     """One row per metric that lost values, factor and level: ``lost`` of ``runs``; Wilson's limits of the ``share``.
 
     ``p`` (of the factor, the same in all its rows) permutes the losses among its levels within each block and
@@ -49,14 +79,12 @@ def loss_frame(runs: CodedRuns, done: Bools, rng: np.random.Generator, confidenc
     """
     frames = [pd.DataFrame(columns=_LOSSES)]
     by_pattern: dict[bytes, pd.DataFrame] = {}
-    for metric, values in runs.values.items():
-        lost = ~np.isfinite(values) & done
-        if lost.any():
-            if lost.tobytes() not in by_pattern:
-                by_pattern[lost.tobytes()] = pd.DataFrame(
-                    _losses(runs, lost, done, rng, confidence), columns=_LOSSES[1:]
-                )
-            frames.append(by_pattern[lost.tobytes()].assign(metric=metric))
+    for metric, own in lost.items():
+        if own.any() and own.tobytes() not in by_pattern:
+            shares = _losses(runs, own, done, rng, confidence)
+            by_pattern[own.tobytes()] = pd.DataFrame(shares, columns=_LOSSES[1:])
+        if own.any():
+            frames.append(by_pattern[own.tobytes()].assign(metric=metric))
     frame = pd.concat(frames[1:] or frames, ignore_index=True)[_LOSSES]
     for _, rows in frame.groupby("metric"):
         first = rows.drop_duplicates("factor")
@@ -68,23 +96,22 @@ def loss_frame(runs: CodedRuns, done: Bools, rng: np.random.Generator, confidenc
 def survivor_frame(
     runs: CodedRuns,
     planned: Design,
+    lost: Mapping[str, Bools],
     done: Bools,
-    settings: Mapping[str, tuple[bool, str, Range | None]],
+    settings: Mapping[str, Settings],
     confidence: float,
 ) -> pd.DataFrame:
     """What lost runs leave of each pair of levels of a factor (``a`` minus ``b``), for metrics that lost values.
 
-    ``settings``: metric -> whether it is analysed as logarithms, its better direction, and its range, if it has one.
     With a range, ``bound_low`` and ``bound_high``: the estimate if every lost run had the end of the range that makes
     it smallest or largest, and ``low`` and ``high``, the outer limits of their intervals (ratios on a log scale).
     Without, but with a better direction: a sign test over blocks in which lost runs rank worst; a block is ``better``
     at ``a`` if more of its comparisons with ``b`` are won than lost there. ``p_adjusted``: Holm over the metric.
     """
     frames = [pd.DataFrame(columns=_SURVIVORS)]
-    for metric, values in runs.values.items():
-        lost = ~np.isfinite(values) & done
-        if lost.any() and not lost[done].all():
-            rows = list(_survivors(runs, planned, values, lost, *settings[metric], confidence))
+    for metric, own in lost.items():
+        if own.any() and not own[done].all():
+            rows = list(_survivors(runs, planned, runs.values[metric], own, *settings[metric], confidence))
             frame = pd.DataFrame(rows, columns=_SURVIVORS[1:])
             frame["p_adjusted"] = adjust(frame["p"].to_numpy(float), "holm")
             frames.append(frame.assign(metric=metric)[_SURVIVORS])

@@ -13,7 +13,7 @@ from bench.errors import BenchError
 from bench.execute import baseline as baselines
 from bench.execute.run import Run
 from bench.judge.claims.verdicts import ClaimVerdicts
-from bench.judge.sensitivity import POWER, seeds_to_find, sensitivity
+from bench.judge.sensitivity import POWER, seeds_to_find, smallest_d_z
 from bench.judge.signed import DECIDED
 from bench.judge.signed import ClaimVerdict as Verdict
 from bench.plan.claims import Claim
@@ -53,7 +53,7 @@ def of_claims(
 def _next(row: Any, context: Context) -> Iterator[tuple[str, str]]:
     if row.verdict != Verdict.INCONCLUSIVE or row.side != "for" or not isfinite(row.t) or row.expect == "equivalent":
         return
-    seeds = seeds_to_find(row.t / row.n**0.5, row.family_size)
+    seeds = seeds_to_find(abs(row.t) / row.n**0.5, 1.0, row.family_size)
     why = ""
     if row.p <= row.alpha < row.p_adjusted:
         p, n = numbers.p_value(row.p), row.family_size
@@ -98,10 +98,10 @@ def _cannot_tell(study: Study, tested: DataFrame) -> Iterator[str]:
         yield "The runs are taken as independent; where some share a seed, intervals and p mislead."
         return
     blocks = int(tested["n"].min())
-    sizes = [f"{numbers.fixed(sensitivity(blocks, 1).alone, 1)} (one test)"]
+    sizes = [f"{numbers.fixed(smallest_d_z(blocks), 1)} (one test)"]
     for name, size in (("claims", study.n_claims), ("effects", len(tested))):
         if size > 1:
-            sizes.append(f"{numbers.fixed(sensitivity(blocks, size).in_family, 1)} ({size} {name})")
+            sizes.append(f"{numbers.fixed(smallest_d_z(blocks, size), 1)} ({size} {name})")
     yield (
         f"{numbers.counted(blocks, study.block)} find with power {POWER:.0%} only effects of at least "
         f"{numbers.listed(sizes)} SDs over {study.block}s."

@@ -76,8 +76,8 @@ def one_sample(contrasts: Floats, *, magnitude: float | Floats, confidence: floa
     ``magnitude`` is the size of the values behind all contrasts, or behind each: a spread below the rounding error of
     such values counts as none, and gives NaN instead of p = 0.
 
-    >>> found = one_sample(np.array([[1.0], [2.0], [4.0]]), magnitude=4.0)
-    >>> print(f"{found.value[0]:.2f} [{found.low[0]:.2f}, {found.high[0]:.2f}], p = {found.p[0]:.3f}")
+    >>> test = one_sample(np.array([[1.0], [2.0], [4.0]]), magnitude=4.0)
+    >>> print(f"{test.value[0]:.2f} [{test.low[0]:.2f}, {test.high[0]:.2f}], p = {test.p[0]:.3f}")
     2.33 [-1.46, 6.13], p = 0.118
     """
     n, width = contrasts.shape

@@ -15,7 +15,7 @@ from bench.judge.analysis import MetricOptions
 from bench.judge.gate.compare import margin_on_scale
 from bench.judge.gate.decide import Changes, Decisions, Moments, decide, independent, on_scale, paired
 from bench.judge.gate.matched import cells_by_seed
-from bench.judge.gate.undecided import detectable_change, seeds_to_decide
+from bench.judge.sensitivity import detectable_change, seeds_to_decide
 from bench.judge.spending import look
 from bench.stats.coding import Floats
 from bench.stats.diagnostics import wilson

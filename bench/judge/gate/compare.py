@@ -17,8 +17,8 @@ from bench.judge.gate.decide import Changes, Decisions, decide
 from bench.judge.gate.matched import Comparables, cells_by_seed
 from bench.judge.gate.matched_effects import effects_by_seed
 from bench.judge.gate.matched_means import means_by_table
-from bench.judge.gate.undecided import detectable_change, seeds_to_decide
 from bench.judge.names import reported
+from bench.judge.sensitivity import detectable_change, seeds_to_decide
 from bench.judge.signed import GateVerdict as Verdict
 from bench.plan.metrics import margin_of
 from bench.plan.shape import BaselineTable
