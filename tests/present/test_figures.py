@@ -22,6 +22,7 @@ from bench.judge.selected import limits_of_selected
 from bench.present import numbers
 from bench.present.analyzed import analyzed
 from bench.present.figures.claims import claims_figure
+from bench.present.figures.lines import lines_figure
 from bench.present.figures.observed import by_block, cell_means, fitted_curve, marginal, observed
 from bench.present.figures.published import published_figure
 from bench.present.figures.style import wrap
@@ -298,6 +299,27 @@ def test_values_of_any_size_are_drawn_and_written(
     assert not re.search(r"\d{40}", markdown.render(report) + " ".join(shown))
 
 
+def test_the_two_lines_of_a_u_shape_are_drawn_with_their_changes() -> None:
+    """A panel a claim: the means of the levels, both lines, the break as a dotted line, each change with its limits."""
+    lines = pd.DataFrame(
+        {
+            "claim": "u", "scale": "difference", "line": [1, 1, 2, 2, 2], "dose": [1.0, 2.0, 2.0, 3.0, 4.0],
+            "mean": [5.0, 3.0, 3.0, 4.0, 6.0], "mean_low": 2.0, "mean_high": 7.0, "fitted": [5.0, 3.0, 2.8, 4.3, 5.8],
+            "change": [-2.0] * 2 + [3.0] * 3, "low": [-2.5] * 2 + [2.0] * 3, "high": [-1.5] * 2 + [4.0] * 3, "n": 5,
+        }
+    )  # fmt: skip
+    claims = pd.DataFrame({"claim": ["u"], "contrast": ["two lines along dose, 1 to 4"], "verdict": ["supported"]})
+    context = Context({"dose": [1.0, 2.0, 3.0, 4.0]}, [Metric("loss", "Loss", unit="nats")])
+    figure = lines_figure(context.metrics[0], claims, lines, context)
+    assert {"u: supported", "−2.00 [−2.50, −1.50], then 3.00 [2.00, 4.00]", "dose", "Loss (nats)"} <= set(texts(figure))
+    [axes] = figure.drawing.canvas.axes
+    drawn = [line.get_xydata().tolist() for line in axes.lines if len(line.get_xydata()) < 4]
+    assert [[1.0, 5.0], [2.0, 3.0]] in drawn
+    assert [[2.0, 2.8], [3.0, 4.3], [4.0, 5.8]] in drawn
+    [dotted] = [line for line in axes.lines if line.get_linestyle() == ":"]
+    assert set(dotted.get_xdata()) == {2.0}
+
+
 def test_long_names_break_at_blanks_only() -> None:
     """No word is cut, whatever the room."""
     assert wrap("orthogonal positive_kurtosis l2", 0.5).split("\n") == ["orthogonal", "positive_kurtosis", "l2"]
@@ -325,15 +347,16 @@ def test_no_figure_holds_an_image() -> None:
 MANY = """
 import signal
 from bench.present.figures.style import blank
-from bench.present.report import Figure, draw
+from bench.present.files import draw
+from bench.present.report import Figure
 
 def interrupt(signum, frame):
     raise KeyboardInterrupt
 
 signal.signal(signal.SIGTERM, interrupt)
 figures = [Figure(f"n{i}", "Caption.", "alt", lambda: blank(1.0)[0]) for i in range(6)]
-draw(figures)
-assert all("svg" in figure.__dict__ for figure in figures) or len(__import__("os").sched_getaffinity(0)) < 2
+draw([(figure, "svg") for figure in figures])
+assert all("svg" in figure.made for figure in figures) or len(__import__("os").sched_getaffinity(0)) < 2
 """
 
 
