@@ -25,7 +25,7 @@ from bench.stats.region_weights import cell_weights
 
 Range = tuple[float, float]
 _NAN = float("nan")
-_DONE = "\0done"  # no column is called so
+_DONE, _DIVERGED = "\0done", "\0diverged"  # no column is called so
 _LOSSES = ["metric", "factor", "level", "lost", "runs", "share", "low", "high", "p", "p_adjusted"]
 _SURVIVORS = [
     *("metric", "factor", "a", "b", "method", "scale", "bound_low", "bound_high", "low", "high"),
@@ -53,38 +53,58 @@ def lost_runs(
     runs: CodedRuns,
     planned: Design,
     done: Bools,
+    diverged: Bools,
     settings: Mapping[str, Settings],
     rng: np.random.Generator,
     confidence: float,
 ) -> LostRuns:
-    """What is lost of every metric in ``settings``; ``done`` (runs,): the others have no outcome yet."""
-    with_done = replace(runs, values={**runs.values, _DONE: done.astype(float)})
-    runs = with_done.averaged([metric for metric, (log, *_) in settings.items() if log])
-    done = runs.values[_DONE] == 1.0
+    """What is lost of every metric in ``settings``; ``done`` (runs,): the others have no outcome yet.
+
+    A metric that no run of a level has, though none of them diverged, does not exist there: nothing is lost.
+    """
+    marks = {_DONE: done.astype(float), _DIVERGED: diverged.astype(float)}
+    marked = replace(runs, values={**runs.values, **marks})
+    runs = marked.averaged([metric for metric, (log, *_) in settings.items() if log])
+    done, diverged = runs.values[_DONE] == 1.0, runs.values[_DIVERGED] > 0.0
     runs = replace(runs, values={metric: runs.values[metric] for metric in settings})
-    lost = {metric: ~np.isfinite(values) & done for metric, values in runs.values.items()}
-    survivors = survivor_frame(runs, planned, lost, done, settings, confidence)
+    exists = {metric: done & _exists(runs, np.isfinite(own) | diverged) for metric, own in runs.values.items()}
+    lost = {metric: ~np.isfinite(values) & exists[metric] for metric, values in runs.values.items()}
+    survivors = survivor_frame(runs, planned, lost, exists, settings, confidence)
     counts = {metric: int(own.sum()) for metric, own in lost.items()}
-    return LostRuns(counts, loss_frame(runs, lost, done, rng, confidence), survivors)
+    return LostRuns(counts, loss_frame(runs, lost, exists, rng, confidence), survivors)
+
+
+def _exists(runs: CodedRuns, seen: Bools) -> Bools:
+    """Which runs are at levels of which some run was ``seen``."""
+    exists = np.ones(len(seen), bool)
+    for position, factor in enumerate(runs.factors):
+        counts = np.bincount(runs.codes[seen, position], minlength=len(factor.levels))
+        exists &= counts[runs.codes[:, position]] > 0
+    return exists
 
 
 def loss_frame(
-    runs: CodedRuns, lost: Mapping[str, Bools], done: Bools, rng: np.random.Generator, confidence: float
+    runs: CodedRuns,
+    lost: Mapping[str, Bools],
+    exists: Mapping[str, Bools],
+    rng: np.random.Generator,
+    confidence: float,
 ) -> pd.DataFrame:
     """One row per metric that lost values, factor and level: ``lost`` of ``runs``; Wilson's limits of the ``share``.
 
     ``p`` (of the factor, the same in all its rows) permutes the losses among its levels within each block and
-    combination of the other factors; ``p_adjusted``: Holm over the factors of a metric. ``done`` (runs,): the others
-    have no outcome yet and are no losses.
+    combination of the other factors; ``p_adjusted``: Holm over the factors of a metric. ``exists``: metric ->
+    which runs are done and could have it.
     """
     frames = [pd.DataFrame(columns=_LOSSES)]
     by_pattern: dict[bytes, pd.DataFrame] = {}
     for metric, own in lost.items():
-        if own.any() and own.tobytes() not in by_pattern:
-            shares = _losses(runs, own, done, rng, confidence)
-            by_pattern[own.tobytes()] = pd.DataFrame(shares, columns=_LOSSES[1:])
+        pattern = np.packbits([own, exists[metric]]).tobytes()
+        if own.any() and pattern not in by_pattern:
+            shares = _losses(runs, own, exists[metric], rng, confidence)
+            by_pattern[pattern] = pd.DataFrame(shares, columns=_LOSSES[1:])
         if own.any():
-            frames.append(by_pattern[own.tobytes()].assign(metric=metric))
+            frames.append(by_pattern[pattern].assign(metric=metric))
     frame = pd.concat(frames[1:] or frames, ignore_index=True)[_LOSSES]
     for _, rows in frame.groupby("metric"):
         first = rows.drop_duplicates("factor")
@@ -97,7 +117,7 @@ def survivor_frame(
     runs: CodedRuns,
     planned: Design,
     lost: Mapping[str, Bools],
-    done: Bools,
+    exists: Mapping[str, Bools],
     settings: Mapping[str, Settings],
     confidence: float,
 ) -> pd.DataFrame:
@@ -110,7 +130,7 @@ def survivor_frame(
     """
     frames = [pd.DataFrame(columns=_SURVIVORS)]
     for metric, own in lost.items():
-        if own.any() and not own[done].all():
+        if own.any() and not own[exists[metric]].all():
             rows = list(_survivors(runs, planned, runs.values[metric], own, *settings[metric], confidence))
             frame = pd.DataFrame(rows, columns=_SURVIVORS[1:])
             frame["p_adjusted"] = adjust(frame["p"].to_numpy(float), "holm")
@@ -119,16 +139,16 @@ def survivor_frame(
 
 
 def _losses(
-    runs: CodedRuns, lost: Bools, done: Bools, rng: np.random.Generator, confidence: float
+    runs: CodedRuns, lost: Bools, exists: Bools, rng: np.random.Generator, confidence: float
 ) -> Iterator[Sequence[Any]]:
     for position, factor in enumerate(runs.factors):
         if len(factor.levels) < 2:
             continue
-        level, stratum = runs.codes[done, position], _strata(runs, position)[done]
-        p = loss_test(lost[done], level, stratum, rng)
+        level, stratum = runs.codes[exists, position], _strata(runs, position)[exists]
+        p = loss_test(lost[exists], level, stratum, rng)
         for code, label in enumerate(factor.labels):
             there = level == code
-            count, size = int(lost[done][there].sum()), int(there.sum())
+            count, size = int(lost[exists][there].sum()), int(there.sum())
             limits = wilson(count, size, confidence) if size else (_NAN, _NAN)
             yield factor.name, label, count, size, count / size if size else _NAN, *limits, p, _NAN
 

@@ -17,6 +17,7 @@ from bench.judge.sensitivity import POWER, seeds_to_find, smallest_d_z
 from bench.judge.signed import DECIDED
 from bench.judge.signed import ClaimVerdict as Verdict
 from bench.plan.claims import Claim
+from bench.plan.find import from_project
 from bench.present import claim_words, compared, numbers
 from bench.present.report import Finding
 from bench.present.sections import claims
@@ -119,7 +120,7 @@ def of_baseline(run: Run) -> Iterator[tuple[str, str]]:
             return
         report = compared.build(run, baseline)
     except BenchError as error:
-        yield "Baseline", f"{path} cannot be compared: {error.message}"
+        yield "Baseline", f"{from_project(path)} cannot be compared: {error.message}"
     else:
         outcome = compared.OUTCOMES[report.outcome]
-        yield f"Baseline: {outcome}", " ".join([f"Compared with {path}.", *report.sections[0].text])
+        yield f"Baseline: {outcome}", " ".join([f"Compared with {from_project(path)}.", *report.sections[0].text])

@@ -197,6 +197,11 @@ def row_axis(axes: Axes, n: int) -> None:
     axes.spines["left"].set_visible(False)
 
 
+def neutral_line(axes: Axes, at: float, n: int) -> None:
+    """The value that stands for no effect, in each of ``n`` rows below its label: no line crosses text."""
+    axes.vlines([at] * n, np.arange(n) - 0.25, np.arange(n) + 0.25, color=INK, lw=0.9, zorder=1)
+
+
 def label_lines(labels: Sequence[str], right: Sequence[str]) -> list[str]:
     """Labels broken where they would run into the text at the right edge of their row."""
     room = [WIDTH - 0.3 - text_width(plain(text), SMALL) for text in right]
