@@ -71,8 +71,8 @@ def simple_frame(
             reverses = _reverses(rows, np.where(p_adjusted < ALPHA, np.sign(own["t"].to_numpy(float)), 0.0))
             if p < ALPHA or any(reverses):
                 names = pd.DataFrame([_names(runs, entry, row) for row in rows], columns=[*_PAIR], index=own.index)
-                judged = {"p_adjusted": p_adjusted, "p_interaction": p, "reverses": reverses}
-                frames.append(names.join(own.assign(**judged))[_COLUMNS])
+                own = own.assign(p_adjusted=p_adjusted, p_interaction=p, reverses=reverses)
+                frames.append(names.join(own)[_COLUMNS])
     return pd.concat(frames[1:] or frames, ignore_index=True)
 
 

@@ -347,7 +347,7 @@ def test_no_figure_holds_an_image() -> None:
 MANY = """
 import signal
 from bench.present.figures.style import blank
-from bench.present.files import draw
+from bench.present.figures.parallel import draw
 from bench.present.report import Figure
 
 def interrupt(signum, frame):
