@@ -55,14 +55,12 @@ def _next(row: Any, context: Context) -> Iterator[tuple[str, str]]:
     if row.verdict != Verdict.INCONCLUSIVE or row.side != "for" or not isfinite(row.t) or row.expect == "equivalent":
         return
     seeds = seeds_to_find(abs(row.t) / row.n**0.5, 1.0, row.family_size)
-    why = ""
+    why = "The headline, first above, is undecided"
     if row.p <= row.alpha < row.p_adjusted:
         p, n = numbers.p_value(row.p), row.family_size
-        why = f"Alone the headline would be decided (p {p}), among {n} claims it is not. "
-    text = (
-        f"{why}About {numbers.count(seeds)} {context.block}s would decide it (power {POWER:.0%}) if its effect is as "
-    )
-    text += "estimated here"
+        why = f"The headline, first above, would be decided alone (p {p}), but not among {n} claims"
+    text = f"{why}. About {numbers.count(seeds)} {context.block}s would decide it (power {POWER:.0%}) if the effect is "
+    text += "as estimated"
     if others := claim_words.others_changed(row):
         text += f"; to credit {row.credited_to}, compare cells in which {numbers.listed(others)} does not change"
     yield "Next", f"{text}."
