@@ -44,7 +44,7 @@ class Scale:
 def side_by_side(
     name: str, caption: str, alt: str, panels: Sequence[Panel], scale: Scale, *, with_numbers: bool
 ) -> Figure:
-    """The panels below each other on one scale, each tile with its number or without; a tile that is NaN is grey."""
+    """The panels on one scale of colours, with or without the numbers of tiles of a quarter of its end; NaN is grey."""
     return Figure(name, caption, alt, partial(_paint, panels, scale, with_numbers))
 
 
@@ -63,12 +63,12 @@ def _paint(panels: Sequence[Panel], scale: Scale, with_numbers: bool) -> Drawing
         place.set_facecolor(GRID)
         place.grid(visible=False)
         place.set_title(plain(panel.title), loc="left", weight="bold")
-        place.set_xticks(np.arange(len(panel.columns)) + 0.5, [plain(name) for name in panel.columns])
+        place.set_xticks(np.arange(len(panel.columns)) + 0.5, [plain(name) for name in panel.columns], size=min(SMALL, tile / 2))
         place.set_yticks(np.arange(len(panel.rows)) + 0.5, [plain(name) for name in panel.rows])
         place.set_xlabel(plain(panel.column_name))
         place.set_ylabel(plain(panel.row_name))
         for (row, column), value in np.ndenumerate(panel.values if with_numbers else np.empty((0, 0))):
-            if np.isfinite(value):
+            if abs(value) >= scale.high / 4:
                 ink = ink_on(image.cmap(image.norm(value)))
                 text = numbers.fixed(float(value), 2)
                 place.text(
