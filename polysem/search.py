@@ -162,12 +162,17 @@ def _of_falling(
 
 
 def _by_error(measure: Callable[[float], float], target: float) -> float:
-    """The largest lambda of a grid, four to a factor of ten, whose error is no higher: it is not monotone in lambda.
+    """The largest lambda whose error is no higher, to a factor of 1.08: the error is not monotone in lambda.
 
-    From 0.01 down, where hardly a unit is live.
+    From 0.01 down, where hardly a unit is live, by a grid of four to a factor of ten; then the interval above is halved.
     """
     grid = [float(f"{10 ** (-2 - k / 4):.4g}") for k in range(21)]
-    return next((strength for strength in grid if measure(strength) <= target), grid[-1])
+    place = next((k for k, strength in enumerate(grid) if measure(strength) <= target), len(grid) - 1)
+    low, high = grid[place], grid[max(place - 1, 0)]
+    for _ in range(3 * (low < high)):
+        middle = float(f"{(low * high) ** 0.5:.4g}")
+        low, high = (middle, high) if measure(middle) <= target else (low, middle)
+    return low
 
 
 def sae_cells(suite: str | Path) -> list[tuple[Params, Mapping[str, Hashable]]]:
