@@ -201,10 +201,14 @@ class Study(Context):
         return [self.term(name) for name in dict.fromkeys(rows["effect"])]
 
     def stem(self, metric: Metric) -> str:
-        """A part of a file's name: the metric's where that holds only letters, digits and underscores."""
-        stem = re.sub(r"[^A-Za-z0-9_]+", "_", metric.name)
-        order = [option.name for option in self.analysis.metrics]
-        return stem if stem == metric.name else f"{stem}-{order.index(metric.name)}"
+        """A part of a file's name (``file_stem``)."""
+        return file_stem(metric, [option.name for option in self.analysis.metrics])
+
+
+def file_stem(metric: Metric, names: Sequence[str]) -> str:
+    """A part of a file's name: the metric's where that holds only letters, digits and underscores."""
+    stem = re.sub(r"[^A-Za-z0-9_]+", "_", metric.name)
+    return stem if stem == metric.name else f"{stem}-{names.index(metric.name)}"
 
 
 _COLON = re.compile(r'"(?:[^"\\]|\\.)*"|:')

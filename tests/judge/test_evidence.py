@@ -103,6 +103,7 @@ def test_the_two_lines_are_those_of_the_seeds_that_test_them(scale: Literal["ide
     table = noisy(np.abs(DOSES - 2.0), seed=3)
     runs = [{"dose": dose, "seed": seed, "value": value} for seed, row in enumerate(table)
             for dose, value in zip(DOSES.tolist(), np.exp(row) if scale == "log" else row, strict=True)]  # fmt: skip
+    runs += [{"dose": 99.0, "seed": seed, "value": np.nan} for seed in range(len(table))]  # no level of the claim
     lines = judge_claims(pd.DataFrame(runs), ["dose"], [claim]).lines
     unit = np.exp if scale == "log" else np.asarray
     assert set(lines["scale"]) == {"ratio" if scale == "log" else "difference"}

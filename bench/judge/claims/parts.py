@@ -88,8 +88,10 @@ def _lines(cases: Cases, case: Case, confidence: float) -> Iterator[Sequence[obj
         comparison = case.claim.comparisons[lines.chosen + number]
         first, last = comparison.regions[0], comparison.regions[-1]
         factor = next(name for name in first if first[name] != last[name])
-        weights = [cases.weights_of(Comparison((region,), (1.0,))) for region in comparison.regions]
-        levels = lines.tested.complete_rows @ np.array([own.weights for own in weights if own is not None]).T
+        means_of = [cases.weights_of(Comparison((region,), (1.0,))) for region in comparison.regions]
+        weights = np.array([own.weights for own in means_of if own is not None])
+        compared = (weights != 0).any(axis=0)  # elsewhere values may be missing
+        levels = lines.tested.complete_rows[:, compared] @ weights[:, compared].T
         along = sign * np.array(comparison.weights)  # around 0, as far apart as the levels
         means, line = (
             one_sample(values, magnitude=np.abs(levels).max(initial=0.0), confidence=confidence)

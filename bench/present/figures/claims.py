@@ -84,5 +84,7 @@ def _paint(claims: DataFrame, metrics: dict[str, Metric]) -> Drawing:
         axes.set_xlabel(quantity(metrics[str(metric)], ratio=ratio, what="Ratio of " if ratio else "Change of "))
         if ratio:
             log_axis(axes)
+        else:
+            axes.locator_params(axis="x", nbins=6)  # more overlap where numbers are long
     key(drawing, list(handles.values()), list(handles), columns=3)
     return drawing

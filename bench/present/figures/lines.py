@@ -13,7 +13,7 @@ from bench.present import numbers
 from bench.present.figures.observed import evenly_in_logs
 from bench.present.figures.style import INK, MUTED, SERIES, SMALL, WIDTH, Drawing, blank, key, log_axis, quantity, wrap
 from bench.present.report import Figure
-from bench.present.study import Context
+from bench.present.study import Context, file_stem
 
 _PANEL = 2.1
 
@@ -30,7 +30,7 @@ def lines_figure(metric: Metric, claims: DataFrame, lines: DataFrame, context: C
     listed = [f"{claim}: {_changes(rows)}" for claim, rows in changes.groupby("claim", sort=False)]
     alt = f"{metric.label}, changes along the two lines of {numbers.listed(listed, most=9)}."
     return Figure(
-        f"lines-{list(context.labels).index(metric.name)}",
+        f"lines-{file_stem(metric, list(context.labels))}",
         caption,
         alt,
         partial(_paint, metric, claims, lines, ratio=ratio),
@@ -61,7 +61,7 @@ def _paint(metric: Metric, claims: DataFrame, lines: DataFrame, *, ratio: bool) 
         axes.grid(visible=True, axis="both")
         changes = _changes(own.drop_duplicates("line"))
         title = f"{claim}: {verdict}\n{changes}"
-        axes.set_title("\n".join(wrap(line, WIDTH - 0.3, SMALL) for line in title.split("\n")), loc="left", size=SMALL)
+        axes.set_title("\n".join(wrap(line, WIDTH - 1.1, SMALL) for line in title.split("\n")), loc="left", size=SMALL)
         axes.set_ylabel(wrap(quantity(metric), _PANEL - 0.7, SMALL), size=SMALL)
         handles = [mean, *pair]
     panels[-1].set_xlabel(str(claims["contrast"].iloc[-1]).split(",")[0].removeprefix("two lines along "))
