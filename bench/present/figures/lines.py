@@ -59,7 +59,7 @@ def _paint(metric: Metric, claims: DataFrame, lines: DataFrame, *, ratio: bool) 
         if ratio:
             log_axis(axes, "y")
         axes.grid(visible=True, axis="both")
-        changes = _changes(own.drop_duplicates("line"))
+        changes = _changes(own.drop_duplicates("line")).replace(", then", ",\nthen")
         title = f"{claim}: {verdict}\n{changes}"
         axes.set_title("\n".join(wrap(line, WIDTH - 1.1, SMALL) for line in title.split("\n")), loc="left", size=SMALL)
         axes.set_ylabel(wrap(quantity(metric), _PANEL - 0.7, SMALL), size=SMALL)
