@@ -14,10 +14,11 @@ from bench.present.formats import FORMATS
 
 
 class ReportFormat(StrEnum):
-    """Formats of a report: the terminal's, and those that have a file."""
+    """Formats of a report: the terminal's, those that have a file, and all of these at once."""
 
     TERMINAL = "terminal"
     vars().update({name.upper(): name for name in FORMATS})
+    ALL = "all"
 
 
 class CompareFormat(StrEnum):
@@ -64,7 +65,7 @@ Output = Annotated[
 TextOrJson = Annotated[TextFormat, typer.Option("--format", help="How to print the result.")]
 Form = Annotated[
     ReportFormat,
-    typer.Option("--format", metavar="FORMAT", help=f"terminal, {', '.join(FORMATS)} (a folder of tables)."),
+    typer.Option("--format", metavar="FORMAT", help=f"terminal, {', '.join(FORMATS)} (a folder of tables), or all."),
 ]
 Confidence = Annotated[float, typer.Option("--confidence", metavar="SHARE", help="Of every interval: 0.95 is 95%.")]
 Brief = Annotated[bool, typer.Option("--brief", help="In the terminal, the opening alone.")]

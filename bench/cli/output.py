@@ -38,7 +38,7 @@ def emit_report(
     from bench.present.files import destination, files, printed, save
     from bench.present.render import terminal
 
-    if figures is not None and (form not in FORMATS or not FORMATS[form].pictures):
+    if figures is not None and form != "all" and (form not in FORMATS or not FORMATS[form].pictures):
         able = " or ".join(name for name, row in FORMATS.items() if row.pictures)
         raise BenchError(f"{form} has no pictures beside it.", hint=f"--figures goes with --format {able}.")
     if form == "terminal":
@@ -49,11 +49,13 @@ def emit_report(
     if target is None:
         emit(printed(report, form.value))
         return
-    content = files(report, form.value, stem=target.stem, figures=figures.value if figures else "")
-    is_folder = form == "csv"
+    is_folder, forms = form in ("csv", "all"), FORMATS if form == "all" else (form.value,)
+    stem = "report" if is_folder else target.stem
+    content = files(report, *forms, stem=stem, figures=figures.value if figures else "")
     save(content, target / next(iter(content)) if is_folder else target)
-    say(f"Written to {target}{f': {len(content)} tables' if is_folder else ''}")
-    if is_folder and (others := sorted({path.name for path in target.glob("*.csv")} - set(content))):
+    what = {"csv": f": {len(content)} tables", "all": f": {', '.join(row.file for row in FORMATS.values())}"}
+    say(f"Written to {target}{what.get(form.value, '')}")
+    if form == "csv" and (others := sorted({path.name for path in target.glob("*.csv")} - set(content))):
         say(f"Not of this report: {', '.join(others)}, which lay there before.")
     if form == "md" and output is None:
         emit(next(iter(content.values())))

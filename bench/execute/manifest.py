@@ -29,6 +29,7 @@ from bench.execute.versioned import Versioned, damaged
 from bench.experiment import Experiment, Metric
 from bench.plan.claims import Claim
 from bench.plan.design import cells, n_cells
+from bench.plan.find import from_project, in_project
 from bench.plan.grid import Setting
 from bench.plan.metrics import MetricSettings
 from bench.plan.shape import BaselineTable, ProxiesTable
@@ -158,7 +159,7 @@ def of(
         plan=uuid.uuid4().hex,
         cells="",
         table=suite.published and _published(suite.published),
-        path=str(suite.path.absolute()),
+        path=from_project(suite.path),
         version=suite.experiment.version,
         strata=suite.strata and suite.strata.seeds,
         crossed=suite.strata is not None and suite.strata.crossed,
@@ -292,7 +293,7 @@ def read_suite(folder: Path, generation: Generation) -> Plan:
         listed=listed,
         metrics=manifest.metric_settings,
         published=folder / "published.csv" if manifest.published else None,
-        path=Path(manifest.path),
+        path=in_project(manifest.path),
         settings={name: dict(pairs) for name, pairs in manifest.factors.items()},
     )
 

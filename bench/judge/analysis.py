@@ -18,10 +18,10 @@ from bench.judge.doubts import diagnostic_frame, value_frame
 from bench.judge.effect_frames import cell_frame, contrast_frame, equivalence_frame, estimable_frame
 from bench.judge.estimation import MetricEffects, estimate_effects, lost_levels
 from bench.judge.extreme_units import in_units, unit_of
-from bench.judge.losses import averaged_outcomes, loss_frame, survivor_frame
+from bench.judge.losses import lost_runs
 from bench.judge.requested import requested_frame
 from bench.judge.simple import marginal_frame, simple_frame
-from bench.judge.table import unfinished
+from bench.judge.table import with_status
 from bench.judge.terms import MOST_LEVELS, flip_signs, level_frame, term_frame
 from bench.judge.trend_frame import trend_frame
 from bench.judge.variance import anova_frame, anova_models
@@ -150,54 +150,46 @@ def _analyze(
     runs = replace(runs, values={name: values / units[name] for name, values in runs.values.items()})
     measured, options = options, [_in_unit(option, units[option.name]) for option in options]
     planned = identify(runs.cells, runs.n_levels)
-    done = ~unfinished(frame, [*factors, *([] if block is None else [block])])
+    others = [*factors, *([] if block is None else [block])]
+    done = ~with_status(frame, others, "missing", "failed", "lost")  # to diverge is an outcome
+    diverged = with_status(frame, others, "diverged")
     settings = {option.name: (option.log, option.better, option.range) for option in options}
-    outcomes, done = averaged_outcomes(runs, done, [option.name for option in options if option.log])
-    survivors = survivor_frame(outcomes, planned, done, settings, confidence)
-    losses = loss_frame(outcomes, done, rng, confidence)
-    lost = {name: int((~np.isfinite(values) & done).sum()) for name, values in outcomes.values.items()}
+    losses = lost_runs(runs, planned, done, diverged, settings, rng, confidence)
     usable = {option.name: _usable(runs.values[option.name], option) for option in options}
-    runs = replace(runs, values={name: values for name, (values, _) in usable.items()})
-    notes = [*_design_notes(runs), *copy_notes(runs, strata)]
-    every_run, runs = runs, runs.averaged([option.name for option in options if option.log])
+    every_run = replace(runs, values={name: values for name, (values, _) in usable.items()})
+    runs = every_run.averaged([option.name for option in options if option.log])
+    notes = [*_design_notes(runs), *copy_notes(every_run, strata)]
     effects = []
     for option in options:
         values = np.log(runs.values[option.name]) if option.log else runs.values[option.name]
         effects.append(estimate_effects(runs, planned, option.name, values, log=option.log, confidence=confidence))
         notes += [*usable[option.name][1], *effects[-1].notes]
-    margins = {
-        option.name: (margin, option.better)
-        for option in options
-        if np.isfinite(margin := _margin(option, runs.values[option.name]))
-    }
+    margins = {option.name: _margin(option, runs.values[option.name]) for option in options}
     components = needs = None
     if strata:
-        logs, sizes = (
-            {option.name: option.log for option in options},
-            {name: size for name, (size, _) in margins.items()},
-        )
-        components, needs = component_frames(frame[list(strata)], every_run, planned, logs, sizes, confidence)
+        logs = {option.name: option.log for option in options}
+        components, needs = component_frames(frame[list(strata)], every_run, planned, logs, margins, confidence)
     flips = flip_signs(effects, rng)
     terms = term_frame(runs, effects, flips)
     effect_rows = contrast_frame(runs, effects, terms, flips, confidence)
     pairs = pair_frames(runs, effects, confidence, rng, every_pair=every_pair)
     analysis = Analysis(
         cells=cell_frame(runs),
-        contrasts=effect_rows.assign(lost=effect_rows["metric"].map(lost)),
+        contrasts=effect_rows.assign(lost=effect_rows["metric"].map(losses.counts)),
         terms=terms,
         levels=level_frame(runs, effects, confidence),
         anova=anova_frame(runs, effects, confidence),
         pairwise=pairs.judged,
         pairwise_independent=pairs.independent,
         pairwise_sizes=pairs.sizes,
-        equivalence=equivalence_frame(effects, runs, margins, confidence),
+        equivalence=equivalence_frame(effects, runs, margins, settings, confidence),
         diagnostics=diagnostic_frame(runs, effects, rng),
         values=value_frame(runs, effects),
         estimable=estimable_frame(runs, effects),
         marginal=marginal_frame(runs, effects, confidence),
         simple=simple_frame(runs, effects, terms, confidence),
-        losses=losses,
-        survivors=survivors,
+        losses=losses.by_factor,
+        survivors=losses.survivors,
         requested=requested_frame(runs, effects, contrasts, confidence),
         trends=trend_frame(runs, effects, confidence),
         notes=tuple(dict.fromkeys(notes)),

@@ -67,7 +67,7 @@ def pair_frames(
         for name, column in (("ratio", ratios.value), ("ratio_low", ratios.low), ("ratio_high", ratios.high)):
             pairs[name] = column[own]
         for name in ("diff", "low", "high", "diff_paired", "low_paired", "high_paired"):
-            pairs[name] = reported(pairs[name].to_numpy(), entry)
+            pairs[name] = reported(pairs[name].to_numpy(), entry.log)
         names = pd.DataFrame({"metric": entry.metric, "a": labels[a], "b": labels[b], "scale": scale_name(entry)})
         frames.append(pd.concat([names, pairs], axis=1))
     frame = pd.concat(frames, ignore_index=True).rename(columns={"p_welch": "p"})

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bench.judge.coded import CodedRuns
-from bench.judge.estimation import MetricEffects, among
+from bench.judge.estimation import MetricEffects, among, lost_levels
 from bench.judge.names import estimate_columns, term_name
 from bench.stats.coding import Floats
 from bench.stats.contrast import Estimates, independent, one_sample, per_block
@@ -43,7 +43,7 @@ def compare_regions(
     order = entry.fitted.design.order if by_cells else identify(codes, sizes).order
     weights, rows, reasons, assumes = np.zeros((len(comparisons), len(observed))), list[int](), list[str](), list[str]()
     for row, (regions, factors) in enumerate(comparisons):
-        lost = _lost_levels(runs, entry, regions)
+        lost = lost_levels(runs, entry.fitted, [level for region in regions for level in region.items()])
         own: CellWeights | None = None
         if not lost:
             placed = [{f: int(np.searchsorted(levels[f], code)) for f, code in region.items()} for region in regions]
@@ -68,16 +68,6 @@ def compare_regions(
         "reason": np.where(np.isfinite(estimates.p), "", untested),
     }
     return pd.DataFrame(columns, index=range(len(comparisons)))
-
-
-def _lost_levels(runs: CodedRuns, entry: MetricEffects, regions: Sequence[Region]) -> list[str]:
-    lost = [
-        f"{runs.factors[factor].name} = {runs.factors[factor].labels[code]}"
-        for region in regions
-        for factor, code in region.items()
-        if code not in entry.fitted.levels[factor]
-    ]
-    return list(dict.fromkeys(lost))
 
 
 def estimate_cells(cells: Cells, weights: Floats, confidence: float) -> Estimates:

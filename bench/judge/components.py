@@ -12,13 +12,12 @@ import pandas as pd
 
 from bench.errors import BenchError
 from bench.judge.coded import CodedRuns
-from bench.judge.sensitivity import POWER
+from bench.judge.sensitivity import seeds_to_find
 from bench.plan.labels import effect_label
 from bench.plan.strata import ENDING
 from bench.stats.coding import Floats, Ints
 from bench.stats.components import MeanSquares, mean_squares
 from bench.stats.identify import Design
-from bench.stats.power import seeds_for
 from bench.stats.term_models import cell_weights, effects_of
 
 MEAN = "mean"
@@ -137,11 +136,11 @@ def stratum_frames(
     for metric, table in tables.items():
         for effect, row in weights.items():
             named = {"metric": metric, "effect": effect}
-            found = _balanced(table @ row, layout)
-            if isinstance(found, str):
-                rows.append({**named, "reason": found})
+            groups = _balanced(table @ row, layout)
+            if isinstance(groups, str):
+                rows.append({**named, "reason": groups})
                 continue
-            balanced, dropped = found
+            balanced, dropped = groups
             squares = _without_rounding(mean_squares(balanced[..., None], crossed=layout.crossed), table)
             size = {"units": len(balanced), "dropped": dropped, "reason": ""}
             rows += [{**named, **entry, **size} for entry in _components(squares, balanced.shape, layout, confidence)]
@@ -205,8 +204,7 @@ def _needs(squares: MeanSquares, layout: Layout, margin: float) -> Iterator[Mapp
     between, within = (max(float(variances[part].sum()), 0.0) for part in (~inner, inner))
     for number in PER_UNIT:
         sd = float(np.sqrt(between + within / number))
-        units = float(np.ceil(seeds_for(margin / sd, 1, POWER))) if sd > 0 and np.isfinite(margin) else np.nan
-        yield {"inner": layout.names[last], "per_unit": number, "sd": sd, "units": units}
+        yield {"inner": layout.names[last], "per_unit": number, "sd": sd, "units": seeds_to_find(margin, sd, 1)}
 
 
 def _group(labels: Ints) -> Ints:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from bench.judge.coded import CodedRuns
-from bench.judge.estimation import NOT_IDENTIFIED, MetricEffects
+from bench.judge.estimation import NOT_IDENTIFIED, MetricEffects, lost_levels
+from bench.judge.losses import Settings
 from bench.judge.names import alias_text, effect_name, estimate_columns, reported, scale_name, term_name
 from bench.judge.terms import CONSTANT, FAMILY, TOO_FEW, Flips
 from bench.stats.coding import term_columns
@@ -116,21 +117,12 @@ def _reasons(runs: CodedRuns, entry: MetricEffects) -> list[str]:
         elif np.isfinite(value):
             reasons.append(CONSTANT if constant else TOO_FEW)
         else:
-            lost = _lost_levels(runs, entry, effect)
-            reasons.append(
-                f"{' and '.join(lost)} {'has' if len(lost) == 1 else 'have'} no values" if lost else NOT_IDENTIFIED
-            )
+            compared = zip(effect.term, effect.levels, strict=True)
+            ends = [(factor, code) for factor, level in compared for code in (0, level)]
+            lost = lost_levels(runs, entry.fitted, ends)
+            has = "has" if len(lost) == 1 else "have"
+            reasons.append(f"{' and '.join(lost)} {has} no values" if lost else NOT_IDENTIFIED)
     return reasons
-
-
-def _lost_levels(runs: CodedRuns, entry: MetricEffects, effect: Effect) -> list[str]:
-    """The levels that the effect compares and no run with a value has."""
-    return [
-        f"{runs.factors[factor].name} = {runs.factors[factor].labels[code]}"
-        for factor, level in zip(effect.term, effect.levels, strict=True)
-        for code in (0, level)
-        if code not in entry.fitted.levels[factor]
-    ]
 
 
 def _assumed(runs: CodedRuns, entry: MetricEffects, effect: Effect) -> str:
@@ -152,13 +144,14 @@ def _assumed(runs: CodedRuns, entry: MetricEffects, effect: Effect) -> str:
 def equivalence_frame(
     metrics: Sequence[MetricEffects],
     runs: CodedRuns,
-    margins: Mapping[str, tuple[float, str]],
+    margins: Mapping[str, float],
+    settings: Mapping[str, Settings],
     confidence: float,
 ) -> pd.DataFrame:
     """Two one-sided t tests of every effect against the margin of its metric (Schuirmann 1987).
 
-    ``margins`` maps a metric to its margin, on the scale of the analysis, and its better direction; ``low`` and
-    ``high`` are the 1 - 2 alpha interval.
+    ``margins``: metric -> its margin on the scale of the analysis, NaN for none; ``low`` and ``high`` are the 1 - 2
+    alpha interval.
     ``p_noninferior`` is that of being worse than the reference by less than the margin; NaN without a better direction.
     A difference that is the same in all blocks leaves t nothing to divide by: its p is that of the exact sign test,
     2^-S in S blocks. ``reason`` says why there is no p.
@@ -166,20 +159,20 @@ def equivalence_frame(
     columns = ["metric", "effect", "scale", "margin", "estimate", "low", "high", "p_lower", "p_upper", "p"]
     frames = []
     for entry in metrics:
-        if entry.metric not in margins:
+        margin = margins[entry.metric]
+        if np.isnan(margin):
             continue
-        margin, better = margins[entry.metric]
         estimates = entry.estimates
         tests = tost(estimates.value, estimates.se, estimates.df, margin, 1.0 - confidence)
         if isinstance(entry.fitted.estimator, Blocks):
             tests = _signs_where_constant(tests, estimates, margin)
         names = [effect_name(runs, effect) for effect in entry.effects]
-        limits = (reported(values, entry) for values in (estimates.value, tests.low, tests.high))
+        limits = (reported(values, entry.log) for values in (estimates.value, tests.low, tests.high))
         size = np.expm1(margin) if entry.log else margin
         rows = [names, scale_name(entry), size, *limits, tests.p_lower, tests.p_upper, tests.p]
         frame = pd.DataFrame(dict(zip(columns, [entry.metric, *rows], strict=True)), index=range(len(names)))
-        nothing = np.full(len(names), np.nan)
-        frame["p_noninferior"] = {"higher": tests.p_lower, "lower": tests.p_upper}.get(better, nothing)
+        of_direction = {"higher": tests.p_lower, "lower": tests.p_upper}
+        frame["p_noninferior"] = of_direction.get(settings[entry.metric][1], np.full(len(names), np.nan))
         frame["equivalent"] = tests.p <= 1.0 - confidence
         frame["reason"] = np.where(np.isfinite(tests.p), "", _reasons(runs, entry))
         frames.append(frame)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -134,14 +134,12 @@ def estimate_effects(
     )
 
 
-def lost_levels(runs: CodedRuns, fitted: Fitted) -> list[str]:
-    """The levels that no run with a value has, as ``lr = 0.1``."""
-    return [
-        f"{factor.name} = {label}"
-        for factor, codes in zip(runs.factors, fitted.levels, strict=True)
-        for code, label in enumerate(factor.labels)
-        if code not in codes
-    ]
+def lost_levels(runs: CodedRuns, fitted: Fitted, levels: Iterable[tuple[int, int]] | None = None) -> list[str]:
+    """Those of ``levels`` (factor, code), or of all, that no run with a value has: each once, as ``lr = 0.1``."""
+    every = ((factor, code) for factor, own in enumerate(runs.factors) for code in range(len(own.levels)))
+    asked = dict.fromkeys(every if levels is None else levels)
+    lost = ((runs.factors[factor], code) for factor, code in asked if code not in fitted.levels[factor])
+    return [f"{factor.name} = {factor.labels[code]}" for factor, code in lost]
 
 
 def among(levels: Sequence[Ints], codes: Ints) -> Ints:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _FAR = 1e100
 """Squares and sums of values between 1 / _FAR and _FAR are numbers; these are analysed as they are."""
+_FEW_DIGITS = " Numbers so small have lost digits in the table already."
 _LIMITS = ("estimate", "se", "low", "high")
 _IN_UNITS = {
     **dict.fromkeys(("contrasts", "levels", "simple", "requested", "trends"), _LIMITS),
@@ -57,6 +58,7 @@ def in_units(analysis: Analysis, units: Mapping[str, float]) -> Analysis:
     frames["anova"] = anova.assign(sum_sq=anova["sum_sq"].where(~np.isinf(anova["sum_sq"])))
     far = [
         f"{name}: analysed in units of {unit:.3g}, diagnostics and variances too."
+        f"{_FEW_DIGITS if unit < np.finfo(float).tiny else ''}"
         for name, unit in units.items()
         if unit != 1.0
     ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -13,6 +13,7 @@ from scipy import stats
 
 from bench.judge.coded import CodedRuns
 from bench.judge.compare_regions import estimate_cells
+from bench.judge.names import reported
 from bench.judge.terms import MOST_LEVELS
 from bench.stats.coding import Bools, Floats, Ints
 from bench.stats.diagnostics import wilson
@@ -24,7 +25,7 @@ from bench.stats.region_weights import cell_weights
 
 Range = tuple[float, float]
 _NAN = float("nan")
-_DONE = "\0done"  # no column is called so
+_DONE, _DIVERGED = "\0done", "\0diverged"  # no column is called so
 _LOSSES = ["metric", "factor", "level", "lost", "runs", "share", "low", "high", "p", "p_adjusted"]
 _SURVIVORS = [
     *("metric", "factor", "a", "b", "method", "scale", "bound_low", "bound_high", "low", "high"),
@@ -32,30 +33,78 @@ _SURVIVORS = [
 ]
 
 
-def averaged_outcomes(runs: CodedRuns, done: Bools, log: Collection[str]) -> tuple[CodedRuns, Bools]:
-    """``CodedRuns.averaged``, and which of its runs are done; one is lost if all its copies are."""
-    averaged = replace(runs, values={**runs.values, _DONE: done.astype(float)}).averaged(log)
-    values = {name: values for name, values in averaged.values.items() if name != _DONE}
-    return replace(averaged, values=values), averaged.values[_DONE] == 1.0
+Settings = tuple[bool, str, Range | None]
+"""Of a metric: whether it is analysed as logarithms, its better direction, and its range, if it has one."""
 
 
-def loss_frame(runs: CodedRuns, done: Bools, rng: np.random.Generator, confidence: float) -> pd.DataFrame:
+@dataclass(frozen=True)
+class LostRuns:
+    """Runs that have an outcome and no value, which are averaged as others are: lost if all copies are."""
+
+    counts: Mapping[str, int]
+    """Metric -> how many are lost."""
+    by_factor: pd.DataFrame
+    """``loss_frame``."""
+    survivors: pd.DataFrame
+    """``survivor_frame``."""
+
+
+def lost_runs(
+    runs: CodedRuns,
+    planned: Design,
+    done: Bools,
+    diverged: Bools,
+    settings: Mapping[str, Settings],
+    rng: np.random.Generator,
+    confidence: float,
+) -> LostRuns:
+    """What is lost of every metric in ``settings``; ``done`` (runs,): the others have no outcome yet.
+
+    A metric that no run of a level has, though none of them diverged, does not exist there: nothing is lost.
+    """
+    marks = {_DONE: done.astype(float), _DIVERGED: diverged.astype(float)}
+    marked = replace(runs, values={**runs.values, **marks})
+    runs = marked.averaged([metric for metric, (log, *_) in settings.items() if log])
+    done, diverged = runs.values[_DONE] == 1.0, runs.values[_DIVERGED] > 0.0
+    runs = replace(runs, values={metric: runs.values[metric] for metric in settings})
+    exists = {metric: done & _exists(runs, np.isfinite(own) | diverged) for metric, own in runs.values.items()}
+    lost = {metric: ~np.isfinite(values) & exists[metric] for metric, values in runs.values.items()}
+    survivors = survivor_frame(runs, planned, lost, exists, settings, confidence)
+    counts = {metric: int(own.sum()) for metric, own in lost.items()}
+    return LostRuns(counts, loss_frame(runs, lost, exists, rng, confidence), survivors)
+
+
+def _exists(runs: CodedRuns, seen: Bools) -> Bools:
+    """Which runs are at levels of which some run was ``seen``."""
+    exists = np.ones(len(seen), bool)
+    for position, factor in enumerate(runs.factors):
+        counts = np.bincount(runs.codes[seen, position], minlength=len(factor.levels))
+        exists &= counts[runs.codes[:, position]] > 0
+    return exists
+
+
+def loss_frame(
+    runs: CodedRuns,
+    lost: Mapping[str, Bools],
+    exists: Mapping[str, Bools],
+    rng: np.random.Generator,
+    confidence: float,
+) -> pd.DataFrame:
     """One row per metric that lost values, factor and level: ``lost`` of ``runs``; Wilson's limits of the ``share``.
 
     ``p`` (of the factor, the same in all its rows) permutes the losses among its levels within each block and
-    combination of the other factors; ``p_adjusted``: Holm over the factors of a metric. ``done`` (runs,): the others
-    have no outcome yet and are no losses.
+    combination of the other factors; ``p_adjusted``: Holm over the factors of a metric. ``exists``: metric ->
+    which runs are done and could have it.
     """
     frames = [pd.DataFrame(columns=_LOSSES)]
     by_pattern: dict[bytes, pd.DataFrame] = {}
-    for metric, values in runs.values.items():
-        lost = ~np.isfinite(values) & done
-        if lost.any():
-            if lost.tobytes() not in by_pattern:
-                by_pattern[lost.tobytes()] = pd.DataFrame(
-                    _losses(runs, lost, done, rng, confidence), columns=_LOSSES[1:]
-                )
-            frames.append(by_pattern[lost.tobytes()].assign(metric=metric))
+    for metric, own in lost.items():
+        pattern = np.packbits([own, exists[metric]]).tobytes()
+        if own.any() and pattern not in by_pattern:
+            shares = _losses(runs, own, exists[metric], rng, confidence)
+            by_pattern[pattern] = pd.DataFrame(shares, columns=_LOSSES[1:])
+        if own.any():
+            frames.append(by_pattern[pattern].assign(metric=metric))
     frame = pd.concat(frames[1:] or frames, ignore_index=True)[_LOSSES]
     for _, rows in frame.groupby("metric"):
         first = rows.drop_duplicates("factor")
@@ -67,23 +116,22 @@ def loss_frame(runs: CodedRuns, done: Bools, rng: np.random.Generator, confidenc
 def survivor_frame(
     runs: CodedRuns,
     planned: Design,
-    done: Bools,
-    settings: Mapping[str, tuple[bool, str, Range | None]],
+    lost: Mapping[str, Bools],
+    exists: Mapping[str, Bools],
+    settings: Mapping[str, Settings],
     confidence: float,
 ) -> pd.DataFrame:
     """What lost runs leave of each pair of levels of a factor (``a`` minus ``b``), for metrics that lost values.
 
-    ``settings``: metric -> whether it is analysed as logarithms, its better direction, and its range, if it has one.
     With a range, ``bound_low`` and ``bound_high``: the estimate if every lost run had the end of the range that makes
     it smallest or largest, and ``low`` and ``high``, the outer limits of their intervals (ratios on a log scale).
     Without, but with a better direction: a sign test over blocks in which lost runs rank worst; a block is ``better``
     at ``a`` if more of its comparisons with ``b`` are won than lost there. ``p_adjusted``: Holm over the metric.
     """
     frames = [pd.DataFrame(columns=_SURVIVORS)]
-    for metric, values in runs.values.items():
-        lost = ~np.isfinite(values) & done
-        if lost.any() and not lost[done].all():
-            rows = list(_survivors(runs, planned, values, lost, *settings[metric], confidence))
+    for metric, own in lost.items():
+        if own.any() and not own[exists[metric]].all():
+            rows = list(_survivors(runs, planned, runs.values[metric], own, *settings[metric], confidence))
             frame = pd.DataFrame(rows, columns=_SURVIVORS[1:])
             frame["p_adjusted"] = adjust(frame["p"].to_numpy(float), "holm")
             frames.append(frame.assign(metric=metric)[_SURVIVORS])
@@ -91,16 +139,16 @@ def survivor_frame(
 
 
 def _losses(
-    runs: CodedRuns, lost: Bools, done: Bools, rng: np.random.Generator, confidence: float
+    runs: CodedRuns, lost: Bools, exists: Bools, rng: np.random.Generator, confidence: float
 ) -> Iterator[Sequence[Any]]:
     for position, factor in enumerate(runs.factors):
         if len(factor.levels) < 2:
             continue
-        level, stratum = runs.codes[done, position], _strata(runs, position)[done]
-        p = loss_test(lost[done], level, stratum, rng)
+        level, stratum = runs.codes[exists, position], _strata(runs, position)[exists]
+        p = loss_test(lost[exists], level, stratum, rng)
         for code, label in enumerate(factor.labels):
             there = level == code
-            count, size = int(lost[done][there].sum()), int(there.sum())
+            count, size = int(lost[exists][there].sum()), int(there.sum())
             limits = wilson(count, size, confidence) if size else (_NAN, _NAN)
             yield factor.name, label, count, size, count / size if size else _NAN, *limits, p, _NAN
 
@@ -175,7 +223,7 @@ def _bounds(
     ends = {"bound_low": least.value, "bound_high": most.value, "low": least.low, "high": most.high}
     return {
         "method": "bounds by the range",
-        **{name: float(np.exp(end[0]) if log else end[0]) for name, end in ends.items()},
+        **{name: float(reported(end[0], log)) for name, end in ends.items()},
     }
 
 

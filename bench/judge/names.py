@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from bench.judge.coded import CodedRuns
 from bench.judge.estimation import MetricEffects
@@ -48,19 +49,20 @@ def scale_name(entry: MetricEffects) -> str:
     return "ratio" if entry.log else "difference"
 
 
-def reported(value: Floats, entry: MetricEffects) -> Floats:
-    """A difference on the scale of the analysis as it is reported: exponentiated for logarithms."""
-    return np.asarray(np.exp(value)) if entry.log else value
+def reported(value: ArrayLike, log: ArrayLike) -> Floats:
+    """Differences on the scale of the analysis as they are reported: where that is ``log`` ratios, perhaps infinite."""
+    with np.errstate(over="ignore"):
+        return np.where(log, np.exp(np.where(log, value, 0.0)), value)
 
 
 def estimate_columns(estimates: Estimates, entry: MetricEffects) -> dict[str, str | Floats]:
     """The columns of a frame that say what was estimated and how surely; ``se`` is never exponentiated."""
     return {
         "scale": scale_name(entry),
-        "estimate": reported(estimates.value, entry),
+        "estimate": reported(estimates.value, entry.log),
         "se": estimates.se,
-        "low": reported(estimates.low, entry),
-        "high": reported(estimates.high, entry),
+        "low": reported(estimates.low, entry.log),
+        "high": reported(estimates.high, entry.log),
         "t": estimates.t,
         "df": estimates.df,
         "p": estimates.p,

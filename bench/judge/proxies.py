@@ -25,8 +25,7 @@ def proxy_frame(
     are one, their mean. ``frame`` has NaN in every metric of a run that is not ok.
     """
     names = [proxies.target, *(name for name in proxies.metrics if name != proxies.target)]
-    runs = code_runs(frame, factors, block, names)
-    runs = runs.averaged([])
+    runs = code_runs(frame, factors, block, names).averaged([])
     tables = {
         name: Cells.of(in_range(name, runs.values[name])[0], runs.cell, runs.block, len(runs.cells)).table
         for name in names
@@ -36,22 +35,10 @@ def proxy_frame(
         table, target = tables[name], tables[proxies.target]
         assert table is not None
         assert target is not None
-        found = rank_correlation(table, target, confidence)
-        spread = pd.Series(found.per_block)
-        rows.append(
-            [
-                name,
-                proxies.target,
-                found.estimate,
-                found.low,
-                found.high,
-                found.t,
-                found.p,
-                found.n,
-                spread.min(),
-                spread.max(),
-            ]
-        )
+        test = rank_correlation(table, target, confidence)
+        ends = pd.Series(test.per_block).agg(["min", "max"])
+        numbers = (getattr(test, field) for field in ("estimate", "low", "high", "t", "p", "n"))
+        rows.append([name, proxies.target, *numbers, *ends])
     shown = pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "p_adjusted"])
     shown["p_adjusted"] = adjust(shown["p"].to_numpy(float), "holm")
     order = shown["rho"].abs().sort_values(ascending=False, kind="stable").index

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from bench.judge.compare_regions import COLUMNS, compare_regions
 from bench.judge.estimation import MetricEffects
 from bench.judge.names import term_name
 from bench.judge.terms import ALPHA, MOST_LEVELS
+from bench.stats.coding import Floats
 from bench.stats.multiplicity import adjust
 
 MOST_EFFECTS = 400
@@ -52,46 +54,52 @@ def simple_frame(
     frames = [pd.DataFrame(columns=_COLUMNS)]
     interaction = terms.set_index(["metric", "term"])["p_adjusted"]
     for entry in metrics:
+        groups = []
         for term in [term for term in entry.fitted.models if len(term) == 2]:
             p = float(interaction.get((entry.metric, term_name(runs, term)), np.nan))
             for factor, within in (term, term[::-1]):
-                pairs = list(combinations(entry.fitted.levels[factor].tolist(), 2))
-                size = len(pairs) * len(entry.fitted.levels[within])
-                if len(runs.factors[factor].levels) > MOST_LEVELS or (size > MOST_EFFECTS and not p < ALPHA):
-                    continue
-                effects = _effects(runs, entry, factor, within, pairs, confidence)
-                effects["p_adjusted"] = adjust(effects["p"].to_numpy(float), "holm")
-                effects["p_interaction"] = p
-                effects["reverses"] = _reverses(effects)
-                if p < ALPHA or effects["reverses"].any():
-                    frames.append(effects[_COLUMNS])
+                rows = _rows(entry, factor, within)
+                if len(runs.factors[factor].levels) <= MOST_LEVELS and (len(rows) <= MOST_EFFECTS or p < ALPHA):
+                    groups.append((rows, p))
+        regions = [([{row.factor: end, row.within: row.level} for end in (row.b, row.a)], [-1.0, 1.0])
+                   for rows, _ in groups for row in rows]  # fmt: skip
+        estimates, start = compare_regions(runs, entry, regions, confidence), 0
+        for rows, p in groups:
+            own = estimates.iloc[start : start + len(rows)]
+            start += len(rows)
+            p_adjusted = adjust(own["p"].to_numpy(float), "holm")
+            reverses = _reverses(rows, np.where(p_adjusted < ALPHA, np.sign(own["t"].to_numpy(float)), 0.0))
+            if p < ALPHA or any(reverses):
+                names = pd.DataFrame([_names(runs, entry, row) for row in rows], columns=[*_PAIR], index=own.index)
+                own = own.assign(p_adjusted=p_adjusted, p_interaction=p, reverses=reverses)
+                frames.append(names.join(own)[_COLUMNS])
     return pd.concat(frames[1:] or frames, ignore_index=True)
 
 
 _COLUMNS = [*_PAIR, *COLUMNS[:8], "p_adjusted", *COLUMNS[8:], "p_interaction", "reverses"]
 
 
-def _effects(
-    runs: CodedRuns,
-    entry: MetricEffects,
-    factor: int,
-    within: int,
-    pairs: Sequence[tuple[int, int]],
-    confidence: float,
-) -> pd.DataFrame:
-    varied, other, labels = runs.factors[factor], runs.factors[within], runs.factors[within].labels
-    codes = entry.fitted.levels[within].tolist()
-    names = [
-        (entry.metric, varied.name, varied.labels[high], varied.labels[low], other.name, labels[code])
-        for low, high in pairs
-        for code in codes
-    ]
-    regions = [([{factor: end, within: code} for end in ends], [-1.0, 1.0]) for ends in pairs for code in codes]
-    return pd.DataFrame(names, columns=[*_PAIR]).join(compare_regions(runs, entry, regions, confidence))
+class _Row(NamedTuple):
+    """An effect of level ``a`` of a ``factor`` against ``b`` at a ``level`` of the factor ``within``, all by number."""
+
+    factor: int
+    a: int
+    b: int
+    within: int
+    level: int
 
 
-def _reverses(rows: pd.DataFrame) -> pd.Series:
+def _rows(entry: MetricEffects, factor: int, within: int) -> list[_Row]:
+    pairs = combinations(entry.fitted.levels[factor].tolist(), 2)
+    return [_Row(factor, a, b, within, level) for b, a in pairs for level in entry.fitted.levels[within].tolist()]
+
+
+def _names(runs: CodedRuns, entry: MetricEffects, row: _Row) -> tuple[object, ...]:
+    varied, other = runs.factors[row.factor], runs.factors[row.within]
+    return entry.metric, varied.name, varied.labels[row.a], varied.labels[row.b], other.name, other.labels[row.level]
+
+
+def _reverses(rows: Sequence[_Row], directions: Floats) -> list[bool]:
     """Whether the effect of the two levels of a row is shown to be positive at one level and negative at another."""
-    directions = np.where(rows["p_adjusted"] < ALPHA, np.sign(rows["t"].to_numpy(float)), 0.0)
-    signs = pd.Series(directions, index=rows.index).groupby([rows["a"], rows["b"]])
-    return (signs.transform("max") > 0) & (signs.transform("min") < 0)
+    shown = {((row.a, row.b), direction) for row, direction in zip(rows, directions, strict=True)}
+    return [{((row.a, row.b), 1.0), ((row.a, row.b), -1.0)} <= shown for row in rows]

@@ -143,14 +143,12 @@ def without_failures(
     return frame.assign(**{name: frame[name].mask(bad) for name in columns}), (note,)
 
 
-def unfinished(frame: pd.DataFrame, others: Collection[str]) -> NDArray[np.bool_]:
-    """Which runs have no outcome yet, by a column ``status`` of bench (not among the ``others``): to diverge is one."""
+def with_status(frame: pd.DataFrame, others: Collection[str], *names: str) -> NDArray[np.bool_]:
+    """Which runs have one of these statuses, by a column ``status`` of bench that is not among the ``others``."""
     if "status" not in frame.columns or "status" in others:
         return np.zeros(len(frame), dtype=bool)
     status = frame["status"].astype("object").where(frame["status"].notna(), "").astype(str).str.strip().str.lower()
-    if not {*status} <= {"ok", *_NOT_OK}:
-        return np.zeros(len(frame), dtype=bool)
-    return np.asarray(status.isin(["missing", "failed", "lost"]))
+    return np.asarray(status.isin(names)) & ({*status} <= {"ok", *_NOT_OK})
 
 
 def _require(package: str, extra: str, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Iterator
 from importlib.machinery import PathFinder
@@ -76,12 +77,25 @@ def _make_importable(top: str, suite: Path) -> None:
 
 
 def _folders(here: Path) -> Iterator[Path]:
-    yield here
-    yield Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "pyproject.toml").is_file() or (folder / ".git").exists():
-            yield folder
-            return
+    yield from (here, Path.cwd(), project(here))
+
+
+def project(here: Path) -> Path:
+    """The nearest folder, ``here`` or above, that has a pyproject.toml or .git; else ``here``."""
+    marked = (at for at in (here, *here.parents) if (at / "pyproject.toml").is_file() or (at / ".git").exists())
+    return next(marked, here)
+
+
+def from_project(path: Path) -> str:
+    """A path from the folder of the current project, if it lies in it: the same wherever the project lies."""
+    home, there = project(Path.cwd()), Path(os.path.normpath(path.absolute()))
+    return there.relative_to(home).as_posix() if there.is_relative_to(home) else str(there)
+
+
+def in_project(path: str) -> Path:
+    """What ``from_project`` wrote, as a path from the current folder."""
+    there = project(Path.cwd()) / path
+    return Path(os.path.relpath(there)) if not Path(path).is_absolute() else there
 
 
 def _is_importable(top: str) -> bool:

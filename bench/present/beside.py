@@ -8,6 +8,7 @@ import pandas as pd
 
 from bench.execute.results import measured, wide
 from bench.execute.run import Run
+from bench.plan.find import from_project
 from bench.present import numbers, state
 from bench.present.build import analyze_run
 from bench.present.claim_words import finding, verdict
@@ -38,7 +39,7 @@ def beside(first: Run, second: Run, *, confidence: float = 0.95) -> Report:
     facts = {}
     for name, run in runs.items():
         metrics = [metric.name for metric in run.suite.experiment.metrics]
-        facts[name] = f"{run.suite.name}, in {run.folder}. "
+        facts[name] = f"{run.suite.name}, in {from_project(run.folder)}. "
         facts[name] += " ".join(state.overview(jobs[name], metrics, run.suite.command))
     sections = [Section("What differs", points=changed(origins["A"], origins["B"]))]
     data: dict[str, pd.DataFrame] = {}

@@ -13,6 +13,7 @@ from bench.judge.preview.augment import Augmentation
 from bench.judge.preview.power_frames import SIZES
 from bench.judge.preview.preview import Preview
 from bench.judge.sensitivity import POWER
+from bench.plan.find import from_project
 from bench.plan.grid import Region
 from bench.plan.labels import visible
 from bench.plan.writing import lines_of
@@ -46,7 +47,7 @@ def build_design(preview: Preview) -> Report:
     if why := _reasons(preview):
         sections.append(Section("The undecided claims", points=list(undecidable(why)), appendix=True))
     sections.append(Section("The cells", exhibits=[_cells(frames["cells"])], appendix=True))
-    return Report(f"{suite.name}: the design, {cells} × {seeds}", {"suite": str(suite.path)}, sections, frames)
+    return Report(f"{suite.name}: the design, {cells} × {seeds}", {"suite": from_project(suite.path)}, sections, frames)
 
 
 def _size(preview: Preview) -> Iterator[str]:

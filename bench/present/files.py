@@ -10,32 +10,43 @@ from typing import Any, cast
 
 from bench.errors import BenchError
 from bench.execute.storage import refuse_irregular, replace_all, storing
+from bench.present.figures.parallel import draw
 from bench.present.formats import FORMATS
-from bench.present.report import PictureForm, Report, draw
+from bench.present.report import Figure, PictureForm, Report
 
 
-def files(report: Report, form: str, *, stem: str = "report", figures: str = "") -> Mapping[str, bytes]:
+def files(report: Report, *forms: str, stem: str = "report", figures: str = "") -> Mapping[str, bytes]:
     """The main file first: ``report.md`` with ``figures/*.svg``, ``comment.md``, ``report.html``, ``.json``, ``.tex``.
 
-    Or for "csv" one file for each result frame that has rows (``contrasts.csv``, …), its numbers written exactly.
+    Or for "csv" one file for each result frame that has rows (``contrasts.csv``, …), its numbers written exactly. Of
+    several formats the files of each, and CSV in the folder ``tables``; a figure is drawn once for all of them.
     ``stem``: what the main file will be called; the pictures of another Markdown file than report.md have a folder of
     their own, ``STEM-figures``, so that several can lie side by side. ``figures``: the format of the pictures, else
     "svg" beside Markdown and "pdf" beside LaTeX.
 
     Raises:
-        BenchError: the format is none of these.
+        BenchError: a format is none of these.
     """
-    if form not in FORMATS:
-        raise BenchError(f"There is no format {form!r} of reports.", hint=f"Known: {', '.join(FORMATS)}.")
-    row = FORMATS[form]
-    if not row.pictures:
-        made = _renderer(form).render(report)
-        return made if isinstance(made, Mapping) else {row.file: made.encode()}
-    folder, kind = "figures" if stem == "report" else f"{stem}-figures", cast("PictureForm", figures or row.pictures)
-    text = _renderer(form).render(report, figures=folder, form=kind)
-    shown = {path: figure for figure in report.figures.values() if (path := f"{folder}/{figure.name}.{kind}") in text}
-    draw(shown.values())
-    return {row.file: text.encode(), **{path: figure.encode(kind) for path, figure in shown.items()}}
+    if unknown := [form for form in forms if form not in FORMATS]:
+        raise BenchError(f"There is no format {unknown[0]!r} of reports.", hint=f"Known: {', '.join(FORMATS)}.")
+    folder = "figures" if stem == "report" else f"{stem}-figures"
+    content, pictures, embedded = dict[str, bytes](), dict[str, tuple[Figure, PictureForm]](), list[Figure]()
+    for form in (form for form in forms if FORMATS[form].pictures):
+        kind = cast("PictureForm", figures or FORMATS[form].pictures)
+        text = _renderer(form).render(report, figures=folder, form=kind)
+        content[FORMATS[form].file] = text.encode()
+        paths = {f"{folder}/{figure.name}.{kind}": figure for figure in report.figures.values()}
+        pictures |= {path: (figure, kind) for path, figure in paths.items() if path in text}
+    if any(FORMATS[form].embeds for form in forms):
+        embedded = [*report.figures.values()]
+    draw([*pictures.values(), *((figure, "svg") for figure in embedded)])
+    for form in (form for form in forms if not FORMATS[form].pictures):
+        made, file = _renderer(form).render(report), FORMATS[form].file
+        if isinstance(made, Mapping):
+            content |= {f"{file}/{name}" if len(forms) > 1 else name: table for name, table in made.items()}
+        else:
+            content[file] = made.encode()
+    return {**content, **{path: figure.encode(kind) for path, (figure, kind) in pictures.items()}}
 
 
 def printed(report: Report, form: str) -> bytes:
@@ -51,21 +62,24 @@ def _renderer(form: str) -> Any:
 
 
 def destination(form: str, folder: Path | None, output: str | None) -> Path | None:
-    """The file that a report goes to, for "csv" the folder: as ``output`` says, else in the run's ``folder``.
+    """The file that a report goes to, for "csv" and "all" the folder: as ``output`` says, else in the run's ``folder``.
 
     None is stdout.
 
     Raises:
-        BenchError: csv is to be printed or to be one file, and is a folder of tables.
+        BenchError: csv or all is to be printed or to be one file, and is a folder.
     """
-    row = FORMATS[form]
-    if form == "csv":
+    if form in ("csv", "all"):
+        what = "csv is a folder of tables" if form == "csv" else "all formats are a folder of files"
         if output == "-" or (output is None and folder is None):
-            raise BenchError("csv is a folder of tables.", hint="Name the folder with --output.")
-        if (output or "").endswith(".csv"):
-            hint = f"Name a folder: --output {str(output).removesuffix('.csv')}."
-            raise BenchError(f"csv is a folder of tables, and {output} names a file.", hint=hint)
-        return folder / row.file if folder is not None and output is None else Path(output or "")
+            raise BenchError(f"{what}.", hint="Name the folder with --output.")
+        if (output or "").endswith((".csv", *(Path(row.file).suffix for row in FORMATS.values() if "." in row.file))):
+            hint = f"Name a folder: --output {Path(str(output)).with_suffix('')}."
+            raise BenchError(f"{what}, and {output} names a file.", hint=hint)
+        if folder is not None and output is None:
+            return folder / FORMATS["csv"].file if form == "csv" else folder
+        return Path(output or "")
+    row = FORMATS[form]
     if output is not None and output != "-":
         is_folder = output.endswith("/") or Path(output).is_dir()
         return Path(output, row.file) if is_folder else Path(output)

@@ -15,12 +15,14 @@ class Format(NamedTuple):
     """Whether it is kept in the folder of a run unless told otherwise; else it is printed."""
     pictures: str = ""
     """In which format its pictures lie beside it."""
+    embeds: bool = False
+    """Whether every picture is in it."""
 
 
 FORMATS = {
     "md": Format("report.md", "markdown", is_kept=True, pictures="svg"),
     "comment": Format("comment.md", "comment"),
-    "html": Format("report.html", "html", is_kept=True),
+    "html": Format("report.html", "html", is_kept=True, embeds=True),
     "json": Format("report.json", "json"),
     "latex": Format("report.tex", "latex", pictures="pdf"),
     "csv": Format("tables", "csv", is_kept=True),

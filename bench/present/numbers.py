@@ -48,9 +48,10 @@ def with_spread(value: float, spread: float) -> str:
     decimals = decimals_for(spread)
     if decimals is None:
         return significant(value)
-    if decimals > 7:
+    if decimals > 7 or abs(spread) >= 1e7:
         before = math.floor(math.log10(abs(value))) if value and math.isfinite(value) else 0
-        return significant(value, min(15, max(2, decimals + 1 + before)))
+        last = decimals or 1 - math.floor(math.log10(abs(spread)))
+        return significant(value, min(15, max(2, last + 1 + before)))
     return fixed(value, decimals)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from bench.execute.baseline import Origin
@@ -13,6 +12,7 @@ from bench.execute.provenance import PACKAGE, code_of, digest_of, files_of, is_o
 from bench.execute.records import OUTCOMES, Record
 from bench.execute.run import Run
 from bench.experiment import strata_of
+from bench.plan.find import from_project
 from bench.plan.grid import Setting
 from bench.plan.labels import assignments, visible
 from bench.present import numbers
@@ -23,12 +23,12 @@ def origin(run: Run) -> Mapping[str, str]:
     """Name -> what to say of it, in the order of importance."""
     suite, contents = run.suite, run.contents
     facts = {
-        "Suite": f"{_relative(suite.path)}, digest {suite.digest}",
+        "Suite": f"{from_project(suite.path)}, digest {suite.digest}",
         "Experiment": f"{suite.reference}, version {suite.experiment.version}",
         "Shared parameters": assignments(suite.params) or "all defaults",
         "Parameters that follow levels": "; ".join(map(_following, suite.sets)),
         "Seeds": seed_ranges(suite),
-        "Folder": _relative(run.folder),
+        "Folder": from_project(run.folder),
         "Run": ", ".join(sorted({_when(session) for session in contents.sessions})),
         "Code": "; ".join(dict.fromkeys(map(_codes, contents.sessions))),
         "Set aside": _set_aside(contents),
@@ -130,12 +130,6 @@ def _codes(session: Mapping[str, Any]) -> str:
 def _following(setting: Setting) -> str:
     where = " and ".join(f"{name} is {' or '.join(map(visible, levels))}" for name, levels in setting.where.items())
     return f"{assignments(setting.params)} where {where}"
-
-
-def _relative(path: Path) -> str:
-    """The path from the current directory, if it lies below it: so it is the same wherever the project lies."""
-    here, there = Path.cwd(), path.absolute()
-    return str(there.relative_to(here) if there.is_relative_to(here) else path)
 
 
 def _code(entry: Mapping[str, Any]) -> str:

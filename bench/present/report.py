@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -141,6 +137,8 @@ class Figure:
     caption: str
     alt: str
     paint: Callable[[], Drawing]
+    made: dict[PictureForm, bytes] = field(default_factory=dict, repr=False)
+    """Format -> the picture in it, of those that were asked for."""
 
     @property
     def title(self) -> str:
@@ -160,50 +158,21 @@ class Figure:
         with house_style():
             return self.paint()
 
-    @cached_property
-    def svg(self) -> bytes:
-        """As SVG, with its title and description; white below, so that it can stand on any page."""
-        from bench.present.figures.style import svg  # noqa: PLC0415 (it needs this module)
-
-        return svg(self.drawing, self.name, self.title, self.alt)
-
     def encode(self, form: PictureForm) -> bytes:
-        """The picture in a format."""
-        from bench.present.figures.style import save  # noqa: PLC0415 (it needs this module)
+        """The picture in a format, made once; white below, so that it can stand on any page."""
+        from bench.present.figures.style import encode  # noqa: PLC0415 (it needs this module)
 
-        return self.svg if form == "svg" else save(self.drawing, form)
+        if form not in self.made:
+            self.made[form] = encode(self, form)
+        return self.made[form]
+
+    @property
+    def svg(self) -> bytes:
+        """As SVG, with its title and description."""
+        return self.encode("svg")
 
     def _repr_svg_(self) -> str:
         return self.svg.decode()
-
-
-def draw(figures: Iterable[Figure]) -> None:
-    """Make the SVG of several figures at once, by as many processes as there are cores, where they can be forked."""
-    todo = [figure for figure in figures if "svg" not in figure.__dict__]
-    workers = min(len(todo), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
-    if workers < 2 or threading.active_count() > 1:  # a fork copies locks that other threads hold
-        return
-    for figure in todo[:1]:  # loads matplotlib for all of them
-        _ = figure.svg
-    _TODO[:] = todo[1:]
-    with multiprocessing.get_context("fork").Pool(workers, initializer=_ignore_handlers) as pool:
-        for figure, made in zip(_TODO, pool.map(_svg, range(len(_TODO)), chunksize=1), strict=True):
-            figure.__dict__["svg"] = made
-    _TODO.clear()
-
-
-_TODO: list[Figure] = []
-"""What the processes that are forked draw: neither figures nor frames are sent."""
-
-
-def _ignore_handlers() -> None:
-    """End at the signal of the pool, without what the command does at it; Ctrl-C is the command's own to answer."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _svg(index: int) -> bytes:
-    return _TODO[index].svg
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from bench.execute import manifest
 from bench.execute.precedence import seals
 from bench.execute.run import Run
+from bench.plan.find import from_project
 from bench.present import numbers
 
 
@@ -27,10 +28,10 @@ def sentences(run: Run) -> Iterator[str]:
     if late:
         yield f"Post hoc: {numbers.listed([_why(run, name) for name in late], most=20)}."
     if len(late) < len(run.suite.claims):
-        which = "the other claims" if late else "the claims"
+        which, home = "the other claims" if late else "the claims", from_project(run.folder.parent)
         yield (
             f"That {which} came before the results is on the record of this folder alone: its run.json, written on "
-            f"{stored.host} by the clock of that machine. It knows of the results below {run.folder.parent}; what was "
+            f"{stored.host} by the clock of that machine. It knows of the results below {home}; what was "
             "deleted, changed by hand, run elsewhere, or run with other parameters or another version leaves no trace. "
             f"Sealed seeds need no record: seeds = {{ sealed = {len(run.suite.seeds)} }}."
         )
@@ -42,8 +43,8 @@ def _sealed(run: Run) -> Iterator[str]:
     yield (
         f"Sealed: the seeds are drawn from {run.seal}, a hash of what is claimed, the cells, the experiment and its "
         "version, so that no result of them can be known before the claims were fixed. To show when that was, and that "
-        f"no variants were tried, publish the seal before the run (a commit, a registration): {run.folder.parent} "
-        f"holds {variants}."
+        f"no variants were tried, publish the seal before the run (a commit, a registration): "
+        f"{from_project(run.folder.parent)} holds {variants}."
     )
     if late := _late(run):
         yield f"Reworded after results, which a seal does not prevent: {numbers.listed(late, most=20)}."

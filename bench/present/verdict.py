@@ -13,10 +13,11 @@ from bench.errors import BenchError
 from bench.execute import baseline as baselines
 from bench.execute.run import Run
 from bench.judge.claims.verdicts import ClaimVerdicts
-from bench.judge.sensitivity import POWER, seeds_to_find, sensitivity
+from bench.judge.sensitivity import POWER, seeds_to_find, smallest_d_z
 from bench.judge.signed import DECIDED
 from bench.judge.signed import ClaimVerdict as Verdict
 from bench.plan.claims import Claim
+from bench.plan.find import from_project
 from bench.present import claim_words, compared, numbers
 from bench.present.report import Finding
 from bench.present.sections import claims
@@ -53,15 +54,13 @@ def of_claims(
 def _next(row: Any, context: Context) -> Iterator[tuple[str, str]]:
     if row.verdict != Verdict.INCONCLUSIVE or row.side != "for" or not isfinite(row.t) or row.expect == "equivalent":
         return
-    seeds = seeds_to_find(row.t / row.n**0.5, row.family_size)
-    why = ""
+    seeds = seeds_to_find(abs(row.t) / row.n**0.5, 1.0, row.family_size)
+    why = "The headline, first above, is undecided"
     if row.p <= row.alpha < row.p_adjusted:
         p, n = numbers.p_value(row.p), row.family_size
-        why = f"Alone the headline would be decided (p {p}), among {n} claims it is not. "
-    text = (
-        f"{why}About {numbers.count(seeds)} {context.block}s would decide it (power {POWER:.0%}) if its effect is as "
-    )
-    text += "estimated here"
+        why = f"The headline, first above, would be decided alone (p {p}), but not among {n} claims"
+    text = f"{why}. About {numbers.count(seeds)} {context.block}s would decide it (power {POWER:.0%}) if the effect is "
+    text += "as estimated"
     if others := claim_words.others_changed(row):
         text += f"; to credit {row.credited_to}, compare cells in which {numbers.listed(others)} does not change"
     yield "Next", f"{text}."
@@ -98,10 +97,10 @@ def _cannot_tell(study: Study, tested: DataFrame) -> Iterator[str]:
         yield "The runs are taken as independent; where some share a seed, intervals and p mislead."
         return
     blocks = int(tested["n"].min())
-    sizes = [f"{numbers.fixed(sensitivity(blocks, 1).alone, 1)} (one test)"]
+    sizes = [f"{numbers.fixed(smallest_d_z(blocks), 1)} (one test)"]
     for name, size in (("claims", study.n_claims), ("effects", len(tested))):
         if size > 1:
-            sizes.append(f"{numbers.fixed(sensitivity(blocks, size).in_family, 1)} ({size} {name})")
+            sizes.append(f"{numbers.fixed(smallest_d_z(blocks, size), 1)} ({size} {name})")
     yield (
         f"{numbers.counted(blocks, study.block)} find with power {POWER:.0%} only effects of at least "
         f"{numbers.listed(sizes)} SDs over {study.block}s."
@@ -119,7 +118,7 @@ def of_baseline(run: Run) -> Iterator[tuple[str, str]]:
             return
         report = compared.build(run, baseline)
     except BenchError as error:
-        yield "Baseline", f"{path} cannot be compared: {error.message}"
+        yield "Baseline", f"{from_project(path)} cannot be compared: {error.message}"
     else:
         outcome = compared.OUTCOMES[report.outcome]
-        yield f"Baseline: {outcome}", " ".join([f"Compared with {path}.", *report.sections[0].text])
+        yield f"Baseline: {outcome}", " ".join([f"Compared with {from_project(path)}.", *report.sections[0].text])

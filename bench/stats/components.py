@@ -47,8 +47,8 @@ def mean_squares(table: Floats, *, crossed: bool) -> MeanSquares:
     Nested groups are counted anew within their outer group. The model of crossed groups has every interaction.
 
     >>> suppliers = [[1, -1, 0], [-2, -3, -4], [-2, 0, 1], [1, 4, 0]], [[1, -2, -3], [0, 4, 2], [-1, 0, -2], [0, 3, 2]]
-    >>> found = mean_squares(np.array(suppliers, float)[..., None], crossed=False)
-    >>> found.terms, found.df.tolist()
+    >>> squares = mean_squares(np.array(suppliers, float)[..., None], crossed=False)
+    >>> squares.terms, squares.df.tolist()
     (((0,), (0, 1), (0, 1, 2)), [1.0, 6.0, 16.0])
     """
     shape = table.shape[:-1]

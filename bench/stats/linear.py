@@ -2,7 +2,7 @@
 
 Blocks are swept out of the response and the columns first (Frisch-Waugh-Lovell) and taken from the residual degrees of
 freedom, so that thousands of them cost nothing. Columns that depend on earlier ones are left out, as R's ``lm`` does:
-statsmodels would fit them without a word.
+statsmodels would fit them without a warning.
 """
 
 from __future__ import annotations

@@ -79,9 +79,9 @@ def compare_pairs(cells: Cells, a: Ints, b: Ints, *, confidence: float = 0.95) -
     diff = cells.deviation[a] - cells.deviation[b] + (cells.center[a] - cells.center[b])
     with np.errstate(invalid="ignore", divide="ignore"):
         share_a, share_b = cells.sd[a] ** 2 / n_a, cells.sd[b] ** 2 / n_b
-        se = _unless_constant(np.sqrt(share_a + share_b), magnitude)
-        part = share_a / se**2  # of the variance, so that no fourth power leaves the range of numbers
-        df = 1.0 / (part**2 / (n_a - 1) + (1.0 - part) ** 2 / (n_b - 1))
+        se, df = welch_error(share_a, share_b, n_a, n_b)
+        se = _unless_constant(se, magnitude)
+        df = np.where(np.isnan(se), np.nan, df)
         pooled = ((n_a - 1) * cells.sd[a] ** 2 + (n_b - 1) * cells.sd[b] ** 2) / (n_a + n_b - 2)
         student = diff / _unless_constant(np.sqrt(pooled * (1 / n_a + 1 / n_b)), magnitude)
     average = _unless_constant(np.sqrt((cells.sd[a] ** 2 + cells.sd[b] ** 2) / 2), magnitude)
@@ -108,6 +108,13 @@ def compare_pairs(cells: Cells, a: Ints, b: Ints, *, confidence: float = 0.95) -
             **_paired(cells, a, b, confidence),
         }
     )
+
+
+def welch_error(variance_a: Floats, variance_b: Floats, n_a: Floats, n_b: Floats) -> tuple[Floats, Floats]:
+    """Standard error and degrees of freedom (Welch 1947) of a difference of two means, given their variances."""
+    total = variance_a + variance_b
+    part = variance_a / total  # so that no fourth power leaves the range of numbers
+    return np.sqrt(total), 1.0 / (part**2 / (n_a - 1) + (1.0 - part) ** 2 / (n_b - 1))
 
 
 def two_sided_t(t: ArrayLike, df: ArrayLike) -> Floats:

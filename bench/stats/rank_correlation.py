@@ -36,17 +36,17 @@ def rank_correlation(x: Floats, y: Floats, confidence: float = 0.95) -> RankCorr
     agreement. Where all blocks have the same correlation, p is the exact sign test's; one block tests nothing.
 
     >>> x = np.array([[1.0, 2.0, 3.0, 4.0], [6.0, 7.0, 9.0, 8.0], [1.0, 3.0, 2.0, 4.0]])
-    >>> found = rank_correlation(x, np.arange(12.0).reshape(3, 4))
-    >>> found.per_block.round(1).tolist(), round(found.estimate, 2), found.n
+    >>> ranks = rank_correlation(x, np.arange(12.0).reshape(3, 4))
+    >>> ranks.per_block.round(1).tolist(), round(ranks.estimate, 2), ranks.n
     ([1.0, 0.8, 0.8], 0.87, 3)
     """
     per_block = np.array([_spearman(*rows) for rows in zip(x, y, strict=True)])
-    known = per_block[np.isfinite(per_block)]
-    test = one_sample(known[:, None], magnitude=1.0, confidence=confidence)
+    correlations = per_block[np.isfinite(per_block)]
+    test = one_sample(correlations[:, None], magnitude=1.0, confidence=confidence)
     (value, t, p), (low, high) = (test.value[0], test.t[0], test.p[0]), np.clip((test.low[0], test.high[0]), -1.0, 1.0)
     if test.constant[0] and value != 0.0:
-        p = 2 * 0.5 ** len(known)
-    return RankCorrelation(per_block, float(value), float(low), float(high), float(t), float(p), len(known))
+        p = 2 * 0.5 ** len(correlations)
+    return RankCorrelation(per_block, float(value), float(low), float(high), float(t), float(p), len(correlations))
 
 
 def _spearman(x: Floats, y: Floats) -> float:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from bench.judge.claims.evidence import Sample, by_blocks, by_sign_flips, estimate_lines, per_seed, weigh_lines
+from bench.judge.claims.verdicts import judge_claims
 from bench.plan.claims import Claim, Comparison, Expect
 from bench.plan.kinds import TwoLines
 from bench.plan.lookup import Lookup
@@ -90,6 +94,29 @@ def test_two_lines_are_chosen_on_half_of_the_seeds_and_tested_on_the_others() ->
     assert estimate["estimate"] == pytest.approx(weaker.mean())
     assert estimate["n"] == 9
     assert estimate["detail"].startswith(f"fall {weaker.mean():.3g} up to dose 2.0, rise ")
+
+
+@pytest.mark.parametrize("scale", ["identity", "log"])
+def test_the_two_lines_are_those_of_the_seeds_that_test_them(scale: Literal["identity", "log"]) -> None:
+    """By numpy's polyfit and scipy's t: fitted values at the levels of both lines, their changes, means of levels."""
+    claim = replace(two_lines()[0], scale=scale)
+    table = noisy(np.abs(DOSES - 2.0), seed=3)
+    runs = [{"dose": dose, "seed": seed, "value": value} for seed, row in enumerate(table)
+            for dose, value in zip(DOSES.tolist(), np.exp(row) if scale == "log" else row, strict=True)]  # fmt: skip
+    lines = judge_claims(pd.DataFrame(runs), ["dose"], [claim]).lines
+    unit = np.exp if scale == "log" else np.asarray
+    assert set(lines["scale"]) == {"ratio" if scale == "log" else "difference"}
+    for number, levels in ((1, [0, 1, 2]), (2, [2, 3, 4, 5, 6])):
+        own, tested = lines[lines["line"] == number], table[1::2][:, levels]
+        assert own["dose"].tolist() == levels
+        np.testing.assert_allclose(own["mean"], unit(tested.mean(axis=0)))
+        slope, start = np.polyfit(levels, tested.mean(axis=0), 1)
+        np.testing.assert_allclose(own["fitted"], unit(start + slope * np.array(levels)))
+        changes = stats.ttest_1samp([np.polyfit(levels, row, 1)[0] * (levels[-1] - levels[0]) for row in tested], 0)
+        low, high = changes.confidence_interval()
+        expected = unit(np.array([slope * (levels[-1] - levels[0]), low, high]))
+        np.testing.assert_allclose(own[["change", "low", "high"]].iloc[0].to_numpy(float), expected)
+        assert set(own["n"]) == {10}
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from statsmodels.stats import weightstats
 
+from bench.execute.baseline import ID, Baseline, Origin
 from bench.judge.analysis import MetricOptions
 from bench.judge.gate.compare import margin_on_scale
 from bench.judge.gate.decide import Changes, Decisions, Moments, decide, independent, on_scale, paired
-from bench.judge.gate.undecided import detectable_change, seeds_to_decide
+from bench.judge.gate.matched import cells_by_seed
+from bench.judge.sensitivity import detectable_change, seeds_to_decide
 from bench.judge.spending import look
+from bench.stats.coding import Floats
 from bench.stats.diagnostics import wilson
 from bench.stats.power import term_power, tost_power
 
@@ -78,7 +84,7 @@ def test_a_factor_is_a_constant_change_of_logarithms() -> None:
     old = np.random.default_rng(0).lognormal(size=(10, 1))
     changes = paired(old, 1.1 * old, LOG)
     assert changes.constant[0]
-    assert changes.estimate[0] == pytest.approx(np.log(1.1))
+    assert changes.value[0] == pytest.approx(np.log(1.1))
 
 
 def test_missing_values_leave_pairs_out() -> None:
@@ -86,7 +92,7 @@ def test_missing_values_leave_pairs_out() -> None:
     old = np.array([[1.0], [2.0], [np.nan], [4.0], [np.nan]])
     new = np.array([[1.5], [2.7], [3.0], [np.inf], [np.nan]])
     changes = paired(old, new, RAW)
-    assert (changes.n[0], changes.estimate[0]) == (2, pytest.approx(0.6))
+    assert (changes.n[0], changes.value[0]) == (2, pytest.approx(0.6))
     assert paired(old, old, RAW).same[0]
     assert not paired(np.full((3, 1), np.nan), np.full((3, 1), np.nan), RAW).same[0]
 
@@ -211,6 +217,24 @@ def test_simulated_rates_are_those_of_the_specification(shift: float, equivalent
     for name, rate in (("equivalent", equivalent), ("regression", regression)):
         low, high = wilson(verdicts.count(name), len(verdicts), 0.999)
         assert low - 0.005 <= rate <= high + 0.005
+
+
+def test_an_offset_takes_no_digits_of_independent_runs() -> None:
+    """Two runs without shared seeds, a trillion away: their change and its interval are those of the plain values."""
+    values = np.round(np.random.default_rng(4).normal(size=(2, 6)) * 1024) / 1024
+
+    def side(column: Floats, seeds: range, offset: float) -> Baseline:
+        frame = pd.DataFrame({"a": "x", ID: "cell", "seed": seeds, "status": "ok", "loss": column + offset})
+        origin = Origin(suite="s", digest="d", experiment="e", version="1", params={}, factors={"a": ["x"]},
+            metrics=["loss"], updated=datetime(2020, 1, 1, tzinfo=UTC), code=[], environments=[])  # fmt: skip
+        return Baseline("a run", "seeds", frame, origin)
+
+    plain, far = (
+        cells_by_seed(side(values[0], range(6), offset), side(values[1], range(6, 12), offset), {"loss": False}).changes
+        for offset in (0.0, 2.0**40)
+    )
+    for name in ("value", "se", "df", "p"):
+        np.testing.assert_allclose(getattr(far, name), getattr(plain, name), rtol=1e-12)
 
 
 def test_undecided_comparisons_say_what_would_decide_them() -> None:

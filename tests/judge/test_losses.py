@@ -125,6 +125,25 @@ def test_runs_without_an_outcome_are_not_lost():
         assert found.losses["lost"].sum() == 2 * count
 
 
+@pytest.mark.parametrize("status", [None, "ok"])
+def test_a_metric_that_does_not_exist_at_a_level_is_not_lost_there(status):
+    """What no run of a level has, though none diverged, is no loss and no run of the count; what diverged is."""
+    frame = table()
+    frame["y"] = frame["y"].mask(frame["opt"] == "adam")
+    frame = frame if status is None else frame.assign(status=status)
+    analysis = analyze(frame, ["lr", "opt"], "seed", ["y"])
+    losses = analysis.losses.set_index(["factor", "level"])
+    assert losses.loc["lr", ["lost", "runs"]].to_numpy().tolist() == [[0, 8], [0, 8], [4, 8]]
+    assert losses.loc[("opt", "adam"), "runs"] == 0
+    assert set(analysis.contrasts["lost"]) == {4}
+    assert "opt = adam has no values" in " ".join(analysis.lost)
+    whole = table().assign(y=0.5 + np.arange(48) % 7)
+    whole["y"] = whole["y"].mask(whole["opt"] == "adam")
+    assert analyze(whole, ["lr", "opt"], "seed", ["y"]).losses.empty
+    whole["status"] = np.where(whole["opt"] == "adam", "diverged", "ok")
+    assert analyze(whole, ["lr", "opt"], "seed", ["y"]).losses["lost"].sum() == 48
+
+
 def test_without_losses_there_is_nothing_to_say():
     """A whole table has neither frame nor words on losses."""
     analysis = analyze(table().assign(y=0.5 + np.arange(48) % 7), ["lr", "opt"], "seed", ["y"])

@@ -6,6 +6,7 @@ import hashlib
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -19,10 +20,13 @@ from bench.experiment import Metric
 from bench.judge.analysis import Analysis, MetricOptions, analyze
 from bench.judge.selected import limits_of_selected
 from bench.present import numbers
+from bench.present.analyzed import analyzed
 from bench.present.figures.claims import claims_figure
+from bench.present.figures.lines import lines_figure
 from bench.present.figures.observed import by_block, cell_means, fitted_curve, marginal, observed
 from bench.present.figures.published import published_figure
 from bench.present.figures.style import wrap
+from bench.present.render import markdown
 from bench.present.report import Figure, plain
 from bench.present.sections import analysis_sections
 from bench.present.study import Context, Study
@@ -274,6 +278,48 @@ def test_the_picture_of_claims_keeps_scales_apart() -> None:
     assert "Without an estimate, and not drawn: 1 claim." in figure.caption
 
 
+@pytest.mark.parametrize("block", ["seed", None])
+@pytest.mark.parametrize(
+    ("loss", "log"),
+    [
+        (lambda loss, _: loss * 1e160, False),
+        (lambda loss, _: loss * 1e-160, False),
+        (lambda loss, reg: loss * np.where(reg == "l1", 1e-200, 1e200), True),
+        (lambda loss, _: loss.where(loss.index != 3, 0.0), True),
+    ],
+)
+def test_values_of_any_size_are_drawn_and_written(
+    loss: Callable[[pd.Series, pd.Series], pd.Series], log: bool, block: str | None
+) -> None:
+    """No warning, no number of a hundred digits, and no crash where a metric cannot be analysed on its scale."""
+    _, frame, _ = simulated({"reg": ["l1", "l2"], "act": ["relu", "gelu"]}, seeds=4)
+    frame["loss"] = loss(frame["loss"], frame["reg"])
+    report = analyzed(analyze(frame, ["reg", "act"], block, [MetricOptions("loss", log=log)]), "runs.csv")
+    shown = [text for section in report.sections for figure in section.figures for text in texts(figure)]
+    assert not re.search(r"\d{40}", markdown.render(report) + " ".join(shown))
+
+
+def test_the_two_lines_of_a_u_shape_are_drawn_with_their_changes() -> None:
+    """A panel a claim: the means of the levels, both lines, the break as a dotted line, each change with its limits."""
+    lines = pd.DataFrame(
+        {
+            "claim": "u", "scale": "difference", "line": [1, 1, 2, 2, 2], "dose": [1.0, 2.0, 2.0, 3.0, 4.0],
+            "mean": [5.0, 3.0, 3.0, 4.0, 6.0], "mean_low": 2.0, "mean_high": 7.0, "fitted": [5.0, 3.0, 2.8, 4.3, 5.8],
+            "change": [-2.0] * 2 + [3.0] * 3, "low": [-2.5] * 2 + [2.0] * 3, "high": [-1.5] * 2 + [4.0] * 3, "n": 5,
+        }
+    )  # fmt: skip
+    claims = pd.DataFrame({"claim": ["u"], "contrast": ["two lines along dose, 1 to 4"], "verdict": ["supported"]})
+    context = Context({"dose": [1.0, 2.0, 3.0, 4.0]}, [Metric("loss", "Loss", unit="nats")])
+    figure = lines_figure(context.metrics[0], claims, lines, context)
+    assert {"u: supported", "−2.00 [−2.50, −1.50], then 3.00 [2.00, 4.00]", "dose", "Loss (nats)"} <= set(texts(figure))
+    [axes] = figure.drawing.canvas.axes
+    drawn = [line.get_xydata().tolist() for line in axes.lines if len(line.get_xydata()) < 4]
+    assert [[1.0, 5.0], [2.0, 3.0]] in drawn
+    assert [[2.0, 2.8], [3.0, 4.3], [4.0, 5.8]] in drawn
+    [dotted] = [line for line in axes.lines if line.get_linestyle() == ":"]
+    assert set(dotted.get_xdata()) == {2.0}
+
+
 def test_long_names_break_at_blanks_only() -> None:
     """No word is cut, whatever the room."""
     assert wrap("orthogonal positive_kurtosis l2", 0.5).split("\n") == ["orthogonal", "positive_kurtosis", "l2"]
@@ -301,15 +347,16 @@ def test_no_figure_holds_an_image() -> None:
 MANY = """
 import signal
 from bench.present.figures.style import blank
-from bench.present.report import Figure, draw
+from bench.present.figures.parallel import draw
+from bench.present.report import Figure
 
 def interrupt(signum, frame):
     raise KeyboardInterrupt
 
 signal.signal(signal.SIGTERM, interrupt)
 figures = [Figure(f"n{i}", "Caption.", "alt", lambda: blank(1.0)[0]) for i in range(6)]
-draw(figures)
-assert all("svg" in figure.__dict__ for figure in figures) or len(__import__("os").sched_getaffinity(0)) < 2
+draw([(figure, "svg") for figure in figures])
+assert all("svg" in figure.made for figure in figures) or len(__import__("os").sched_getaffinity(0)) < 2
 """
 
 

@@ -138,7 +138,7 @@ def test_a_caption_stands_alone() -> None:
         r"\caption{Effects: Interference (lower is better). (3 more rows in the full report.) * adjusted p $<$ 0.05}"
         in source
     )
-    assert r"\includegraphics[width=\linewidth]{figures/dot.pdf}" in source
+    assert r"\includegraphics[width=\linewidth,height=0.75\textheight,keepaspectratio]{figures/dot.pdf}" in source
     assert r"\caption{A dot. It is *small*.}\label{fig:dot}" in source
 
 

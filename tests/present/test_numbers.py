@@ -24,6 +24,8 @@ NAN = math.nan
         (numbers.p_value(NAN), "–"),
         (numbers.interval(-0.6612, -1.021, -0.3), "−0.66 [−1.02, −0.30]"),
         (numbers.interval(2.5, NAN, NAN), "2.500"),
+        (numbers.interval(9.04e159, 7.02e159, 1.1e160), "9.0e159 [7.0e159, 1.10e160]"),
+        (numbers.interval(123456789.0, 123456780.0, 123456798.0), "123456789.0 [123456780.0, 123456798.0]"),
         (numbers.interval(NAN, NAN, NAN), "–"),
         (numbers.interval(1.0, -math.inf, math.inf), "1.000 [−∞, ∞]"),
         (numbers.mean_sd(8.7022, 1.448), "8.70 ± 1.45"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,11 @@ import pytest
 import bench
 from bench.execute.inventory import find
 from bench.execute.journal import Journal
+from bench.plan.find import from_project
 from bench.present import brief
 from bench.present.origin import mixtures, origin
 from bench.present.render import html, markdown, terminal
+from bench.present.render import json as as_json
 
 if TYPE_CHECKING:
     from tests.conftest import Lab
@@ -48,6 +51,37 @@ def test_results_of_different_code_are_said(lab: Lab, own_lab: Path) -> None:
     bench.run(suite, seeds=3, out=lab.out, executor="serial")
     assert "Other source" not in state_of(lab, "changed")
     assert origin(find("changed", lab.out))["Code"].count("source ") == 4
+
+
+def test_nothing_that_is_kept_says_where_the_project_lies(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths in run.json and in reports are from the project, wherever in it one stands; of commands from there."""
+    (lab.folder / "pyproject.toml").touch()
+    (lab.folder / "below").mkdir()
+    monkeypatch.chdir(lab.folder / "below")
+    claim = """
+        [[claims]]
+        id = "c"
+        statement = "It rises."
+        metric = "score"
+        expect = "increase"
+        contrast = { factor = "dose", from = 0.0, to = 1.0 }
+    """
+    suite = lab.suite("placed", seeds=3)
+    suite.write_text(suite.read_text() + claim)
+    bench.run(suite, out=lab.out, executor="serial")
+    kept = [(lab.out / "placed" / "run.json").read_text(), *map(as_json.render, (
+        bench.report("placed", out=lab.out), bench.beside("placed", "placed", out=lab.out), bench.design(suite)
+    ))]  # fmt: skip
+    assert not [text for text in kept if str(lab.folder) in text]
+    assert json.loads(kept[0])["path"] == "placed.toml"
+    run = find("placed", lab.out)
+    assert origin(run)["Suite"].startswith("placed.toml, digest ")
+    assert origin(run)["Folder"] == "reports/placed"
+    assert run.suite.path == Path("../placed.toml")
+    monkeypatch.chdir(lab.out / "placed")  # another project, or none: what lies elsewhere is named in full
+    (lab.out / "placed" / "pyproject.toml").touch()
+    assert origin(find(str(lab.out / "placed"), lab.out))["Folder"] == "."
+    assert from_project(lab.out) == str(lab.out)
 
 
 def test_results_of_different_environments_are_said(lab: Lab) -> None:

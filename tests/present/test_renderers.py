@@ -25,6 +25,7 @@ from rich.cells import cell_len
 from bench.errors import BenchError
 from bench.present import files, glossary
 from bench.present.figures.style import Drawing
+from bench.present.formats import FORMATS
 from bench.present.render import comment, html, latex, markdown, terminal
 from bench.present.render import json as as_json
 from bench.present.report import Column, Figure, Report, Section, Table, plain
@@ -83,8 +84,8 @@ DOT = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><circle cx="4" 
 class _Canvas:
     """In the place of a matplotlib figure: it saves a dot."""
 
-    def savefig(self, written: io.StringIO, **_: object) -> None:
-        written.write(DOT)
+    def savefig(self, written: io.BytesIO, **_: object) -> None:
+        written.write(DOT.encode())
 
     def set_layout_engine(self, _: str) -> None:
         """It has none."""
@@ -306,6 +307,27 @@ def test_files_hold_what_the_report_refers_to() -> None:
     assert list(files.files(toy_report(), "md", stem="appendix")) == ["report.md", "appendix-figures/dot.svg"]
     table = files.files(toy_report(), "csv")["contrasts.csv"]
     assert_frame_equal(read_csv(io.BytesIO(table)), EFFECTS)
+
+
+def test_several_formats_are_the_files_of_each() -> None:
+    """All at once: the same bytes as one by one, the tables in a folder of their own, each picture in its format."""
+    report, one = toy_report(), {form: files.files(toy_report(), form) for form in FORMATS}
+    tables = {f"tables/{name}": table for name, table in one.pop("csv").items()}
+    assert files.files(report, *FORMATS) == {
+        **tables,
+        **{name: data for made in one.values() for name, data in made.items()},
+    }
+    assert report.sections[1].figures[0].made.keys() == {"svg", "pdf"}
+
+
+@pytest.mark.parametrize("form", ["csv", "all"])
+def test_a_folder_is_no_file(form: str, tmp_path: Path) -> None:
+    """What is several files goes to a folder: the run's or one that is named, not stdout, nor the name of a file."""
+    assert files.destination(form, None, f"{tmp_path}/some") == tmp_path / "some"
+    assert files.destination(form, tmp_path, None) == tmp_path / ("tables" if form == "csv" else "")
+    for folder, output in ((tmp_path, "-"), (None, None), (tmp_path, "tables.csv")):
+        with pytest.raises(BenchError, match="a folder of"):
+            files.destination(form, folder, output)
 
 
 def test_csv_reads_back_exactly() -> None:

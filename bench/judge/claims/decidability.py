@@ -11,9 +11,8 @@ import pandas as pd
 
 from bench.judge.claims.cases import Case, claim_weights
 from bench.judge.preview.pilot import Pilot
-from bench.judge.preview.power_frames import seeds_to_exclude, seeds_to_find
 from bench.judge.preview.study import MOST_CELLS, design_of
-from bench.judge.sensitivity import POWER
+from bench.judge.sensitivity import POWER, seeds_to_exclude, seeds_to_find
 from bench.plan.claims import Claim
 from bench.plan.design import n_cells
 from bench.plan.kinds import kind_of

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.judge.names import reported
 from bench.plan.claims import Claim
 from bench.plan.kinds import kind_of
 from bench.plan.labels import cell_label, visible
@@ -180,7 +181,7 @@ def estimate_contrast(claim: Claim, sample: Sample, confidence: float) -> Mappin
     regions = claim.comparisons[weakest].regions
     return {
         "scale": "ratio" if log else "difference",
-        **{name: float(np.exp(number)) if log else number for name, number in limits.items()},
+        **{name: float(reported(number, log)) for name, number in limits.items()},
         "t": float(test.t[weakest]),
         "df": float(test.df[weakest]),
         "n": n,
@@ -197,9 +198,8 @@ def estimate_lines(claim: Claim, sample: Sample, confidence: float) -> Mapping[s
     alone = replace(claim, comparisons=claim.comparisons[lines.chosen : lines.chosen + 2])
     regions = alone.comparisons[1].regions
     name = next(name for name in regions[0] if regions[0][name] != regions[1][name])
-    changes = [f"{change:.3g}" for change in lines.tested.contrasts.mean(axis=0)]
-    if claim.scale == "log":
-        changes = [f"× {change:.3g}" for change in np.exp(lines.tested.contrasts.mean(axis=0))]
+    log = claim.scale == "log"
+    changes = [f"{'× ' if log else ''}{change:.3g}" for change in reported(lines.tested.contrasts.mean(axis=0), log)]
     first, second = ("fall", "rise") if claim.expect == "u_shape" else ("rise", "fall")
     detail = f"{first} {changes[0]} up to {name} {visible(regions[0][name])}, {second} {changes[1]} from there"
     return {**estimate_contrast(alone, lines.tested, confidence), "detail": detail}
@@ -212,8 +212,7 @@ def estimate_groups(claim: Claim, sample: Sample, confidence: float) -> Mapping[
         return {"scale": "share", "n": n}
     upper = n - split.n_low
     low, high = wilson(upper, n, confidence)
-    threshold = np.exp(split.threshold) if claim.scale == "log" else split.threshold
-    detail = f"{upper} of {n} above {threshold:.4g}"
+    detail = f"{upper} of {n} above {reported(split.threshold, claim.scale == 'log'):.4g}"
     return {"scale": "share", "estimate": upper / n, "low": low, "high": high, "n": n, "detail": detail}
 
 

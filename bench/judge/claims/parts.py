@@ -1,4 +1,4 @@
-"""Claims and runs -> each change in percent, at single levels, and split by the factors that changed."""
+"""Claims and runs -> each change in percent, at single levels, by two lines, split by the factors that changed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from bench.judge.claims.cases import Case, Cases
+from bench.judge.claims.evidence import find_break
+from bench.judge.names import reported
 from bench.plan.claims import Claim, Comparison, Region, changed_factors
 from bench.plan.kinds import kind_of
 from bench.stats.coding import Floats
@@ -19,6 +21,7 @@ from bench.stats.ratio import ratio_of_means
 
 _NAN = float("nan")
 _LEVELS = ["claim", "factor", "level", "scale", "estimate", "low", "high", "p"]
+_LINES = ["claim", "scale", "line", "dose", "mean", "mean_low", "mean_high", "fitted", "change", "low", "high", "n"]
 _PARTS = ["claim", "part", "scale", "estimate", "low", "high", "n"]
 
 
@@ -65,6 +68,40 @@ def part_frame(cases: Cases, confidence: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=_PARTS)
 
 
+def line_frame(cases: Cases, confidence: float) -> pd.DataFrame:
+    """One row for each claim of two lines, line (1, 2) and level on it; the break is the level that both have.
+
+    By the ``n`` seeds that test the lines: the ``mean`` of the level, the line at it (``fitted``), and the ``change``
+    along the whole line, each with t intervals over seeds, on the scale of the claim.
+    """
+    rows = [row for case in cases.cases if case.is_measured and kind_of(case.claim).test == "lines"
+            for row in _lines(cases, case, confidence)]  # fmt: skip
+    return pd.DataFrame(rows, columns=_LINES)
+
+
+def _lines(cases: Cases, case: Case, confidence: float) -> Iterator[Sequence[object]]:
+    lines = find_break(case.claim, case.sample())
+    if lines is None:
+        return
+    scale, unit = ("ratio", np.exp) if case.claim.scale == "log" else ("difference", np.asarray)
+    for number, sign in ((0, -1.0), (1, 1.0)):  # the first comparison is that of a fall
+        comparison = case.claim.comparisons[lines.chosen + number]
+        first, last = comparison.regions[0], comparison.regions[-1]
+        factor = next(name for name in first if first[name] != last[name])
+        weights = [cases.weights_of(Comparison((region,), (1.0,))) for region in comparison.regions]
+        levels = lines.tested.complete_rows @ np.array([own.weights for own in weights if own is not None]).T
+        along = sign * np.array(comparison.weights)  # around 0, as far apart as the levels
+        means, line = (
+            one_sample(values, magnitude=np.abs(levels).max(initial=0.0), confidence=confidence)
+            for values in (levels, levels @ along[:, None])
+        )
+        fitted = means.value.mean() + line.value * along / np.ptp(along)
+        change = np.repeat([line.value, line.low, line.high], len(along), axis=1)
+        columns = unit(np.vstack([means.value, means.low, means.high, fitted, change]))
+        for region, row in zip(comparison.regions, columns.T, strict=True):
+            yield case.claim.id, scale, number + 1, float(str(region[factor])), *row.tolist(), len(levels)
+
+
 def _levels(cases: Cases, case: Case, confidence: float) -> Iterator[Sequence[object]]:
     claim = case.claim
     if not kind_of(claim).averages or case.weights is None:
@@ -86,7 +123,7 @@ def _estimate_comparison(case: Case, weights: Floats, confidence: float) -> tupl
     sample = replace(case, weights=weights[None]).sample()
     test = one_sample(sample.contrasts, magnitude=sample.magnitude, confidence=confidence)
     log = case.claim.scale == "log"
-    estimate, low, high = (float(np.exp(x[0]) if log else x[0]) for x in (test.value, test.low, test.high))
+    estimate, low, high = (float(reported(x[0], log)) for x in (test.value, test.low, test.high))
     return "ratio" if log else "difference", estimate, low, high, float(test.p[0]), len(sample.complete_rows)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from bench.judge.claims.cases import Case, Cases, gather
 from bench.judge.claims.evidence import BY_TEST, Evidence, bayes_factor, weigh
-from bench.judge.claims.parts import level_frame, part_frame, percent_change, two_samples
+from bench.judge.claims.parts import level_frame, line_frame, part_frame, percent_change, two_samples
 from bench.judge.names import term_name
 from bench.judge.signed import ClaimVerdict as Verdict
 from bench.plan.claims import Claim, changed_factors
@@ -41,6 +41,8 @@ class ClaimVerdicts:
     """Every claim's comparison within each level of the factors that it averages over."""
     parts: pd.DataFrame
     """Differences that were credited to one of several factors, taken apart."""
+    lines: pd.DataFrame
+    """The two lines of every claim of a U shape, or of an inverted one, level by level."""
 
     @cached_property
     def rows(self) -> pd.DataFrame:
@@ -112,6 +114,7 @@ def judge_claims(
         published=table[PUBLISHED],
         levels=level_frame(cases, confidence),
         parts=part_frame(cases, confidence),
+        lines=line_frame(cases, confidence),
     )
 
 

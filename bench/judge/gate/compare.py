@@ -17,7 +17,8 @@ from bench.judge.gate.decide import Changes, Decisions, decide
 from bench.judge.gate.matched import Comparables, cells_by_seed
 from bench.judge.gate.matched_effects import effects_by_seed
 from bench.judge.gate.matched_means import means_by_table
-from bench.judge.gate.undecided import detectable_change, seeds_to_decide
+from bench.judge.names import reported
+from bench.judge.sensitivity import detectable_change, seeds_to_decide
 from bench.judge.signed import GateVerdict as Verdict
 from bench.plan.metrics import margin_of
 from bench.plan.shape import BaselineTable
@@ -181,19 +182,25 @@ def _frame(comparables: Comparables, decisions: Decisions, margin: Floats, alpha
         material=decisions.material,
         noninferior=decisions.noninferior & ~lost,
         scale=np.where(log, "ratio", "difference"),
-        estimate=np.where(log, np.exp(changes.estimate), changes.estimate),
-        low=np.where(log, np.exp(decisions.low), decisions.low),
-        high=np.where(log, np.exp(decisions.high), decisions.high),
+        estimate=reported(changes.value, log),
+        low=reported(decisions.low, log),
+        high=reported(decisions.high, log),
         df=changes.df,
         p=decisions.p,
         p_adjusted=decisions.p_adjusted,
-        margin=np.where(log, np.expm1(margin), margin),
+        margin=_relative(margin, log),
         p_equivalent=decisions.p_equivalent,
-        n=changes.n,
-        detectable=np.where(log, np.expm1(detectable), detectable),
+        n=changes.n.astype(float),
+        detectable=_relative(detectable, log),
         seeds=seeds,
     )
     return frame[list(COLUMNS)]
+
+
+def _relative(size: Floats, log: Bools) -> Floats:
+    """Sizes of changes; of logarithms as relative changes, perhaps infinite."""
+    with np.errstate(over="ignore"):
+        return np.where(log, np.expm1(np.where(log, size, 0.0)), size)
 
 
 def _undecided(changes: Changes, margin: Floats, undecided: Bools, tests: int, alpha: float) -> tuple[Floats, Floats]:

@@ -12,25 +12,19 @@ from numpy.typing import NDArray
 from scipy import special
 
 from bench.judge.signed import GateVerdict as Verdict
-from bench.stats.coding import ROUNDING, Bools, Floats
+from bench.stats.coding import Bools, Floats
+from bench.stats.contrast import Estimates, t_estimates
 from bench.stats.equivalence import tost
 from bench.stats.multiplicity import adjust
-from bench.stats.pairs import two_sided_t
+from bench.stats.pairs import welch_error
 
 
 @dataclass(frozen=True)
-class Changes:
-    """New minus old, on the scale of the analysis; NaN where there is nothing to estimate."""
+class Changes(Estimates):
+    """New minus old, on the scale of the analysis; ``n`` counts pairs, or the runs of the smaller side."""
 
-    estimate: Floats
-    se: Floats
-    df: Floats
-    n: Floats
-    """Pairs, or the runs of the smaller side."""
     same: Bools
     """Whether all values are equal bit for bit (NaN to NaN)."""
-    constant: Bools
-    """Whether the values leave no variation to test against, up to rounding."""
 
 
 @dataclass(frozen=True)
@@ -82,21 +76,19 @@ def paired(old: Floats, new: Floats, log: Bools) -> Changes:
     magnitude = np.where(matched, np.maximum(np.abs(old), np.abs(new)), 0.0).max(axis=0, initial=0.0)
     change = Moments.of(difference)
     with np.errstate(invalid="ignore"):
-        return _changes(change.mean, change.sd / np.sqrt(change.n), change.n - 1, change.n, same, magnitude, log)
+        se = change.sd / np.sqrt(change.n)
+    return _changes(change.mean, se, change.n - 1, change.n, magnitude, log, same)
 
 
-def independent(old: Moments, new: Moments, log: Bools) -> Changes:
-    """Changes of means of independent runs, their variances unequal (Welch 1947)."""
+def independent(old: Moments, new: Moments, log: Bools, center: float | Floats = 0.0) -> Changes:
+    """Changes of means of independent runs, their variances unequal (Welch 1947).
+
+    An offset common to both sides, of which their difference would take the digits, is given as ``center``.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
-        variance = old.sd**2 / old.n + new.sd**2 / new.n
-        se, part = (
-            np.sqrt(variance),
-            old.sd**2 / old.n / variance,
-        )  # so that no fourth power leaves the range of numbers
-        df = 1.0 / (part**2 / (old.n - 1) + (1.0 - part) ** 2 / (new.n - 1))
-    magnitude = np.maximum(np.abs(old.mean), np.abs(new.mean))
-    same = np.zeros(len(log), bool)
-    return _changes(new.mean - old.mean, se, df, np.fmin(old.n, new.n), same, magnitude, log)
+        se, df = welch_error(old.sd**2 / old.n, new.sd**2 / new.n, old.n, new.n)
+    magnitude = np.maximum(np.abs(old.mean + center), np.abs(new.mean + center))
+    return _changes(new.mean - old.mean, se, df, np.fmin(old.n, new.n), magnitude, log, np.zeros(len(log), bool))
 
 
 def decide(changes: Changes, margin: Floats, better: Floats, alpha: float = 0.05, *, families: int = 1) -> Decisions:
@@ -106,9 +98,8 @@ def decide(changes: Changes, margin: Floats, better: Floats, alpha: float = 0.05
     for neither. In this order: identical; constant; equivalent, by the 1 - 2 alpha interval (Schuirmann 1987); changed,
     by Holm's p; undecided.
     """
-    estimate = changes.estimate
+    estimate, p = changes.value, changes.p
     half = special.stdtrit(changes.df, 1.0 - alpha / 2.0) * changes.se
-    p = two_sided_t(estimate / changes.se, changes.df)
     p_adjusted = np.concatenate([adjust(family, "holm") for family in np.split(p, families)])
     tests = tost(estimate, changes.se, changes.df, margin, alpha)
     p_equivalent = tests.p
@@ -164,16 +155,8 @@ def on_scale(values: Floats, log: Bools) -> Floats:
     return np.where(log, np.log(np.where(log, values, 1.0)), values)
 
 
-def _changes(
-    estimate: Floats, se: Floats, df: Floats, n: Floats, same: Bools, magnitude: Floats, log: Bools
-) -> Changes:
-    rounding = ROUNDING * np.maximum(magnitude, log)  # a logarithm's own rounding is that of its argument
-    constant = se <= rounding
-    return Changes(
-        estimate=np.where(np.abs(estimate) <= rounding, 0.0, estimate),
-        se=np.where(constant, np.nan, se),
-        df=np.where(constant, np.nan, df),
-        n=n,
-        same=same & (n > 0),
-        constant=constant,
-    )
+def _changes(value: Floats, se: Floats, df: Floats, n: Floats, magnitude: Floats, log: Bools, same: Bools) -> Changes:
+    rounding = np.maximum(magnitude, log)  # a logarithm's own rounding is that of its argument
+    counts = np.nan_to_num(n).astype(np.int64)
+    estimates = t_estimates(value, se, df, counts, magnitude=rounding, confidence=0.95)
+    return Changes(**vars(estimates), same=same & (n > 0))

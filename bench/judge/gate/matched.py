@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -90,7 +90,7 @@ class Sides:
         """All parts, which compare ``metrics`` in ``cells`` of the baseline, and what was not compared."""
         rows = [frame for _, frame in parts] or [pd.DataFrame(columns=_ROWS)]
         return Comparables(
-            changes=concatenated([changes for changes, _ in parts]),
+            changes=Changes.joined([changes for changes, _ in parts]),
             rows=pd.concat(rows, ignore_index=True),
             new_cells=self.new_cells,
             changed_cells=tuple(self.label(cell) for cell, before in self.changed.items() if before in cells),
@@ -163,8 +163,10 @@ def _cell_changes(
         lost = (np.isfinite(before) & ~np.isfinite(now)).sum(axis=0)
     else:
         before, now = old.to_numpy(float), new.to_numpy(float)
-        samples = [Moments.of(on_scale(values, log)) for values in (before, now)]
-        changes, method = independent(samples[0], samples[1], log), "Welch"
+        sides_on_scale = on_scale(before, log), on_scale(now, log)
+        center = np.nan_to_num(np.fmax.reduce(sides_on_scale[0]))
+        samples = [Moments.of(values - center) for values in sides_on_scale]
+        changes, method = independent(samples[0], samples[1], log, center), "Welch"
         lost = (~np.isfinite(now)).sum(axis=0)
     rows = pd.DataFrame(
         {
@@ -178,18 +180,6 @@ def _cell_changes(
         }
     )
     return changes, rows
-
-
-def concatenated(parts: Sequence[Changes]) -> Changes:
-    """The changes of all parts, one after the other."""
-    kinds = {"same": np.bool_, "constant": np.bool_}
-    columns = {
-        field.name: np.concatenate(
-            [np.empty(0, kinds.get(field.name, np.float64)), *(getattr(part, field.name) for part in parts)]
-        )
-        for field in fields(Changes)
-    }
-    return Changes(**columns)
 
 
 def labels(side: Baseline, factors: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ from bench.execute.baseline import Baseline
 from bench.judge.coded import code_runs
 from bench.judge.estimation import estimate_effects
 from bench.judge.gate.decide import Changes, on_scale
-from bench.judge.gate.matched import Comparables, Sides, concatenated
+from bench.judge.gate.matched import Comparables, Sides
 from bench.judge.names import effect_name
 from bench.stats.contrast import Estimates, one_sample
 from bench.stats.identify import identify
@@ -69,16 +69,5 @@ def _effect_changes(sides: Sides, metric: str, *, on_log: bool) -> tuple[Changes
             ],
         }
     )
-    parts = [_of_estimates(estimates, same=same) for estimates in (mean, effects.estimates)]
-    return concatenated(parts), rows
-
-
-def _of_estimates(estimates: Estimates, *, same: bool) -> Changes:
-    return Changes(
-        estimate=estimates.value,
-        se=estimates.se,
-        df=estimates.df,
-        n=estimates.n.astype(float),
-        same=np.full(len(estimates.value), same),
-        constant=estimates.constant,
-    )
+    estimates = Estimates.joined([mean, effects.estimates])
+    return Changes(**vars(estimates), same=np.full(len(where), same)), rows

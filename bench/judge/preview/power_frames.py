@@ -10,13 +10,13 @@ import pandas as pd
 
 from bench.errors import BenchError
 from bench.judge.preview.pilot import Pilot
-from bench.judge.sensitivity import POWER
+from bench.judge.sensitivity import POWER, seeds_to_exclude, seeds_to_find
 from bench.plan.labels import term_label
 from bench.plan.metrics import MetricSettings, margin_of
 from bench.stats.boundaries import crossing, plan_looks
 from bench.stats.coding import Floats
 from bench.stats.identify import Design
-from bench.stats.power import runs_for, seeds_for, smallest_effect, term_power, tost_power
+from bench.stats.power import seeds_for, smallest_effect, term_power
 from bench.stats.term_models import Effect, cell_weights, effects_of
 
 SIZES = (0.5, 1.0)
@@ -137,19 +137,6 @@ def detectable_frame(spreads: Sequence[Spread], names: Sequence[str], seeds: int
             )
     columns = ["metric", "effect", "order", "sd", "smallest", "smallest_in_family", "margin"]
     return pd.DataFrame(rows, columns=[*columns, "seeds_to_find", "seeds_to_find_in_family", "seeds_to_exclude"])
-
-
-def seeds_to_find(margin: float, sd: float, tests: int) -> float:
-    """Seeds that find an effect of the margin among ``tests``; NaN without a margin or a spread."""
-    usable = np.isfinite(margin) and sd > 0
-    return float(np.ceil(seeds_for(margin / sd, tests, POWER))) if usable else float("nan")
-
-
-def seeds_to_exclude(margin: float, sd: float) -> float:
-    """Seeds that show an absent effect to be smaller than the margin; NaN without a margin or a spread."""
-    if not (np.isfinite(margin) and sd > 0):
-        return float("nan")
-    return float(np.ceil(runs_for(lambda n: tost_power(margin, 0.0, sd, round(n)), POWER)))
 
 
 def _margin(settings: MetricSettings, measured: Floats) -> float:

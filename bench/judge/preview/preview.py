@@ -98,14 +98,14 @@ def preview(
     return Preview(suite, study, pilot, frames, augmentation)
 
 
-def _components(suite: Plan, study: Study, pilot: Pilot, found: Sequence[Spread]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _components(suite: Plan, study: Study, pilot: Pilot, noise: Sequence[Spread]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What the strata of the pilot make vary, and what the next comparison needs."""
     assert pilot.labels is not None
     tables = {}
-    for spread in found:
+    for spread in noise:
         with np.errstate(invalid="ignore", divide="ignore"):
             tables[spread.metric] = np.log(pilot.runs[spread.metric]) if spread.log else pilot.runs[spread.metric]
     factors = [(name, tuple(map(str, levels))) for name, levels in suite.factors.items()]
-    margins = {spread.metric: spread.margin for spread in found}
+    margins = {spread.metric: spread.margin for spread in noise}
     layout = Layout.of(pilot.labels, pilot.strata)
     return stratum_frames(tables, layout, study.design, factors, margins, confidence=0.95)

@@ -80,11 +80,11 @@ def design_of(suite: Plan) -> Design:
 
 def codes_of(suite: Plan) -> Ints:
     """Levels of every cell, counted from 0: shape (cells, factors)."""
-    found = list(islice(suite.combinations(), MOST_CELLS + 1))
-    if len(found) > MOST_CELLS:
+    cells = list(islice(suite.combinations(), MOST_CELLS + 1))
+    if len(cells) > MOST_CELLS:
         hint = "A full grid identifies every effect; a part of one this large is better studied with fewer levels."
         raise BenchError(f"{suite.path} has more than {MOST_CELLS} cells, too many to study.", hint=hint)
-    return coded(suite, found)
+    return coded(suite, cells)
 
 
 def coded(suite: Plan, cells: Sequence[Mapping[str, Level]]) -> Ints:

@@ -22,6 +22,7 @@ from bench.present.figures.style import (
     key,
     label_lines,
     log_axis,
+    neutral_line,
     quantity,
     row_axis,
     row_height,
@@ -66,7 +67,7 @@ def _paint(claims: DataFrame, metrics: dict[str, Metric]) -> Drawing:
         ratio = scale == "ratio"
         down = np.arange(len(rows))
         row_axis(axes, len(rows))
-        axes.axvline(1.0 if ratio else 0.0, color=INK, lw=0.9, zorder=1)
+        neutral_line(axes, 1.0 if ratio else 0.0, len(rows))
         for row, claim in zip(down, rows.itertuples(), strict=True):
             if np.isfinite(claim.margin):
                 low, high = (1 / claim.margin, claim.margin) if ratio else (-claim.margin, claim.margin)

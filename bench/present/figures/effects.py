@@ -12,7 +12,6 @@ from bench.experiment import Metric
 from bench.present import numbers
 from bench.present.figures.style import (
     BAND,
-    INK,
     PAPER,
     SERIES,
     Drawing,
@@ -20,6 +19,7 @@ from bench.present.figures.style import (
     key,
     label_lines,
     log_axis,
+    neutral_line,
     quantity,
     row_axis,
     row_height,
@@ -73,7 +73,7 @@ def _paint(metric: Metric, rows: DataFrame, study: Study, margin: float | None) 
         low, high = (1 / (1 + margin), 1 + margin) if ratio else (-margin, margin)
         marks.append(axes.barh(y, high - low, 0.44, low, color=BAND, lw=0, zorder=0).patches[0])
         names.append("margin")
-    axes.axvline(1.0 if ratio else 0.0, color=INK, lw=0.9, zorder=1)
+    neutral_line(axes, 1.0 if ratio else 0.0, len(rows))
     axes.hlines(y, rows["low_fcr"], rows["high_fcr"], color=SERIES[0], lw=2, zorder=2)
     for chosen, face, name in ((survives, SERIES[0], f"adjusted p < {ALPHA}"), (~survives, PAPER, "not significant")):
         if chosen.any():

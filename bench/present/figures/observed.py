@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ from scipy import stats
 
 from bench.judge.analysis import Analysis
 from bench.judge.effect_frames import factor_column
+from bench.judge.extreme_units import unit_of
 
 if TYPE_CHECKING:
     from bench.present.study import Context
@@ -50,8 +51,9 @@ def marginal(rows: pd.DataFrame, positions: list[int], confidence: float, *, log
 
     Where runs are independent (one block), cells' means are averaged and their variances added (Welch).
     """
-    table = by_block(rows, positions, log=log)
+    rows, unit = _in_unit(rows, log=log)
     if rows["block"].nunique() > 1:
+        table = by_block(rows, positions, log=log)
         values = np.log(table.to_numpy(float)) if log else table.to_numpy(float)
         n, mean = len(values), values.mean(axis=0)
         se, df = _spread(values) / np.sqrt(n), np.full(values.shape[1], n - 1.0)
@@ -68,19 +70,18 @@ def marginal(rows: pd.DataFrame, positions: list[int], confidence: float, *, log
             df = (sums["part"] ** 2 / sums["squared"]).to_numpy()
         codes = [tuple(np.atleast_1d(key)) for key in sums.index]
     half = stats.t.isf((1 - confidence) / 2, df) * se
-    limits = {"mean": mean, "low": mean - half, "high": mean + half}
-    frame = pd.DataFrame({name: np.exp(limit) if log else limit for name, limit in limits.items()})
+    frame = pd.DataFrame(_limits("mean", mean, half, unit, log=log))
     return frame.assign(**{f"code {at}": [int(code[at]) for code in codes] for at in range(len(positions))})
 
 
 def cell_means(rows: pd.DataFrame, confidence: float, *, log: bool) -> pd.DataFrame:
     """A row a cell, in the order of the rows: ``cell n mean low high``, geometric for ``log``."""
+    rows, unit = _in_unit(rows, log=log)
     value = np.log(rows["value"]) if log else rows["value"]
     cells = value.groupby(rows["cell"], sort=False, observed=True).agg(["size", "mean", "std"])
     half = stats.t.isf((1 - confidence) / 2, cells["size"] - 1) * cells["std"] / np.sqrt(cells["size"])
-    limits = {"mean": cells["mean"], "low": cells["mean"] - half, "high": cells["mean"] + half}
-    scaled = {name: np.exp(limit) if log else limit for name, limit in limits.items()}
-    return pd.DataFrame({"n": cells["size"], **scaled}).reset_index(names="cell")
+    limits = _limits("mean", cells["mean"], half, unit, log=log)
+    return pd.DataFrame({"n": cells["size"], **limits}).reset_index(names="cell")
 
 
 def fitted_curve(
@@ -89,6 +90,7 @@ def fitted_curve(
     """The mean over blocks of a polynomial through the levels' means: ``dose line value low high`` at 60 doses."""
     at = np.asarray(doses)
     spaced = np.log(at) if evenly_in_logs(at) else at
+    rows, unit = _in_unit(rows, log=log)
     table = by_block(rows, [position], log=log)
     values = np.log(table.to_numpy(float)) if log else table.to_numpy(float)
     places = np.linspace(spaced.min(), spaced.max(), 60)
@@ -96,9 +98,21 @@ def fitted_curve(
     curves = values @ np.linalg.pinv(basis).T @ wanted.T
     n, mean = len(curves), curves.mean(axis=0)
     half = stats.t.isf((1 - confidence) / 2, n - 1) * _spread(curves) / np.sqrt(n)
-    limits = {"value": mean, "low": mean - half, "high": mean + half}
-    scaled = {name: np.exp(limit) if log else limit for name, limit in limits.items()}
-    return pd.DataFrame({"dose": np.exp(places) if evenly_in_logs(at) else places, "line": "fit", **scaled})
+    limits = _limits("value", mean, half, unit, log=log)
+    return pd.DataFrame({"dose": np.exp(places) if evenly_in_logs(at) else places, "line": "fit", **limits})
+
+
+def _in_unit(rows: pd.DataFrame, *, log: bool) -> tuple[pd.DataFrame, float]:
+    """The rows with values whose squares are numbers, and what these are to be multiplied by."""
+    unit = 1.0 if log else unit_of(rows["value"].to_numpy(float))
+    return rows.assign(value=rows["value"] / unit), unit
+
+
+def _limits(name: str, mean: Any, half: Any, unit: float, *, log: bool) -> dict[str, Any]:
+    """A mean and the ends of its interval as measured: times ``unit``, or of logarithms geometric."""
+    limits = {name: mean, "low": mean - half, "high": mean + half}
+    with np.errstate(over="ignore"):
+        return {key: np.exp(limit) if log else limit * unit for key, limit in limits.items()}
 
 
 def _spread(rows: np.ndarray) -> np.ndarray:

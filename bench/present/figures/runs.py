@@ -10,6 +10,7 @@ from pandas import DataFrame
 from scipy import stats
 
 from bench.experiment import Metric
+from bench.judge.names import reported
 from bench.present import numbers
 from bench.present.figures.observed import cell_means
 from bench.present.figures.style import (
@@ -123,10 +124,8 @@ def _differences(axes: Axes, shown: DataFrame, differences: DataFrame, confidenc
             scale = (high - low) / 2 / stats.t.isf((1 - confidence) / 2, of.df)
             t = np.linspace(-4, 4, 81)
             height = stats.t.pdf(t, of.df) / stats.t.pdf(0, of.df)
-            across = middle + scale * t
-            axes.fill_between(
-                np.exp(across) if log else across, row, row - 0.3 * height, color=SERIES[1], alpha=0.3, lw=0
-            )
+            across = reported(middle + scale * t, log)
+            axes.fill_between(across, row, row - 0.3 * height, color=SERIES[1], alpha=0.3, lw=0)
         axes.hlines(row, of.low, of.high, color=SERIES[1], lw=1.8, zorder=2)
         face = SERIES[1] if of.p_adjusted < ALPHA else PAPER
         axes.plot(of.estimate, row, "o", ms=5, mfc=face, mec=SERIES[1], mew=1.3, zorder=3)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import escape
-from io import BytesIO, StringIO
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from warnings import catch_warnings, filterwarnings
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bench.experiment import Metric
-from bench.present.report import plain
+from bench.present.report import Figure, PictureForm, plain
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -106,33 +106,31 @@ def blank(height: float, rows: int = 1, columns: int = 1, **options: Any) -> tup
     return Drawing(canvas), list(axes.ravel())
 
 
-def save(drawing: Drawing, form: str) -> bytes:
-    """The drawing as "png" or "pdf", without a date."""
-    written = BytesIO()
-    with house_style():
-        metadata = {"pdf": {"CreationDate": None}, "png": {"Software": None}}[form]
-        drawing.canvas.savefig(written, format=form, metadata=metadata)
-    return written.getvalue()
+def encode(figure: Figure, form: PictureForm) -> bytes:
+    """The picture in a format, without a date: the same bytes for the same drawing.
 
-
-def svg(drawing: Drawing, name: str, title: str, description: str) -> bytes:
-    """The drawing as SVG: named and described, its text searchable, its ids unlike those of other figures on a page.
-
-    The same bytes for the same drawing. Colours stay as attributes, so that a page can put others in their place.
+    Of SVG the text is searchable, and the ids are unlike those of other figures on a page; it is named and described.
+    Colours stay as attributes, so that a page can put others in their place.
     """
     import matplotlib as mpl  # noqa: PLC0415
 
-    written = StringIO()
-    with house_style(), mpl.rc_context({"svg.hashsalt": name}):
-        drawing.canvas.savefig(written, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    drawing.canvas.set_layout_engine("none")  # another format has the same layout, and need not find it again
-    _, root, body = re.split(r"(<svg [^>]*>)", written.getvalue(), maxsplit=1)
-    for mark, texts in drawing.hover.items():
+    canvas, written = figure.drawing.canvas, BytesIO()
+    metadata = {"svg": ("Creator", "Date", "Format", "Type"), "pdf": ("CreationDate",), "png": ("Software",)}[form]
+    with house_style(), mpl.rc_context({"svg.hashsalt": figure.name}):
+        canvas.savefig(written, format=form, metadata=dict.fromkeys(metadata))
+    canvas.set_layout_engine("none")  # another format has the same layout, and need not find it again
+    return _described(figure, written.getvalue().decode()) if form == "svg" else written.getvalue()
+
+
+def _described(figure: Figure, svg: str) -> bytes:
+    _, root, body = re.split(r"(<svg [^>]*>)", svg, maxsplit=1)
+    for mark, texts in figure.drawing.hover.items():
         body = _name_marks(body, mark, texts)
     # What nobody refers to needs no name, and matplotlib's rule for all elements would hold for the whole page.
     body = re.sub(r'(<g) id="[^"]*"|<style.*?</style>', r"\1", body, flags=re.DOTALL)
+    name = figure.name
     named = "".join(f'<{tag} id="{name}-{tag}">{escape(plain(text)) or " "}</{tag}>'
-                    for tag, text in (("title", title), ("desc", description)))  # fmt: skip
+                    for tag, text in (("title", figure.title), ("desc", figure.alt)))  # fmt: skip
     look = f'role="img" aria-labelledby="{name}-title {name}-desc" style="stroke-linejoin: round; stroke-linecap: butt"'
     return f"{root[:-1]} {look}>{named}{body}".encode()
 
@@ -197,6 +195,11 @@ def row_axis(axes: Axes, n: int) -> None:
     axes.set_ylim(n - 0.4, -0.7)
     axes.yaxis.set_visible(False)
     axes.spines["left"].set_visible(False)
+
+
+def neutral_line(axes: Axes, at: float, n: int) -> None:
+    """The value that stands for no effect, in each of ``n`` rows below its label: no line crosses text."""
+    axes.vlines([at] * n, np.arange(n) - 0.25, np.arange(n) + 0.25, color=INK, lw=0.9, zorder=1)
 
 
 def label_lines(labels: Sequence[str], right: Sequence[str]) -> list[str]:

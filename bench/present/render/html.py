@@ -17,7 +17,7 @@ from pandas import isna
 
 from bench.present import glossary
 from bench.present.figures import style
-from bench.present.report import SIGNS, Column, Figure, Report, Section, Table, draw, plain
+from bench.present.report import SIGNS, Column, Figure, Report, Section, Table, plain
 
 _COLOURS = {
     style.PAPER: "--fig-paper",
@@ -38,7 +38,6 @@ _TONES = {"✓": "good", "✗": "bad", "=": "good", "≈": "good", "?": "open", 
 
 def render(report: Report) -> str:
     """The whole report as one file: styles, script and figures in it; a policy forbids it to load anything else."""
-    draw(report.figures.values())
     script = _asset("report.js")
     digest = b64encode(sha256(script.encode()).digest()).decode()
     return _render(

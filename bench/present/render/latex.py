@@ -68,8 +68,11 @@ def _verdict(report: Report) -> Iterator[str]:
             yield from (f"% {plain(said)}" for said in (*section.text, *section.points, *findings, *facts))
 
 
+_SIZE = r"width=\linewidth,height=0.75\textheight,keepaspectratio"
+
+
 def _figure(figure: Figure, path: str) -> Iterator[str]:
-    yield from ("", r"\begin{figure}", r"  \centering", rf"  \includegraphics[width=\linewidth]{{{path}}}")
+    yield from ("", r"\begin{figure}", r"  \centering", rf"  \includegraphics[{_SIZE}]{{{path}}}")
     yield from (rf"  \caption{{{escape(figure.caption)}}}\label{{fig:{figure.name}}}", r"\end{figure}")
 
 

@@ -50,7 +50,7 @@ def means(study: Study) -> Iterator[Section]:
         part = pd.DataFrame(rows[["mean", "sd", "n"]].to_numpy(), columns=list(source))
         kind: Kind = "mean_sd" if (rows["n"] == full).all() else "mean_sd_n"
         if metric.name in study.logs:
-            own = values[metric.name].groupby("cell", observed=True)["value"]
+            own = values.get(metric.name, study.analysis.values[:0]).groupby("cell", observed=True)["value"]
             part[source[0]] = np.exp(own.mean().reindex(rows["cell"]).to_numpy(float))
             part[source[1]] = np.exp(own.std().reindex(rows["cell"]).to_numpy(float))
             kind = "geometric"

@@ -21,7 +21,8 @@ from bench.judge.signed import ClaimVerdict as Verdict
 from bench.present import claim_words as words
 from bench.present import looks, numbers, standing
 from bench.present.figures.claims import claims_figure
-from bench.present.report import Column, Section, Table, sign
+from bench.present.figures.lines import lines_figure
+from bench.present.report import Column, Figure, Section, Table, sign
 from bench.present.study import Context
 
 
@@ -86,10 +87,18 @@ def sections(run: Run, verdicts: ClaimVerdicts, context: Context, *, unfinished:
     table = Table("Verdicts", shown, columns, notes=[how, *caveats])
     drawn = _drawn(shown, {claim.id: claim.label for claim in run.suite.claims}, context.confidence)
     said = [*_overview(claims, unfinished=unfinished), *standing.sentences(run), *sequential]
-    yield Section("Claims", said, exhibits=[claims_figure(drawn, context.metrics), table])
+    yield Section(
+        "Claims", said, exhibits=[claims_figure(drawn, context.metrics), table, *_lines(verdicts, shown, context)]
+    )
     quoted = words.sentences(verdicts, context)
     facts = {f"{sign(words.verdict(row))} {row.claim}": " ".join(quoted[str(row.claim)]).strip() for row in rows}
     yield Section("The claims one by one", facts=facts, appendix=True)
+
+
+def _lines(verdicts: ClaimVerdicts, shown: DataFrame, context: Context) -> Iterator[Figure]:
+    """A picture for each metric with claims of two lines."""
+    for metric, rows in context.by_metric(shown[shown["claim"].isin(verdicts.lines["claim"])]):
+        yield lines_figure(metric, rows, verdicts.lines, context)
 
 
 def _drawn(claims: DataFrame, labels: Mapping[str, str], confidence: float) -> DataFrame:
@@ -122,6 +131,7 @@ def frames(verdicts: ClaimVerdicts, context: Context) -> Mapping[str, DataFrame]
         "claim_published": verdicts.published,
         "claim_levels": verdicts.levels,
         "claim_parts": verdicts.parts,
+        "claim_lines": verdicts.lines,
     }
 
 

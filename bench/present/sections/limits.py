@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.judge.sensitivity import sensitivity
+from bench.judge.sensitivity import POWER, smallest_d_z
 from bench.present import numbers
 from bench.present.report import Column, Section, Table
 from bench.present.study import NAME, Study
@@ -42,12 +42,11 @@ def _limits(study: Study) -> Iterator[str]:
         )
     elif tests:
         blocks = int(study.tested["n"].min())
-        smallest = sensitivity(blocks, tests)
-        takes = numbers.fixed(smallest.in_family, 1)
+        takes = numbers.fixed(smallest_d_z(blocks, tests), 1)
         family = f"; among {tests} tests it takes up to {takes}" if tests > 1 else ""
         yield (
             f"{_NOT_ABSENT} With {numbers.counted(blocks, study.block)}, a single test finds an effect of |d_z| "
-            f"{numbers.fixed(smallest.alone, 1)} with a power of {smallest.power:.0%}{family}."
+            f"{numbers.fixed(smallest_d_z(blocks), 1)} with a power of {POWER:.0%}{family}."
         )
         yield (
             f"The intervals speak of other {study.block}s of this very setup at the levels listed here; not of other "
