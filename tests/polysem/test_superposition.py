@@ -1,10 +1,12 @@
 """Toy models of superposition: gradients, geometries with a known answer, and bits of a job."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import minimize
 
 from bench.experiment import Job, Outcome
 from polysem import superposition
@@ -85,6 +87,42 @@ def test_states_of_the_phase_diagram(w: list[list[float]], state: str) -> None:
     assert {name: values[name] for name in ("absent", "dedicated", "superposed")} == {
         name: float(name == state) for name in ("absent", "dedicated", "superposed")
     }
+
+
+def _expected_loss(importance: float, sparsity: float) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+    """Of two features in one dimension with the weights (w1, w2, b1, b2), and its gradient, by Gauss's quadrature."""
+    nodes, weights = np.polynomial.legendre.leggauss(30)
+    on, mass, off = (nodes + 1) / 2, (1 - sparsity) * weights / 2, np.zeros(30)
+    both = np.stack(np.meshgrid(on, on), axis=-1).reshape(-1, 2)
+    x = np.concatenate([[[0, 0]], np.stack([on, off], 1), np.stack([off, on], 1), both])
+    p = np.concatenate([[sparsity**2], sparsity * mass, sparsity * mass, np.outer(mass, mass).ravel()])
+    scale = p[:, None] * np.array([1, importance])
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        w, b = weights[:2], weights[2:]
+        hidden = x @ w
+        z = np.outer(hidden, w) + b
+        error = np.maximum(z, 0) - x
+        of_z = 2 * scale * error * (z > 0)
+        of_w = of_z.T @ hidden + x.T @ (of_z @ w)
+        return float((scale * error**2).sum()), np.concatenate([of_w, of_z.sum(axis=0)])
+
+    return loss
+
+
+def test_states_are_those_of_the_least_expected_loss() -> None:
+    """An implementation of its own, without samples or steps, ends in the same regions, with the same loss."""
+    states = [(0.2, 0.0), (0.35, 0.85), (1.0, 0.6), (1.7, 0.4), (5.0, 0.0), (10.0, 0.9)]
+    base = Params(features=2, hidden=1, steps=2500, batch=512, instances=4, lr=3e-3)
+    jobs = [Job(base.model_copy(update={"importance": i, "sparsity": s}), 0) for i, s in states]
+    starts = np.random.default_rng(5).normal(scale=0.8, size=(12, 4)) * [1, 1, 0.2, 0.2]
+    for (importance, sparsity), outcome in zip(states, _run(jobs), strict=True):
+        loss = _expected_loss(importance, sparsity)
+        best = min((minimize(loss, start, jac=True) for start in starts), key=lambda found: float(found.fun))
+        w = best.x[:2]
+        state = "absent" if w[1] ** 2 < 0.5 else "superposed" if w[0] ** 2 >= 0.5 else "dedicated"
+        assert outcome.metrics[state] == 1
+        assert outcome.metrics["loss"] == pytest.approx(best.fun, rel=0.05)
 
 
 def test_samples_have_the_sparsity_and_the_uniform_law_that_they_claim() -> None:
