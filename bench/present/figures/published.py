@@ -14,7 +14,7 @@ from bench.present import numbers
 from bench.present.figures.style import GRID, PAPER, SMALL, Drawing, blank, ink_on, wrap
 from bench.present.report import Figure, plain
 
-_ROW, _MOST = 0.27, 60
+_ROW, _MOST = 0.32, 60
 """Inches of the height of a row; so many cells are drawn at most."""
 
 
@@ -45,22 +45,15 @@ def _paint(table: DataFrame, metrics: Sequence[Metric]) -> Drawing:
     axes.set_facecolor(GRID)
     axes.grid(visible=False)
     axes.xaxis.tick_top()
-    names = [wrap(metric.label, 0.5, SMALL) for metric in metrics]
-    axes.set_xticks(np.arange(len(metrics)) + 0.5, names, rotation=60, ha="left", rotation_mode="anchor")
-    axes.set_yticks(np.arange(len(cells)) + 0.5, [wrap(plain(cell), 1.6, SMALL) for cell in cells])
+    axes.set_xticks(np.arange(len(metrics)) + 0.5, [plain(metric.label) for metric in metrics], rotation=90)
+    names = [wrap(plain(cell).replace("/", " / "), 1.5, SMALL - 1) for cell in cells]  # a line may end at a slash
+    axes.set_yticks(np.arange(len(cells)) + 0.5, names, size=SMALL - 1)
     axes.tick_params(length=0)
     for (row, column), value in np.ndenumerate(z):
         if np.isfinite(value):
             text = numbers.fixed(float(value), 1)
-            axes.text(
-                column + 0.5,
-                row + 0.5,
-                text,
-                color=ink_on(image.cmap(image.norm(value))),
-                ha="center",
-                va="center",
-                size=SMALL,
-            )
-    label = "ours − published, in standard errors"
+            ink = ink_on(image.cmap(image.norm(value)))
+            axes.text(column + 0.5, row + 0.5, text, color=ink, ha="center", va="center", size=SMALL)
+    label = "ours − published, standard errors"
     drawing.canvas.colorbar(image, ax=axes, label=label, location="bottom", aspect=40, extend="both")
     return drawing
