@@ -148,6 +148,8 @@ class Commands:
             patch.chdir(folder)
             patch.setattr(sys, "path", [*sys.path])
             patch.setattr(sys, "dont_write_bytecode", True)
+            for path in Path(folder).glob("*.py"):  # of the same name, from another folder
+                patch.delitem(sys.modules, path.stem, raising=False)
             try:
                 return self(*arguments)
             finally:

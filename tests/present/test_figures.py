@@ -311,7 +311,8 @@ def test_the_two_lines_of_a_u_shape_are_drawn_with_their_changes() -> None:
     claims = pd.DataFrame({"claim": ["u"], "contrast": ["two lines along dose, 1 to 4"], "verdict": ["supported"]})
     context = Context({"dose": [1.0, 2.0, 3.0, 4.0]}, [Metric("loss", "Loss", unit="nats")])
     figure = lines_figure(context.metrics[0], claims, lines, context)
-    assert {"u: supported", "−2.00 [−2.50, −1.50], then 3.00 [2.00, 4.00]", "dose", "Loss (nats)"} <= set(texts(figure))
+    expected = {"u: supported", "−2.00 [−2.50, −1.50],", "then 3.00 [2.00, 4.00]", "dose", "Loss (nats)"}
+    assert expected <= set(texts(figure))
     [axes] = figure.drawing.canvas.axes
     drawn = [line.get_xydata().tolist() for line in axes.lines if len(line.get_xydata()) < 4]
     assert [[1.0, 5.0], [2.0, 3.0]] in drawn
