@@ -16,9 +16,11 @@ from filelock import FileLock
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import PolynomialFeatures
 
+import bench
 from bench.experiment import Job, Outcome
 from polysem.lora import EXPERIMENT, Params, adapters, cache, measures, model, prompts
 
+SUITES = Path(__file__).parents[2] / "suites"
 TINY = dict.fromkeys(("first_layer", "layers", "sae_epochs", "text_windows"), 1) | {
     "model": "tiny",
     "n_train": 96,
@@ -350,3 +352,14 @@ def test_an_adapter_that_diverges_is_recorded() -> None:
     assert outcome.diverged
     assert all(isnan(value) for value in outcome.metrics.values())
     assert set(outcome.notes.values()) == {"the run diverged"}
+
+
+def test_the_smoke_suite_runs_to_a_report(tmp_path: Path) -> None:
+    """Six small runs; L1 makes the sparsest change, and the report has a verdict on every claim."""
+    bench.run(SUITES / "lora_smoke.toml", out=tmp_path, executor="serial")
+    runs = bench.load("lora_smoke", wide=True, out=tmp_path)
+    assert runs["status"].eq("ok").all()
+    assert len(runs) == 6
+    sparsity = runs.groupby("penalty")["hoyer"].mean()
+    assert sparsity["l1"] > max(sparsity["l2"], sparsity["none"])
+    assert "less overlap in the change" in str(bench.report("lora_smoke", out=tmp_path))
