@@ -164,7 +164,7 @@ def _of_falling(
 def _by_error(measure: Callable[[float], float], target: float) -> float:
     """The largest lambda whose error is no higher, to a factor of 1.08: the error is not monotone in lambda.
 
-    From 0.01 down, where hardly a unit is live, by a grid of four to a factor of ten; then the interval above is halved.
+    From 0.01 down, where hardly a unit is live, by a grid of four to a factor of ten, whose interval above is halved.
     """
     grid = [float(f"{10 ** (-2 - k / 4):.4g}") for k in range(21)]
     place = next((k for k, strength in enumerate(grid) if measure(strength) <= target), len(grid) - 1)

@@ -63,7 +63,8 @@ def _paint(panels: Sequence[Panel], scale: Scale, with_numbers: bool) -> Drawing
         place.set_facecolor(GRID)
         place.grid(visible=False)
         place.set_title(plain(panel.title), loc="left", weight="bold")
-        place.set_xticks(np.arange(len(panel.columns)) + 0.5, [plain(name) for name in panel.columns], size=min(SMALL, tile / 2))
+        names = [plain(name) for name in panel.columns]
+        place.set_xticks(np.arange(len(names)) + 0.5, names, size=min(SMALL, tile / 2))
         place.set_yticks(np.arange(len(panel.rows)) + 0.5, [plain(name) for name in panel.rows])
         place.set_xlabel(plain(panel.column_name))
         place.set_ylabel(plain(panel.row_name))
