@@ -13,12 +13,13 @@ from jaxtyping import Float, Float32
 from polysem import data, draws, exact, kernel, measures, metrics, philox, recovery
 from polysem.draws import Start
 from polysem.features.responses import responses
+from polysem.fields import BY_K
 from polysem.kernel.native import Kernel
 from polysem.recovery import Features, Hidden
 from polysem.sae.training import train
 from polysem.streams import stream
 from polysem.task import Matrices, Task
-from polysem.toy import BY_K, Params
+from polysem.toy import Params
 
 CACHE_COLUMNS = 6_656
 """Members times samples a step that the reference trains at once: with more, they leave the second-level cache."""

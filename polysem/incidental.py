@@ -9,20 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from math import nan, sqrt
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from bench.experiment import Experiment, Job, Metric, Outcome, Progress
+from polysem.fields import Count, NonNegative, Positive
 from polysem.noise import draw
 from polysem.optimisers import Moments, mover, per_member
 from polysem.streams import stream
 
-Count = Annotated[int, Field(gt=0)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Weights = Float[np.ndarray, "member feature neuron"]
 Noise = Float[np.ndarray, "member neuron"]
 OnStep = Callable[[int], None]

@@ -29,7 +29,8 @@ import bench
 from bench.errors import BenchError
 from polysem.commands import new_app, run
 from polysem.ensemble import train_autoencoder, train_network
-from polysem.toy import BY_K, Params
+from polysem.fields import BY_K
+from polysem.toy import Params
 
 SEEDS, SAE_SEEDS = range(1000, 1004), range(1000, 1003)
 """Of the search for penalties of networks, and of sparsities of autoencoders."""

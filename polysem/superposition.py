@@ -18,13 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import ndtr
 
 from bench.experiment import Experiment, Job, Metric, Outcome, Progress
+from polysem.fields import Count, NonNegative, Positive
 from polysem.noise import draw
 from polysem.optimisers import mover, per_member
 from polysem.streams import stream
 
-Count = Annotated[int, Field(gt=0)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Weights = Float[np.ndarray, "member hidden feature"]
 Biases = Float[np.ndarray, "member feature 1"]
 Samples = Float[np.ndarray, "member feature sample"]

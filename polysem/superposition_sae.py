@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from math import exp, log, nan
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 from jaxtyping import Float
@@ -18,13 +18,11 @@ from pydantic import Field
 
 from bench.experiment import Experiment, Job, Metric, Outcome, Progress
 from polysem import kernel, recovery, superposition
+from polysem.fields import BY_K, Autoencoder, Count, Frozen, Positive
 from polysem.nulls import N_DRAWS, random_dictionaries, square_root
-from polysem.sae.training import Dictionaries, train
+from polysem.sae.training import Dictionaries, from_decoder, train
 from polysem.streams import stream
-from polysem.superposition import Count, Positive, Trained, samples
-
-BY_K = ("topk", "batch_topk", "matryoshka")
-"""Variants whose sparsity is a number of latents; that of the others is the weight of a penalty, which is searched."""
+from polysem.superposition import Trained, samples
 
 PENALTIES, SEARCH_STEPS, TOLERANCE = (1e-4, 1e2), 14, 0.05
 """Between which weights a penalty is sought, in how many bisections, and how near the active latents must come."""
@@ -45,8 +43,8 @@ class Params(superposition.Params):
     steps: Count = 5000
     instances: Count = 2
 
-    sae: Literal["leaky_l1", "relu_l1", "topk", "batch_topk", "jumprelu", "gated", "matryoshka"] = "topk"
-    sae_frozen: Literal["none", "decoder", "encoder", "both"] = "none"
+    sae: Autoencoder = "topk"
+    sae_frozen: Frozen = "none"
     """What of it stays as it started."""
     sae_width: Count = 20
     """Latents."""
@@ -166,16 +164,10 @@ def dictionary(p: Params, seed: int, rows: Rows, sparsity: float) -> Dictionarie
     """One autoencoder of the given k, or weight of the penalty, from random unit columns and the encoder their copy."""
     drawn = stream(seed, "superposition sae", "start").standard_normal((p.hidden, p.sae_width))
     decoder = recovery.unit_columns(drawn).astype(np.float32)
-    start = {
-        "encoder": decoder.T.copy()[None],
-        "encoder_bias": np.zeros((1, p.sae_width), np.float32),
-        "decoder": decoder[None],
-        "bias": np.zeros((1, p.hidden), np.float32),
-    }
     compiled = kernel.choose().kernel
     return train(
         p.sae,
-        start,
+        from_decoder(decoder[None]),
         _one(rows),
         np.array([sparsity]),
         epochs=p.sae_epochs,

@@ -16,11 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bench.experiment import Experiment, Job, Outcome, Progress
 from polysem.catalogue import METRICS, POST_METRICS
-
-Count = Annotated[int, Field(gt=0)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Probability = Annotated[float, Field(ge=0, le=1)]
+from polysem.fields import BY_K, Autoencoder, Count, Frozen, NonNegative, Positive, Probability
 
 
 class Params(BaseModel):
@@ -79,7 +75,7 @@ class Params(BaseModel):
     batch: Annotated[int, Field(ge=0)] = 0
     """Samples a step, shuffled each epoch; 0 is all of them."""
 
-    sae: Literal["leaky_l1", "relu_l1", "topk", "batch_topk", "jumprelu", "gated", "matryoshka"] = "leaky_l1"
+    sae: Autoencoder = "leaky_l1"
     """The post's autoencoder, or a variant with a bias b on both sides, decoder columns of length 1, and the squared
     error summed over inputs: W_e (x - b) + b_e, D f + b (docs/sae.md)."""
     sae_l0: Positive | None = None
@@ -89,7 +85,7 @@ class Params(BaseModel):
     """What the search said of ``sae_l0``: a note of every run, and no number changes."""
     sae_k: Positive | None = None
     """Latents a row that ``topk`` (an integer), ``batch_topk`` and ``matryoshka`` keep; null: the target, or 2."""
-    sae_frozen: Literal["none", "decoder", "encoder", "both"] = "none"
+    sae_frozen: Frozen = "none"
     """Which weights stay as they started: baselines (arXiv 2602.14111). Biases and thresholds are trained."""
     sae_penalty: Literal["none", "l1", "l2"] = "none"
     """On the weights of encoder and decoder (arXiv 2603.04198), ``sae_penalty_lambda`` times the sum of |w| or w^2."""
@@ -169,9 +165,6 @@ class Params(BaseModel):
         plain = (self.sae_frozen, self.sae_penalty) == ("none", "none")
         return not (plain and self.sae in {"leaky_l1", "relu_l1"})
 
-
-BY_K = ("topk", "batch_topk", "matryoshka")
-"""Autoencoders whose sparsity is a number of latents; that of the others is a penalty."""
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "published": {},

@@ -13,11 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bench.experiment import Experiment, Job, Metric, Outcome, Progress
-
-Count = Annotated[int, Field(gt=0)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Probability = Annotated[float, Field(ge=0, le=1)]
+from polysem.fields import Count, Frozen, NonNegative, Positive, Probability
 
 
 class Params(BaseModel):
@@ -61,7 +57,7 @@ class Params(BaseModel):
     sae_width: Count = 1152
     sae_sparsity: Positive = 32
     """k of ``topk``, ``batch_topk`` and ``matryoshka``, else lambda, as in docs/sae.md."""
-    sae_frozen: Literal["none", "decoder", "encoder", "both"] = "none"
+    sae_frozen: Frozen = "none"
     sae_epochs: Count = 3
     sae_batch: Count = 256
     sae_lr: Positive = 1e-3

@@ -19,6 +19,7 @@ from polysem.lora.model import Language, States, Tokens
 from polysem.lora.prompts import ANSWERS, Prompts
 from polysem.recovery import Hidden, Latents
 from polysem.sae import training as sae_training
+from polysem.sae.common import Weights
 from polysem.streams import seed_of, stream
 
 TRAINED, READ = 0.6, 0.7
@@ -241,9 +242,8 @@ def _of_autoencoder(
     return massive | measures.of_autoencoder(decoder, apply, parts, x, np.cov(rows, rowvar=False), seed)
 
 
-def _sae_start(inputs: int, width: int, rng: np.random.Generator) -> dict[str, Float32[np.ndarray, "member ..."]]:
-    """Random unit directions as decoder and, transposed, as encoder; biases of 0."""
+def _sae_start(inputs: int, width: int, rng: np.random.Generator) -> Weights:
+    """Random unit directions as decoder."""
     decoder = rng.standard_normal((1, inputs, width), dtype=np.float32)
     decoder /= np.linalg.norm(decoder, axis=1, keepdims=True)
-    biases = {"encoder_bias": np.zeros((1, width), np.float32), "bias": np.zeros((1, inputs), np.float32)}
-    return {"encoder": decoder.transpose(0, 2, 1).copy(), "decoder": decoder, **biases}
+    return sae_training.from_decoder(decoder)

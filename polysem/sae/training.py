@@ -151,6 +151,13 @@ def _settings(variant: Variant, width: int, sparsity: float, **options: Any) -> 
     return replace(variant.native, prefixes=parts, dead_after=DEAD_AFTER, k=k, penalty=penalty, **options)
 
 
+def from_decoder(decoder: Float32[np.ndarray, "member input latent"]) -> Weights:
+    """Weights to start from: the encoder is a copy of the decoder's transpose, both biases are 0."""
+    members, inputs, width = decoder.shape
+    biases = {"encoder_bias": np.zeros((members, width), np.float32), "bias": np.zeros((members, inputs), np.float32)}
+    return {"encoder": decoder.transpose(0, 2, 1).copy(), "decoder": decoder, **biases}
+
+
 def train(
     name: str,
     start: Weights,
