@@ -160,6 +160,6 @@ class Commands:
 
 @pytest.fixture
 def command(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Commands:
-    monkeypatch.setenv("COLUMNS", "80")
     """The command line, in a terminal of 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
     return Commands(capfdbinary, monkeypatch)

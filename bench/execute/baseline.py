@@ -25,10 +25,10 @@ from bench.execute.results import wide
 from bench.execute.run import Run
 from bench.execute.storage import reading, replace, storing
 from bench.execute.versioned import Versioned
+from bench.plan.find import project
 
 ID = "parameters"
 """The column that tells cells apart by what they run: a hash of the parameters that differ from their defaults."""
-_PROJECT = ("pyproject.toml", ".git")
 _MEANS = ("metric", "mean", "std", "n")
 
 
@@ -150,11 +150,10 @@ def own_path(run: Run, out: Path = REPORTS) -> Path:
     A run's folder says where, and may be anyone's. The project is the nearest folder above the current one that has a
     pyproject.toml or .git, else the current one.
     """
-    path, here = default_path(run), Path.cwd()
-    project = next((at for at in (here, *here.parents) if any((at / name).exists() for name in _PROJECT)), here)
-    if not any(path.resolve().is_relative_to(folder.resolve()) for folder in (project, out)):
+    path, home = default_path(run), project(Path.cwd())
+    if not any(path.resolve().is_relative_to(folder.resolve()) for folder in (home, out)):
         raise BenchError(
-            f"{run.folder} asks for its baseline to be written to {path}, outside the project {project}.",
+            f"{run.folder} asks for its baseline to be written to {path}, outside the project {home}.",
             hint=f"If that is meant: bench baseline accept {run.folder} --to {path}",
         )
     return path

@@ -21,7 +21,7 @@ from bench.judge.extreme_units import in_units, unit_of
 from bench.judge.losses import lost_runs
 from bench.judge.requested import requested_frame
 from bench.judge.simple import marginal_frame, simple_frame
-from bench.judge.table import with_status
+from bench.judge.table import statuses
 from bench.judge.terms import MOST_LEVELS, flip_signs, level_frame, term_frame
 from bench.judge.trend_frame import trend_frame
 from bench.judge.variance import anova_frame, anova_models
@@ -151,8 +151,9 @@ def _analyze(
     measured, options = options, [_in_unit(option, units[option.name]) for option in options]
     planned = identify(runs.cells, runs.n_levels)
     others = [*factors, *([] if block is None else [block])]
-    done = ~with_status(frame, others, "missing", "failed", "lost")  # to diverge is an outcome
-    diverged = with_status(frame, others, "diverged")
+    status = statuses(frame, others)
+    done = ~status.isin(["missing", "failed", "lost"]).to_numpy()  # to diverge is an outcome
+    diverged = (status == "diverged").to_numpy()
     settings = {option.name: (option.log, option.better, option.range) for option in options}
     losses = lost_runs(runs, planned, done, diverged, settings, rng, confidence)
     usable = {option.name: _usable(runs.values[option.name], option) for option in options}

@@ -17,9 +17,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from bench.errors import BenchError
 
@@ -143,12 +141,13 @@ def without_failures(
     return frame.assign(**{name: frame[name].mask(bad) for name in columns}), (note,)
 
 
-def with_status(frame: pd.DataFrame, others: Collection[str], *names: str) -> NDArray[np.bool_]:
-    """Which runs have one of these statuses, by a column ``status`` of bench that is not among the ``others``."""
+def statuses(frame: pd.DataFrame, others: Collection[str]) -> pd.Series:
+    """The status of every run, by a column ``status`` of bench that is not among the ``others``; "" without one."""
+    nothing = pd.Series("", index=frame.index)
     if "status" not in frame.columns or "status" in others:
-        return np.zeros(len(frame), dtype=bool)
+        return nothing
     status = frame["status"].astype("object").where(frame["status"].notna(), "").astype(str).str.strip().str.lower()
-    return np.asarray(status.isin(names)) & ({*status} <= {"ok", *_NOT_OK})
+    return status if {*status} <= {"ok", *_NOT_OK} else nothing
 
 
 def _require(package: str, extra: str, path: Path) -> None:

@@ -83,7 +83,7 @@ def _lines(cases: Cases, case: Case, confidence: float) -> Iterator[Sequence[obj
     lines = find_break(case.claim, case.sample())
     if lines is None:
         return
-    scale, unit = ("ratio", np.exp) if case.claim.scale == "log" else ("difference", np.asarray)
+    log = case.claim.scale == "log"
     for number, sign in ((0, -1.0), (1, 1.0)):  # the first comparison is that of a fall
         comparison = case.claim.comparisons[lines.chosen + number]
         first, last = comparison.regions[0], comparison.regions[-1]
@@ -99,7 +99,8 @@ def _lines(cases: Cases, case: Case, confidence: float) -> Iterator[Sequence[obj
         )
         fitted = means.value.mean() + line.value * along / np.ptp(along)
         change = np.repeat([line.value, line.low, line.high], len(along), axis=1)
-        columns = unit(np.vstack([means.value, means.low, means.high, fitted, change]))
+        columns = reported(np.vstack([means.value, means.low, means.high, fitted, change]), log)
+        scale = "ratio" if log else "difference"
         for region, row in zip(comparison.regions, columns.T, strict=True):
             yield case.claim.id, scale, number + 1, float(str(region[factor])), *row.tolist(), len(levels)
 

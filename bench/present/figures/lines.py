@@ -27,7 +27,7 @@ def lines_figure(metric: Metric, claims: DataFrame, lines: DataFrame, context: C
         f"line, with {context.level} intervals over the {context.block}s that did not choose the break (dotted)."
     )
     changes = lines.drop_duplicates(["claim", "line"])
-    listed = [f"{claim}: {_changes(rows)}" for claim, rows in changes.groupby("claim", sort=False)]
+    listed = [f"{claim}: {', then '.join(_changes(rows))}" for claim, rows in changes.groupby("claim", sort=False)]
     alt = f"{metric.label}, changes along the two lines of {numbers.listed(listed, most=9)}."
     return Figure(
         f"lines-{file_stem(metric, list(context.labels))}",
@@ -37,10 +37,10 @@ def lines_figure(metric: Metric, claims: DataFrame, lines: DataFrame, context: C
     )
 
 
-def _changes(rows: DataFrame) -> str:
+def _changes(rows: DataFrame) -> list[str]:
     sign = "× " if (rows["scale"] == "ratio").all() else ""
     limits = rows[["change", "low", "high"]].itertuples(index=False)
-    return ", then ".join(f"{sign}{numbers.interval(*row)}" for row in limits)
+    return [f"{sign}{numbers.interval(*row)}" for row in limits]
 
 
 def _paint(metric: Metric, claims: DataFrame, lines: DataFrame, *, ratio: bool) -> Drawing:
@@ -59,7 +59,7 @@ def _paint(metric: Metric, claims: DataFrame, lines: DataFrame, *, ratio: bool) 
         if ratio:
             log_axis(axes, "y")
         axes.grid(visible=True, axis="both")
-        changes = _changes(own.drop_duplicates("line")).replace(", then", ",\nthen")
+        changes = ",\nthen ".join(_changes(own.drop_duplicates("line")))
         title = f"{claim}: {verdict}\n{changes}"
         axes.set_title("\n".join(wrap(line, WIDTH - 1.1, SMALL) for line in title.split("\n")), loc="left", size=SMALL)
         axes.set_ylabel(wrap(quantity(metric), _PANEL - 0.7, SMALL), size=SMALL)
