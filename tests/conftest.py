@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,18 @@ trouble = "{trouble}"
 dose = [0.0, 1.0]
 diet = ["plain", "rich"]
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _path_of_a_process() -> Iterator[None]:
+    """What the tests of a file add to Python's path, and the modules from there, are gone for those of the next one."""
+    before = [*sys.path]
+    yield
+    added = tuple(f"{folder}{os.sep}" for folder in sys.path if folder not in before)
+    sys.path[:] = before
+    for name, module in list(sys.modules.items()):
+        if added and str(getattr(module, "__file__", None)).startswith(added):
+            del sys.modules[name]
 
 
 class Lab:
