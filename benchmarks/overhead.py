@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 from beside import print_ratios
 
 import bench
-from bench.execute.batches import batches, even_size, missing
 from bench.execute.coordinate import execute
 from bench.execute.run import create
+from bench.execute.schedule import batches, even_size, missing
 from bench.experiment import Experiment, Job, Metric, Progress
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 
 import bench
 from bench.errors import BenchError
-from bench.execute.sequential import LookResult
+from bench.execute.interim import LookResult
 
 if TYPE_CHECKING:
     from tests.conftest import Commands, Lab

@@ -14,10 +14,9 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from bench.execute.coordinate import OnProgress
+    from bench.execute.interim import LookResult
     from bench.execute.run import Run
-    from bench.execute.sequential import OnLook, Work
-    from bench.execute.workload import Forecast
-    from bench.plan.shape import SequentialTable
+    from bench.execute.schedule import Forecast
     from bench.plan.suite import Plan, Suite
     from bench.present.report import Report
 
@@ -180,7 +179,7 @@ def forecast(
     from bench.execute.journal import read
     from bench.execute.provenance import cpu_count, digest_of
     from bench.execute.run import create
-    from bench.execute.workload import forecast as foretell
+    from bench.execute.schedule import forecast as foretell
     from bench.plan.imports import source_files
 
     loaded = check(suite, seeds=seeds)
@@ -215,7 +214,7 @@ def run(
     memory_limit: float | str | None = None,
     sequential: bool = False,
     strict: bool = False,
-    on_look: OnLook | None = None,
+    on_look: Callable[[LookResult], None] | None = None,
     on_twice: Callable[[str], None] | None = None,
     progress: OnProgress | None = None,
 ) -> DataFrame:
@@ -246,10 +245,9 @@ def run(
 
     from bench.errors import BenchError
     from bench.execute.coordinate import execute
-    from bench.execute.limits import Limits
     from bench.execute.run import create
-    from bench.execute.sequential import planned_looks
     from bench.execute.twice import is_new
+    from bench.execute.workers import Limits
     from bench.present.progress import notebook_progress
 
     limits = Limits.of(time_limit, memory_limit)
@@ -257,7 +255,10 @@ def run(
     if sequential and rerun_changed:
         hint = "Looks that were taken stand: start anew with fresh (--fresh), or run without looks."
         raise BenchError("Results that looks have judged are not run again.", hint=hint)
-    looks = planned_looks(loaded) if sequential else None
+    if sequential:
+        from bench.api.sequential import planned_looks, run_to_looks
+
+        planned_looks(loaded)
     if strict and (hopeless := undecidable(loaded, out=out)):
         listed = "; ".join(f"{name}: {why}" for name, why in hopeless.items())
         hint = "Plan more seeds or other cells, drop the claims, or run without --strict; bench design says more."
@@ -270,23 +271,14 @@ def run(
     )
     with notebook_progress(loaded.name, progress) as told:
         work = partial(work, on_progress=told)
-        if looks is None:
-            work(loaded, folder)
+        if sequential:
+            folder = run_to_looks(folder, work, on_look)
         else:
-            folder = _run_to_looks(folder, looks, work, on_look)
+            work(loaded, folder)
     if on_twice is not None and is_checked and executor in ("local", "serial"):
         for line in _again(loaded, folder.folder, executor):
             on_twice(line)
     return _counted(folder)
-
-
-def _run_to_looks(folder: Run, looks: SequentialTable, work: Work, on_look: OnLook | None) -> Run:
-    from bench.execute.sequential import run_to_looks
-    from bench.judge.spending import shares
-    from bench.present.sections.claims import at_look
-
-    alphas = shares(looks.looks, looks.spending)
-    return run_to_looks(folder, alphas, work=work, judge=at_look, on_look=on_look)
 
 
 def _counted(folder: Run) -> DataFrame:

@@ -23,8 +23,7 @@ from bench.execute.provenance import code_of, short_hash
 from bench.execute.records import STATUSES
 from bench.execute.results import wide
 from bench.execute.run import Run
-from bench.execute.storage import reading, replace, storing
-from bench.execute.versioned import Versioned
+from bench.execute.storage import Versioned, reading, replace, storing
 from bench.plan.find import project
 
 ID = "parameters"
@@ -81,13 +80,13 @@ def of_run(run: Run) -> Baseline:
             "Give a suite that is compared a number of seeds; its report can be read beside another's (bench beside)."
         )
         raise BenchError(f"The seeds of {run.folder} have strata, which a baseline does not hold.", hint=hint)
-    plan, contents = run.plan, run.contents
+    (stored, cells), contents = run.plan, run.contents
     factors, metrics = list(run.suite.factors), [metric.name for metric in run.suite.experiment.metrics]
     if ID in (*factors, *metrics):
         raise BenchError(f"A factor or metric called {ID!r} cannot be compared.", hint="Rename it in the experiment.")
     jobs = wide(run)
     levels = {name: [str(level) for level in jobs[name].tolist()] for name in factors}
-    ids = [short_hash(cell.changed) for cell in plan.cells] * len(plan.manifest.seeds)
+    ids = [short_hash(cell.changed) for cell in cells] * len(stored.seeds)
     frame = jobs[["seed", "status", *metrics]].assign(**levels, **{ID: ids})
     used = [contents.records[key] for key in jobs["run"] if key in contents.records]
     sessions = sorted({contents.session_of[record.key] for record in used if record.key in contents.session_of})

@@ -10,11 +10,9 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar, cast
 
 from bench.errors import BenchError
-from bench.execute.limits import Limits
-from bench.execute.output import Output, printing_to
 from bench.execute.provenance import cpu_count
 from bench.execute.slots import Slots
-from bench.execute.workers import Death, Workers
+from bench.execute.workers import Death, Limits, Output, Workers, printing_to
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")

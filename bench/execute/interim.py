@@ -13,8 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.execute.storage import locked
-from bench.execute.versioned import Versioned
+from bench.execute.storage import Versioned, locked
 from bench.plan.claims import Claim
 from bench.plan.shape import Spending
 
@@ -108,3 +107,18 @@ def take(folder: Path, looks: Looks, claims: Sequence[Claim], decided: Mapping[s
             raise BenchError(f"Another process took a look at {folder}.", hint="Give the same command again.")
         taken.write(folder / FILE)
     return taken
+
+
+@dataclass(frozen=True)
+class LookResult:
+    """Where a run stands after a look."""
+
+    number: int
+    of: int
+    seeds: int
+    claims: int
+    """Those that the run goes on for: the gating ones, or all if none gates."""
+    decided: int
+    hopeless: int
+    gating: bool
+    goes_on: bool

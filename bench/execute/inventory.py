@@ -1,22 +1,77 @@
-"""The folder of runs -> which runs it holds, and what each has come to."""
+"""The folder of runs -> which runs it holds, what each has come to, what is wrong with it, and the mending of that."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.execute import REPORTS, manifest
-from bench.execute.mend import faults
+from bench.execute import REPORTS, artefacts, interim, manifest
+from bench.execute.journal import Contents
+from bench.execute.records import ASIDE, segments
 from bench.execute.run import OURS, Run, load
-from bench.execute.segments import segments
-from bench.execute.storage import reading
-from bench.execute.versioned import Versioned
+from bench.execute.storage import DamagedError, Versioned, own_folder, reading, storing, sync_folder
 from bench.plan.source import did_you_mean
+
+
+def mend(folder: Path) -> list[str]:
+    """Move a damaged ``run.json`` to ``damaged/`` and delete what killed processes were writing; nothing else is lost.
+
+    The folder must be locked. Returns the names of what was moved.
+    """
+    for place in (folder, folder / "journal", *(folder / "artefacts").glob("??")):
+        for path in place.glob(".*.new"):
+            if not path.is_dir():
+                with storing(path):
+                    path.unlink()
+    try:
+        if os.path.lexists(folder / "run.json"):
+            manifest.read(folder)
+    except DamagedError:
+        _move_aside(folder / "run.json")
+        return ["run.json"]
+    return []
+
+
+def faults(folder: Path, contents: Contents | None = None) -> Iterator[str]:
+    """What is wrong in the folder of a run whose journal holds ``contents``: results are at stake, or evidence is."""
+    if contents is not None:
+        yield from _of_journal(folder, contents)
+    try:
+        interim.read(folder)
+    except BenchError as error:
+        yield error.message
+    links = sorted(path.name for path in folder.iterdir() if path.is_symlink())
+    yield from (f"{name} is a link, which is not followed" for name in links)
+
+
+def _of_journal(folder: Path, contents: Contents) -> Iterator[str]:
+    if contents.damaged:
+        first = contents.damaged[0]
+        yield (
+            f"{len(contents.damaged)} damaged lines (the first is line {first.line} of journal/{first.segment}: "
+            f"{first.why}), which bench run sets aside, running what they held"
+        )
+    if contents.alarms:
+        yield f"{len(contents.alarms)} jobs were run twice and gave different values; the earlier ones are in use"
+    digests = {record.artefact for record in contents.records.values()} - {""}
+    if lost := sum(not artefacts.exists(folder / "artefacts", digest) for digest in digests):
+        yield f"the arrays of {lost} records are missing; bench run --fresh makes all anew"
+
+
+def _move_aside(path: Path) -> None:
+    aside = path.parent / ASIDE
+    own_folder(aside)
+    number = 1
+    while os.path.lexists(target := aside / f"{path.name}.{number}"):
+        number += 1
+    with storing(path):
+        path.rename(target)
+        sync_folder(path.parent)
 
 
 @dataclass(frozen=True)

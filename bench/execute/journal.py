@@ -13,8 +13,7 @@ from typing import Any, Self
 from bench.errors import BenchError
 from bench.execute import artefacts
 from bench.execute.provenance import source_of
-from bench.execute.records import LONGEST, OUTCOMES, Record, encode, encode_record
-from bench.execute.segments import LAST, Damage, scan, segments
+from bench.execute.records import LAST, LONGEST, OUTCOMES, Damage, Record, encode, encode_record, scan, segments
 from bench.execute.storage import own_folder, storing, sync_folder
 
 

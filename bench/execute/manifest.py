@@ -11,21 +11,17 @@ import json
 import os
 import re
 import socket
-import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Any, NoReturn
 
 from pydantic import Field
 
 from bench.errors import BenchError
-from bench.execute.storage import open_stored, read_stored, reading, replace, replacing, storing
-from bench.execute.versioned import Versioned, damaged
+from bench.execute.storage import Versioned, damaged, open_stored, read_stored, reading, replace, replacing, storing
 from bench.experiment import Experiment, Metric
 from bench.plan.claims import Claim
 from bench.plan.design import cells, n_cells
@@ -103,7 +99,7 @@ class Manifest(Versioned):
     sets: tuple[Setting, ...] = ()
     claims: tuple[Claim, ...] = ()
     declared: tuple[Declaration, ...] = ()
-    """Every claim that the suite has made at the start of a run, in the order of time; of one twice, the last holds."""
+    """Every claim that the suite made at the start of a run, in the order of time; of one twice, the last holds."""
     seal: str = ""
     """What the seeds are drawn from, if they are."""
     sealings: tuple[Sealing, ...] = ()
@@ -132,27 +128,12 @@ class StoredCell:
     """Parameters that differ from their defaults (``Experiment.changed``)."""
 
 
-@dataclass(frozen=True)
-class Generation:
-    """What is planned, as one process wrote it at one time."""
-
-    manifest: Manifest
-    cells: Sequence[StoredCell]
-    """Empty if the run was ended before they were listed."""
+Generation = tuple[Manifest, Sequence[StoredCell]]
+"""What is planned, as one process wrote it at one time: no cells if the run was ended before they were listed."""
 
 
-def of(
-    suite: Plan,
-    updated: datetime,
-    *,
-    source: Mapping[str, str] = MappingProxyType({}),
-    declared: tuple[Declaration, ...] = (),
-    sealings: tuple[Sealing, ...] = (),
-) -> Manifest:
-    """What ``run.json`` is to hold of ``suite``, whose cells are yet to be listed (``write_cells``).
-
-    ``source``: file -> digest, of its experiment. ``declared`` and ``sealings``: see ``precedence``.
-    """
+def of(suite: Plan, updated: datetime, **told: Any) -> Manifest:
+    """What ``run.json`` is to hold of ``suite``, and is ``told``; its cells are yet to be listed (``write_cells``)."""
     return Manifest(
         **{name: getattr(suite, name) for name in _AS_IN_A_PLAN},
         schema_version=Manifest.SCHEMA,
@@ -171,9 +152,7 @@ def of(
         published=suite.published is not None,
         host=socket.gethostname(),
         updated=updated,
-        source=source,
-        declared=declared,
-        sealings=sealings,
+        **told,
     )
 
 
@@ -203,14 +182,12 @@ CELLS = re.compile(r"cells(-[0-9a-f]{32})?\.jsonl")
 """The name of a list of cells."""
 
 
-def write_cells(folder: Path, manifest: Manifest, suite: Plan, given_up: threading.Event) -> Manifest:
+def write_cells(folder: Path, manifest: Manifest, suite: Plan) -> Manifest:
     """List the cells of ``suite`` in a file of their own; returns ``manifest`` with its name."""
     name = f"cells-{manifest.plan}.jsonl"
     with replacing(folder / name) as file:
         file.write(f"{json.dumps({'plan': manifest.plan})}\n".encode())
         for cell in cells(suite):
-            if given_up.is_set():
-                raise CancelledError
             levels = [cell.levels[name] for name in suite.factors]
             file.write(f"{json.dumps([levels, suite.experiment.changed(cell.params)])}\n".encode())
     return manifest.model_copy(update={"cells": name})
@@ -247,7 +224,7 @@ def read_all(folder: Path) -> Generation:
     while True:
         stored = read(folder)
         try:
-            return Generation(stored, tuple(read_cells(folder, stored)))
+            return stored, tuple(read_cells(folder, stored))
         except BenchError:
             if read(folder) == stored:
                 raise
@@ -278,11 +255,11 @@ def read_cells(folder: Path, manifest: Manifest) -> Iterator[StoredCell]:
 
 def read_suite(folder: Path, generation: Generation) -> Plan:
     """The suite as it was run; its experiment has the metrics and the version of then, and cannot be run."""
-    manifest = generation.manifest
+    manifest, stored_cells = generation
     text = manifest.text or read_stored(folder / "suite.toml").decode(errors="replace")
     listed = None
     if manifest.listed:
-        listed = tuple(dict(zip(manifest.factors, cell.levels, strict=True)) for cell in generation.cells)
+        listed = tuple(dict(zip(manifest.factors, cell.levels, strict=True)) for cell in stored_cells)
     declared = tuple(manifest.seeds if manifest.declared_seeds is None else manifest.declared_seeds)
     alike = {name: getattr(manifest, name) for name in _AS_IN_A_PLAN}
     return Plan(

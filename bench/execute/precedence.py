@@ -17,8 +17,7 @@ from typing import Any
 from bench.errors import BenchError
 from bench.execute import manifest
 from bench.execute.manifest import Declaration, Manifest, Sealing
-from bench.execute.records import OUTCOMES, Record
-from bench.execute.segments import SEGMENT, scan
+from bench.execute.records import OUTCOMES, SEGMENT, Record, scan
 from bench.plan.design import jobs
 from bench.plan.suite import Plan
 

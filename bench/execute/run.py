@@ -6,10 +6,7 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -24,9 +21,8 @@ from bench.execute import REPORTS, artefacts, interim, manifest
 from bench.execute.interim import Looks
 from bench.execute.journal import Contents, read
 from bench.execute.precedence import declare
-from bench.execute.segments import experiments
-from bench.execute.storage import locked, read_stored, storing
-from bench.execute.versioned import DamagedError
+from bench.execute.records import experiments
+from bench.execute.storage import DamagedError, locked, read_stored, storing
 from bench.experiment import identifier, strata_of
 from bench.plan.design import MOST_IN_MEMORY, n_cells
 from bench.plan.seeds import draw_seeds, seal
@@ -47,13 +43,13 @@ class Run:
 
     @property
     def plan(self) -> manifest.Generation:
-        """What is planned, as it is stored."""
+        """What is planned, as it is stored: all that ``run.json`` holds, and the cells."""
         return self.stored or manifest.read_all(self.folder)
 
     @property
     def head(self) -> manifest.Manifest:
         """The same without the cells."""
-        return self.stored.manifest if self.stored else manifest.read(self.folder)
+        return self.stored[0] if self.stored else manifest.read(self.folder)
 
     @property
     def published(self) -> bytes:
@@ -118,11 +114,10 @@ class Run:
     @cached_property
     def seal(self) -> str:
         """The seal that the seeds were drawn from; empty if they are not drawn from what was run and claimed."""
-        plan = self.plan
-        stored = plan.manifest
+        stored, cells = self.plan
         if not stored.seal:
             return ""
-        changed = (cell.changed for cell in plan.cells)
+        changed = (cell.changed for cell in cells)
         own = seal(stored.claims, changed, stored.reference, stored.version)
         strata = self.suite.strata
         drawn = draw_seeds(own, len(stored.seeds)) if strata is None else strata.sealed(own).runs()
@@ -144,13 +139,13 @@ class Run:
 
         Of a run that was ended before its cells were listed, only those that have been run, by what the journal says.
         """
-        plan = self.plan
-        if not plan.cells:
-            yield from _run_so_far(self.folder, plan.manifest)
+        stored, cells = self.plan
+        if not cells:
+            yield from _run_so_far(self.folder, stored)
             return
-        keys = [identifier(cell.changed, plan.manifest.version) for cell in plan.cells]
-        for seed in plan.manifest.run_seeds:
-            for cell, key_of in zip(plan.cells, keys, strict=True):
+        keys = [identifier(cell.changed, stored.version) for cell in cells]
+        for seed in stored.run_seeds:
+            for cell, key_of in zip(cells, keys, strict=True):
                 yield Planned(key_of(seed), cell.levels, seed)
 
 
@@ -205,51 +200,36 @@ def continue_run(run: Run, suite: Plan) -> Run:
     return Run(run.folder, suite, datetime.now(UTC))
 
 
-@contextmanager
-def storing_plan(
-    run: Run, suite: Plan, source: Mapping[str, str] = MappingProxyType({}), *, in_part: bool = False
-) -> Iterator[None]:
+def store(run: Run, suite: Plan, source: Mapping[str, str] = MappingProxyType({})) -> manifest.Manifest:
     """Write down that ``suite`` is what ``run`` plans from now on; its folder must be locked.
 
-    A long list of cells is written while the block runs: what a reader cannot do without is there before. It is given
-    up, at once, if the block raises, or when it ends if the suite is run ``in_part`` only. ``source``: file -> digest,
-    of the experiment as it is now (``bench.plan.imports``).
+    Very many cells are left to ``list_cells``: what a reader cannot do without is there before. ``source``: file ->
+    digest, of the experiment as it is now (``bench.plan.imports``).
     """
     declared, sealings = declare(run.folder, suite, run.updated)
     plan = manifest.of(suite, run.updated, source=source, declared=declared, sealings=sealings)
-    given_up = threading.Event()
     if n_cells(suite) <= MOST_IN_MEMORY:
-        manifest.write(run.folder, manifest.write_cells(run.folder, plan, suite, given_up))
-        yield
-        return
+        return list_cells(run, plan, suite)
     manifest.write(run.folder, plan)
-    with ThreadPoolExecutor(1) as aside:
-        try:
-            listing = aside.submit(manifest.write_cells, run.folder, plan, suite, given_up)
-            yield
-            if in_part and not listing.done():
-                given_up.set()
-            else:
-                manifest.write(run.folder, listing.result())
-        except BaseException:
-            given_up.set()
-            raise
+    return plan
 
 
-def store(run: Run, suite: Plan) -> None:
-    """Write down all of what ``run`` plans; its folder must be locked."""
-    with storing_plan(run, suite):
-        pass
+def list_cells(run: Run, plan: manifest.Manifest, suite: Plan) -> manifest.Manifest:
+    """Write down the cells of ``suite``, and ``plan`` with the name of that list, which is returned."""
+    plan = manifest.write_cells(run.folder, plan, suite)
+    manifest.write(run.folder, plan)
+    return plan
 
 
 def load(folder: Path) -> Run:
     """The run that is stored in ``folder``."""
-    stored = manifest.read_all(folder)
-    suite = manifest.read_suite(folder, stored)
+    generation = manifest.read_all(folder)
+    stored, _ = generation
+    suite = manifest.read_suite(folder, generation)
     if suite.listed == ():  # the run was ended before its cells were listed
-        cells = dict.fromkeys(tuple(job.levels) for job in _run_so_far(folder, stored.manifest))
-        suite = replace(suite, listed=tuple(dict(zip(suite.factors, levels, strict=True)) for levels in cells))
-    return Run(folder, suite, stored.manifest.updated, stored)
+        so_far = dict.fromkeys(tuple(job.levels) for job in _run_so_far(folder, stored))
+        suite = replace(suite, listed=tuple(dict(zip(suite.factors, levels, strict=True)) for levels in so_far))
+    return Run(folder, suite, stored.updated, generation)
 
 
 def _run_so_far(folder: Path, stored: manifest.Manifest) -> Iterator[Planned]:

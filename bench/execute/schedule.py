@@ -1,14 +1,87 @@
-"""Batches in the order of the design -> what each free worker is given: quick ones together, the last ones split."""
+"""A suite and what is stored -> the jobs that are missing, in batches, and what each free worker is given of them."""
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
-from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean, median
+from types import MappingProxyType
+from typing import Any
 
-from bench.execute.batches import Pending
+from bench.errors import BenchError
+from bench.execute.records import OUTCOMES, Record, encode_record
+from bench.experiment import identifier
+from bench.plan.design import Cell, n_jobs, seeded
+from bench.plan.suite import Plan
+
+MOST_HELD = 100_000
+"""So many jobs at most wait for company; beyond it the fullest group goes as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A job that is to be run, as plain data."""
+
+    key: str
+    levels: Mapping[str, Any]
+    seed: int
+    values: Mapping[str, Any]
+    """Parameter -> value (``Experiment.inputs``)."""
+    group: Hashable
+    """What ``Experiment.batch_by`` says of it."""
+
+
+def missing(suite: Plan, settled: Collection[str]) -> Iterator[Pending]:
+    """Every job that is not settled, in the order of the design; one at a time."""
+    experiment = suite.experiment
+
+    def prepare(cell: Cell) -> tuple[Cell, Callable[[int], str], Mapping[str, Any], Hashable]:
+        key_of = identifier(experiment.changed(cell.params), experiment.version)
+        return cell, key_of, experiment.inputs(cell.params), _group(suite, cell)
+
+    for (cell, key_of, inputs, group), seed in seeded(suite, prepare):
+        key = key_of(seed)
+        if key not in settled:
+            yield Pending(key, cell.levels, seed, inputs, group)
+
+
+def even_size(n_jobs: int, workers: int, largest: int) -> int:
+    """Jobs per batch, at most ``largest``, such that all workers run equally many batches of about that size."""
+    rounds = math.ceil(n_jobs / (workers * largest))
+    return max(1, math.ceil(n_jobs / (workers * max(1, rounds))))
+
+
+def batches(pending: Iterable[Pending], size: int, *, most_held: int = MOST_HELD) -> Iterator[list[Pending]]:
+    """Batches of up to ``size`` jobs of one group, each in the order given; at the end the largest leftovers first."""
+    groups: dict[Hashable, list[Pending]] = defaultdict(list)
+    held = 0
+    for job in pending:
+        group = groups[job.group]
+        group.append(job)
+        held += 1
+        if len(group) >= size:
+            held -= len(group)
+            yield groups.pop(job.group)
+        elif held >= most_held:
+            fullest = max(groups, key=lambda name: len(groups[name]))
+            held -= len(groups[fullest])
+            yield groups.pop(fullest)
+    yield from sorted(groups.values(), key=len, reverse=True)
+
+
+def _group(suite: Plan, cell: Cell) -> Hashable:
+    try:
+        group = suite.experiment.batch_by(cell.params)
+        hash(group)
+    except Exception as error:  # a user's function may raise anything; it is theirs to read
+        message = f"batch_by of {suite.reference} failed for {cell.params!r:.200}: {type(error).__name__}: {error}"
+        raise BenchError(message, hint="It takes the parameters of a job and returns a hashable value.") from error
+    return group
+
 
 Batch = Sequence[Pending]
 
@@ -99,3 +172,63 @@ class Schedule:
             batch = self._ahead.popleft()
             size = math.ceil(len(batch) * share / cost)
             self._ahead.extendleft([batch[size:], batch[:size]])
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What it will take to run what is missing of a suite; NaN where nothing is stored to judge by."""
+
+    planned: int
+    """Jobs that the suite asks for."""
+    stored: int
+    to_run: int
+    batches: int
+    workers: int
+    seconds: float
+    """By the clock, start-up aside: what stored jobs of the same cells took, shared out among the workers."""
+    bytes: float
+    """That the journal will grow by."""
+
+
+def forecast(
+    suite: Plan, records: Mapping[str, Record], workers: int, again: Mapping[str, Record] = MappingProxyType({})
+) -> Forecast:
+    """What it will take ``workers`` to run the jobs of ``suite`` that have no outcome among the stored ``records``.
+
+    ``again``: records of jobs that are run again, which tell how long they take. A job is expected to take the median
+    of the stored jobs of its cell, or where its cell has none, the mean of the cells' medians.
+    """
+    settled = {key: record for key, record in records.items() if record.status in OUTCOMES}
+    known = {**again, **settled}
+    of_cell = _seconds(known)
+    usual = fmean(of_cell.values()) if of_cell else math.nan
+    groups: Counter[Hashable] = Counter()
+    seconds = 0.0
+    for job in missing(suite, settled):
+        groups[job.group] += 1
+        seconds += of_cell.get(_cell(job.levels), usual)
+    to_run = groups.total()
+    size = even_size(to_run, workers, suite.experiment.batch_size) if to_run else 1
+    planned = n_jobs(suite)
+    line = fmean(len(encode_record(record)) for record in itertools.islice(known.values(), 100)) if known else math.nan
+    return Forecast(
+        planned=planned,
+        stored=planned - to_run,
+        to_run=to_run,
+        batches=sum(math.ceil(n / size) for n in groups.values()),
+        workers=workers,
+        seconds=seconds / max(1, min(workers, to_run)),
+        bytes=line * to_run if to_run else 0.0,
+    )
+
+
+def _seconds(records: Mapping[str, Record]) -> dict[Hashable, float]:
+    """Cell -> median of what its jobs took."""
+    found: dict[Hashable, list[float]] = defaultdict(list)
+    for record in records.values():
+        found[_cell(record.levels)].append(record.seconds)
+    return {cell: median(seconds) for cell, seconds in found.items()}
+
+
+def _cell(levels: Mapping[str, Any]) -> Hashable:
+    return frozenset(levels.items())

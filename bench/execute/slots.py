@@ -25,10 +25,8 @@ from typing import Any, ParamSpec, TypeVar
 
 from bench.errors import BenchError
 from bench.execute import worker
-from bench.execute.limits import Limits, in_bytes
-from bench.execute.output import Output
 from bench.execute.provenance import THREAD_SETTINGS
-from bench.execute.workers import Death, Workers
+from bench.execute.workers import Death, Limits, Output, Workers, in_bytes
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")

@@ -1,4 +1,4 @@
-"""What every file of a run's folder needs: no link followed, whole replacement, the lock, OS errors with advice."""
+"""What all files of a run's folder need: no link followed, whole replacement, the lock, a reader of versioned JSON."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar, Self
 
 from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import from_json
 
 from bench.errors import BenchError, Exit, printable
 
@@ -193,3 +195,48 @@ def _held(folder: Path, holder: str = "another process") -> BenchError:
 
 
 _NEITHER_LINKS_NOR_WAITING = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class DamagedError(BenchError):
+    """A file that bench wrote and that is not what it was."""
+
+
+class Versioned(BaseModel):
+    """What a JSON file holds, and the version of its form."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+    SCHEMA: ClassVar[int]
+    """The newest version that is known."""
+    HINT: ClassVar[str]
+    """What to do about a damaged file."""
+
+    schema_version: int
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """What a file of the folder of a run holds."""
+        return cls.parse(path, read_stored(path))
+
+    @classmethod
+    def parse(cls, path: Path, content: bytes) -> Self:
+        """The same of the ``content`` of ``path``. Raises as ``read``."""
+        try:
+            stored = from_json(content)
+            if isinstance(stored, dict) and type(stored.get("schema_version")) is int:
+                refuse_newer(path, stored["schema_version"], cls.SCHEMA)
+            return cls.model_validate(stored)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise damaged(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}", cls.HINT) from error
+        except ValueError as error:
+            raise damaged(path, str(error), cls.HINT) from error
+
+    def write(self, path: Path) -> None:
+        """Replace the file as a whole."""
+        replace(path, self.model_dump_json(indent=1) + "\n")
+
+
+def damaged(path: Path, why: str, hint: str) -> DamagedError:
+    """``path`` is not what bench wrote, because of ``why``."""
+    return DamagedError(f"{path} is damaged: {why.partition(chr(10))[0]}.", hint=hint)

@@ -15,10 +15,10 @@ from pandas import DataFrame
 from rich.cells import cell_len
 
 from bench.execute.inventory import Summary
-from bench.execute.limits import in_bytes
 from bench.execute.results import remarks
 from bench.execute.run import Run, load
-from bench.execute.workload import Forecast
+from bench.execute.schedule import Forecast
+from bench.execute.workers import in_bytes
 from bench.judge.signed import FAILED
 from bench.plan.design import n_cells, n_jobs
 from bench.plan.labels import visible

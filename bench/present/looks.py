@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from pandas import DataFrame
 
-from bench.execute.interim import Looks
+from bench.execute.interim import LookResult, Looks
 from bench.execute.run import Run
-from bench.execute.sequential import LookResult
 from bench.judge.signed import DECIDED, HOPELESS
 from bench.plan.claims import claims_to_decide
 from bench.present import numbers

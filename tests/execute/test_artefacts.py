@@ -19,8 +19,8 @@ import bench
 from bench.errors import BenchError
 from bench.execute import artefacts
 from bench.execute.coordinate import execute
+from bench.execute.inventory import faults
 from bench.execute.journal import Journal, read
-from bench.execute.mend import faults
 from bench.execute.results import remarks, wide
 from bench.execute.run import Run, create, load
 from tests.execute.conftest import MakeSuite

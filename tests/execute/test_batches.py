@@ -8,7 +8,7 @@ from itertools import count
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.execute.batches import Pending, batches, even_size, missing
+from bench.execute.schedule import Pending, batches, even_size, missing
 from tests.execute.conftest import MakeSuite
 
 

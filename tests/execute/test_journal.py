@@ -27,10 +27,9 @@ import bench
 from bench.errors import BenchError, Exit
 from bench.execute.coordinate import execute
 from bench.execute.journal import Journal, read
-from bench.execute.records import Record, decode, encode, encode_record
+from bench.execute.records import Record, decode, encode, encode_record, set_aside
 from bench.execute.results import wide
 from bench.execute.run import create
-from bench.execute.segments import set_aside
 from bench.execute.storage import locked
 from tests.conftest import Commands
 from tests.execute.conftest import MakeSuite
@@ -238,7 +237,7 @@ def test_setting_aside_loses_nothing_when_it_is_interrupted(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"bench.execute.segments.{step}", fail)
+        patch.setattr(f"bench.execute.records.{step}", fail)
         with pytest.raises(BenchError, match="No space left"):
             set_aside(tmp_path, found.damaged)
     assert read(tmp_path).records == found.records

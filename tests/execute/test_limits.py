@@ -7,7 +7,7 @@ import math
 import pytest
 
 from bench.errors import BenchError
-from bench.execute.limits import Limits, in_bytes
+from bench.execute.workers import Limits, in_bytes
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,8 @@ import pytest
 
 from bench.errors import BenchError
 from bench.execute.coordinate import execute
-from bench.execute.inventory import locate, runs
+from bench.execute.inventory import locate, mend, runs
 from bench.execute.journal import Journal, read
-from bench.execute.mend import mend
 from bench.execute.results import wide
 from bench.execute.run import Run, create, load
 from bench.execute.storage import locked

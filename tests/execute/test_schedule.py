@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.execute.batches import Pending
-from bench.execute.schedule import Batch, Schedule
+from bench.execute.schedule import Batch, Pending, Schedule
 
 
 def batch(group: int, size: int, first: int = 0) -> Batch:

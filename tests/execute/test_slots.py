@@ -20,11 +20,9 @@ import pytest
 
 from bench.errors import BenchError
 from bench.execute.executors import Serial
-from bench.execute.limits import Limits
-from bench.execute.output import MOST
 from bench.execute.provenance import THREAD_SETTINGS
 from bench.execute.slots import STARTS, Slots, _serve
-from bench.execute.workers import Workers
+from bench.execute.workers import MOST, Limits, Workers
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import bench
 from bench.errors import BenchError
 from bench.execute.journal import read
 from bench.execute.records import Record
-from bench.execute.workload import Forecast, forecast
+from bench.execute.schedule import Forecast, forecast
 from bench.plan.design import jobs
 from tests.execute.conftest import MakeSuite
 

@@ -12,7 +12,7 @@ import features
 import pytest
 from pydantic_core import to_jsonable_python
 
-from bench.execute.batches import missing
+from bench.execute.schedule import missing
 from bench.execute.worker import run_batch
 from bench.experiment import Job
 from bench.plan.source import SuiteError
@@ -23,7 +23,7 @@ KEYS = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {folder!r})
-from bench.execute.batches import missing
+from bench.execute.schedule import missing
 from bench.plan.suite import load
 for path in sorted(Path({suites!r}).glob("*.toml")):
     print(path.stem, *(job.key for job in missing(load(path), ())))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.execute import artefacts, segments
+from bench.execute import artefacts, records
 from bench.execute.journal import read
 from bench.execute.records import encode_record
 from tests.torture import subjects
@@ -21,7 +21,7 @@ def truncation(folder: Path, strength: Strength) -> str:
     ends = {index + 1 for index, byte in enumerate(data) if byte == ord("\n")}
     cut = folder / "cut"
     cut.mkdir()
-    segments.os.fsync = lambda _: None  # type: ignore[assignment]  # power cuts are not what is tried here
+    records.os.fsync = lambda _: None  # type: ignore[assignment]  # power cuts are not what is tried here
     whole_lines = 0
     for size in range(len(data) + 1):
         whole_lines += size in ends
@@ -29,7 +29,7 @@ def truncation(folder: Path, strength: Strength) -> str:
         contents = read(cut)
         assert list(contents.records) == [f"k{number}" for number in range(whole_lines - 1)], size
         assert len(contents.damaged) == (size not in {0, *ends}), size
-        segments.set_aside(cut, contents.damaged)
+        records.set_aside(cut, contents.damaged)
         assert read(cut).records == contents.records, size
     return f"cut at each of {len(data) + 1} byte offsets; every earlier record read, every cut said and mended"
 

@@ -17,10 +17,9 @@ from typing import Self
 from bench.errors import BenchError
 from bench.execute.coordinate import execute
 from bench.execute.journal import read
-from bench.execute.records import OUTCOMES, Record
+from bench.execute.records import OUTCOMES, Record, scan
 from bench.execute.run import create
 from bench.execute.schedule import TARGET
-from bench.execute.segments import scan
 from tests.torture import subjects
 from tests.torture.strength import Strength
 

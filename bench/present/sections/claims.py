@@ -12,11 +12,9 @@ from pandas import DataFrame
 from scipy import stats
 
 from bench.execute.interim import Looks
-from bench.execute.results import measured, wide
 from bench.execute.run import Run
-from bench.execute.sequential import Judged
 from bench.judge.claims.verdicts import ClaimVerdicts, judge_claims
-from bench.judge.signed import DECIDED, FAILED, HOPELESS
+from bench.judge.signed import DECIDED, FAILED
 from bench.judge.signed import ClaimVerdict as Verdict
 from bench.present import claim_words as words
 from bench.present import looks, numbers, standing
@@ -48,14 +46,6 @@ def judge_look(run: Run, planned: Looks, number: int, values: DataFrame, *, conf
     decided = planned.verdicts(run.suite.claims)
     at = {claim.id: planned.deciding_look(claim) for claim in run.suite.claims}
     return _judge(run, seen, alpha=planned.alphas[number - 1], decided=decided, looks=at, confidence=confidence)
-
-
-def at_look(run: Run, planned: Looks, number: int) -> Judged:
-    """What the claims of ``run`` come to at the look of this ``number``."""
-    found = judge_look(run, planned, number, measured(run.suite, wide(run))).claims
-    verdicts = dict(zip(found["claim"], found["verdict"], strict=True))
-    decided = {name: verdict for name, verdict in verdicts.items() if verdict in DECIDED}
-    return Judged(decided, {name for name, verdict in verdicts.items() if verdict in HOPELESS})
 
 
 def _judge(run: Run, values: DataFrame, **options: Any) -> ClaimVerdicts:
