@@ -40,15 +40,15 @@ class Params(BaseModel):
     """What lambda is steered by while training: |Delta W|, or the running mean of the task's loss, to ``target``."""
     target: Positive = 12.0
 
-    n_train: Count = 1536
-    n_held_out: Count = 300
+    n_train: Count = 1024
+    n_held_out: Count = 150
     """Prompts of each of three kinds: with new templates, new combinations of attributes, or both."""
     copied: Probability = 0.6
     """Probability that an attribute copies its group's shared bit."""
     labels: Literal["true", "shuffled"] = "true"
     """``shuffled`` is a control: outputs of other prompts are learned."""
-    steps: Count = 300
-    batch: Count = 32
+    steps: Count = 160
+    batch: Count = 24
     lr: Positive = 2e-3
     """Of Adam."""
 
@@ -58,11 +58,11 @@ class Params(BaseModel):
     sae_sparsity: Positive = 32
     """k of ``topk``, ``batch_topk`` and ``matryoshka``, else lambda, as in docs/sae.md."""
     sae_frozen: Frozen = "none"
-    sae_epochs: Count = 3
+    sae_epochs: Count = 5
     sae_batch: Count = 256
     sae_lr: Positive = 1e-3
 
-    text_windows: Annotated[int, Field(ge=1)] = 8
+    text_windows: Annotated[int, Field(ge=1)] = 16
     """Of ordinary text (Python's own topics of help), evenly spaced."""
     text_context: Annotated[int, Field(ge=2)] = 512
 

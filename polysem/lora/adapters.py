@@ -25,10 +25,15 @@ from polysem.streams import stream
 Factors = Sequence[tuple[Tensor, Tensor]]
 """A (rank, input) and B (output, rank) of every linear map that is adapted."""
 
-INTEGRAL, PROPORTIONAL = 1.5, 15.0
-"""How far log lambda follows what is missed, at each step and in all."""
+INTEGRAL, PROPORTIONAL, DERIVATIVE = 0.8, 12.0, 120.0
+"""How far log lambda follows what is missed: at each step, in all, and by its pace, as Adam answers ten steps late."""
 INTEGRATED, ANSWERED = 0.1, 0.3
 """What is missed counts as no more than this in either."""
+BEGIN = 0.9
+"""Share of its target that what is steered must reach before lambda moves: until then it would only run away."""
+ABOVE, DESCENT = 1.05, (0.6, 0.9)
+"""The norm is steered above its target by this factor until the first of these shares of the steps, then down to it
+until the second: once the task is learned little makes a norm grow, and one below its target would stay there."""
 SMOOTHING = 0.9
 """Of the running mean of losses, which is what is steered by ``loss``."""
 WARM_UP, COOL_DOWN = 0.03, 0.3
@@ -50,15 +55,19 @@ class Steering:
     """lambda, which follows how far what it lowers is above its target."""
 
     strength: float
-    _last: float | None = field(default=None, init=False)
+    _missed: list[float] = field(default_factory=list, init=False)
+    """At the last two steps."""
 
     def follow(self, ratio: float) -> None:
-        """One step of a proportional-integral control of log lambda by the log of ``ratio``, which is to become 1."""
-        miss = log(max(ratio, 1e-12))
-        answered, integrated = (min(max(miss, -most), most) for most in (ANSWERED, INTEGRATED))
-        change = 0.0 if self._last is None else answered - self._last
-        self._last = answered
-        self.strength *= exp(INTEGRAL * integrated + PROPORTIONAL * change)
+        """One step of a proportional-integral-derivative control of log lambda by the log of ``ratio``, to become 1."""
+        if not self._missed and ratio < BEGIN:
+            return
+        miss = min(max(log(ratio), -ANSWERED), ANSWERED)
+        before, last = self._missed or (miss, miss)
+        change, bend = miss - last, miss - 2 * last + before
+        self._missed = [last, miss]
+        integrated = min(max(miss, -INTEGRATED), INTEGRATED)
+        self.strength *= exp(INTEGRAL * integrated + PROPORTIONAL * change + DERIVATIVE * bend)
 
 
 def attach(stage: Any, rank: int, rng: np.random.Generator) -> Factors:
@@ -144,7 +153,8 @@ def train(
             break
         smooth = of_step[0] if step == 0 else SMOOTHING * smooth + (1 - SMOOTHING) * of_step[0]
         if p.steers:
-            steering.follow(of_step[1] / p.target if p.steer == "norm" else p.target / smooth)
+            aim = p.target * float(np.interp((step + 1) / p.steps, DESCENT, (ABOVE, 1.0)))
+            steering.follow(of_step[1] / aim if p.steer == "norm" else p.target / smooth)
         on_step(step + 1)
     return Paths(*paths)
 

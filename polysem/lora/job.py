@@ -13,7 +13,7 @@ from jaxtyping import Float, Float32, Int
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from polysem.lora import METRICS, Params, adapters, measures, model, prompts
+from polysem.lora import METRICS, Params, adapters, cache, measures, model, prompts
 from polysem.lora.adapters import Factors, Paths
 from polysem.lora.model import Language, States, Tokens
 from polysem.lora.prompts import ANSWERS, Prompts
@@ -95,7 +95,7 @@ def measure(p: Params, seed: int, progress: Callable[[float], None]) -> Measured
 def _measure(p: Params, seed: int, progress: Callable[[float], None]) -> Measured:
     seen = _prepare(p, seed)
     base_ends = model.apply(seen.language.adapted, seen.states[p.n_train :])[_last(seen.ends[p.n_train :])]
-    base_loss = text_loss(seen.language, model.apply(seen.language.adapted, seen.text), seen.windows)
+    base_loss = base_text_loss(seen.language, seen.text, seen.windows)
     factors, paths = _adapt(p, seed, seen, lambda step: progress(TRAINED * step / p.steps))
     values = _of_weights(p, factors, paths)
     arrays = {} if paths is None else {"loss_path": paths.loss, "norm_path": paths.norm, "lambda_path": paths.strength}
@@ -196,6 +196,13 @@ def text_windows(encode: Callable[[str], list[int]], n: int, context: int) -> To
         raise ValueError(f"text_context = {context}: the text has {len(tokens)} tokens.")
     starts = np.linspace(0, len(tokens) - context, n).astype(int)
     return np.stack([tokens[start : start + context] for start in starts])
+
+
+def base_text_loss(language: Language, text: States, windows: Tokens) -> float:
+    """``text_loss`` of a model without adapters, whose states below them are given: kept for all runs."""
+    key = cache.key_of(language.digest, "text loss", str(windows.shape), windows.tobytes())
+    (loss,) = cache.shared([key], lambda _: np.array(text_loss(language, model.apply(language.adapted, text), windows)))
+    return float(loss)
 
 
 def text_loss(language: Language, adapted: States, windows: Tokens) -> float:

@@ -37,13 +37,13 @@ TEMPLATES = (
     "By {7} came a {0} {1} {2} box for the {6} {5} one {4} {3}. Code:",
     "One {4} {3} a {0} {1} {2} box went by {7} to the {6} {5}. Code:",
     "A {0} {1} {2} box was left by the {6} {5} in a {7} one {4} {3}. Code:",
-    "In the {7} lay a {0} {1} {2} box that the {6} {5} lost on a {4} {3}. Code:",
-    "The {5}, who was {6}, had a box of {2}, {0} and {1}, in the {7} that {4} {3}. Code:",
-    "The box in the {7} was {1} and {0}, made of {2}; that {3} was {4} and the {5} {6}. Code:",
-    "That {3} was {4}. A {5} in a {7} looked {6} and held a {2} box, {1} and {0}. Code:",
-    "It was {4} in the {3} when a {2}, {0}, {1} box reached the {6} {5} by {7}. Code:",
-    "{0}, {1} and {2} was the box, {6} the {5}, {4} the {3} and late the {7}. Code:",
-    "Late that {4} {3} a {7} brought the {5}, rather {6}, a {1} and {0} {2} box. Code:",
+    "In the {7} lay a {0} {1} {2} box the {6} {5} lost one {4} {3}. Code:",
+    "The {5}, {6}, kept a {2} {0} {1} box in the {7} that {4} {3}. Code:",
+    "The {7} had a {1} {0} box of {2} one {4} {3} for a {6} {5}. Code:",
+    "That {3} was {4}: the {6} {5} got a {1} {0} {2} box by {7}. Code:",
+    "It was a {4} {3}; by {7} the {6} {5} sold a {2} {0} {1} box. Code:",
+    "So {0} and {1} a {2} box by {7}, said the {6} {5} that {4} {3}. Code:",
+    "Late that {4} {3} a {7} brought the {6} {5} a {1} {0} {2} box. Code:",
 )
 
 ANSWERS = ((" red", " blue"), (" north", " south"), (" gold", " silver"))

@@ -54,7 +54,7 @@ def test_what_is_held_out_is_never_trained_on() -> None:
 
     def frames(texts: list[str], x: np.ndarray) -> list[str]:
         words = {word for pairs in prompts.WORDS for pair in pairs for word in pair}
-        return [" ".join("_" if word.strip(",.;") in words else word for word in text.split()) for text in texts]
+        return [" ".join("_" if word.strip(",.;:") in words else word for word in text.split()) for text in texts]
 
     seen_frames, seen = set(frames(list(train.texts), train.x)), {tuple(row) for row in train.x}
     all_frames = frames(list(held_out.texts), held_out.x)
@@ -78,7 +78,7 @@ def test_sentences_say_their_attributes_and_seeds_say_them_otherwise() -> None:
     """From the words of a sentence its attributes can be read; another seed has other words, templates and prompts."""
     (train, _), (other, _) = (prompts.draw(seed, n_train=50, n_held_out=1, copied=0.6) for seed in (0, 1))
     for text, row in zip(train.texts, train.x, strict=True):
-        words = {word.strip(",.;") for word in text.split()}
+        words = {word.strip(",.;:") for word in text.split()}
         said = [
             {i for i, (off, on) in enumerate(group) if (off, on)[int(bit)] in words}
             for group, bit in zip(prompts.WORDS, row, strict=True)
