@@ -25,10 +25,12 @@ from polysem.streams import stream
 Factors = Sequence[tuple[Tensor, Tensor]]
 """A (rank, input) and B (output, rank) of every linear map that is adapted."""
 
-INTEGRAL, PROPORTIONAL, DERIVATIVE = 0.8, 12.0, 120.0
+GAINS = {"norm": (0.8, 12.0, 60.0), "loss": (0.5, 3.0, 0.0)}
 """How far log lambda follows what is missed: at each step, in all, and by its pace, as Adam answers ten steps late."""
 INTEGRATED, ANSWERED = 0.1, 0.3
 """What is missed counts as no more than this in either."""
+FASTEST = 0.3
+"""No more than this is added to log lambda, or taken from it, at a step."""
 BEGIN = 0.9
 """Share of its target that what is steered must reach before lambda moves: until then it would only run away."""
 ABOVE, DESCENT = 1.05, (0.6, 0.9)
@@ -54,6 +56,7 @@ class Paths:
 class Steering:
     """lambda, which follows how far what it lowers is above its target."""
 
+    by: str
     strength: float
     _missed: list[float] = field(default_factory=list, init=False)
     """At the last two steps."""
@@ -67,7 +70,8 @@ class Steering:
         change, bend = miss - last, miss - 2 * last + before
         self._missed = [last, miss]
         integrated = min(max(miss, -INTEGRATED), INTEGRATED)
-        self.strength *= exp(INTEGRAL * integrated + PROPORTIONAL * change + DERIVATIVE * bend)
+        step = sum(gain * part for gain, part in zip(GAINS[self.by], (integrated, change, bend), strict=True))
+        self.strength *= exp(min(max(step, -FASTEST), FASTEST))
 
 
 def attach(stage: Any, rank: int, rng: np.random.Generator) -> Factors:
@@ -136,7 +140,7 @@ def train(
     parameters = [part for pair in factors for part in pair]
     optimiser = torch.optim.Adam(parameters, lr=p.lr)
     order = _order(len(states), p, seed)
-    steering = Steering(p.reg_lambda)
+    steering = Steering(p.steer, p.reg_lambda)
     paths, smooth = np.full((3, p.steps), np.nan, dtype=np.float32), float("nan")
     for step, rows in enumerate(order):
         optimiser.param_groups[0]["lr"] = p.lr * _schedule(step, p.steps)

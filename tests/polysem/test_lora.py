@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import subprocess
 import sys
+import time
 from math import isnan, sqrt
 from pathlib import Path
 
@@ -363,3 +367,25 @@ def test_the_smoke_suite_runs_to_a_report(tmp_path: Path) -> None:
     sparsity = runs.groupby("penalty")["hoyer"].mean()
     assert sparsity["l1"] > max(sparsity["l2"], sparsity["none"])
     assert "less overlap in the change" in str(bench.report("lora_smoke", out=tmp_path))
+
+
+def test_a_killed_run_goes_on_with_the_jobs_that_it_had_not_done(tmp_path: Path) -> None:
+    """SIGKILL after some jobs: their records stay as they were, and only the others are run."""
+    suite = str(SUITES / "lora_smoke.toml")
+    command = [sys.executable, "-c", "from bench.cli import main; main()", "run", suite, "--out", str(tmp_path)]
+    command += ["--workers", "1", "--no-twice"]
+
+    def records() -> dict[str, str]:
+        lines = [line for path in tmp_path.glob("*/journal/*") for line in path.read_text().splitlines(keepends=True)]
+        return {line: json.loads(line)["key"] for line in lines if line.endswith("\n") and '"key"' in line}
+
+    with subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL) as coordinator:
+        while len(records()) < 2:
+            assert coordinator.poll() is None
+            time.sleep(0.05)
+        os.killpg(coordinator.pid, signal.SIGKILL)
+    before = records()
+    assert 2 <= len(before) < 6
+    subprocess.run(command, check=True, capture_output=True)
+    assert before.items() <= records().items()
+    assert len(records()) == len(set(records().values())) == 6
