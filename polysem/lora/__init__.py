@@ -40,14 +40,14 @@ class Params(BaseModel):
     """What lambda is steered by while training: |Delta W|, or the running mean of the task's loss, to ``target``."""
     target: Positive = 12.0
 
-    n_train: Count = 1024
-    n_held_out: Count = 150
+    n_train: Count = 768
+    n_held_out: Count = 120
     """Prompts of each of three kinds: with new templates, new combinations of attributes, or both."""
     copied: Probability = 0.6
     """Probability that an attribute copies its group's shared bit."""
     labels: Literal["true", "shuffled"] = "true"
     """``shuffled`` is a control: outputs of other prompts are learned."""
-    steps: Count = 160
+    steps: Count = 120
     batch: Count = 24
     lr: Positive = 2e-3
     """Of Adam."""
@@ -62,7 +62,7 @@ class Params(BaseModel):
     sae_batch: Count = 256
     sae_lr: Positive = 1e-3
 
-    text_windows: Annotated[int, Field(ge=1)] = 16
+    text_windows: Annotated[int, Field(ge=1)] = 8
     """Of ordinary text (Python's own topics of help), evenly spaced."""
     text_context: Annotated[int, Field(ge=2)] = 512
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int
+from scipy.optimize import root_scalar
 from torch import Tensor
 
 from polysem.lora import Params
@@ -33,9 +34,8 @@ FASTEST = 0.3
 """No more than this is added to log lambda, or taken from it, at a step."""
 BEGIN = 0.9
 """Share of its target that what is steered must reach before lambda moves: until then it would only run away."""
-ABOVE, DESCENT = 1.05, (0.6, 0.9)
-"""The norm is steered above its target by this factor until the first of these shares of the steps, then down to it
-until the second: once the task is learned little makes a norm grow, and one below its target would stay there."""
+ABOVE, HELD = 1.04, 0.2
+"""lambda holds the norm above its target by this factor; in this last share of the steps it is brought down to it."""
 SMOOTHING = 0.9
 """Of the running mean of losses, which is what is steered by ``loss``."""
 WARM_UP, COOL_DOWN = 0.03, 0.3
@@ -123,6 +123,27 @@ def penalty(kind: str, factors: Factors) -> Tensor:
     return torch.stack([of_one[kind](a, b) for a, b in factors]).sum()
 
 
+def shrink(kind: str, factors: Factors, target: float) -> None:
+    """Bring a norm that is above its target down to it, along the gradient of the penalty."""
+    parts = [part for pair in factors for part in pair]
+    with torch.no_grad():
+        above = float(delta_norm(factors)) / target - 1
+    if above <= 0:
+        return
+    gradients = torch.autograd.grad(penalty(kind, factors), parts)
+    unit = sqrt(sum(float(part.square().sum()) for part in parts) / sum(float(of.square().sum()) for of in gradients))
+
+    def norm(step: float) -> float:
+        moved = [part - step * unit * of for part, of in zip(parts, gradients, strict=True)]
+        return float(delta_norm(list(zip(moved[::2], moved[1::2], strict=True)))) - target
+
+    with torch.no_grad():
+        solution = root_scalar(norm, x0=0.0, x1=above, method="secant", xtol=1e-7)
+        if solution.converged:
+            for part, of in zip(parts, gradients, strict=True):
+                part.sub_(solution.root * unit * of)
+
+
 def train(
     p: Params,
     seed: int,
@@ -150,6 +171,8 @@ def train(
         optimiser.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
+        if p.steers and p.steer == "norm" and step >= (1 - HELD) * p.steps:
+            shrink(p.penalty, factors, p.target)
         with torch.no_grad():
             of_step = float(loss), float(delta_norm(factors))
         paths[:, step] = *of_step, steering.strength if p.penalty != "none" else 0.0
@@ -157,8 +180,7 @@ def train(
             break
         smooth = of_step[0] if step == 0 else SMOOTHING * smooth + (1 - SMOOTHING) * of_step[0]
         if p.steers:
-            aim = p.target * float(np.interp((step + 1) / p.steps, DESCENT, (ABOVE, 1.0)))
-            steering.follow(of_step[1] / aim if p.steer == "norm" else p.target / smooth)
+            steering.follow(of_step[1] / (ABOVE * p.target) if p.steer == "norm" else p.target / smooth)
         on_step(step + 1)
     return Paths(*paths)
 
