@@ -131,7 +131,9 @@ def shrink(kind: str, factors: Factors, target: float) -> None:
     if above <= 0:
         return
     gradients = torch.autograd.grad(penalty(kind, factors), parts)
-    unit = sqrt(sum(float(part.square().sum()) for part in parts) / sum(float(of.square().sum()) for of in gradients))
+    with torch.no_grad():
+        lengths = [sqrt(sum(float(part.square().sum()) for part in of)) for of in (parts, gradients)]
+    unit = lengths[0] / lengths[1]
 
     def norm(step: float) -> float:
         moved = [part - step * unit * of for part, of in zip(parts, gradients, strict=True)]

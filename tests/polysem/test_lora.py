@@ -271,6 +271,33 @@ def test_steering_brings_the_change_to_its_norm(penalty: str) -> None:
     assert strengths.max() > 10 * strengths[0]
 
 
+@pytest.mark.parametrize("penalty", ["l1", "l2", "nuclear", "l1_factors"])
+def test_a_change_is_shrunk_to_its_norm_along_the_gradient_of_the_penalty(penalty: str) -> None:
+    """The step is a multiple of the gradient, and lowers the penalty; a change that is small enough stays as it is."""
+    factors = [(a.requires_grad_(), b.requires_grad_()) for a, b in _factors()]
+    before = [part.detach().clone() for pair in factors for part in pair]
+    gradient = torch.cat(
+        [of.flatten() for of in torch.autograd.grad(adapters.penalty(penalty, factors), sum(factors, ()))]
+    )
+    norm, strength = (of(factors).item() for of in (adapters.delta_norm, lambda f: adapters.penalty(penalty, f)))
+    adapters.shrink(penalty, factors, 2 * norm)
+    assert all(torch.equal(part, old) for part, old in zip(sum(factors, ()), before, strict=True))
+    adapters.shrink(penalty, factors, 0.9 * norm)
+    assert adapters.delta_norm(factors).item() == pytest.approx(0.9 * norm, rel=1e-6)
+    assert adapters.penalty(penalty, factors).item() < strength
+    step = torch.cat([(old - part).flatten() for part, old in zip(sum(factors, ()), before, strict=True)])
+    assert float(torch.nn.functional.cosine_similarity(step, gradient, dim=0)) == pytest.approx(1)
+
+
+def test_a_loss_is_steered_to_its_target() -> None:
+    """Within a quarter at the end, where without a penalty it would be far below."""
+    free, steered = (
+        _run(penalty="l1", steer=by, target=0.1, steps=160, sae="none", reg_lambda=1e-4) for by in ("none", "loss")
+    )
+    assert free.metrics["train_loss"] < 0.05
+    assert steered.metrics["steering_miss"] < 0.25
+
+
 # Measures
 
 
