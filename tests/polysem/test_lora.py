@@ -285,8 +285,8 @@ def test_a_change_is_shrunk_to_its_norm_along_the_gradient_of_the_penalty(penalt
     adapters.shrink(penalty, factors, 0.9 * norm)
     assert adapters.delta_norm(factors).item() == pytest.approx(0.9 * norm, rel=1e-6)
     assert adapters.penalty(penalty, factors).item() < strength
-    step = torch.cat([(old - part).flatten() for part, old in zip(sum(factors, ()), before, strict=True)])
-    assert float(torch.nn.functional.cosine_similarity(step, gradient, dim=0)) == pytest.approx(1)
+    step = torch.cat([(old - part.detach()).flatten() for part, old in zip(sum(factors, ()), before, strict=True)])
+    assert torch.nn.functional.cosine_similarity(step, gradient, dim=0).item() == pytest.approx(1)
 
 
 def test_a_loss_is_steered_to_its_target() -> None:
