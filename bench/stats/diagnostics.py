@@ -27,26 +27,21 @@ _NOTHING = Check(float("nan"), float("nan"))
 
 
 def shapiro(values: Floats) -> Check:
-    """Normality (Shapiro & Wilk 1965) of four to 5000 values that vary, by pingouin."""
+    """Normality (Shapiro & Wilk 1965) of four to 5000 values that vary."""
     if not 4 <= len(values) <= 5000 or np.ptp(values) == 0:
         return _NOTHING
-    import pingouin  # noqa: PLC0415  (seconds: seaborn and pyplot come with it)
-
-    row = pingouin.normality((values - values.mean()) / np.ptp(values)).iloc[0]  # scipy takes a tiny range for none
-    return Check(float(row["W"]), float(row["pval"]))
+    scaled = (values - values.mean()) / np.ptp(values)  # scipy takes a tiny range for none
+    return Check(*map(float, scipy.stats.shapiro(scaled)))
 
 
 def levene(samples: Sequence[Floats]) -> Check:
-    """Equal spread about medians (Brown & Forsythe 1974), by pingouin."""
+    """Equal spread about medians (Brown & Forsythe 1974)."""
     usable = [sample for sample in samples if len(sample) > 1]
     distances = [np.abs(sample - np.median(sample)) for sample in usable]
     rounding = ROUNDING * max((float(np.abs(sample).max()) for sample in usable), default=0.0)
     if len(usable) < 2 or all(np.ptp(distance) <= rounding for distance in distances):
         return _NOTHING  # nothing varies, or two runs a cell, which lie alike about their middle
-    import pingouin  # noqa: PLC0415  (seconds: seaborn and pyplot come with it)
-
-    row = pingouin.homoscedasticity(usable, method="levene", center="median").iloc[0]
-    return Check(float(row["W"]), float(row["pval"]))
+    return Check(*map(float, scipy.stats.levene(*usable, center="median")))
 
 
 def variation_class(cv: float) -> Variation:

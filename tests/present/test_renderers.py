@@ -87,7 +87,7 @@ class _Canvas:
     def savefig(self, written: io.BytesIO, **_: object) -> None:
         written.write(DOT.encode())
 
-    def set_layout_engine(self, _: str) -> None:
+    def get_layout_engine(self) -> None:
         """It has none."""
 
 

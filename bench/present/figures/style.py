@@ -99,9 +99,11 @@ def house_style() -> Iterator[None]:
 
 def blank(height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Drawing, list[Axes]]:
     """A drawing of ``height`` inches with axes in rows and columns, in reading order."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415
     from matplotlib.figure import Figure as Canvas  # noqa: PLC0415
 
     canvas = Canvas(figsize=(WIDTH, height))
+    FigureCanvasSVG(canvas)
     axes = canvas.subplots(rows, columns, squeeze=False, **options)
     return Drawing(canvas), list(axes.ravel())
 
@@ -116,9 +118,11 @@ def encode(figure: Figure, form: PictureForm) -> bytes:
 
     canvas, written = figure.drawing.canvas, BytesIO()
     metadata = {"svg": ("Creator", "Date", "Format", "Type"), "pdf": ("CreationDate",), "png": ("Software",)}[form]
-    with house_style(), mpl.rc_context({"svg.hashsalt": figure.name}):
+    with house_style(), mpl.rc_context({"svg.hashsalt": figure.name, "figure.constrained_layout.use": False}):
+        if layout := canvas.get_layout_engine():
+            layout.execute(canvas)  # once for all formats; savefig would draw all of it to find the same
+            canvas.set_layout_engine(None)
         canvas.savefig(written, format=form, metadata=dict.fromkeys(metadata))
-    canvas.set_layout_engine("none")  # another format has the same layout, and need not find it again
     return _described(figure, written.getvalue().decode()) if form == "svg" else written.getvalue()
 
 
