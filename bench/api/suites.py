@@ -191,13 +191,13 @@ def forecast(
         executor = _reachable(executor, loaded)
         execute(loaded, run, workers=workers, executor=executor, address=address, seconds=PROBE, on_progress=progress)
     if fresh:
-        return foretell(loaded, {}, workers or cpu_count())
+        return foretell(loaded, (), (), workers or cpu_count())
     experiment = loaded.experiment
     contents = read(Path(out) / loaded.name / "journal", [metric.name for metric in experiment.metrics])
-    sources = {key: contents.source(key) for key in contents.records}
-    kept = current(sources, digest_of(source_files(loaded.reference, experiment))) if rerun_changed else {*sources}
-    stored = {key: record for key, record in contents.records.items() if key in kept}
-    return foretell(loaded, stored, workers or cpu_count(), {**contents.lacking, **contents.records})
+    sources = contents.settled()
+    today = digest_of(source_files(loaded.reference, experiment)) if rerun_changed else ""
+    stored = [*contents.lacking.values(), *contents.records.values()]
+    return foretell(loaded, current(sources, today), stored, workers or cpu_count())
 
 
 def run(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -76,9 +76,7 @@ def of_run(run: Run) -> Baseline:
         BenchError: its seeds have strata, or a factor or metric the name of a column.
     """
     if run.suite.strata is not None:
-        hint = (
-            "Give a suite that is compared a number of seeds; its report can be read beside another's (bench beside)."
-        )
+        hint = "Give a suite that is compared a number of seeds; bench beside reads its report beside another's."
         raise BenchError(f"The seeds of {run.folder} have strata, which a baseline does not hold.", hint=hint)
     (stored, cells), contents = run.plan, run.contents
     factors, metrics = list(run.suite.factors), [metric.name for metric in run.suite.experiment.metrics]
@@ -90,7 +88,8 @@ def of_run(run: Run) -> Baseline:
     frame = jobs[["seed", "status", *metrics]].assign(**levels, **{ID: ids})
     used = [contents.records[key] for key in jobs["run"] if key in contents.records]
     sessions = sorted({contents.session_of[record.key] for record in used if record.key in contents.session_of})
-    environments = {record.environment for record in used} & contents.environments.keys()
+    code = [entry for session in sessions for entry in code_of(contents.sessions[session])]
+    environments = sorted({record.environment for record in used} & contents.environments.keys())
     origin = Origin(
         suite=run.suite.name,
         digest=run.suite.digest,
@@ -100,11 +99,8 @@ def of_run(run: Run) -> Baseline:
         factors={name: [str(level) for level in known] for name, known in run.suite.factors.items()},
         metrics=metrics,
         updated=run.updated,
-        code=_once(dict(entry) for session in sessions for entry in code_of(contents.sessions[session])),
-        environments=[
-            {fact: value for fact, value in contents.environments[name].items() if fact not in ("kind", "schema")}
-            for name in sorted(environments)
-        ],
+        code=list({json.dumps(entry, sort_keys=True): dict(entry) for entry in code}.values()),
+        environments=[{**contents.environments[name]} for name in environments],
     )
     return Baseline(f"the run {run.folder}", "seeds", frame[[*factors, ID, "seed", "status", *metrics]], origin)
 
@@ -252,7 +248,3 @@ def _manifest(path: Path) -> Path:
 def _checksum(content: bytes) -> str:
     """Of the text, whatever line ends version control gave it."""
     return hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
-
-
-def _once(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    return list({json.dumps(entry, sort_keys=True): entry for entry in entries}.values())

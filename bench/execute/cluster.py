@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from importlib.metadata import version
-from typing import Any, ParamSpec, TypeVar
+from logging import CRITICAL
+from typing import Any
 
 import dask
 from distributed import Client, LocalCluster
@@ -15,11 +15,8 @@ from distributed.scheduler import KilledWorker
 
 from bench.errors import BenchError
 from bench.execute.provenance import THREAD_SETTINGS, cpu_count, environment
-from bench.execute.slots import interrupts_held_back
+from bench.execute.slots import spawning
 from bench.execute.workers import Death, Workers
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
 
 EVERY = 1.0
 """Seconds between two looks at how many workers the cluster has."""
@@ -66,10 +63,10 @@ class Cluster(Workers):
         self._look()
         return self._workers or max(1, self._threads)
 
-    def submit(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run ``function`` on a worker whose versions are ours; the cluster forgets the result with the future."""
         self._check_connection()
-        future: Future[_T] = self._executor.submit(run_checked, self._versions, function, *args, **kwargs)
+        future: Future[Any] = self._executor.submit(run_checked, self._versions, function, *args, **kwargs)
         return future
 
     def death(self, future: Future[Any]) -> Death | None:
@@ -90,12 +87,8 @@ class Cluster(Workers):
         if self._looked - self._alive > PATIENCE:
             raise self._deserted()
 
-    def kill(self) -> None:
-        """Give up all work; what workers of another's cluster are running runs to its end there, unheard."""
-        self._executor.shutdown(wait=False)
-
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Leave the cluster; one of our own ends."""
+        """Leave the cluster, one of our own ends; what workers of another's run is run to its end there, unheard."""
         self._executor.shutdown(wait=wait and not cancel_futures)
         self._client.close()
         if self._own is not None:
@@ -141,7 +134,7 @@ def versions() -> Mapping[str, str]:
     return {"Python": here["python"].rpartition(".")[0], **packages, **here["packages"]}
 
 
-def run_checked(ours: Mapping[str, str], function: Callable[..., _T], /, *args: Any, **kwargs: Any) -> _T:
+def run_checked(ours: Mapping[str, str], function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """On a worker, which may have joined at any time: run ``function`` if the versions are those of the coordinator."""
     _require_same(ours, versions(), "A worker that joined")
     return function(*args, **kwargs)
@@ -163,11 +156,7 @@ def _local(workers: int) -> LocalCluster:
         "distributed.scheduler.allowed-failures": 0,
         "distributed.nanny.pre-spawn-environ": dict.fromkeys(THREAD_SETTINGS, "1"),
     }
-    with dask.config.set(settings), interrupts_held_back():
+    with dask.config.set(settings), spawning():
         return LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=":0",
-            silence_logs=logging.CRITICAL,
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=CRITICAL
         )

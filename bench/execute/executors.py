@@ -7,15 +7,13 @@ import os
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from functools import partial
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any
 
 from bench.errors import BenchError
 from bench.execute.provenance import cpu_count
 from bench.execute.slots import Slots
 from bench.execute.workers import Death, Limits, Output, Workers, printing_to
 
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
 _HINT = (
     'An executor is "local", "serial", "dask", or "package.module:factory", where factory(workers) returns a '
     'concurrent.futures.Executor, e.g. "concurrent.futures:ThreadPoolExecutor".'
@@ -43,13 +41,12 @@ def start(
         return Serial()
     if executor == "dask":
         try:
-            cluster = importlib.import_module("bench.execute.cluster")  # Dask is imported only when it is asked for
+            from bench.execute.cluster import Cluster  # noqa: PLC0415  Dask is imported only when it is asked for
         except ModuleNotFoundError as error:
-            hint = 'pip install "polysem-bench[dask]".'
-            raise BenchError(f"Dask is not installed: {error}.", hint=hint) from error
-        return cast("Workers", cluster.Cluster(address, workers if address else size))
+            raise BenchError(f"Dask is not installed: {error}.", hint='pip install "polysem-bench[dask]".') from error
+        return Cluster(address, workers if address else size)
     make = partial(_made, executor, size) if isinstance(executor, str) else None
-    started = cast("Executor", make() if make else executor)
+    started = _made(executor, size) if isinstance(executor, str) else executor
     return started if isinstance(started, Workers) else Foreign(started, size, make)
 
 
@@ -62,9 +59,9 @@ class Serial(Workers):
     def __init__(self) -> None:
         self._output = None if os.isatty(2) else Output()  # a debugger needs its terminal
 
-    def submit(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run ``function`` before returning."""
-        future: Future[_T] = Future()
+        future: Future[Any] = Future()
         try:
             with printing_to(self._output.pipe.fileno() if self._output else 2):
                 future.set_result(function(*args, **kwargs))
@@ -91,7 +88,7 @@ class Foreign(Workers):
         self._executor, self._make = executor, make
         self.size = size
 
-    def submit(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Submit to the executor, or to another in its place."""
         try:
             return self._executor.submit(function, *args, **kwargs)
@@ -99,9 +96,9 @@ class Foreign(Workers):
             if self._make is None:
                 hint = "Name its factory instead, then another is started in its place."
                 raise BenchError(f"The executor has broken: {error}", hint=hint) from error
-            self._executor.shutdown(wait=False)
-            self._executor = self._make()
-            return self._executor.submit(function, *args, **kwargs)
+        self._executor.shutdown(wait=False)
+        self._executor = self._make()
+        return self._executor.submit(function, *args, **kwargs)
 
     def death(self, future: Future[Any]) -> Death | None:
         """Whether the executor broke."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.execute import REPORTS, artefacts, interim, manifest
 from bench.execute.journal import Contents
-from bench.execute.records import ASIDE, segments
+from bench.execute.records import ASIDE, STATUSES, segments
 from bench.execute.run import OURS, Run, load
 from bench.execute.storage import DamagedError, Versioned, own_folder, reading, storing, sync_folder
 from bench.plan.source import did_you_mean
@@ -28,50 +29,39 @@ def mend(folder: Path) -> list[str]:
             if not path.is_dir():
                 with storing(path):
                     path.unlink()
+    path, aside = folder / "run.json", folder / ASIDE
     try:
-        if os.path.lexists(folder / "run.json"):
+        if os.path.lexists(path):
             manifest.read(folder)
     except DamagedError:
-        _move_aside(folder / "run.json")
-        return ["run.json"]
+        own_folder(aside)
+        names = (aside / f"{path.name}.{number}" for number in itertools.count(1))
+        with storing(path):
+            path.rename(next(name for name in names if not os.path.lexists(name)))
+            sync_folder(folder)
+        return [path.name]
     return []
 
 
 def faults(folder: Path, contents: Contents | None = None) -> Iterator[str]:
     """What is wrong in the folder of a run whose journal holds ``contents``: results are at stake, or evidence is."""
-    if contents is not None:
-        yield from _of_journal(folder, contents)
+    if contents is not None and contents.damaged:
+        first = contents.damaged[0]
+        yield (
+            f"{len(contents.damaged)} damaged lines (the first is line {first.line} of journal/{first.segment}: "
+            f"{first.why}), which bench run sets aside, running what they held"
+        )
+    if contents is not None and contents.alarms:
+        yield f"{len(contents.alarms)} jobs were run twice and gave different values; the earlier ones are in use"
+    digests = set() if contents is None else {record.artefact for record in contents.records.values()} - {""}
+    if lost := sum(not artefacts.exists(folder / "artefacts", digest) for digest in digests):
+        yield f"the arrays of {lost} records are missing; bench run --fresh makes all anew"
     try:
         interim.read(folder)
     except BenchError as error:
         yield error.message
     links = sorted(path.name for path in folder.iterdir() if path.is_symlink())
     yield from (f"{name} is a link, which is not followed" for name in links)
-
-
-def _of_journal(folder: Path, contents: Contents) -> Iterator[str]:
-    if contents.damaged:
-        first = contents.damaged[0]
-        yield (
-            f"{len(contents.damaged)} damaged lines (the first is line {first.line} of journal/{first.segment}: "
-            f"{first.why}), which bench run sets aside, running what they held"
-        )
-    if contents.alarms:
-        yield f"{len(contents.alarms)} jobs were run twice and gave different values; the earlier ones are in use"
-    digests = {record.artefact for record in contents.records.values()} - {""}
-    if lost := sum(not artefacts.exists(folder / "artefacts", digest) for digest in digests):
-        yield f"the arrays of {lost} records are missing; bench run --fresh makes all anew"
-
-
-def _move_aside(path: Path) -> None:
-    aside = path.parent / ASIDE
-    own_folder(aside)
-    number = 1
-    while os.path.lexists(target := aside / f"{path.name}.{number}"):
-        number += 1
-    with storing(path):
-        path.rename(target)
-        sync_folder(path.parent)
 
 
 @dataclass(frozen=True)
@@ -125,22 +115,11 @@ def runs(out: Path = REPORTS) -> list[Summary]:
 
 def summarize(run: Run) -> Summary:
     """What is done of a run, counted in its journal."""
-    records = run.contents.records
-    count = Counter(records[job.key].status if job.key in records else "missing" for job in run.planned())
-    within = count.total() - count["missing"]
-    return Summary(
-        name=run.folder.name,
-        folder=run.folder,
-        updated=run.updated,
-        planned=run.n_planned,
-        ok=count["ok"],
-        diverged=count["diverged"],
-        failed=count["failed"],
-        lost=count["lost"],
-        missing=run.n_planned - within,
-        damage="; ".join(faults(run.folder, run.contents)),
-        outside=len(records) - within,
-    )
+    records, planned = run.contents.records, run.n_planned
+    count = Counter(records[job.key].status for job in run.planned() if job.key in records)
+    counts = [planned, *(count[status] for status in STATUSES), planned - count.total(), len(records) - count.total()]
+    damage = "; ".join(faults(run.folder, run.contents))
+    return Summary(run.folder.name, run.folder, run.updated, **dict(zip(COUNTS, counts, strict=True)), damage=damage)
 
 
 class Counts(Versioned):
@@ -157,7 +136,7 @@ class Counts(Versioned):
     """Of ``Summary``."""
 
 
-COUNTS = ("planned", "ok", "diverged", "failed", "lost", "missing", "outside")
+COUNTS = ("planned", *STATUSES, "missing", "outside")
 
 
 def segment_marks(journal: Path) -> dict[str, tuple[int, int]]:

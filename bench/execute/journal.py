@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -81,7 +82,8 @@ class Contents:
                 self._sources[len(self.sessions)] = source_of(item)
                 self.sessions.append(item)
             elif item.get("kind") == "environment":
-                self.environments[str(item.get("id"))] = item
+                facts = {fact: item[fact] for fact in item if fact not in ("kind", "schema")}
+                self.environments[str(item.get("id"))] = facts
         return self
 
     def _add(self, record: Record, session: int) -> None:
@@ -109,7 +111,7 @@ def read(folder: Path, metrics: Collection[str] = (), *, whole: bool = True) -> 
     return Contents(metrics, whole=whole).follow(folder)
 
 
-class Journal:
+class Journal(AbstractContextManager["Journal"]):
     """Appends to a new segment of ``folder``, which must be locked.
 
     Every append reaches the operating system before it returns (a killed process loses nothing) and the disk within
@@ -160,9 +162,6 @@ class Journal:
         self._descriptor = -1
         with storing(self._path):
             self._raise_sync_error()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

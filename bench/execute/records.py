@@ -8,7 +8,6 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from pydantic import Field, Strict, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from bench.execute.storage import (
+    first_fault,
     open_own,
     open_stored,
     own_folder,
@@ -108,8 +108,7 @@ def decode(line: bytes) -> Record | dict[str, Any]:
         try:
             return _RECORD.validate_json(body)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+            raise ValueError(first_fault(error)) from error
     content = from_json(body, allow_inf_nan=False)
     if not isinstance(content, dict) or type(content.get("schema")) is not int:
         raise ValueError("no schema version")
@@ -184,13 +183,7 @@ def scan(folder: Path) -> Iterator[tuple[Mapping[str, Any], Record | dict[str, A
 
 def experiments(folder: Path) -> set[str]:
     """The experiments whose results the segments hold, by what the head of each says."""
-    names = set()
-    for path in segments(folder):
-        with reading(path), open_stored(path) as file, suppress(ValueError):
-            head = decode(file.readline(LONGEST).rstrip(b"\r\n"))
-            if isinstance(head, dict) and isinstance(head.get("experiment"), str):
-                names.add(head["experiment"])
-    return names
+    return {name for session, _ in scan(folder) if isinstance(name := session.get("experiment"), str)}
 
 
 def set_aside(folder: Path, damaged: Sequence[Damage]) -> None:

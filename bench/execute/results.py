@@ -21,9 +21,12 @@ def wide(run: Run) -> pd.DataFrame:
     a metric without a value is NaN. Where seeds have strata, ``seed`` is that of the first, before a column of each.
     """
     planned = list(run.planned())
-    records = run.contents.records
-    found = [records.get(job.key) for job in planned]
-    return pd.DataFrame({**_columns(run, planned, found), **_metrics(run, found)})
+    found = [run.contents.records.get(job.key) for job in planned]
+    measures = [{} if record is None else record.metrics for record in found]
+    table = _columns(run, planned, found)
+    for metric in run.suite.experiment.metrics:
+        table[metric.name] = np.array([values.get(metric.name, np.nan) for values in measures], dtype=np.float64)
+    return pd.DataFrame(table)
 
 
 def tidy(suite: Plan, table: pd.DataFrame) -> pd.DataFrame:
@@ -38,50 +41,35 @@ def tidy(suite: Plan, table: pd.DataFrame) -> pd.DataFrame:
 
 def remarks(run: Run) -> pd.DataFrame:
     """What is said of runs, in ``text``: why one is not ok (``metric`` is empty), or why a metric has no value."""
-    planned = list(run.planned())
     records = run.contents.records
-    said: list[tuple[Planned, Record | None, str, str]] = []
-    for job in planned:
-        record = records.get(job.key)
-        if record is None:
-            continue
-        if record.reason:
-            said.append((job, record, "", record.reason))
-        said += [(job, record, metric, text) for metric, text in record.notes.items()]
-    table = _columns(run, [job for job, *_ in said], [record for _, record, *_ in said])
-    return pd.DataFrame({**table, "metric": [entry[2] for entry in said], "text": [entry[3] for entry in said]})
+    entries = [
+        (job, records[job.key], metric, text)
+        for job in run.planned()
+        if job.key in records
+        for metric, text in [("", records[job.key].reason), *records[job.key].notes.items()]
+        if metric or text
+    ]
+    table = _columns(run, [job for job, *_ in entries], [record for _, record, *_ in entries])
+    return pd.DataFrame({**table, "metric": [entry[2] for entry in entries], "text": [entry[3] for entry in entries]})
 
 
 def _columns(run: Run, planned: Sequence[Planned], found: Sequence[Record | None]) -> dict[str, Any]:
     columns: dict[str, Any] = {"run": [job.key for job in planned]}
     for position, (name, levels) in enumerate(run.suite.factors.items()):
-        code = {_typed(level): index for index, level in enumerate(levels)}
-        codes = [code[_typed(job.levels[position])] for job in planned]
+        code = {(type(level), level): index for index, level in enumerate(levels)}
+        codes = [code[type(job.levels[position]), job.levels[position]] for job in planned]
         columns[name] = pd.Categorical.from_codes(codes, categories=_categories(levels), ordered=True)
-    columns |= _seeds(run.suite, planned)
+    if (strata := run.suite.strata) is None:
+        columns["seed"] = np.array([job.seed for job in planned], dtype=np.int64)
+    else:
+        seeds = {
+            column: np.array([strata_of(job.seed)[name] for job in planned], dtype=np.int64)
+            for name, column in strata.columns.items()
+        }
+        columns |= {"seed": seeds[strata.columns[strata.unit]], **seeds}
     statuses = ["missing" if record is None else record.status for record in found]
     columns["status"] = pd.Categorical(statuses, categories=[*STATUSES, "missing"])
     return columns
-
-
-def _seeds(suite: Plan, planned: Sequence[Planned]) -> dict[str, Any]:
-    if suite.strata is None:
-        return {"seed": np.array([job.seed for job in planned], dtype=np.int64)}
-    columns = {
-        column: np.array([strata_of(job.seed)[name] for job in planned], dtype=np.int64)
-        for name, column in suite.strata.columns.items()
-    }
-    return {"seed": columns[suite.strata.columns[suite.strata.unit]], **columns}
-
-
-def _metrics(run: Run, found: Sequence[Record | None]) -> dict[str, Any]:
-    nan = float("nan")
-    return {
-        metric.name: np.array(
-            [nan if record is None else record.metrics.get(metric.name, nan) for record in found], dtype=np.float64
-        )
-        for metric in run.suite.experiment.metrics
-    }
 
 
 def _categories(levels: Sequence[Any]) -> pd.Index:
@@ -89,10 +77,6 @@ def _categories(levels: Sequence[Any]) -> pd.Index:
     same = len({type(level) for level in levels}) == 1
     index: pd.Index = pd.Index(levels) if same else pd.Index(levels, dtype=object)
     return index
-
-
-def _typed(level: Any) -> tuple[type, Any]:
-    return type(level), level
 
 
 def measured(suite: Plan, jobs: pd.DataFrame) -> pd.DataFrame:

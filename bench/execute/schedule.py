@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, median
-from types import MappingProxyType
 from typing import Any
 
 from bench.errors import BenchError
@@ -41,7 +39,13 @@ def missing(suite: Plan, settled: Collection[str]) -> Iterator[Pending]:
 
     def prepare(cell: Cell) -> tuple[Cell, Callable[[int], str], Mapping[str, Any], Hashable]:
         key_of = identifier(experiment.changed(cell.params), experiment.version)
-        return cell, key_of, experiment.inputs(cell.params), _group(suite, cell)
+        try:
+            group = experiment.batch_by(cell.params)
+            hash(group)
+        except Exception as error:  # a user's function may raise anything; it is theirs to read
+            message = f"batch_by of {suite.reference} failed for {cell.params!r:.200}: {type(error).__name__}: {error}"
+            raise BenchError(message, hint="It takes the parameters of a job and returns a hashable value.") from error
+        return cell, key_of, experiment.inputs(cell.params), group
 
     for (cell, key_of, inputs, group), seed in seeded(suite, prepare):
         key = key_of(seed)
@@ -71,16 +75,6 @@ def batches(pending: Iterable[Pending], size: int, *, most_held: int = MOST_HELD
             held -= len(groups[fullest])
             yield groups.pop(fullest)
     yield from sorted(groups.values(), key=len, reverse=True)
-
-
-def _group(suite: Plan, cell: Cell) -> Hashable:
-    try:
-        group = suite.experiment.batch_by(cell.params)
-        hash(group)
-    except Exception as error:  # a user's function may raise anything; it is theirs to read
-        message = f"batch_by of {suite.reference} failed for {cell.params!r:.200}: {type(error).__name__}: {error}"
-        raise BenchError(message, hint="It takes the parameters of a job and returns a hashable value.") from error
-    return group
 
 
 Batch = Sequence[Pending]
@@ -174,6 +168,10 @@ class Schedule:
             self._ahead.extendleft([batch[size:], batch[:size]])
 
 
+MOST_LINES = 100
+"""Of so many stored records at most the length is taken."""
+
+
 @dataclass(frozen=True)
 class Forecast:
     """What it will take to run what is missing of a suite; NaN where nothing is stored to judge by."""
@@ -190,45 +188,29 @@ class Forecast:
     """That the journal will grow by."""
 
 
-def forecast(
-    suite: Plan, records: Mapping[str, Record], workers: int, again: Mapping[str, Record] = MappingProxyType({})
-) -> Forecast:
-    """What it will take ``workers`` to run the jobs of ``suite`` that have no outcome among the stored ``records``.
+def forecast(suite: Plan, settled: Collection[str], stored: Iterable[Record], workers: int) -> Forecast:
+    """What it will take ``workers`` to run the jobs of ``suite`` whose keys are not ``settled``.
 
-    ``again``: records of jobs that are run again, which tell how long they take. A job is expected to take the median
-    of the stored jobs of its cell, or where its cell has none, the mean of the cells' medians.
+    A job is expected to take the median of the ``stored`` outcomes of its cell, or where its cell has none, the mean of
+    the cells' medians.
     """
-    settled = {key: record for key, record in records.items() if record.status in OUTCOMES}
-    known = {**again, **settled}
-    of_cell = _seconds(known)
+    took: dict[Hashable, list[float]] = defaultdict(list)
+    lines: list[int] = []
+    for record in stored:
+        if record.status in OUTCOMES:
+            took[frozenset(record.levels.items())].append(record.seconds)
+            if len(lines) < MOST_LINES:
+                lines.append(len(encode_record(record)))
+    of_cell = {cell: median(seconds) for cell, seconds in took.items()}
     usual = fmean(of_cell.values()) if of_cell else math.nan
     groups: Counter[Hashable] = Counter()
     seconds = 0.0
     for job in missing(suite, settled):
         groups[job.group] += 1
-        seconds += of_cell.get(_cell(job.levels), usual)
-    to_run = groups.total()
+        seconds += of_cell.get(frozenset(job.levels.items()), usual)
+    to_run, planned = groups.total(), n_jobs(suite)
     size = even_size(to_run, workers, suite.experiment.batch_size) if to_run else 1
-    planned = n_jobs(suite)
-    line = fmean(len(encode_record(record)) for record in itertools.islice(known.values(), 100)) if known else math.nan
-    return Forecast(
-        planned=planned,
-        stored=planned - to_run,
-        to_run=to_run,
-        batches=sum(math.ceil(n / size) for n in groups.values()),
-        workers=workers,
-        seconds=seconds / max(1, min(workers, to_run)),
-        bytes=line * to_run if to_run else 0.0,
-    )
-
-
-def _seconds(records: Mapping[str, Record]) -> dict[Hashable, float]:
-    """Cell -> median of what its jobs took."""
-    found: dict[Hashable, list[float]] = defaultdict(list)
-    for record in records.values():
-        found[_cell(record.levels)].append(record.seconds)
-    return {cell: median(seconds) for cell, seconds in found.items()}
-
-
-def _cell(levels: Mapping[str, Any]) -> Hashable:
-    return frozenset(levels.items())
+    n_batches = sum(math.ceil(n / size) for n in groups.values())
+    line = fmean(lines) if lines else math.nan
+    seconds, grown = seconds / max(1, min(workers, to_run)), line * to_run if to_run else 0.0
+    return Forecast(planned, planned - to_run, to_run, n_batches, workers, seconds, grown)

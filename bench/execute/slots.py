@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import multiprocessing
 import os
 import signal
@@ -21,15 +22,13 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from bench.errors import BenchError
 from bench.execute import worker
 from bench.execute.provenance import THREAD_SETTINGS
 from bench.execute.workers import Death, Limits, Output, Workers, in_bytes
 
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
 _SPAWN = multiprocessing.get_context("spawn")
 
 STARTS = 3
@@ -51,7 +50,7 @@ class _Slot:
     futures: set[Future[Any]] = field(default_factory=set)
     stopped: str = ""
     """At which limit we killed the process."""
-    memory_before: float = 0.0
+    usual: float = 0.0
     """Bytes that it held when it had done its first work."""
     stillborn: int = 0
     """So many workers in its place died before they were ready, one after the other."""
@@ -97,6 +96,14 @@ class _Slot:
             return 0.0
         return int(pages) * float(os.sysconf("SC_PAGE_SIZE"))
 
+    def is_bloated(self, limit: float) -> bool:
+        """Whether it has doubled the memory that it keeps between pieces of work, to more than half of ``limit``."""
+        if limit == math.inf or self.state[1] or self.unfinished or not self.futures:
+            return False
+        memory = self.memory()
+        self.usual = self.usual or memory
+        return memory > max(2 * self.usual, limit / 2)
+
 
 class Slots(Workers):
     """An executor of ``workers`` spawned processes, each with one thread for numerical libraries.
@@ -115,7 +122,7 @@ class Slots(Workers):
     def __init__(self, workers: int, *, preload: str = "", limits: Limits | None = None) -> None:
         self._preload = preload
         self._limits = limits or Limits()
-        if self._limits.memory < float("inf") and not Path("/proc/self/statm").exists():
+        if self._limits.memory < math.inf and not Path("/proc/self/statm").exists():
             raise BenchError("The memory of workers can be limited on Linux only: there is no /proc here.")
         self._output = Output()
         self._slots: list[_Slot] = []
@@ -131,17 +138,15 @@ class Slots(Workers):
         """How many workers there are."""
         return len(self._slots)
 
-    def submit(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run ``function`` on the least busy worker; a BenchError says that each dies as soon as it is started."""
         index = min(range(len(self._slots)), key=lambda index: len(self._slots[index].unfinished))
         slot = self._slots[index]
-        if slot.connection.closed or not slot.process.is_alive():
-            slot = self._slots[index] = self._replacement(slot)
-        elif self._is_bloated(slot):
+        if is_bloated := slot.is_bloated(self._limits.memory):
             slot.end()
             slot.process.join(PATIENCE)
-            slot.kill()
-            slot = self._slots[index] = self._start()
+        if is_bloated or slot.connection.closed or not slot.process.is_alive():
+            slot = self._slots[index] = self._replacement(slot)
         if slot.state[0] > 0 and not slot.unfinished:
             slot.state[0] = 0.0  # which the worker does too, though only once it begins
         return slot.submit((function, args, kwargs))
@@ -195,13 +200,6 @@ class Slots(Workers):
                 slot.kill()
             self._output.close()
 
-    def _is_bloated(self, slot: _Slot) -> bool:
-        if self._limits.memory == float("inf") or slot.state[1] or slot.unfinished or not slot.futures:
-            return False
-        memory = slot.memory()
-        slot.memory_before = slot.memory_before or memory
-        return memory > max(2 * slot.memory_before, self._limits.memory / 2)
-
     def _replacement(self, dead: _Slot) -> _Slot:
         dead.kill()
         stillborn = dead.stillborn + 1 if dead.state[0] < 0 else 0
@@ -219,15 +217,24 @@ class Slots(Workers):
         ours, theirs = _SPAWN.Pipe()
         state = _SPAWN.RawArray("d", (-1.0, 0.0))
         process = _SPAWN.Process(target=_serve, args=(theirs, self._output.pipe, state, self._preload))
-        with _one_thread_each(), interrupts_held_back():
+        with spawning():
             process.start()
         theirs.close()
         return _Slot(process, ours, state, stillborn=stillborn)
 
 
 def _serve(calls: Connection, output: Connection, state: Any, preload: str) -> None:
-    """What a worker process does: import the experiment, then run what it is sent until nothing more can come."""
-    _initialize(output)
+    """What a worker process does: import the experiment, then run what it is sent until nothing more can come.
+
+    No interrupts, no orphans, nothing on stdout, which belongs to the command.
+    """
+    os.setpgid(0, 0)
+    _end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    for descriptor in (1, 2):
+        os.dup2(output.fileno(), descriptor)
+    output.close()
     state[0] = 0.0
 
     def note(fraction: float, began: float) -> None:
@@ -254,17 +261,6 @@ def _serve(calls: Connection, output: Connection, state: Any, preload: str) -> N
                 calls.send((None, RuntimeError(f"{type(error).__name__}: {error}")))
 
 
-def _initialize(output: Connection) -> None:
-    """Prepare a worker process: no interrupts, no orphans, nothing on stdout, which belongs to the command."""
-    os.setpgid(0, 0)
-    _end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    for descriptor in (1, 2):
-        os.dup2(output.fileno(), descriptor)
-    output.close()
-
-
 def _end_with_parent() -> None:
     """End this process when its parent does: on Linux at once, even if it holds the GIL or is stopped."""
     parent = multiprocessing.parent_process()
@@ -288,17 +284,20 @@ def _end(exit_code: int | None) -> str:
     """How a process ended, in words."""
     if exit_code is None or exit_code >= 0:
         return "ended" if exit_code is None else f"ended with exit code {exit_code}"
-    try:
-        name = signal.Signals(-exit_code).name
-    except ValueError:  # a real-time signal has no name
-        name = f"signal {-exit_code}"
+    known = {number.value: number.name for number in signal.Signals}  # a real-time signal has no name
+    name = known.get(-exit_code, f"signal {-exit_code}")
     usual = " (out of memory is the usual cause)" if -exit_code == signal.SIGKILL else ""
     return f"was killed by {name}{usual}"
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Let processes started meanwhile inherit one thread for every numerical library, and restore our own settings."""
+def spawning() -> Iterator[None]:
+    """Let processes started meanwhile inherit one thread for every numerical library, and a blocked SIGINT.
+
+    Ctrl-C cannot end them before they ignore it. Our own settings are restored.
+    """
+    resource_tracker.ensure_running()  # it unblocks SIGINT when it starts
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     before = {name: os.environ.pop(name) for name in THREAD_SETTINGS if name in os.environ}
     os.environ.update(dict.fromkeys(THREAD_SETTINGS, "1"))
     try:
@@ -307,14 +306,4 @@ def _one_thread_each() -> Iterator[None]:
         for name in THREAD_SETTINGS:
             del os.environ[name]
         os.environ.update(before)
-
-
-@contextmanager
-def interrupts_held_back() -> Iterator[None]:
-    """Let processes started meanwhile inherit a blocked SIGINT: Ctrl-C cannot end them before they ignore it."""
-    resource_tracker.ensure_running()  # it unblocks SIGINT when it starts
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -226,15 +226,20 @@ class Versioned(BaseModel):
             if isinstance(stored, dict) and type(stored.get("schema_version")) is int:
                 refuse_newer(path, stored["schema_version"], cls.SCHEMA)
             return cls.model_validate(stored)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            raise damaged(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}", cls.HINT) from error
         except ValueError as error:
-            raise damaged(path, str(error), cls.HINT) from error
+            raise damaged(path, first_fault(error), cls.HINT) from error
 
     def write(self, path: Path) -> None:
         """Replace the file as a whole."""
         replace(path, self.model_dump_json(indent=1) + "\n")
+
+
+def first_fault(error: ValueError) -> str:
+    """What is wrong, and where if pydantic says it of several places."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def damaged(path: Path, why: str, hint: str) -> DamagedError:

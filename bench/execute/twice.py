@@ -38,11 +38,9 @@ def run_twice(plan: Plan, executor: str | Executor = "local") -> None:
     seed = plan.seeds[0]
     other = plan.seeds[1] if len(plan.seeds) > 1 else (seed + 1) % 2**63
     key = plan.experiment.key(Job(first.params, seed))
-    with TemporaryDirectory(prefix="bench-") as folder:
-        alone = _run(plan, Path(folder) / "alone", [first.levels], (seed,), executor)
-        company = [last, first.levels] if last != first.levels else [last]
-        in_company = _run(plan, Path(folder) / "company", company, (other, seed), executor)
-        _require_the_same(plan, first.levels, alone.contents.records[key], in_company.contents.records[key])
+    alone = _run(plan, key, [first.levels], (seed,), executor)
+    company = [last, first.levels] if last != first.levels else [last]
+    _require_the_same(plan, first.levels, alone, _run(plan, key, company, (other, seed), executor))
 
 
 def is_new(plan: Plan, folder: Path) -> bool:
@@ -67,9 +65,7 @@ def run_again(plan: Plan, run: Run, executor: str | Executor = "local") -> bool:
     if not stored:
         return False
     levels, key = dict(zip(plan.factors, stored[-1].levels, strict=True)), stored[-1].key
-    with TemporaryDirectory(prefix="bench-") as folder:
-        alone = _run(plan, Path(folder), [levels], (stored[-1].seed,), executor)
-        _require_the_same(plan, levels, alone.contents.records[key], records[key])
+    _require_the_same(plan, levels, _run(plan, key, [levels], (stored[-1].seed,), executor), records[key])
     return True
 
 
@@ -96,11 +92,12 @@ def _differences(alone: Record, in_company: Record) -> Iterator[str]:
 
 
 def _run(
-    plan: Plan, out: Path, listed: list[Mapping[str, Level]], seeds: tuple[int, ...], executor: str | Executor
-) -> Run:
-    """The run of these cells and seeds by one worker."""
+    plan: Plan, key: str, listed: list[Mapping[str, Level]], seeds: tuple[int, ...], executor: str | Executor
+) -> Record:
+    """What the job ``key`` comes to in a run of these cells and seeds by one worker, of which nothing is kept."""
     bare: Any = dict.fromkeys(("strata", "looks", "published")) | dict.fromkeys(("exclusions", "claims"), ())
     part = replace(plan, seeds=seeds, listed=tuple(listed), nestings={}, seal="", **bare)
-    run = create(part, out)
-    execute(part, run, workers=1, executor=executor)
-    return run
+    with TemporaryDirectory(prefix="bench-") as folder:
+        run = create(part, Path(folder))
+        execute(part, run, workers=1, executor=executor)
+        return run.contents.records[key]

@@ -108,11 +108,10 @@ def run_batch(experiment: Experiment, batch: Sequence[PlainJob], progress: Progr
             params = experiment.make(values)
             again = experiment.inputs(params)
             differing = [name for name, value in values.items() if not _is_same_json(again.get(name), value)]
-        except Exception as error:  # noqa: BLE001  a user's validator may raise anything
-            reason = f"the parameters do not survive being sent to a worker: {_story(error)}"
-            return [_failed(reason)] * len(batch)
-        if differing:
             reason = f"the worker makes other parameters of the same values: {', '.join(differing)} differ"
+        except Exception as error:  # noqa: BLE001  a user's validator may raise anything
+            differing, reason = [""], f"the parameters do not survive being sent to a worker: {_story(error)}"
+        if differing:
             return [_failed(reason)] * len(batch)
         jobs.append(Job(params, seed))
     furthest = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,13 +21,12 @@ def test_cells_are_judged_by_their_own_runs(make_suite: MakeSuite) -> None:
     """A missing job takes the median of its cell, one of an unknown cell the mean of the medians, shared by workers."""
     suite = make_suite("ENSEMBLE", {"size": [1, 2, 3]}, seeds=10)
     took = {1: [2.0, 900.0, 3.0, 2.5, 2.5], 2: [10.0]}
-    stored = {
-        record.key: record
+    stored = [
+        _record(suite.experiment.key(_job(suite, size, seed)), size, seed, each)
         for size, seconds in took.items()
         for seed, each in enumerate(seconds)
-        for record in [_record(suite.experiment.key(_job(suite, size, seed)), size, seed, each)]
-    }
-    found = forecast(suite, stored, workers=4)
+    ]
+    found = forecast(suite, {record.key for record in stored}, stored, workers=4)
     assert (found.planned, found.stored, found.to_run) == (30, 6, 24)
     assert found.seconds == pytest.approx((5 * 2.5 + 9 * 10.0 + 10 * 6.25) / 4)
     assert found.batches == 1 + 2 + 2  # of at most 6 = 24 / 4 jobs, and of one size each
@@ -34,10 +34,18 @@ def test_cells_are_judged_by_their_own_runs(make_suite: MakeSuite) -> None:
 
 def test_nothing_stored_is_nothing_known(make_suite: MakeSuite) -> None:
     """Without stored jobs, time and disk are NaN and the counts are there."""
-    found = forecast(make_suite("LOOP", {"kind": ["fine"]}, seeds=5), {}, workers=2)
+    found = forecast(make_suite("LOOP", {"kind": ["fine"]}, seeds=5), (), (), workers=2)
     assert (found.to_run, found.batches) == (5, 5)
     assert math.isnan(found.seconds)
     assert math.isnan(found.bytes)
+
+
+def test_a_job_that_came_to_nothing_tells_no_time(make_suite: MakeSuite) -> None:
+    """One that was lost has no time, and one that failed may have taken none: only outcomes tell how long jobs take."""
+    suite = make_suite("LOOP", {"size": [1]}, seeds=5)
+    key, seconds = "k", {"ok": 2.0, "failed": 0.1, "lost": math.nan}
+    stored = [replace(_record(key, 1, 0, took), status=status) for status, took in seconds.items()]
+    assert forecast(suite, (), stored, workers=1).seconds == 10.0
 
 
 def test_nothing_left_takes_nothing(make_suite: MakeSuite, tmp_path: Path) -> None:
