@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator
 
 from bench.audit.intervals import UNKNOWN, Range, Sample, read_figure
 from bench.errors import BenchError
-from bench.plan.shape import Tables, read_model
+from bench.plan.faults import Tables, read_model
 from bench.plan.source import Fault, Source, SuiteError, did_you_mean, read, show
 
 FIGURES = ("change", "t", "df", "p", "d")

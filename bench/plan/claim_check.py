@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from bench.plan.claims import Claim, Comparison, changed_factors
+from bench.plan.faults import read_model
 from bench.plan.kinds import Kind
 from bench.plan.levels import Level
 from bench.plan.lookup import Lookup
 from bench.plan.metrics import MetricSettings
 from bench.plan.positions import KeyPath
-from bench.plan.shape import TABLES, ClaimTable, ContrastFile, read_model
+from bench.plan.shape import TABLES, ClaimTable, ContrastFile
 from bench.plan.source import Faults, did_you_mean, parse, show
 from bench.plan.writing import as_toml
 

@@ -18,6 +18,7 @@ from bench.plan.claim_check import read_claims
 from bench.plan.claims import Claim
 from bench.plan.extends import overlay, read_with_bases, text_with_bases
 from bench.plan.factors import FactorReader
+from bench.plan.faults import shape_faults
 from bench.plan.find import find, reference_of
 from bench.plan.grid import Exclusion, Nesting, Region, Setting, combinations, within
 from bench.plan.levels import Level, attempt, describe
@@ -33,7 +34,6 @@ from bench.plan.shape import (
     ProxiesTable,
     SequentialTable,
     SuiteKeys,
-    shape_faults,
 )
 from bench.plan.source import Faults, Source
 from bench.plan.strata import Strata
