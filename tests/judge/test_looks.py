@@ -45,7 +45,7 @@ def wrongly_supported(rng: np.random.Generator, alphas: Sequence[float], effects
     for seeds, alpha in zip(LOOKS, alphas, strict=True):
         weights = np.array([[-1.0, 1.0]])
         cases = [Case(claim, table[:seeds], weights) for claim, table in zip(claims, tables, strict=True)]
-        found = [weigh(case.claim, case.sample()) for case in cases]
+        found = [weigh(case.claim, case.sample) for case in cases]
         verdicts = decide(cases, found, np.zeros(len(cases), bool), alpha)
         if any(verdict == Verdict.SUPPORTED and not effect for verdict, effect in zip(verdicts, effects, strict=True)):
             return True

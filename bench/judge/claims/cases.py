@@ -38,7 +38,7 @@ class Case:
     @cached_property
     def is_measured(self) -> bool:
         """Whether some seed has every cell that is compared."""
-        return self.weights is not None and not self.n_without_logarithm and len(self.sample().complete_rows) > 0
+        return self.weights is not None and not self.n_without_logarithm and len(self.sample.complete_rows) > 0
 
     @property
     def n_without_logarithm(self) -> int:
@@ -50,7 +50,12 @@ class Case:
         """Whether every value has a logarithm."""
         return not (self.table <= 0).any()
 
-    def sample(self, *, other_scale: bool = False, without: int | None = None) -> Sample:
+    @cached_property
+    def sample(self) -> Sample:
+        """The values on the claim's scale."""
+        return self.variant()
+
+    def variant(self, *, other_scale: bool = False, without: int | None = None) -> Sample:
         """The values on the claim's scale or the other one; ``without``: the row of a seed that is left out."""
         assert self.weights is not None  # callers ask for a sample only of an identified claim
         table = self.table.copy()
@@ -61,7 +66,7 @@ class Case:
             table = np.log(np.where(table > 0, table, np.nan))
         if self.claim.measure == "spread":
             table = np.abs(table - _medians(table))
-        return Sample(table, self.weights, self._margin(log=log))
+        return Sample(table, self.weights, self._margin(log=log), self.claim.expect == "inverted_u")
 
     def _margin(self, *, log: bool) -> float | None:
         """The margin on a scale; None if the claim has none, or if it is a share of a mean of 0."""

@@ -89,7 +89,7 @@ def _row(suite: Plan, design: Design, claim: Claim, pilot: Pilot | None) -> Mapp
 
 
 def _pilot_numbers(case: Case, suite: Plan) -> Mapping[str, float]:
-    sample = case.sample()
+    sample = case.sample
     margin = float("nan") if sample.margin is None else sample.margin
     contrasts: Floats = sample.contrasts
     sd = float(contrasts.std(axis=0, ddof=1).max()) if len(contrasts) > 1 else float("nan")

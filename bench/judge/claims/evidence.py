@@ -52,6 +52,8 @@ class Sample:
     """(comparisons, cells)."""
     margin: float | None
     """The smallest difference that matters, on the scale of ``table``; None for none."""
+    rises_first: bool = False
+    """Of two lines: whether the claim is that they rise and then fall."""
 
     @cached_property
     def _compared(self) -> Bools:
@@ -72,6 +74,19 @@ class Sample:
     def magnitude(self) -> Floats:
         """Size of the values behind each comparison (comparisons,): a spread far smaller than this is rounding."""
         return np.asarray(np.abs(self.weights) @ np.nan_to_num(np.abs(self.table)).max(axis=0, initial=0.0))
+
+    @cached_property
+    def lines(self) -> Lines | None:
+        """The two lines on either side of the break whose weaker one is the stronger on every other seed.
+
+        What chooses is not what is tested, so the choice costs no error. None with fewer than two seeds for either.
+        """
+        weights = -self.weights if self.rises_first else self.weights
+        choosing, testing = (replace(self, table=self.table[first::2], weights=weights) for first in (0, 1))
+        if min(len(half.contrasts) for half in (choosing, testing)) < 2:
+            return None
+        chosen = 2 * int(np.argmin(per_seed(choosing, 0.0, 1).reshape(-1, 2).max(axis=1)))
+        return Lines(replace(self, weights=weights), replace(testing, weights=weights[chosen : chosen + 2]), chosen)
 
 
 Tail = Callable[[Sample, float, int], Floats]
@@ -137,22 +152,9 @@ class Lines:
     """Which comparison of the claim the fall is; the rise is the next."""
 
 
-def find_break(claim: Claim, sample: Sample) -> Lines | None:
-    """The break whose weaker line is the stronger on every other seed; None with fewer than two seeds on either side.
-
-    What chooses is not what is tested, so that the choice costs no error.
-    """
-    weights = sample.weights if claim.expect == "u_shape" else -sample.weights
-    choosing, testing = (replace(sample, table=sample.table[first::2], weights=weights) for first in (0, 1))
-    if min(len(half.contrasts) for half in (choosing, testing)) < 2:
-        return None
-    chosen = 2 * int(np.argmin(per_seed(choosing, 0.0, 1).reshape(-1, 2).max(axis=1)))
-    return Lines(replace(sample, weights=weights), replace(testing, weights=weights[chosen : chosen + 2]), chosen)
-
-
-def weigh_lines(claim: Claim, sample: Sample) -> Evidence:
+def weigh_lines(_: Claim, sample: Sample) -> Evidence:
     """Supported if both lines at the break go as claimed; refuted if at every break one does not, by the margin."""
-    lines = find_break(claim, sample)
+    lines = sample.lines
     if lines is None:
         return Evidence()
     against = 2 * per_seed(lines.every, sample.margin or 0.0, -1).reshape(-1, 2).min(axis=1)
@@ -193,7 +195,7 @@ def estimate_contrast(claim: Claim, sample: Sample, confidence: float) -> Mappin
 
 def estimate_lines(claim: Claim, sample: Sample, confidence: float) -> Mapping[str, Any]:
     """The change along the weaker line at the break with its t interval; above 0 if it goes as claimed."""
-    lines = find_break(claim, sample)
+    lines = sample.lines
     if lines is None:
         return {"scale": "difference", "n": len(sample.complete_rows)}
     alone = replace(claim, comparisons=claim.comparisons[lines.chosen : lines.chosen + 2])

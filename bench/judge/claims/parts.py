@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from bench.judge.claims.cases import Case, Cases
-from bench.judge.claims.evidence import find_break
 from bench.judge.names import reported
 from bench.plan.claims import Claim, Comparison, Region, changed_factors
 from bench.plan.kinds import kind_of
@@ -80,7 +79,7 @@ def line_frame(cases: Cases, confidence: float) -> pd.DataFrame:
 
 
 def _lines(cases: Cases, case: Case, confidence: float) -> Iterator[Sequence[object]]:
-    lines = find_break(case.claim, case.sample())
+    lines = case.sample.lines
     if lines is None:
         return
     log = case.claim.scale == "log"
@@ -123,7 +122,7 @@ def _levels(cases: Cases, case: Case, confidence: float) -> Iterator[Sequence[ob
 
 def _estimate_comparison(case: Case, weights: Floats, confidence: float) -> tuple[str, float, float, float, float, int]:
     """One comparison on the claim's scale: the scale, estimate, low, high, p, and the number of seeds."""
-    sample = replace(case, weights=weights[None]).sample()
+    sample = replace(case, weights=weights[None]).sample
     test = one_sample(sample.contrasts, magnitude=sample.magnitude, confidence=confidence)
     log = case.claim.scale == "log"
     estimate, low, high = (float(reported(x[0], log)) for x in (test.value, test.low, test.high))

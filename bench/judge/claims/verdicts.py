@@ -124,7 +124,8 @@ def _evidence(case: Case, variant: str = "", without: int | None = None) -> Evid
     if not case.is_measured or (other_scale and not case.has_other_scale):
         return Evidence()
     test = BY_TEST[kind_of(case.claim).test]
-    sample = case.sample(other_scale=other_scale, without=without)
+    as_it_is = not other_scale and without is None
+    sample = case.sample if as_it_is else case.variant(other_scale=other_scale, without=without)
     if not variant or other_scale:
         return test.evidence(case.claim, sample)
     return weigh(case.claim, sample, test.tails[variant]) if variant in test.tails else Evidence()
@@ -211,7 +212,7 @@ def _can_decide(cases: Sequence[Case], applies: Sequence[bool], late: Bools, alp
     family = np.where(late, tested.sum(), (tested & ~late).sum())
     sides = [1 if case.claim.expect == "equivalent" else 2 for case in cases]
     return [
-        fits and side * 2.0 ** -len(case.sample().complete_rows) * size <= alpha
+        fits and side * 2.0 ** -len(case.sample.complete_rows) * size <= alpha
         for case, fits, side, size in zip(cases, applies, sides, family, strict=True)
     ]
 
@@ -255,7 +256,7 @@ def _estimate(case: Case, confidence: float) -> Mapping[str, Any]:
         )
         return {**nothing, "detail": reason}
     test = BY_TEST[kind_of(case.claim).test]
-    return {**nothing, **test.estimate(case.claim, case.sample(), confidence)}
+    return {**nothing, **test.estimate(case.claim, case.sample, confidence)}
 
 
 def _published(claim: Claim) -> Mapping[str, Any]:
