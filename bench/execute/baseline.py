@@ -70,11 +70,7 @@ class Baseline:
 
 
 def of_run(run: Run) -> Baseline:
-    """The values of a stored run, finished or not.
-
-    Raises:
-        BenchError: its seeds have strata, or a factor or metric the name of a column.
-    """
+    """The values of a stored run, finished or not, whose seeds have no strata."""
     if run.suite.strata is not None:
         hint = "Give a suite that is compared a number of seeds; bench beside reads its report beside another's."
         raise BenchError(f"The seeds of {run.folder} have strata, which a baseline does not hold.", hint=hint)

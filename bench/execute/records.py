@@ -88,7 +88,7 @@ def encode(kind: str, content: Mapping[str, Any]) -> bytes:
 def encode_record(record: Record) -> bytes:
     """One line for ``record``."""
     try:
-        body = to_json(record, inf_nan_mode="strings", exclude=_NO_ARTEFACT if not record.artefact else None)
+        body = to_json(record, inf_nan_mode="strings", exclude=None if record.artefact else {"artefact"})
     except (PydanticSerializationError, UnicodeEncodeError):  # half of a character, which a file name may hold
         text = json.dumps(asdict(record), ensure_ascii=False).encode("utf-8", "replace")
         return encode_record(_RECORD.validate_json(text))
@@ -117,7 +117,6 @@ def decode(line: bytes) -> Record | dict[str, Any]:
 
 _RECORD = TypeAdapter(Record)
 _HEADS = tuple(b'{"kind":"record","schema":%d,' % schema for schema in range(1, SCHEMA + 1))
-_NO_ARTEFACT = {"artefact"}
 _SEAL = b',"checksum":"'
 
 

@@ -28,11 +28,7 @@ _HINT = (
 
 
 def run_twice(plan: Plan, executor: str | Executor = "local") -> None:
-    """Run the first job of ``plan`` alone, then once more with up to three others before it; nothing is kept.
-
-    Raises:
-        BenchError: what differs, or why it has no outcome.
-    """
+    """Run the first job of ``plan`` alone, then with up to three others; a BenchError says what differs."""
     first = next(cells(plan))
     last = next(itertools.islice(plan.combinations(), n_cells(plan) - 1, None))
     seed = plan.seeds[0]
@@ -55,11 +51,7 @@ def is_new(plan: Plan, folder: Path) -> bool:
 
 
 def run_again(plan: Plan, run: Run, executor: str | Executor = "local") -> bool:
-    """Run the last planned job of a run that has an outcome once more, alone; False if there is no such job.
-
-    Raises:
-        BenchError: as ``run_twice``.
-    """
+    """Run the last planned job of a run that has an outcome once more, alone; False if there is no such job."""
     records = run.contents.records
     stored = [job for job in run.planned() if job.key in records and records[job.key].status in OUTCOMES]
     if not stored:

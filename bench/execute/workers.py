@@ -34,7 +34,7 @@ class Limits:
         """From seconds or "90s", "10m", "2h", and from bytes or "800MB", "2GB", "2GiB"."""
         return cls(
             _read(time, _seconds, "time limit", 'Give a time such as "90s", "10m", "2h".'),
-            _read(memory, _bytes, "memory limit", 'Give a size such as "800MB", "2GB".'),
+            _read(memory, TypeAdapter(ByteSize).validate_python, "memory limit", 'Give a size such as "800MB", "2GB".'),
         )
 
     def __bool__(self) -> bool:
@@ -50,7 +50,7 @@ def _read(given: float | str | None, read: Callable[[Any], float], what: str, hi
     if given is None:
         return math.inf
     with suppress(ValueError, OverflowError):
-        if (limit := read(given)) > 0:
+        if (limit := float(read(given))) > 0:
             return limit
     raise BenchError(f"{given!r:.80} is not a {what}.", hint=hint)
 
@@ -61,10 +61,6 @@ def _seconds(time: float | str) -> float:
     with suppress(ValueError):
         return float(Timedelta(float(time), unit="s").total_seconds())
     return float(Timedelta(f"{time}".replace("d", "D")).total_seconds())
-
-
-def _bytes(memory: float | str) -> float:
-    return float(TypeAdapter(ByteSize).validate_python(memory))
 
 
 @dataclass(frozen=True)
