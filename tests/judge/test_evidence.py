@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from bench.judge.claims.cases import Case
 from bench.judge.claims.evidence import Sample, by_blocks, by_sign_flips, estimate_lines, per_seed, weigh_lines
 from bench.judge.claims.verdicts import judge_claims
 from bench.plan.claims import Claim, Comparison, Expect
@@ -134,7 +135,7 @@ def test_a_shape_is_told_from_its_contrary_and_from_a_line(means: np.ndarray, u_
     """A line is no U either way; nothing, and what is flat up to a level, stay open."""
     for expect, decided in (("u_shape", u_shape), ("inverted_u", inverted_u)):
         claim, weights = two_lines(expect)  # type: ignore[arg-type]
-        found = weigh_lines(claim, Sample(noisy(means, seed=1), weights, None))
+        found = weigh_lines(claim, Case(claim, noisy(means, seed=1), weights).sample)
         assert {name for name in ("support", "refute") if getattr(found, name) < 0.01} == {decided} - {""}
 
 
