@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from bench.execute.coordinate import OnProgress
-    from bench.present.analyzed import Analyzed
+    from bench.present.brief import Runs
+    from bench.present.build import Analyzed
     from bench.present.compared import GateReport
     from bench.present.report import Report
-    from bench.present.summaries import Runs
 
 
 def load(
@@ -260,7 +260,7 @@ def runs(out: str | Path = REPORTS) -> Runs:
     be, and loses nothing: it moves damaged lines and files to folders called ``damaged``, and runs what they held.
     """
     from bench.execute.inventory import runs as summaries
-    from bench.present.summaries import Runs
+    from bench.present.brief import Runs
 
     return Runs(summaries(Path(out)))
 
@@ -318,7 +318,7 @@ def analyze(
     from bench.judge.analysis import analyze as analyze_frame
     from bench.judge.metric_options import metric_options
     from bench.judge.table import alike_levels, one_row_a_run, read_table, without_blanks, without_failures
-    from bench.present.analyzed import Analyzed
+    from bench.present.build import Analyzed
 
     options = metric_options(metrics, log, margin or {}, better or {}, ranges or {})
     blocks = [] if block is None else [block] if isinstance(block, str) else [*block]

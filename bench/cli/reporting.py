@@ -145,7 +145,7 @@ def analyze(
     every model: anova, contrasts, pairwise, equivalence, diagnostics, estimable.
     """
     import bench
-    from bench.present.analyzed import analyzed
+    from bench.present.build import analyzed
 
     names = [name for given in factors for name in next(csv.reader([given], skipinitialspace=True))]
     analysis = bench.analyze(

@@ -79,12 +79,10 @@ def _survivors(effects: pd.DataFrame, context: Context) -> Iterator[tuple[str, s
     alike = (effects["estimate_a"] > neutral) == (effects["estimate_b"] > neutral)
     tested = effects[["p_adjusted_a", "p_adjusted_b"]].notna().all(axis="columns")
     groups = {
-        "in both": in_a & in_b & alike,
-        "in both, in opposite directions": in_a & in_b & ~alike,
-        "only in A": in_a & ~in_b & tested,
-        "only in B": in_b & ~in_a & tested,
+        "in both": in_a & in_b & alike, "in both, in opposite directions": in_a & in_b & ~alike,
+        "only in A": in_a & ~in_b & tested, "only in B": in_b & ~in_a & tested,
         "in one, and are not tested in the other": (in_a | in_b) & ~tested,
-    }
+    }  # fmt: skip
     for where, chosen in groups.items():
         if chosen.any() or where == "in both":
             named = numbers.listed(list(names[chosen.to_numpy()]), most=10)

@@ -27,26 +27,23 @@ from bench.present import numbers, standing, state
 from bench.present.origin import mixtures, superseded
 from bench.present.progress import clock
 from bench.present.render.layout import wrapped
-from bench.present.report import Column, Table, plain
+from bench.present.report import Column, Report, Section, Shown, Table, plain
 
 
 def checked(suite: Plan) -> dict[str, Any]:
     """What a valid suite would run."""
+    seeds: Any = list(suite.seeds)
+    kind = {}
+    if suite.strata is not None:
+        seeds = {name: list(own) for name, own in suite.strata.seeds.items()}
+        kind = {"strata": "crossed" if suite.strata.crossed else "nested"}
     return {
-        "suite": suite.name,
-        "file": str(suite.path),
-        "experiment": suite.reference,
-        "factors": {name: list(levels) for name, levels in suite.factors.items()},
-        "seeds": list(suite.seeds)
-        if suite.strata is None
-        else {name: list(own) for name, own in suite.strata.seeds.items()},
-        **({} if suite.strata is None else {"strata": "crossed" if suite.strata.crossed else "nested"}),
+        "suite": suite.name, "file": str(suite.path), "experiment": suite.reference,
+        "factors": {name: list(levels) for name, levels in suite.factors.items()}, "seeds": seeds, **kind,
         **({"seal": suite.seal} if suite.seal else {}),
         "metrics": [metric.name for metric in suite.experiment.metrics],
-        "claims": [claim.id for claim in suite.claims],
-        "cells": n_cells(suite),
-        "runs": n_jobs(suite),
-    }
+        "claims": [claim.id for claim in suite.claims], "cells": n_cells(suite), "runs": n_jobs(suite),
+    }  # fmt: skip
 
 
 def planned(suite: Plan, forecast: Forecast, *, as_text: bool = False) -> dict[str, Any]:
@@ -63,13 +60,8 @@ def planned(suite: Plan, forecast: Forecast, *, as_text: bool = False) -> dict[s
 def outcome(suite: Plan, frame: DataFrame, folder: Path) -> dict[str, Any]:
     """What a suite has come to, by the frame of its runs."""
     counts = Counter(frame.drop_duplicates("run")["status"].astype(str))
-    names = ("ok", "diverged", "failed", "lost", "missing")
-    return {
-        "suite": suite.name,
-        "folder": str(folder),
-        "runs": counts.total(),
-        **{name: counts[name] for name in names},
-    }
+    by_status = {name: counts[name] for name in ("ok", "diverged", "failed", "lost", "missing")}
+    return {"suite": suite.name, "folder": str(folder), "runs": counts.total(), **by_status}
 
 
 def first_reason(folder: Path) -> str:
@@ -132,27 +124,30 @@ def lines(facts: Mapping[str, Any], width: int | None = None) -> str:
     )
 
 
+class Runs(Shown, list[Summary]):
+    """What ``bench.runs`` returns: a list that shows itself as the table of the command."""
+
+    def report(self) -> Report:
+        """The table as a report, for every format."""
+        return Report(numbers.counted(len(self), "run"), {}, [Section("Stored", exhibits=[runs(self)])])
+
+
 def runs(summaries: Sequence[Summary]) -> Table:
     """One row a run."""
     counts = ("planned", "ok", "diverged", "failed", "lost", "missing")
     rows = [
-        {"name": line.name, "updated": f"{line.updated.astimezone():%Y-%m-%d %H:%M}"}
-        | {name: getattr(line, name) for name in counts}
-        | {"damage": line.damage}
+        [
+            line.name,
+            f"{line.updated.astimezone():%Y-%m-%d %H:%M}",
+            *(getattr(line, name) for name in counts),
+            line.damage,
+        ]
         for line in summaries
     ]
     frame = DataFrame(rows, columns=["name", "updated", *counts, "damage"])
     frame = frame.astype({name: float for name in counts if frame[name].dtype == object})  # where all are damaged
-    columns = (
-        Column("Run", ("name",), key=True),
-        Column("Updated", ("updated",)),
-        Column("Jobs", ("planned",), "count"),
-        Column("Ok", ("ok",), "count"),
-        Column("Diverged", ("diverged",), "count"),
-        Column("Failed", ("failed",), "count"),
-        Column("Lost", ("lost",), "count"),
-        Column("Missing", ("missing",), "count"),
-    )
+    columns = [Column("Run", ("name",), key=True), Column("Updated", ("updated",))]
+    columns += [Column({"planned": "Jobs"}.get(name, name.capitalize()), (name,), "count") for name in counts]
     return Table("Runs, the newest first", frame, columns)
 
 

@@ -1,4 +1,4 @@
-"""A run becomes a report: its state first, then what was found and what cannot be told, tables, methods, provenance."""
+"""A run, or an analysis of anyone's table, becomes a report: its state first, then what was found, and the rest."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ from bench.errors import BenchError
 from bench.execute import REPORTS
 from bench.execute.results import measured, remarks, wide
 from bench.execute.run import Run
+from bench.experiment import Metric
 from bench.judge.analysis import Analysis, analyze
 from bench.judge.metric_options import suite_options
 from bench.judge.proxies import proxy_frame
 from bench.plan.design import n_cells
 from bench.plan.suite import Plan
-from bench.present import gate_rates, looks, numbers, state, strata, verdict
+from bench.present import gate_rates, numbers, standing, state, verdict
 from bench.present.origin import mixtures, origin
-from bench.present.report import Finding, Report, Section
+from bench.present.report import Finding, Report, Section, Shown
 from bench.present.sections import analysis_sections, claims
 from bench.present.sections.proxies import proxy_section
 from bench.present.sections.published import published
 from bench.present.study import Study
+
+_MOST_NOTES = 4
+"""Remarks of the analysis of a table in the verdict; all stand under Methods."""
 
 
 def build(run: Run, *, confidence: float = 0.95, metrics: Sequence[str] = ()) -> Report:
@@ -42,11 +46,9 @@ def build(run: Run, *, confidence: float = 0.95, metrics: Sequence[str] = ()) ->
     command, planned = _command(run), set(jobs["run"])
     stated = [
         *state.overview(jobs, [metric.name for metric in suite.experiment.metrics], command),
-        *state.unlisted(len(jobs), run.n_planned, command),
-        *state.alarms(run.contents, planned),
-        *mixtures(run, planned),
-        *strata.unit(suite),
-    ]
+        *state.unlisted(len(jobs), run.n_planned, command), *state.alarms(run.contents, planned),
+        *mixtures(run, planned), *state.replication(suite),
+    ]  # fmt: skip
     facts: dict[str, str] = {}
     findings: Sequence[Finding] = ()
     body: list[Section] = []
@@ -68,7 +70,7 @@ def build(run: Run, *, confidence: float = 0.95, metrics: Sequence[str] = ()) ->
             facts |= further
             body[:0] = claims.sections(run, verdicts, study, unfinished=state.is_unfinished(jobs))
         elif run.looks is not None and suite.claims:
-            facts["Claims"] = looks.waiting(run, run.looks)
+            facts["Claims"] = standing.waiting(run, run.looks)
         facts |= verdict.of_effects(study)
         if suite.published is not None:
             beside, data["published"] = published(run, study.told)
@@ -81,14 +83,12 @@ def build(run: Run, *, confidence: float = 0.95, metrics: Sequence[str] = ()) ->
     else:
         stated.append("Nothing was found yet: no run has a result.")
     provenance = origin(run)
+    lacking = [state.without_value(reasons, list(suite.factors))] if len(reasons) else []
     sections = [
-        Section("Verdict", stated, findings=findings, facts=facts, verdict=True),
-        *body,
-        *([state.without_value(reasons, list(suite.factors))] if len(reasons) else []),
-        *gate_rates.sections(run),
-        Section("Provenance", facts=provenance, appendix=True),
-    ]
-    title = f"{suite.name}: {numbers.counted(n_cells(suite), 'cell')} × {strata.seed_count(suite)}"
+        Section("Verdict", stated, findings=findings, facts=facts, verdict=True), *body, *lacking,
+        *gate_rates.sections(run), Section("Provenance", facts=provenance, appendix=True),
+    ]  # fmt: skip
+    title = f"{suite.name}: {numbers.counted(n_cells(suite), 'cell')} × {state.seed_count(suite)}"
     return Report(title, provenance, sections, data)
 
 
@@ -120,6 +120,31 @@ def analyze_run(suite: Plan, jobs: pd.DataFrame, *, confidence: float = 0.95) ->
     values, options = measured(suite, jobs), suite_options(suite)
     columns = [] if suite.strata is None else list(suite.strata.columns.values())
     return analyze(values, list(suite.factors), "seed", options, strata=columns, confidence=confidence)
+
+
+class Analyzed(Shown, Analysis):
+    """An analysis that shows itself."""
+
+    def report(self, title: str = "table") -> Report:
+        """The whole report on it, under this title, for every format."""
+        return analyzed(self, title)
+
+
+def analyzed(analysis: Analysis, title: str) -> Report:
+    """What ``analysis`` found in the table called ``title``, without a suite, a store or an experiment."""
+    metrics = [
+        Metric(option.name, option.name, better=option.better, scale="log" if option.log else "identity")
+        for option in analysis.metrics
+    ]
+    study = Study(analysis.factors, metrics, analysis.block, analysis.confidence, analysis=analysis)
+    first = analysis.cells[analysis.cells["metric"] == metrics[0].name]
+    runs = int(first[["n", "n_missing"]].to_numpy().sum())
+    size = f"{numbers.counted(len(first), 'cell')}, {numbers.counted(runs, 'run')}"
+    if analysis.block:
+        size += f", {numbers.counted(analysis.n_blocks, 'block')} ({analysis.block})"
+    notes, facts = list(analysis.notes[:_MOST_NOTES]), dict(verdict.of_effects(study))
+    opening = Section("Verdict", notes, facts=facts, verdict=True)
+    return Report(f"{title}: {size}", {}, [opening, *analysis_sections(study)], frames(study))
 
 
 def require_metrics(names: Sequence[str], known: Sequence[str]) -> None:

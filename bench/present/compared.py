@@ -23,20 +23,16 @@ from bench.present import gate_rates, numbers, origin
 from bench.present.report import Column, Report, Section, Table
 
 OUTCOMES: Mapping[Outcome, str] = {
-    "passed": "passed",
-    "regression": "regression",
-    "inconclusive": "inconclusive",
+    "passed": "passed", "regression": "regression", "inconclusive": "inconclusive",
     "nothing measured": "nothing was measured",
-}
+}  # fmt: skip
 _CHANGES = (
     "Before and now are means over seeds; a change is now minus before, or for a ratio now over before. Seeds needed: "
     "with so many, no change and a change of one margin would each be shown with a probability of 80%."
 )
 _WORSE: Mapping[str, str] = {
-    Verdict.REGRESSION: "worse",
-    Verdict.CHANGE: "changed",
-    Verdict.DETERMINISTIC: "shifted by a constant",
-}
+    Verdict.REGRESSION: "worse", Verdict.CHANGE: "changed", Verdict.DETERMINISTIC: "shifted by a constant"
+}  # fmt: skip
 _NOT_SHOWN = "not shown to be no worse by its margin"
 
 
@@ -155,20 +151,15 @@ def _report(run: Run, old: Baseline, new: Baseline, comparison: Comparison, now:
     mixed = origin.mixtures(run, {job.key for job in run.planned()})
     provenance = dict(_provenance(old, new))
     lead = [*_lead(comparison, outcome, strict=strict, failed=failed), *_looks(now, outcome)]
-    points = [
-        *_alarms(findings), *_diverged(old, new), *_not_compared(comparison),
-        *_deterministic(old, new, changes),
-    ]  # fmt: skip
+    points = [*_alarms(findings), *_diverged(old, new), *_not_compared(comparison), *_deterministic(old, new, changes)]
+    table, unchanged = _table(changes, comparison.alpha), not changes["headline"].any()
     sections = [
         Section(f"Verdict: {OUTCOMES[outcome]}", lead, points, verdict=True),
         Section("What else differs", assumed, points=[*mixed, *_environment(old, new, identical=identical)]),
-        Section(
-            "Changes", [_CHANGES], exhibits=[_table(changes, comparison.alpha)], appendix=not changes["headline"].any()
-        ),
-        *gate_rates.sections(run),
+        Section("Changes", [_CHANGES], exhibits=[table], appendix=unchanged), *gate_rates.sections(run),
         Section("How it was compared", points=list(_methods(comparison, strict=strict)), appendix=True),
         Section("Provenance", facts=provenance, appendix=True),
-    ]
+    ]  # fmt: skip
     return GateReport(
         title=f"{new.origin.suite}: compared with {old.source}", provenance=provenance, sections=sections,
         data={"changes": comparison.changes}, outcome=outcome, runs_failed=failed, findings=findings, look=now,

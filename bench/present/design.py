@@ -17,7 +17,7 @@ from bench.plan.find import from_project
 from bench.plan.grid import Region
 from bench.plan.labels import visible
 from bench.plan.writing import lines_of
-from bench.present import numbers, strata
+from bench.present import numbers, state
 from bench.present.report import Column, Report, Section, Table
 from bench.present.sections.components import component_sections
 from bench.present.study import NAME, Context
@@ -30,7 +30,7 @@ def build_design(preview: Preview) -> Report:
     """The report of ``bench design``; its data hold the frames that it is made of."""
     suite, study, frames = preview.suite, preview.study, preview.frames
     context = Context(suite.factors, suite.experiment.metrics)
-    cells, seeds = numbers.counted(study.n_cells, "cell"), strata.seed_count(suite)
+    cells, seeds = numbers.counted(study.n_cells, "cell"), state.seed_count(suite)
     points = list(_limits(preview, context))
     sections = [
         Section("Verdict", list(_size(preview)), facts=dict(_verdict(preview, context)), verdict=True),
@@ -54,8 +54,8 @@ def _size(preview: Preview) -> Iterator[str]:
     suite, study = preview.suite, preview.study
     which = f"All {study.n_full}" if study.n_cells == study.n_full else f"{study.n_cells} of the {study.n_full}"
     factors = numbers.counted(len(suite.factors), "factor")
-    yield f"{which} combinations of {factors}, × {strata.seed_count(suite)}: {study.n_cells * len(suite.seeds)} runs."
-    yield from strata.unit(suite)
+    yield f"{which} combinations of {factors}, × {state.seed_count(suite)}: {study.n_cells * len(suite.seeds)} runs."
+    yield from state.replication(suite)
     if study.fraction is not None:
         words = " = ".join(
             f"{'−' if sign < 0 else ''}{' × '.join(list(suite.factors)[factor] for factor in word)}"
@@ -188,13 +188,9 @@ def _added(preview: Preview, augmentation: Augmentation, context: Context) -> Se
         f"Of the combinations that are not run, these {n} make {served} most precise together (D-optimal); as cells "
         f"{numbers.ranges(range(present + 1, present + n + 1))}, {where}, they are listed below."
     )
+    lines = [*lines_of({"cells": [suite.factor_values(cell) for cell in cells]})][1:]
     tables = [_augmented(augmentation.effects, context)]
-    return Section(
-        f"{numbers.counted(n, 'cell')} to add",
-        [lead],
-        exhibits=tables,
-        lines=[*lines_of({"cells": [suite.factor_values(cell) for cell in cells]})][1:],
-    )
+    return Section(f"{numbers.counted(n, 'cell')} to add", [lead], exhibits=tables, lines=lines)
 
 
 def _basis(preview: Preview) -> Iterator[str]:
@@ -209,23 +205,15 @@ def _basis(preview: Preview) -> Iterator[str]:
 
 def _effects(frame: pd.DataFrame, context: Context) -> Table:
     """One row a term: whether and how precisely it is estimated, and what it is mixed with."""
+    rows: list[Any] = list(frame.itertuples())
     shown = frame.assign(
-        effect=[context.effect(name) for name in frame["effect"]],
-        estimable=[
-            "yes" if df == full else "no" if df == 0 else f"{df} of {full} df"
-            for df, full in zip(frame["df"], frame["df_full"], strict=True)
-        ],
-        ratio=frame["se"] / frame["se_full"],
-        related=[
-            f"{numbers.fixed(r, 3)} with {context.term(name)}" if name else "–"
-            for r, name in zip(frame["correlation"], frame["correlated_with"], strict=True)
-        ],
-        mixed=[
-            _mixed(context.term(alias), context.term(bias), is_estimable=estimable)
-            for alias, bias, estimable in zip(frame["alias"], frame["biased_by"], frame["estimable"], strict=True)
-        ],
-        headline=frame["order"] <= 2,
-    )
+        effect=[context.effect(row.effect) for row in rows], ratio=frame["se"] / frame["se_full"],
+        estimable=["yes" if row.df == row.df_full else f"{row.df} of {row.df_full} df" if row.df else "no"
+                   for row in rows],
+        related=[f"{numbers.fixed(row.correlation, 3)} with {context.term(row.correlated_with)}"
+                 if row.correlated_with else "–" for row in rows],
+        mixed=[_mixed(row, context) for row in rows], headline=frame["order"] <= 2,
+    )  # fmt: skip
     columns = (
         NAME["effect"], Column("Estimable", ("estimable",)), Column("SE", ("se",), "value"),
         Column("× full", ("ratio",), "statistic"), Column("VIF", ("vif",), "statistic"),
@@ -240,10 +228,11 @@ def _effects(frame: pd.DataFrame, context: Context) -> Table:
     return Table("Every effect of the full factorial", shown, columns, headline="headline", notes=[how])
 
 
-def _mixed(alias: str, bias: str, *, is_estimable: bool) -> str:
-    if is_estimable:
-        return f"biased by {_shortened(bias)}" if bias else ""
-    return f"is {_shortened(alias)}" if alias else "is the same in every cell"
+def _mixed(row: Any, context: Context) -> str:
+    alias, bias = (_shortened(context.term(terms)) for terms in (row.alias, row.biased_by))
+    if row.estimable:
+        return f"biased by {bias}" if bias else ""
+    return f"is {alias}" if alias else "is the same in every cell"
 
 
 def _shortened(terms: str, most: int = 7) -> str:
@@ -279,13 +268,12 @@ def _terms(frame: pd.DataFrame, context: Context) -> Table:
 
 
 def _claims(frame: pd.DataFrame, context: Context) -> Table:
+    rows: list[Any] = list(frame.itertuples())
     shown = context.worded(frame).assign(
-        told=[
-            "no" if not told else f"if {context.term(assumed)} are absent" if assumed else "yes"
-            for told, assumed in zip(frame["estimable"], frame["assumes"], strict=True)
-        ],
-        refuted=["yes" if refutable else "no" for refutable in frame["refutable"]],
-    )
+        told=[f"if {context.term(row.assumes)} are absent" if row.estimable and row.assumes
+              else "yes" if row.estimable else "no" for row in rows],
+        refuted=["yes" if row.refutable else "no" for row in rows],
+    )  # fmt: skip
     columns = (
         Column("Claim", ("id",), key=True), Column("Metric", ("label",)), Column("Can be estimated", ("told",)),
         Column("SE", ("se",), "value", detail=True), Column("Smallest effect", ("smallest",), "value"),
@@ -357,8 +345,8 @@ def _augmented(frame: pd.DataFrame, context: Context) -> Table:
     """One row a term of the model that the added cells serve."""
     shown = frame.assign(effect=[context.effect(name) for name in frame["effect"]])
     columns = (
-        NAME["effect"],
-        Column("VIF now", ("vif_before",), "statistic"), Column("VIF then", ("vif_after",), "statistic"),
+        NAME["effect"], Column("VIF now", ("vif_before",), "statistic"),
+        Column("VIF then", ("vif_after",), "statistic"),
         Column("SE now", ("se_before",), "value"), Column("SE then", ("se_after",), "value"),
     )  # fmt: skip
     return Table("What they buy (SE with one seed, if a run's SD within its seed is 1)", shown, columns)

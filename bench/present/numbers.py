@@ -97,14 +97,9 @@ def level(confidence: float) -> str:
     return f"{100 * confidence:.10g}%"
 
 
-def percent_change(fraction: float) -> str:
-    """A change as per cent, with its sign: ``+12.3%``."""
-    return f"{'+' if fraction > 0 else ''}{percent(fraction)}"
-
-
 def percent_interval(fraction: float, low: float, high: float) -> str:
     """A change with its interval, ``−5.8% [−23.4%, +15.4%]``; alone if it has none."""
-    change, *limits = map(percent_change, (fraction, low, high))
+    change, *limits = (f"{'+' if value > 0 else ''}{percent(value)}" for value in (fraction, low, high))
     return change if math.isnan(low) else f"{change} [{', '.join(limits)}]"
 
 

@@ -16,7 +16,7 @@ from bench.plan.find import from_project
 from bench.plan.grid import Setting
 from bench.plan.labels import assignments, visible
 from bench.present import numbers
-from bench.present.strata import seed_ranges
+from bench.present.state import seed_ranges
 
 
 def origin(run: Run) -> Mapping[str, str]:
@@ -27,13 +27,12 @@ def origin(run: Run) -> Mapping[str, str]:
         "Experiment": f"{suite.reference}, version {suite.experiment.version}",
         "Shared parameters": assignments(suite.params) or "all defaults",
         "Parameters that follow levels": "; ".join(map(_following, suite.sets)),
-        "Seeds": seed_ranges(suite),
-        "Folder": from_project(run.folder),
+        "Seeds": seed_ranges(suite), "Folder": from_project(run.folder),
         "Run": ", ".join(sorted({_when(session) for session in contents.sessions})),
-        "Code": "; ".join(dict.fromkeys(map(_codes, contents.sessions))),
+        "Code": "; ".join(dict.fromkeys(", ".join(map(_code, code_of(session))) for session in contents.sessions)),
         "Set aside": _set_aside(contents),
         "Superseded": superseded(contents, [metric.name for metric in suite.experiment.metrics]),
-    }
+    }  # fmt: skip
     for name, environment in contents.environments.items():
         facts[f"Environment {name}"] = _environment(environment)
     seconds = sum(record.seconds for record in contents.records.values())
@@ -123,22 +122,23 @@ def _when(session: Mapping[str, Any]) -> str:
     return f"{session.get('started', 'at an unknown time')} on {session.get('host', 'an unknown host')}"
 
 
-def _codes(session: Mapping[str, Any]) -> str:
-    return ", ".join(map(_code, code_of(session)))
-
-
 def _following(setting: Setting) -> str:
     where = " and ".join(f"{name} is {' or '.join(map(visible, levels))}" for name, levels in setting.where.items())
     return f"{assignments(setting.params)} where {where}"
 
 
 def _code(entry: Mapping[str, Any]) -> str:
-    parts = [str(entry.get("name", "")), str(entry.get("version", ""))]
-    if entry.get("commit"):
-        parts.append(f"commit {str(entry['commit'])[:12]}{' with changes' if entry.get('dirty') else ''}")
-    if entry.get("digest"):
-        parts.append(f"source {entry['digest']}")
-    return " ".join(part for part in parts if part)
+    commit = f"commit {str(entry['commit'])[:12]}{_changes(entry)}" if entry.get("commit") else ""
+    source = f"source {entry['digest']}" if entry.get("digest") else ""
+    return _words(entry.get("name", ""), entry.get("version", ""), commit, source)
+
+
+def _changes(entry: Mapping[str, Any]) -> str:
+    return " with changes" if entry.get("dirty") else ""
+
+
+def _words(*parts: object) -> str:
+    return " ".join(str(part) for part in parts if part)
 
 
 def _set_aside(contents: Contents) -> str:
@@ -155,19 +155,13 @@ def _flat(environment: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**rest, **added} if isinstance(added, dict) else rest
 
 
+_PARTS = ("python", "packages", "platform", "cpu", "instructions", "kernels", "threads")
+"""What bench describes of an environment, in the order of its importance; ``experiment`` is what that adds."""
+
+
 def _environment(environment: Mapping[str, Any]) -> str:
     """Every part that bench describes, in its order; nothing is taken for granted, since a file says it."""
-    parts = []
-    for name in ("python", "packages", "platform", "cpu", "instructions", "kernels", "threads", "experiment"):
-        value = environment.get(name)
-        if isinstance(value, dict):
-            joint = "=" if name == "threads" else " "
-            parts.append(", ".join(f"{key}{joint}{part}" for key, part in value.items()))
-        elif isinstance(value, list):
-            parts.append(" ".join(map(str, value)))
-        elif value:
-            parts.append(str(value))
-    return "; ".join(part for part in parts if part)
+    return "; ".join(text for name in (*_PARTS, "experiment") if (text := _text(environment.get(name))))
 
 
 def ids(origin: Origin | None) -> set[str]:
@@ -226,14 +220,12 @@ def facts_of(origin: Origin, digested: Collection[str] = ()) -> dict[str, str]:
     states: dict[str, list[str]] = {}
     for entry in origin.code:
         source = f"source {entry['digest']}" if entry["name"] in digested else ""
-        changed = " with changes" if entry.get("dirty") else ""
-        parts = (str(entry["version"]), f"{str(entry['commit'])[:12]}{changed}".strip(), source)
-        states.setdefault(f"Code of {entry['name']}", []).append(" ".join(part for part in parts if part))
+        commit = f"{str(entry['commit'])[:12]}{_changes(entry)}".strip()
+        states.setdefault(f"Code of {entry['name']}", []).append(_words(entry["version"], commit, source))
     facts |= {name: "; ".join(texts) for name, texts in states.items()}
     for number, entry in enumerate(origin.environments, start=1):
         which = f" {number}" if len(origin.environments) > 1 else ""
-        for name in ("python", "packages", "platform", "cpu", "instructions", "kernels", "threads"):
-            facts[f"{name.capitalize()}{which}"] = _text(entry.get(name))
+        facts |= {f"{name.capitalize()}{which}": _text(entry.get(name)) for name in _PARTS}
         facts[f"What the experiment adds{which}"] = _text(entry.get("experiment"))
     return {name: text for name, text in facts.items() if text}
 

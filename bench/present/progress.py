@@ -43,15 +43,9 @@ class ProgressDisplay:
                 _plain(f"{self.label}: starting"), raw=True, display_id=True
             )
         elif self.stream.isatty():
-            self._bar = Progress(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(bar_width=None),
-                TextColumn("{task.fields[status]}", markup=False),
-                _Clock(),
-                console=Console(file=self.stream),
-                transient=True,
-                expand=True,
-            )
+            label, status = (TextColumn(f"{{task.{what}}}", markup=False) for what in ("description", "fields[status]"))
+            columns = (label, BarColumn(bar_width=None), status, _Clock())
+            self._bar = Progress(*columns, console=Console(file=self.stream), transient=True, expand=True)
             self._bar.start()
             self._bar.add_task(self.label, total=None, status="starting")
         return self

@@ -17,23 +17,9 @@ if TYPE_CHECKING:
     from bench.present.figures.style import Drawing
 
 Kind = Literal[
-    "text",
-    "count",
-    "value",
-    "statistic",
-    "degrees",
-    "percent",
-    "percent_interval",
-    "marked",
-    "verdict",
-    "p",
-    "p_marked",
-    "p_sided",
-    "interval",
-    "mean_sd",
-    "mean_sd_n",
-    "geometric",
-]
+    "text", "count", "value", "statistic", "degrees", "percent", "percent_interval", "marked", "verdict", "p",
+    "p_marked", "p_sided", "interval", "mean_sd", "mean_sd_n", "geometric",
+]  # fmt: skip
 PictureForm = Literal["svg", "png", "pdf"]
 
 
@@ -195,8 +181,9 @@ class Section:
 
     ``exhibits`` are tables and figures in the order in which they are read. ``lines``, below them, are in the format of
     a file, such as TOML to paste, and shown as they are. A ``verdict`` stands out: it is what a reader in a hurry
-    reads. ``appendix`` sections are for looking things up: a short rendering only names them. Where a section of the
-    report is ``chief``, a short rendering shows the verdict and the tables of the chief sections, and names the others.
+    reads. ``appendix`` sections are for looking things up: a short rendering only names them, and LaTeX has none but
+    those that a ``paper`` shows. Where a section of the report is ``chief``, a short rendering shows the verdict and
+    the tables of the chief sections, and names the others.
     """
 
     title: str
@@ -209,6 +196,7 @@ class Section:
     findings: Sequence[Finding] = ()
     chief: bool = False
     appendix: bool = False
+    paper: bool = False
 
     @property
     def has_words(self) -> bool:
@@ -245,16 +233,12 @@ class Report:
         Raises:
             BenchError: no section's title begins so.
         """
-        starts = [title.casefold() for title in titles]
-        unknown = [
-            title
-            for title, start in zip(titles, starts, strict=True)
-            if not any(part.title.casefold().startswith(start) for part in self.sections)
-        ]
-        if unknown:
-            known = "; ".join(part.title for part in self.sections)
-            raise BenchError(f"No section is called {' or '.join(map(repr, unknown))}.", hint=f"There are: {known}.")
-        kept = [part for part in self.sections if part.title.casefold().startswith(tuple(starts))]
+        known = [part.title.casefold() for part in self.sections]
+        starts = tuple(title.casefold() for title in titles)
+        if unknown := [title for title in titles if not any(name.startswith(title.casefold()) for name in known)]:
+            hint = f"There are: {'; '.join(part.title for part in self.sections)}."
+            raise BenchError(f"No section is called {' or '.join(map(repr, unknown))}.", hint=hint)
+        kept = [part for part in self.sections if part.title.casefold().startswith(starts)]
         return replace(self, sections=[replace(part, appendix=False, chief=False) for part in kept])
 
     @property
@@ -279,6 +263,20 @@ class Report:
         return html.fragment(self)
 
 
+class Shown:
+    """What shows itself by its report: as plain text the opening, in a notebook with the main figures and tables."""
+
+    def report(self) -> Report:
+        """The whole report, for every format."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return repr(self.report())
+
+    def _repr_html_(self) -> str:
+        return self.report()._repr_html_()
+
+
 def _marked(values: Sequence[tuple[Any, ...]], text: Callable[..., str], sign: str) -> list[str]:
     """Numbers with a sign behind the marked ones, and a blank in its place behind the others."""
     if not any(mark for *_, mark in values):
@@ -287,20 +285,13 @@ def _marked(values: Sequence[tuple[Any, ...]], text: Callable[..., str], sign: s
 
 
 _TEXT: Mapping[Kind, Callable[..., str]] = {
-    "text": plain,
-    "verdict": lambda text: plain(f"{sign(str(text))} {text}"),
-    "count": numbers.count,
-    "value": numbers.significant,
-    "statistic": numbers.statistic,
+    "text": plain, "verdict": lambda text: plain(f"{sign(str(text))} {text}"),
+    "count": numbers.count, "value": numbers.significant, "statistic": numbers.statistic,
     "degrees": lambda value: numbers.fixed(value, 0 if float(value).is_integer() else 1),
-    "p": numbers.p_value,
-    "percent": numbers.percent,
-    "percent_interval": numbers.percent_interval,
-    "interval": numbers.interval,
-    "mean_sd": numbers.mean_sd,
+    "p": numbers.p_value, "percent": numbers.percent, "percent_interval": numbers.percent_interval,
+    "interval": numbers.interval, "geometric": numbers.geometric, "mean_sd": numbers.mean_sd,
     "mean_sd_n": lambda mean, sd, n: f"{numbers.mean_sd(mean, sd)} (n={numbers.count(n)})",
-    "geometric": numbers.geometric,
-}
+}  # fmt: skip
 _MARKED: Mapping[Kind, tuple[Callable[..., str], str]] = {
     "marked": (numbers.statistic, "!"),
     "p_marked": (numbers.p_value, "*"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
@@ -9,15 +10,11 @@ from pandas import DataFrame, Series
 
 from bench.execute.journal import Contents
 from bench.plan.labels import cell_label
+from bench.plan.suite import Plan
 from bench.present import numbers
 from bench.present.report import Column, Section, Table
 
-_WORDS = {
-    "missing": "not done yet",
-    "failed": "failed",
-    "lost": "lost with their worker",
-    "diverged": "diverged",
-}
+_WORDS = {"missing": "not done yet", "failed": "failed", "lost": "lost with their worker", "diverged": "diverged"}
 
 
 def is_unfinished(jobs: DataFrame) -> bool:
@@ -104,12 +101,43 @@ def alarms(contents: Contents, planned: Collection[str]) -> Iterator[str]:
         )
 
 
+def seed_count(suite: Plan) -> str:
+    """``10 seeds``, or ``6 data × 3 init × 3 sae seeds``."""
+    if suite.strata is None:
+        return numbers.counted(len(suite.seeds), "seed")
+    return f"{' × '.join(f'{len(seeds)} {name}' for name, seeds in suite.strata.seeds.items())} seeds"
+
+
+def seed_ranges(suite: Plan) -> str:
+    """``0 to 9``, or ``data 0 to 5; init 0 to 2``."""
+    if suite.strata is None:
+        return numbers.ranges(suite.seeds)
+    return "; ".join(f"{name} {numbers.ranges(seeds)}" for name, seeds in suite.strata.seeds.items())
+
+
+def replication(suite: Plan) -> Iterator[str]:
+    """What is a replicate and what is averaged within it; nothing of a suite without strata."""
+    if suite.strata is None:
+        return
+    first, *inner = suite.strata.seeds
+    each = numbers.counted(math.prod(len(suite.strata.seeds[name]) for name in inner), "run")
+    yield (
+        f"The unit of replication is {first}: a seed of the tables is one of its {suite.n_units} seeds, and the runs "
+        f"of other {numbers.listed(inner)} seeds ({each} in a cell) are averaged within it, on the scale of the "
+        f"analysis."
+    )
+    if suite.strata.crossed:
+        yield (
+            f"{numbers.listed(inner)} seeds are the same for every {first} seed (crossed), so that tests and their "
+            f"intervals speak of other {first} seeds with these very ones; the variance components say what others add."
+        )
+
+
 def without_value(remarks: DataFrame, factors: Sequence[str]) -> Section:
     """Which runs failed, diverged or were lost, and which values are NaN, with the reasons."""
+    named = zip(remarks["metric"], remarks["status"].astype(str), strict=True)
     said = remarks.assign(
-        what=[
-            metric or status for metric, status in zip(remarks["metric"], remarks["status"].astype(str), strict=True)
-        ],
+        what=[metric or status for metric, status in named],
         cell=[cell_label(levels) for levels in remarks[list(factors)].itertuples(index=False)],
     )
     rows = [
@@ -117,16 +145,13 @@ def without_value(remarks: DataFrame, factors: Sequence[str]) -> Section:
         for (what, text), group in said.groupby(["what", "text"], sort=False)
     ]
     columns = (
-        Column("Status or metric", ("what",), key=True),
-        Column("Runs", ("n",), "count"),
-        Column("Reason", ("text",)),
+        Column("Status or metric", ("what",), key=True), Column("Runs", ("n",), "count"), Column("Reason", ("text",)),
         Column("Cells (seeds)", ("where",)),
-    )
+    )  # fmt: skip
     frame = DataFrame(rows)
     frame["headline"] = frame.index < _MOST
-    return Section(
-        "Runs and values that are missing", exhibits=[Table("Why", frame, columns, headline="headline")], chief=True
-    )
+    table = Table("Why", frame, columns, headline="headline")
+    return Section("Runs and values that are missing", exhibits=[table], chief=True)
 
 
 _MOST = 12

@@ -48,13 +48,18 @@ class Context:
         return {metric.name: metric.label for metric in self.metrics}
 
     @cached_property
-    def contrasts(self) -> Mapping[str, str]:
-        """Main effect as result frames name it -> as people read it, ``reg: l1 → l2``."""
+    def steps(self) -> Mapping[str, tuple[str, Hashable, Hashable]]:
+        """Main effect as result frames name it -> its factor, and the levels that it goes from and to."""
         return {
-            effect_label([(name, level if len(others) > 1 else None)]): step(name, reference, level)
+            effect_label([(name, level if len(others) > 1 else None)]): (name, reference, level)
             for name, (reference, *others) in self.factors.items()
             for level in others
         }
+
+    @cached_property
+    def contrasts(self) -> Mapping[str, str]:
+        """Main effect as result frames name it -> as people read it, ``reg: l1 → l2``."""
+        return {effect: step(*change) for effect, change in self.steps.items()}
 
     @property
     def pairs(self) -> set[str]:
@@ -153,17 +158,10 @@ class Study(Context):
     @cached_property
     def contrasts_frame(self) -> DataFrame:
         """The contrasts as programs read them, with the levels ``from`` and ``to`` of a main effect, and margins."""
-        ends = {
-            effect_label([(name, level if len(others) > 1 else None)]): (str(reference), str(level))
-            for name, (reference, *others) in self.factors.items()
-            for level in others
-        }
         frame = self.analysis.contrasts
-        levels = [ends.get(name, ("", "")) for name in frame["effect"]]
-        return frame.assign(
-            **{end: [pair[place] for pair in levels] for place, end in enumerate(("from", "to"))},
-            margin=frame["metric"].map(dict(self.margins)).astype(float),
-        )
+        changes = [self.steps.get(name, ("", "", "")) for name in frame["effect"]]
+        ends = {end: [str(change[place]) for change in changes] for place, end in ((1, "from"), (2, "to"))}
+        return frame.assign(**ends, margin=frame["metric"].map(dict(self.margins)).astype(float))
 
     @cached_property
     def selected(self) -> DataFrame:
@@ -226,13 +224,9 @@ def heading(metric: Metric) -> str:
     return f"{metric.label}{unit}{'' if metric.better == 'neither' else f', {metric.better} is better'}"
 
 
-NAME = {
-    "effect": Column("Effect", ("effect",), key=True),
-    "term": Column("Term", ("term",), key=True),
-    "pair": Column("Levels", ("pair",), key=True),
-    "metric": Column("Metric", ("label",), key=True),
-    "cell": Column("Cell", ("cell",), key=True),
-}
+NAME = {name: Column(name.capitalize(), (name,), key=True) for name in ("effect", "term", "cell")} | {
+    "pair": Column("Levels", ("pair",), key=True), "metric": Column("Metric", ("label",), key=True)
+}  # fmt: skip
 T, DF = Column("t", ("t",), "statistic", detail=True), Column("df", ("df",), "degrees", detail=True)
 P, ADJUSTED = Column("p", ("p",), "p"), Column("adj. p", ("p_adjusted", "survives"), "p_marked")
 HOLM = (P, Column("adj. p (Holm)", ("p_adjusted", "survives"), "p_marked"))

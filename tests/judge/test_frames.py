@@ -12,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 from bench.judge.analysis import MetricOptions, analyze
 from bench.judge.claims.verdicts import judge_claims
 from bench.plan.claims import Claim, Comparison
-from bench.present.analyzed import analyzed
+from bench.present.build import analyzed
 from bench.present.render import html
 
 

@@ -10,7 +10,7 @@ from scipy import stats
 import bench
 from bench.errors import BenchError
 from bench.judge.analysis import MetricOptions, analyze
-from bench.present.analyzed import analyzed
+from bench.present.build import analyzed
 from bench.stats.loss_test import loss_test
 
 

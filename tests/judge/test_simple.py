@@ -10,7 +10,7 @@ from statsmodels.stats.multitest import multipletests
 
 from bench.errors import BenchError
 from bench.judge.analysis import MetricOptions, analyze
-from bench.present.analyzed import analyzed
+from bench.present.build import analyzed
 
 
 def table(effect, seeds=8, sd=0.4):

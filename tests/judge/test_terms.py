@@ -12,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 
 from bench.judge.analysis import MetricOptions, analyze
 from bench.judge.variance import primary
-from bench.present.analyzed import analyzed
+from bench.present.build import analyzed
 from bench.present.render import terminal
 
 

@@ -14,7 +14,7 @@ from bench.judge.analysis import analyze
 from bench.judge.coded import Factor, code_runs
 from bench.judge.estimation import estimate_effects
 from bench.judge.trend_frame import positions, trend_frame
-from bench.present.analyzed import analyzed
+from bench.present.build import analyzed
 from bench.present.render import markdown
 from bench.stats.identify import identify
 

@@ -14,7 +14,7 @@ import bench
 from bench.experiment import Metric
 from bench.judge.analysis import MetricOptions, analyze
 from bench.present import state
-from bench.present.analyzed import analyzed
+from bench.present.build import analyzed
 from bench.present.files import printed
 from bench.present.render import terminal
 from bench.present.report import Report, Section

@@ -20,7 +20,7 @@ from bench.experiment import Metric
 from bench.judge.analysis import Analysis, MetricOptions, analyze
 from bench.judge.selected import limits_of_selected
 from bench.present import numbers
-from bench.present.analyzed import analyzed
+from bench.present.build import analyzed
 from bench.present.figures.claims import claims_figure
 from bench.present.figures.lines import lines_figure
 from bench.present.figures.observed import by_block, cell_means, fitted_curve, marginal, observed

@@ -142,6 +142,15 @@ def test_a_caption_stands_alone() -> None:
     assert r"\caption{A dot. It is *small*.}\label{fig:dot}" in source
 
 
+def test_of_the_appendices_a_paper_has_the_analysis_of_variance() -> None:
+    """What a paper shows is set with its caption, whatever else is for looking up."""
+    table = toy_report().sections[1].tables[0]
+    anova = Section("Analysis of variance", ["Type II."], exhibits=[table], appendix=True, paper=True)
+    source = latex.render(Report("t", {}, [anova, Section("Pairs", exhibits=[table], appendix=True)]))
+    assert "Analysis of variance: Interference (lower is better). Type II." in source
+    assert "Pairs" not in source
+
+
 def test_every_row_and_column_is_set_once() -> None:
     """However a table is split, each of its cells stands in it once, beside its keys; labels differ."""
     frame = DataFrame({"key": [f"k{row}" for row in range(90)]})

@@ -11,28 +11,12 @@ from pandas import DataFrame
 
 from bench.experiment import Metric
 from bench.present import numbers
-from bench.present.figures.style import (
-    BAND,
-    INK,
-    MUTED,
-    PAPER,
-    SERIES,
-    Drawing,
-    blank,
-    key,
-    label_lines,
-    log_axis,
-    neutral_line,
-    quantity,
-    row_axis,
-    row_height,
-    row_labels,
-)
+from bench.present.figures import style
 from bench.present.report import Figure
 
 _AXIS = 0.62
 """Inches of the height of the axis below a panel."""
-_FOR, _AGAINST, _OPEN = SERIES[2], SERIES[1], MUTED
+_FOR, _AGAINST, _OPEN = style.SERIES[2], style.SERIES[1], style.MUTED
 
 
 def claims_figure(claims: DataFrame, metrics: Sequence[Metric]) -> Figure:
@@ -54,37 +38,38 @@ def claims_figure(claims: DataFrame, metrics: Sequence[Metric]) -> Figure:
     return Figure("claims", caption, alt, partial(_paint, drawn, {metric.name: metric for metric in metrics}))
 
 
-def _paint(claims: DataFrame, metrics: dict[str, Metric]) -> Drawing:
+def _paint(claims: DataFrame, metrics: dict[str, Metric]) -> style.Drawing:
     estimates = [numbers.interval(*row) for row in claims[["estimate", "low", "high"]].itertuples(index=False)]
-    labels = label_lines([f"{claim.sign} {claim.label}" for claim in claims.itertuples()], estimates)
+    labels = style.label_lines([f"{claim.sign} {claim.label}" for claim in claims.itertuples()], estimates)
     claims = claims.assign(line=labels, number=estimates)
     groups = [(metric, scale, rows) for (metric, scale), rows in claims.groupby(["metric", "scale"], sort=False)]
-    heights = [_AXIS + row_height(list(rows["line"])) * len(rows) for *_, rows in groups]
-    drawing, panels = blank(0.45 + sum(heights), max(1, len(groups)), height_ratios=heights or [1])
+    heights = [_AXIS + style.row_height(list(rows["line"])) * len(rows) for *_, rows in groups]
+    drawing, panels = style.blank(0.45 + sum(heights), max(1, len(groups)), height_ratios=heights or [1])
     handles: dict[str, Any] = {}
     claim: Any
     for axes, (metric, scale, rows) in zip(panels, groups, strict=False):
         ratio = scale == "ratio"
         down = np.arange(len(rows))
-        row_axis(axes, len(rows))
-        neutral_line(axes, 1.0 if ratio else 0.0, len(rows))
+        style.row_axis(axes, len(rows))
+        style.neutral_line(axes, 1.0 if ratio else 0.0, len(rows))
         for row, claim in zip(down, rows.itertuples(), strict=True):
             if np.isfinite(claim.margin):
                 low, high = (1 / claim.margin, claim.margin) if ratio else (-claim.margin, claim.margin)
-                handles["margin"] = axes.fill_betweenx([row - 0.2, row + 0.2], low, high, color=BAND, lw=0, zorder=0)
+                band = axes.fill_betweenx([row - 0.2, row + 0.2], low, high, color=style.BAND, lw=0, zorder=0)
+                handles["margin"] = band
             colour = {"✓": _FOR, "~": _FOR, "✗": _AGAINST}.get(claim.sign, _OPEN)
             axes.hlines(row, claim.start, claim.end, color=colour, lw=2.2, zorder=2)
-            face = PAPER if colour == _OPEN else colour
+            face = style.PAPER if colour == _OPEN else colour
             (mark,) = axes.plot(claim.estimate, row, "o", ms=6, mfc=face, mec=colour, mew=1.4, zorder=3)
             handles.setdefault({_FOR: "supported", _AGAINST: "refuted"}.get(colour, "not decided"), mark)
             if np.isfinite(claim.published):
-                (diamond,) = axes.plot(claim.published, row, "D", ms=5, mfc="none", mec=INK, mew=1.1, zorder=4)
+                (diamond,) = axes.plot(claim.published, row, "D", ms=5, mfc="none", mec=style.INK, mew=1.1, zorder=4)
                 handles["published"] = diamond
-        row_labels(axes, list(rows["line"]), right=list(rows["number"]))
-        axes.set_xlabel(quantity(metrics[str(metric)], ratio=ratio, what="Ratio of " if ratio else "Change of "))
+        style.row_labels(axes, list(rows["line"]), right=list(rows["number"]))
+        axes.set_xlabel(style.quantity(metrics[str(metric)], ratio=ratio, what="Ratio of " if ratio else "Change of "))
         if ratio:
-            log_axis(axes)
+            style.log_axis(axes)
         else:
             axes.locator_params(axis="x", nbins=6)  # more overlap where numbers are long
-    key(drawing, list(handles.values()), list(handles), columns=3)
+    style.key(drawing, list(handles.values()), list(handles), columns=3)
     return drawing

@@ -10,21 +10,7 @@ from pandas import DataFrame
 
 from bench.experiment import Metric
 from bench.present import numbers
-from bench.present.figures.style import (
-    BAND,
-    PAPER,
-    SERIES,
-    Drawing,
-    blank,
-    key,
-    label_lines,
-    log_axis,
-    neutral_line,
-    quantity,
-    row_axis,
-    row_height,
-    row_labels,
-)
+from bench.present.figures import style
 from bench.present.report import Figure
 from bench.present.study import ALPHA, Study
 
@@ -61,29 +47,33 @@ def _described(metric: Metric, rows: DataFrame, study: Study) -> str:
     return f"Effects on {metric.label} that survive the adjustment: {numbers.listed(listed)}."
 
 
-def _paint(metric: Metric, rows: DataFrame, study: Study, margin: float | None) -> Drawing:
+def _paint(metric: Metric, rows: DataFrame, study: Study, margin: float | None) -> style.Drawing:
     ratio = bool((rows["scale"] == "ratio").all())
     limits = rows[["estimate", "low", "high"]].itertuples(index=False)
     texts = [f"{'× ' if ratio else ''}{numbers.interval(*row).partition(' [')[0]}" for row in limits]
-    lines = label_lines([study.effect(effect) for effect in rows["effect"]], texts)
-    drawing, (axes,) = blank(1.0 + row_height(lines) * max(1, len(rows)))
+    lines = style.label_lines([study.effect(effect) for effect in rows["effect"]], texts)
+    drawing, (axes,) = style.blank(1.0 + style.row_height(lines) * max(1, len(rows)))
     survives = (rows["p_adjusted"] < ALPHA).to_numpy()
     y, marks, names = np.arange(len(rows)), list[Any](), list[str]()
     if margin is not None:
         low, high = (1 / (1 + margin), 1 + margin) if ratio else (-margin, margin)
-        marks.append(axes.barh(y, high - low, 0.44, low, color=BAND, lw=0, zorder=0).patches[0])
+        marks.append(axes.barh(y, high - low, 0.44, low, color=style.BAND, lw=0, zorder=0).patches[0])
         names.append("margin")
-    neutral_line(axes, 1.0 if ratio else 0.0, len(rows))
-    axes.hlines(y, rows["low_fcr"], rows["high_fcr"], color=SERIES[0], lw=2, zorder=2)
-    for chosen, face, name in ((survives, SERIES[0], f"adjusted p < {ALPHA}"), (~survives, PAPER, "not significant")):
+    style.neutral_line(axes, 1.0 if ratio else 0.0, len(rows))
+    axes.hlines(y, rows["low_fcr"], rows["high_fcr"], color=style.SERIES[0], lw=2, zorder=2)
+    colour = style.SERIES[0]
+    for chosen, face, name in (
+        (survives, colour, f"adjusted p < {ALPHA}"),
+        (~survives, style.PAPER, "not significant"),
+    ):
         if chosen.any():
             x = rows["estimate"].to_numpy()[chosen]
-            marks += axes.plot(x, y[chosen], "o", ms=5.5, mfc=face, mec=SERIES[0], mew=1.3, zorder=3)
+            marks += axes.plot(x, y[chosen], "o", ms=5.5, mfc=face, mec=colour, mew=1.3, zorder=3)
             names.append(name)
     if ratio:
-        log_axis(axes)
-    row_axis(axes, len(rows))
-    row_labels(axes, lines, right=texts, bold=survives.tolist())
-    axes.set_xlabel(quantity(metric, ratio=ratio, what="Ratio of " if ratio else "Change of "))
-    key(drawing, marks, names)
+        style.log_axis(axes)
+    style.row_axis(axes, len(rows))
+    style.row_labels(axes, lines, right=texts, bold=survives.tolist())
+    axes.set_xlabel(style.quantity(metric, ratio=ratio, what="Ratio of " if ratio else "Change of "))
+    style.key(drawing, marks, names)
     return drawing

@@ -29,12 +29,8 @@ def lines_figure(metric: Metric, claims: DataFrame, lines: DataFrame, context: C
     changes = lines.drop_duplicates(["claim", "line"])
     listed = [f"{claim}: {', then '.join(_changes(rows))}" for claim, rows in changes.groupby("claim", sort=False)]
     alt = f"{metric.label}, changes along the two lines of {numbers.listed(listed, most=9)}."
-    return Figure(
-        f"lines-{file_stem(metric, list(context.labels))}",
-        caption,
-        alt,
-        partial(_paint, metric, claims, lines, ratio=ratio),
-    )
+    paint = partial(_paint, metric, claims, lines, ratio=ratio)
+    return Figure(f"lines-{file_stem(metric, list(context.labels))}", caption, alt, paint)
 
 
 def _changes(rows: DataFrame) -> list[str]:

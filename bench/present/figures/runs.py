@@ -12,19 +12,8 @@ from scipy import stats
 from bench.experiment import Metric
 from bench.judge.names import reported
 from bench.present import numbers
+from bench.present.figures import style
 from bench.present.figures.observed import cell_means
-from bench.present.figures.style import (
-    INK,
-    PAPER,
-    SERIES,
-    Drawing,
-    blank,
-    log_axis,
-    quantity,
-    row_axis,
-    row_labels,
-    wrap,
-)
 from bench.present.report import Figure, plain
 from bench.present.study import ALPHA, Study
 
@@ -67,16 +56,16 @@ def runs_figure(metric: Metric, study: Study) -> Figure:
 
 def _paint(
     metric: Metric, rows: DataFrame, shown: DataFrame, differences: DataFrame, study: Study, *, many: bool
-) -> Drawing:
+) -> style.Drawing:
     log = metric.name in study.logs
-    drawing, (left, right) = blank(0.9 + _ROW * len(shown), columns=2, width_ratios=(3, 2))
+    drawing, (left, right) = style.blank(0.9 + _ROW * len(shown), columns=2, width_ratios=(3, 2))
     for axes in (left, right):
-        row_axis(axes, len(shown))
+        style.row_axis(axes, len(shown))
     by_cell = dict(tuple(rows.groupby("cell", observed=True)))
     places = [_dots(by_cell[cell]["value"].to_numpy(float), log=log, many=many) for cell in shown["cell"]]
     x = np.concatenate([values for values, _ in places])
     y = np.concatenate([row + offsets for row, (_, offsets) in enumerate(places)])
-    points = left.scatter(x, y, s=9, color=SERIES[0], alpha=0.65, lw=0, zorder=2)
+    points = left.scatter(x, y, s=9, color=style.SERIES[0], alpha=0.65, lw=0, zorder=2)
     if not many:
         titles = [
             f"{cell}, {study.block or 'run'} {row.block}: {numbers.significant(float(str(row.value)))}"
@@ -85,13 +74,13 @@ def _paint(
         ]
         drawing.name_marks(points, titles)
     down = np.arange(len(shown))
-    left.hlines(down, shown["low"], shown["high"], color=INK, lw=1.6, zorder=3)
-    left.plot(shown["mean"], down, "D", ms=4.5, mfc=PAPER, mec=INK, mew=1.1, zorder=4)
-    row_labels(left, [plain(cell) for cell in shown["cell"]])
-    left.set_xlabel(wrap(quantity(metric), 2.6))
+    left.hlines(down, shown["low"], shown["high"], color=style.INK, lw=1.6, zorder=3)
+    left.plot(shown["mean"], down, "D", ms=4.5, mfc=style.PAPER, mec=style.INK, mew=1.1, zorder=4)
+    style.row_labels(left, [plain(cell) for cell in shown["cell"]])
+    left.set_xlabel(style.wrap(style.quantity(metric), 2.6))
     _differences(right, shown, differences, study.confidence, log=log)
     if log:
-        log_axis(left)
+        style.log_axis(left)
     return drawing
 
 
@@ -113,7 +102,7 @@ def _dots(values: np.ndarray, *, log: bool, many: bool) -> tuple[np.ndarray, np.
 def _differences(axes: Axes, shown: DataFrame, differences: DataFrame, confidence: float, *, log: bool) -> None:
     """Estimates with intervals over the density that the t distribution gives them (as dabest shows a bootstrap's)."""
     neutral = 1.0 if log else 0.0
-    axes.axvline(neutral, color=INK, lw=0.9, zorder=1)
+    axes.axvline(neutral, color=style.INK, lw=0.9, zorder=1)
     rows = differences.set_index("a").rename(columns={"diff": "estimate"}).reindex(shown["cell"])
     of: Any
     for row, of in enumerate(rows.itertuples()):
@@ -125,10 +114,10 @@ def _differences(axes: Axes, shown: DataFrame, differences: DataFrame, confidenc
             t = np.linspace(-4, 4, 81)
             height = stats.t.pdf(t, of.df) / stats.t.pdf(0, of.df)
             across = reported(middle + scale * t, log)
-            axes.fill_between(across, row, row - 0.3 * height, color=SERIES[1], alpha=0.3, lw=0)
-        axes.hlines(row, of.low, of.high, color=SERIES[1], lw=1.8, zorder=2)
-        face = SERIES[1] if of.p_adjusted < ALPHA else PAPER
-        axes.plot(of.estimate, row, "o", ms=5, mfc=face, mec=SERIES[1], mew=1.3, zorder=3)
+            axes.fill_between(across, row, row - 0.3 * height, color=style.SERIES[1], alpha=0.3, lw=0)
+        axes.hlines(row, of.low, of.high, color=style.SERIES[1], lw=1.8, zorder=2)
+        face = style.SERIES[1] if of.p_adjusted < ALPHA else style.PAPER
+        axes.plot(of.estimate, row, "o", ms=5, mfc=face, mec=style.SERIES[1], mew=1.3, zorder=3)
     if log:
-        log_axis(axes)
+        style.log_axis(axes)
     axes.set_xlabel(f"{'Ratio to' if log else 'Difference from'}\nthe first cell")

@@ -34,39 +34,16 @@ SMALL, NORMAL = 8.0, 9.0
 """Points of the text of ticks and keys, and of everything else."""
 
 _STYLE: Any = {
-    "axes.axisbelow": True,
-    "axes.edgecolor": MUTED,
-    "axes.grid": True,
-    "axes.grid.axis": "x",
-    "axes.labelcolor": INK,
-    "axes.labelsize": NORMAL,
-    "axes.linewidth": 0.8,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlesize": NORMAL,
-    "axes.unicode_minus": True,
-    "figure.constrained_layout.h_pad": 0.06,
-    "figure.constrained_layout.use": True,
-    "figure.facecolor": PAPER,
-    "font.family": ["DejaVu Sans"],
-    "font.size": NORMAL,
-    "grid.color": GRID,
-    "grid.linewidth": 0.6,
-    "legend.fontsize": SMALL,
-    "legend.frameon": False,
-    "lines.linewidth": 1.4,
-    "pdf.fonttype": 42,
-    "savefig.dpi": 200,
-    "svg.fonttype": "none",
-    "text.color": INK,
-    "text.parse_math": False,
-    "xtick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "xtick.labelsize": SMALL,
-    "ytick.color": MUTED,
-    "ytick.labelcolor": INK,
-    "ytick.labelsize": SMALL,
-}
+    "axes.axisbelow": True, "axes.edgecolor": MUTED, "axes.grid": True, "axes.grid.axis": "x", "axes.labelcolor": INK,
+    "axes.labelsize": NORMAL, "axes.linewidth": 0.8, "axes.spines.right": False, "axes.spines.top": False,
+    "axes.titlesize": NORMAL, "axes.unicode_minus": True,
+    "figure.constrained_layout.h_pad": 0.06, "figure.constrained_layout.use": True, "figure.facecolor": PAPER,
+    "font.family": ["DejaVu Sans"], "font.size": NORMAL, "grid.color": GRID, "grid.linewidth": 0.6,
+    "legend.fontsize": SMALL, "legend.frameon": False, "lines.linewidth": 1.4, "pdf.fonttype": 42, "savefig.dpi": 200,
+    "svg.fonttype": "none", "text.color": INK, "text.parse_math": False,
+    **{f"{axis}tick.{name}": value for axis in "xy"
+       for name, value in (("color", MUTED), ("labelcolor", INK), ("labelsize", SMALL))},
+}  # fmt: skip
 
 
 @dataclass(eq=False)

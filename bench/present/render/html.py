@@ -20,11 +20,7 @@ from bench.present.figures import style
 from bench.present.report import SIGNS, Column, Figure, Report, Section, Table, plain
 
 _COLOURS = {
-    style.PAPER: "--fig-paper",
-    style.INK: "--fig-ink",
-    style.MUTED: "--fig-muted",
-    style.GRID: "--fig-grid",
-    style.BAND: "--fig-band",
+    **{getattr(style, name.upper()): f"--fig-{name}" for name in ("paper", "ink", "muted", "grid", "band")},
     **{colour: f"--fig-{number}" for number, colour in enumerate(style.SERIES, start=1)},
 }
 """Colours of the figures -> the properties of report.css that follow the reader's light or dark."""
@@ -78,22 +74,13 @@ def _render(template: str, report: Report, **values: object) -> str:
 def _environment() -> Environment:
     """Whatever a template shows is one line of printable text, escaped, unless it is markup of our own."""
     made = Environment(
-        loader=PackageLoader("bench.present.render"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-        finalize=lambda value: value if isinstance(value, Markup) else plain(value),
-    )
+        loader=PackageLoader("bench.present.render"), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        undefined=StrictUndefined, finalize=lambda value: value if isinstance(value, Markup) else plain(value),
+    )  # fmt: skip
     made.globals |= {
-        "glossary": glossary,
-        "rows": _rows,
-        "embedded": embedded,
-        "tone": _tone,
-        "title": _title,
-        "parts": _parts,
-        "encoded": _encoded,
-    }
+        "glossary": glossary, "rows": _rows, "embedded": embedded, "tone": _tone, "title": _title, "parts": _parts,
+        "encoded": lambda figure: b64encode(figure.svg).decode(),
+    }  # fmt: skip
     made.filters["lines"] = plain
     made.tests["figure"] = lambda exhibit: isinstance(exhibit, Figure)
     return made
@@ -103,10 +90,6 @@ def _asset(name: str) -> Markup:
     environment = _environment()
     assert environment.loader is not None
     return Markup(environment.loader.get_source(environment, name)[0])  # noqa: S704 (a file of ours)
-
-
-def _encoded(figure: Figure) -> str:
-    return b64encode(figure.svg).decode()
 
 
 class _Placed(NamedTuple):

@@ -26,22 +26,16 @@ def render(report: Report) -> str:
     """
     sections = [
         {
-            "title": section.title,
-            "text": list(section.text),
-            "points": list(section.points),
+            "title": section.title, "text": list(section.text), "points": list(section.points),
             **({"findings": [asdict(finding) for finding in section.findings]} if section.findings else {}),
             **({"facts": dict(section.facts)} if section.facts else {}),
             **({"lines": list(section.lines)} if section.lines else {}),
-            "figures": [
-                {"name": figure.name, "caption": figure.caption, "alt": figure.alt} for figure in section.figures
-            ],
-            "tables": [
-                {"caption": table.caption, "header": table.header, "rows": table.rows, "notes": list(table.notes)}
-                for table in section.tables
-            ],
+            "figures": [{name: getattr(one, name) for name in ("name", "caption", "alt")} for one in section.figures],
+            "tables": [{"caption": one.caption, "header": one.header, "rows": one.rows, "notes": list(one.notes)}
+                       for one in section.tables],
         }
         for section in report.sections
-    ]
+    ]  # fmt: skip
     frames = {name: records(frame) for name, frame in report.data.items()}
     return dumps({"title": report.title, "provenance": dict(report.provenance), **frames, "sections": sections})
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from bench.present.compared import GateReport
 from bench.present.report import plain
 
+_KINDS = {"failures": "failure", "errors": "error", "skipped": "skipped"}
+
 
 def render(report: GateReport) -> str:
     """A failure for a comparison by which the gate fails, an error where nothing was measured, a skip if undecided."""
     results = [finding.state for finding in report.findings]
-    counts = Counter(results)
-    facts = {
-        "name": plain(report.title),
-        "tests": str(len(results)),
-        "failures": str(counts["failure"]),
-        "errors": str(counts["error"]),
-        "skipped": str(counts["skipped"]),
-    }
+    counts = {name: results.count(of) for name, of in _KINDS.items()} | {"tests": len(results)}
+    facts = {"name": plain(report.title), **{name: str(count) for name, count in counts.items()}}
     root = Element("testsuites", facts)
     suite = SubElement(root, "testsuite", facts)
     for finding, result in zip(report.findings, results, strict=True):

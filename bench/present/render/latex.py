@@ -1,4 +1,4 @@
-"""The main tables and figures of a report become LaTeX (booktabs, longtable), to be put into a paper."""
+"""The main tables and figures of a report, and its ANOVA, become LaTeX (booktabs, longtable) for a paper."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def render(report: Report, *, figures: str | None = "figures", form: str = "pdf"
     labels: dict[str, int] = {}
     parts = [f"% {plain(report.title)}", *_verdict(report), _PREAMBLE]
     for section in report.sections:
-        for exhibit in () if section.appendix else section.exhibits:
+        for exhibit in section.exhibits if section.paper or not section.appendix else ():
             if isinstance(exhibit, Table):
                 parts += _tables(section, exhibit, labels)
             elif figures is not None:

@@ -17,7 +17,7 @@ from bench.judge.claims.verdicts import ClaimVerdicts, judge_claims
 from bench.judge.signed import DECIDED, FAILED
 from bench.judge.signed import ClaimVerdict as Verdict
 from bench.present import claim_words as words
-from bench.present import looks, numbers, standing
+from bench.present import numbers, standing
 from bench.present.figures.claims import claims_figure
 from bench.present.figures.lines import lines_figure
 from bench.present.report import Column, Figure, Section, Table, sign
@@ -55,7 +55,7 @@ def _judge(run: Run, values: DataFrame, **options: Any) -> ClaimVerdicts:
 
 def sections(run: Run, verdicts: ClaimVerdicts, context: Context, *, unfinished: bool) -> Iterator[Section]:
     """The verdicts at a glance, then folded each claim in words."""
-    sequential = [] if run.looks is None else list(looks.sentences(run, run.looks, verdicts.claims))
+    sequential = [] if run.looks is None else list(standing.of_looks(run, run.looks, verdicts.claims))
     claims, labels = verdicts.rows, context.labels
     rows: list[Any] = list(claims.itertuples())
     shown = claims.assign(
@@ -115,14 +115,8 @@ def frames(verdicts: ClaimVerdicts, context: Context) -> Mapping[str, DataFrame]
     """The result frames by name, each claim with a sentence to quote and with remarks."""
     quoted = words.sentences(verdicts, context)
     sentence, remarks = zip(*(quoted[name] for name in verdicts.claims["claim"]), strict=True)
-    return {
-        "claims": verdicts.claims.assign(sentence=sentence, remarks=remarks),
-        "claim_tests": verdicts.tests,
-        "claim_published": verdicts.published,
-        "claim_levels": verdicts.levels,
-        "claim_parts": verdicts.parts,
-        "claim_lines": verdicts.lines,
-    }
+    others = {f"claim_{name}": getattr(verdicts, name) for name in ("tests", "published", "levels", "parts", "lines")}
+    return {"claims": verdicts.claims.assign(sentence=sentence, remarks=remarks), **others}
 
 
 def counted(claims: DataFrame) -> str:

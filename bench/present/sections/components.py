@@ -11,12 +11,20 @@ from bench.judge.components import MEAN
 from bench.judge.sensitivity import POWER
 from bench.present import numbers
 from bench.present.report import Column, Section, Table
-from bench.present.study import Context
+from bench.present.study import NAME, Context, Study
 
 _LARGE = 0.1
 """From this share on, a component is among the rows of a short rendering."""
 _SATURATED = 1.05
 """An SD of so many times the smallest that can be had is not worth further inner seeds."""
+
+
+def components(study: Study) -> Iterator[Section]:
+    """How much each stratum of seeds decides, where seeds have strata."""
+    every, needs = study.analysis.components, study.analysis.needs
+    if every is not None and needs is not None:
+        told, needed = (frame[frame["metric"].isin(study.labels)] for frame in (every, needs))
+        yield from component_sections(told, needed, study)
 
 
 def component_sections(components: pd.DataFrame, needs: pd.DataFrame, context: Context) -> Iterator[Section]:
@@ -95,14 +103,11 @@ def _tables(components: pd.DataFrame, needs: pd.DataFrame, context: Context) -> 
         headline=(rows["share"] >= _LARGE).to_numpy(),
     )
     columns = [
-        Column("Metric", ("label",), key=True),
-        Column("Of", ("of",), key=True),
-        Column("Component", ("component",), key=True),
+        NAME["metric"], Column("Of", ("of",), key=True), Column("Component", ("component",), key=True),
         Column(f"Variance [{context.level} CI]", ("variance", "low", "high"), "interval"),
-        Column("Share", ("share",), "percent"),
-        Column("df", ("df",), "degrees"),
+        Column("Share", ("share",), "percent"), Column("df", ("df",), "degrees"),
         Column("Units", ("units",), "count", detail=True),
-    ]
+    ]  # fmt: skip
     notes = ["Share: of the sum of the variances, those below 0 taken as 0. The last holds all else that varies."]
     yield Table("Variance by stratum", shown, columns, "headline", f"each below {_LARGE:.0%} of the variance", notes)
     if len(needs):
@@ -110,13 +115,11 @@ def _tables(components: pd.DataFrame, needs: pd.DataFrame, context: Context) -> 
         shown = needs.assign(label=label, of=[names.get(effect, effect) for effect in needs["effect"]])
         inner = needs["inner"].iloc[0]
         columns = [
-            Column("Metric", ("label",), key=True),
-            Column("Effect", ("of",), key=True),
+            NAME["metric"], Column("Effect", ("of",), key=True),
             Column(f"{inner} seeds a unit", ("per_unit",), "count", key=True),
-            Column("SD over units", ("sd",), "value"),
-            Column("Margin", ("margin",), "value"),
+            Column("SD over units", ("sd",), "value"), Column("Margin", ("margin",), "value"),
             Column("Units for the margin", ("units",), "count"),
-        ]
+        ]  # fmt: skip
         unit = f"A unit has a seed of its own in every stratum but {inner}, and so many of {inner}. "
         found = f"Units find an effect of the margin with power {POWER:.0%} in one two-sided test at 5%, "
         caution = "if the variances are those estimated: mind their intervals."

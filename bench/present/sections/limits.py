@@ -71,19 +71,18 @@ def identified(study: Study) -> Iterator[Section]:
     rows = frame.drop_duplicates(["effect", "estimable", "alias", "biased_by"])
     differ = rows["effect"].duplicated().any()
     rows = frame if differ else rows
+    names = zip(rows["alias"], rows["biased_by"], strict=True)
     shown = study.worded(rows).assign(
         effect=[study.term(name) for name in rows["effect"]],
         estimable=["yes" if estimated else "no" for estimated in rows["estimable"]],
-        mixed=[
-            f"is {study.term(alias)}" if alias else f"biased by {study.term(bias)}" if bias else ""
-            for alias, bias in zip(rows["alias"], rows["biased_by"], strict=True)
-        ],
-    )
-    columns = (
-        *([NAME["metric"]] if differ else []),
+        mixed=[f"is {study.term(alias)}" if alias else f"biased by {study.term(bias)}" if bias else ""
+               for alias, bias in names],
+    )  # fmt: skip
+    columns = [NAME["metric"]] if differ else []
+    columns += [
         NAME["effect"],
         Column("Estimable", ("estimable",)),
         Column("With the interactions left out", ("mixed",)),
-    )
+    ]
     table = Table("Every effect of the full factorial", shown, columns)
     yield Section(_IDENTIFIED, exhibits=[table], appendix=True)

@@ -34,11 +34,9 @@ def losses(study: Study) -> Iterator[Section]:
         for labels, rows in groups
     ]
     bounds = (
-        Column("At least", ("bound_low",), "value"),
-        Column("At most", ("bound_high",), "value"),
-        Column(f"Outer {study.level} limits, low", ("low",), "value"),
-        Column("high", ("high",), "value"),
-    )
+        Column("At least", ("bound_low",), "value"), Column("At most", ("bound_high",), "value"),
+        Column(f"Outer {study.level} limits, low", ("low",), "value"), Column("high", ("high",), "value"),
+    )  # fmt: skip
     signs = (*(Column(name.capitalize(), (name,), "count") for name in ("better", "worse", "tied")), *HOLM)
     survivors = study.analysis.survivors
     for metric, rows in study.by_metric(survivors[survivors["method"] != "none"]):

@@ -44,9 +44,6 @@ def _methods(study: Study) -> Iterator[str]:
     if len(logs := contrasts[contrasts["scale"] == "ratio"]):
         labels = _labels(study, logs)
         yield f"{labels}: analysed as logarithms; effects are ratios of geometric means, and 1 means no effect."
-    if len(study.analysis.anova):
-        blocks = f", {block} as block" if block else ""
-        yield f"ANOVA: type II sums of squares{blocks}, all interactions that the cells identify."
     for (factor, per), rows in trends.groupby(["factor", "per"], sort=False):
         orders, spaced = numbers.listed(list(rows["order"].unique())), _SPACED[str(per)]
         yield f"Trends along {factor}: orthogonal polynomials ({orders}) in {spaced}."
@@ -71,18 +68,13 @@ _SPACED = {
     "decade": "the decimal logarithms of its levels, which are spaced more evenly than the levels themselves",
 }
 _METHODS = {
-    "block means, between blocks": (
-        "factors that vary between {block}s only: least squares on the means of {block}s, {block}s − groups degrees of "
-        "freedom."
-    ),
-    "contrast per block, within groups of blocks": (
-        "one contrast per {block}, regressed on the factors that vary between {block}s only, {block}s − groups degrees "
-        "of freedom."
-    ),
+    "block means, between blocks": "factors that vary between {block}s only: least squares on the means of {block}s, "
+    "{block}s − groups degrees of freedom.",
+    "contrast per block, within groups of blocks": "one contrast per {block}, regressed on the factors that vary "
+    "between {block}s only, {block}s − groups degrees of freedom.",
     "contrast per block": "one contrast per {block}, one-sample t on these with {block}s − 1 degrees of freedom.",
-    "regression within blocks, jackknife": (
-        "regression within {block}s (the blocks are incomplete), standard errors by the jackknife over {block}s."
-    ),
+    "regression within blocks, jackknife": "regression within {block}s (the blocks are incomplete), standard errors by "
+    "the jackknife over {block}s.",
     "independent runs, Welch": "runs taken as independent, unequal variances (Welch).",
     "none": "described, not tested.",
 }

@@ -6,7 +6,7 @@ import pandas as pd
 
 from bench.present import numbers
 from bench.present.report import Column, Section, Table
-from bench.present.study import ALPHA, Context
+from bench.present.study import ADJUSTED, ALPHA, Context
 
 
 def proxy_section(frame: pd.DataFrame, context: Context) -> Section:
@@ -31,14 +31,11 @@ def proxy_section(frame: pd.DataFrame, context: Context) -> Section:
     columns = [
         Column("Proxy", ("label",), key=True),
         Column(f"Mean correlation [{context.level} CI]", ("rho", "low", "high"), "interval"),
-        Column("t", ("t",), "statistic"),
-        Column("p", ("p",), "p", detail=True),
-        Column("adj. p", ("p_adjusted", "mark"), "p_marked"),
+        Column("t", ("t",), "statistic"), Column("p", ("p",), "p", detail=True), ADJUSTED,
         Column(f"Smallest of a {context.block}", ("smallest",), "statistic", detail=True),
         Column("Largest", ("largest",), "statistic", detail=True),
         Column(f"{context.block.capitalize()}s", ("n",), "count"),
-    ]
-    shown = frame.assign(label=frame["proxy"].map(labels), mark=frame["p_adjusted"] < ALPHA)
-    return Section(
-        "Proxies", [text], points, exhibits=[Table(f"Rank correlation with {target} over cells", shown, columns)]
-    )
+    ]  # fmt: skip
+    shown = context.worded(frame).assign(label=frame["proxy"].map(labels))
+    table = Table(f"Rank correlation with {target} over cells", shown, columns)
+    return Section("Proxies", [text], points, exhibits=[table])

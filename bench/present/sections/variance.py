@@ -20,15 +20,18 @@ def variance(study: Study) -> Iterator[Section]:
     columns = (
         NAME["term"], Column("df", ("df_num",), "degrees"), Column("df error", ("df_den",), "degrees", detail=True),
         Column("Sum of squares", ("sum_sq",), "value", detail=True), Column("F", ("F",), "statistic"), P,
-        Column(f"partial η² [{study.level} CI]", _interval("partial_eta_sq"), "interval"),
+        Column(f"partial η² [{study.level} CI]", _interval("partial_eta_sq"), "interval", detail=True),
         Column(f"partial ω² [{study.level} CI]", _interval("omega_sq"), "interval"),
     )  # fmt: skip
     for metric, rows in study.by_metric(primary(analysis.anova)):
         if metric in study.tabled:
             tables.append(Table(heading(metric), study.worded(rows), columns))
-    text = [*analysis.anova_models, *([*_disagreements(study), _ROUTES] if tables else [])]
+    blocks = f", {study.block} as block" if study.block else ""
+    how = f"Type II sums of squares{blocks}, all interactions that the cells identify."
+    text = [*([how] if tables else []), *analysis.anova_models]
+    text += [*_disagreements(study), _ROUTES] if tables else []
     if text and (tables or analysis.anova_models):
-        yield Section("Analysis of variance", text, exhibits=tables, appendix=True)
+        yield Section("Analysis of variance", text, exhibits=tables, appendix=True, paper=True)
 
 
 def _interval(name: str) -> tuple[str, str, str]:
