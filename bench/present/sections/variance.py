@@ -20,7 +20,7 @@ def variance(study: Study) -> Iterator[Section]:
     columns = (
         NAME["term"], Column("df", ("df_num",), "degrees"), Column("df error", ("df_den",), "degrees", detail=True),
         Column("Sum of squares", ("sum_sq",), "value", detail=True), Column("F", ("F",), "statistic"), P,
-        Column(f"partial η² [{study.level} CI]", _interval("partial_eta_sq"), "interval", detail=True),
+        Column(f"partial η² [{study.level} CI]", _interval("partial_eta_sq"), "interval"),
         Column(f"partial ω² [{study.level} CI]", _interval("omega_sq"), "interval"),
     )  # fmt: skip
     for metric, rows in study.by_metric(primary(analysis.anova)):
