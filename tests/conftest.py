@@ -78,14 +78,13 @@ diet = ["plain", "rich"]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _path_of_a_process() -> Iterator[None]:
-    """What the tests of a file add to Python's path, and the modules from there, are gone for those of the next one."""
-    before = [*sys.path]
+def _path_of_a_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Folders that the tests of a file add to Python's path, and modules from there, are gone for those of the next."""
     yield
-    added = tuple(f"{folder}{os.sep}" for folder in sys.path if folder not in before)
-    sys.path[:] = before
+    made = f"{tmp_path_factory.getbasetemp()}{os.sep}"
+    sys.path[:] = [folder for folder in sys.path if not folder.startswith(made)]
     for name, module in list(sys.modules.items()):
-        if added and str(getattr(module, "__file__", None)).startswith(added):
+        if str(getattr(module, "__file__", None)).startswith(made):
             del sys.modules[name]
 
 
