@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy import stats
 
 from bench.experiment import Metric
@@ -319,6 +320,29 @@ def test_the_two_lines_of_a_u_shape_are_drawn_with_their_changes() -> None:
     assert [[2.0, 2.8], [3.0, 4.3], [4.0, 5.8]] in drawn
     [dotted] = [line for line in axes.lines if line.get_linestyle() == ":"]
     assert set(dotted.get_xdata()) == {2.0}
+
+
+@pytest.mark.parametrize("factors", [{"reg": ["l1", "l2"], "act": ["relu", "gelu"]}, {"dose": [1, 2, 4, 8]}])
+def test_a_long_label_of_an_axis_stays_within_the_picture(factors: dict[str, list[object]]) -> None:
+    """Whatever kind of figure names the metric: it is broken into lines, none of which is cut at an edge."""
+    label = "Overlap of the attributes' directions in the change of activations, above what chance makes of it"
+    analysis, runs, context = simulated(factors, label=label)
+    rows = {"metric": "loss", "scale": "difference", "label": "a claim", "sign": "✓", "verdict": "supported"}
+    limits = {"estimate": 1.0, "low": 0.5, "high": 1.5, "start": 0.4, "end": 1.6, "margin": 0.1, "published": 2.0}
+    figures = [
+        *figures_of(analysis, runs, context).values(),
+        claims_figure(pd.DataFrame([rows | limits]), context.metrics),
+    ]
+    assert len(figures) >= 4
+    for figure in figures:
+        assert figure.svg
+        canvas = figure.drawing.canvas
+        whole, renderer = canvas.bbox, FigureCanvasAgg(canvas).get_renderer()
+        for axes in canvas.axes:
+            for axis in (axes.xaxis, axes.yaxis):
+                place = axis.label.get_window_extent(renderer)
+                over = (-place.x0, place.x1 - whole.x1, -place.y0, place.y1 - whole.y1)
+                assert max(over) < 4 or not axis.label.get_text(), (figure.name, over)  # points, of empty room
 
 
 def test_long_names_break_at_blanks_only() -> None:

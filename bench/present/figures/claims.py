@@ -43,12 +43,19 @@ def _paint(claims: DataFrame, metrics: dict[str, Metric]) -> style.Drawing:
     labels = style.label_lines([f"{claim.sign} {claim.label}" for claim in claims.itertuples()], estimates)
     claims = claims.assign(line=labels, number=estimates)
     groups = [(metric, scale, rows) for (metric, scale), rows in claims.groupby(["metric", "scale"], sort=False)]
-    heights = [_AXIS + style.row_height(list(rows["line"])) * len(rows) for *_, rows in groups]
+    ratios = [scale == "ratio" for _, scale, _ in groups]
+    axis_labels = [
+        style.quantity(metrics[str(metric)], ratio=ratio, what="Ratio of " if ratio else "Change of ")
+        for (metric, *_), ratio in zip(groups, ratios, strict=True)
+    ]
+    heights = [
+        _AXIS + style.LINE * label.count("\n") + style.row_height(list(rows["line"])) * len(rows)
+        for (*_, rows), label in zip(groups, axis_labels, strict=True)
+    ]
     drawing, panels = style.blank(0.45 + sum(heights), max(1, len(groups)), height_ratios=heights or [1])
     handles: dict[str, Any] = {}
     claim: Any
-    for axes, (metric, scale, rows) in zip(panels, groups, strict=False):
-        ratio = scale == "ratio"
+    for axes, (*_, rows), ratio, axis_label in zip(panels, groups, ratios, axis_labels, strict=False):
         down = np.arange(len(rows))
         style.row_axis(axes, len(rows))
         style.neutral_line(axes, 1.0 if ratio else 0.0, len(rows))
@@ -66,7 +73,7 @@ def _paint(claims: DataFrame, metrics: dict[str, Metric]) -> style.Drawing:
                 (diamond,) = axes.plot(claim.published, row, "D", ms=5, mfc="none", mec=style.INK, mew=1.1, zorder=4)
                 handles["published"] = diamond
         style.row_labels(axes, list(rows["line"]), right=list(rows["number"]))
-        axes.set_xlabel(style.quantity(metrics[str(metric)], ratio=ratio, what="Ratio of " if ratio else "Change of "))
+        axes.set_xlabel(axis_label)
         if ratio:
             style.log_axis(axes)
         else:

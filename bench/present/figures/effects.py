@@ -52,7 +52,9 @@ def _paint(metric: Metric, rows: DataFrame, study: Study, margin: float | None) 
     limits = rows[["estimate", "low", "high"]].itertuples(index=False)
     texts = [f"{'× ' if ratio else ''}{numbers.interval(*row).partition(' [')[0]}" for row in limits]
     lines = style.label_lines([study.effect(effect) for effect in rows["effect"]], texts)
-    drawing, (axes,) = style.blank(1.0 + style.row_height(lines) * max(1, len(rows)))
+    axis_label = style.quantity(metric, ratio=ratio, what="Ratio of " if ratio else "Change of ")
+    height = 1.0 + style.LINE * axis_label.count("\n") + style.row_height(lines) * max(1, len(rows))
+    drawing, (axes,) = style.blank(height)
     survives = (rows["p_adjusted"] < ALPHA).to_numpy()
     y, marks, names = np.arange(len(rows)), list[Any](), list[str]()
     if margin is not None:
@@ -74,6 +76,6 @@ def _paint(metric: Metric, rows: DataFrame, study: Study, margin: float | None) 
         style.log_axis(axes)
     style.row_axis(axes, len(rows))
     style.row_labels(axes, lines, right=texts, bold=survives.tolist())
-    axes.set_xlabel(style.quantity(metric, ratio=ratio, what="Ratio of " if ratio else "Change of "))
+    axes.set_xlabel(axis_label)
     style.key(drawing, marks, names)
     return drawing

@@ -72,5 +72,5 @@ def _paint(metric: Metric, pairs: Sequence[tuple[int, int]], study: Study) -> Dr
         axes.set_visible(False)
     if log:
         log_axis(panels[0], "y")
-    drawing.canvas.supylabel(wrap(quantity(metric), 1.3 * rows), size=NORMAL)
+    drawing.canvas.supylabel(quantity(metric, inches=1.3 * rows), size=NORMAL)
     return drawing

@@ -58,7 +58,7 @@ def _paint(metric: Metric, claims: DataFrame, lines: DataFrame, *, ratio: bool) 
         changes = ",\nthen ".join(_changes(own.drop_duplicates("line")))
         title = f"{claim}: {verdict}\n{changes}"
         axes.set_title("\n".join(wrap(line, WIDTH - 1.1, SMALL) for line in title.split("\n")), loc="left", size=SMALL)
-        axes.set_ylabel(wrap(quantity(metric), _PANEL - 0.7, SMALL), size=SMALL)
+        axes.set_ylabel(quantity(metric, inches=_PANEL - 0.7), size=SMALL)
         handles = [mean, *pair]
     panels[-1].set_xlabel(str(claims["contrast"].iloc[-1]).split(",")[0].removeprefix("two lines along "))
     key(drawing, handles, ["mean", "line up to the break", "line from it"], columns=3)

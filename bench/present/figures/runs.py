@@ -58,7 +58,9 @@ def _paint(
     metric: Metric, rows: DataFrame, shown: DataFrame, differences: DataFrame, study: Study, *, many: bool
 ) -> style.Drawing:
     log = metric.name in study.logs
-    drawing, (left, right) = style.blank(0.9 + _ROW * len(shown), columns=2, width_ratios=(3, 2))
+    axis_label = style.quantity(metric, inches=1.7)
+    height = 0.75 + style.LINE * (1 + axis_label.count("\n")) + _ROW * len(shown)
+    drawing, (left, right) = style.blank(height, columns=2, width_ratios=(3, 2))
     for axes in (left, right):
         style.row_axis(axes, len(shown))
     by_cell = dict(tuple(rows.groupby("cell", observed=True)))
@@ -77,7 +79,7 @@ def _paint(
     left.hlines(down, shown["low"], shown["high"], color=style.INK, lw=1.6, zorder=3)
     left.plot(shown["mean"], down, "D", ms=4.5, mfc=style.PAPER, mec=style.INK, mew=1.1, zorder=4)
     style.row_labels(left, [plain(cell) for cell in shown["cell"]])
-    left.set_xlabel(style.wrap(style.quantity(metric), 2.6))
+    left.set_xlabel(axis_label)
     _differences(right, shown, differences, study.confidence, log=log)
     if log:
         style.log_axis(left)

@@ -31,6 +31,8 @@ MARKERS = "osD^vP"
 WIDTH = 3.7
 """Inches: what a telephone shows without shrinking text below legibility."""
 SMALL, NORMAL = 8.0, 9.0
+LINE = 0.15
+"""Inches between lines of an axis label."""
 """Points of the text of ticks and keys, and of everything else."""
 
 _STYLE: Any = {
@@ -125,11 +127,11 @@ def _name_marks(body: str, group: str, texts: Sequence[str]) -> str:
     )  # fmt: skip
 
 
-def quantity(metric: Metric, *, ratio: bool = False, what: str = "") -> str:
-    """What an axis measures: ``Change of interference (nats), lower is better``; a ratio has no unit."""
+def quantity(metric: Metric, *, ratio: bool = False, what: str = "", inches: float = WIDTH - 0.3) -> str:
+    """What an axis measures, in lines no wider: ``Change of cost (nats), lower is better``; a ratio has no unit."""
     unit = f" ({metric.unit})" if metric.unit and not ratio else ""
     better = "" if metric.better == "neither" else f", {metric.better} is better"
-    return plain(f"{what}{metric.label}{unit}{better}")
+    return wrap(f"{what}{metric.label}{unit}{better}", inches)
 
 
 def text_width(text: str, size: float = NORMAL) -> float:

@@ -51,7 +51,7 @@ def _paint(metric: Metric, factor: str, means: DataFrame, curve: DataFrame, *, l
     handles.append(axes.errorbar(doses, means["mean"], errors, fmt="o", ms=4.5, color=INK, capsize=0, lw=1.3, zorder=2))
     axes.grid(visible=True, axis="both")
     axes.set_xlabel(plain(factor))
-    axes.set_ylabel(quantity(metric))
+    axes.set_ylabel(quantity(metric, inches=2.0))
     if evenly_in_logs(doses):
         log_axis(axes)
     if log:
