@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -81,10 +80,14 @@ diet = ["plain", "rich"]
 def _path_of_a_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Folders that the tests of a file add to Python's path, and modules from there, are gone for those of the next."""
     yield
-    made = f"{tmp_path_factory.getbasetemp()}{os.sep}"
-    sys.path[:] = [folder for folder in sys.path if not folder.startswith(made)]
+    made = tmp_path_factory.getbasetemp()
+    sys.path[:] = [folder for folder in sys.path if not Path(folder).is_relative_to(made)]
+    _forget(made)
+
+
+def _forget(folder: Path) -> None:
     for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", None)).startswith(made):
+        if Path(getattr(module, "__file__", None) or "").is_relative_to(folder):
             del sys.modules[name]
 
 
@@ -164,9 +167,7 @@ class Commands:
             try:
                 return self(*arguments)
             finally:
-                for name, module in list(sys.modules.items()):
-                    if str(getattr(module, "__file__", None)).startswith(f"{folder}{os.sep}"):
-                        del sys.modules[name]
+                _forget(folder)
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def mixtures(run: Run, planned: Collection[str], *, latest: str = "that of the l
     environments = Counter(record.environment for record in used)
     if len(environments) > 1:
         described = [_flat(contents.environments.get(name, {})) for name in environments]
-        names = list(dict.fromkeys(name for one in described for name in one if name not in ("id", "kind", "schema")))
+        names = list(dict.fromkeys(name for one in described for name in one if name != "id"))
         differing = [name for name in names if len({str(one.get(name)) for one in described}) > 1]
         yield (
             f"Different environments: these runs were made in {len(environments)} of them ({_shares(environments)}), "

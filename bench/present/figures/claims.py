@@ -43,11 +43,7 @@ def _paint(claims: DataFrame, metrics: dict[str, Metric]) -> style.Drawing:
     labels = style.label_lines([f"{claim.sign} {claim.label}" for claim in claims.itertuples()], estimates)
     claims = claims.assign(line=labels, number=estimates)
     groups = [(metric, scale, rows) for (metric, scale), rows in claims.groupby(["metric", "scale"], sort=False)]
-    ratios = [scale == "ratio" for _, scale, _ in groups]
-    axis_labels = [
-        style.quantity(metrics[str(metric)], ratio=ratio, what="Ratio of " if ratio else "Change of ")
-        for (metric, *_), ratio in zip(groups, ratios, strict=True)
-    ]
+    axis_labels = [style.quantity(metrics[str(metric)], str(scale)) for metric, scale, _ in groups]
     heights = [
         _AXIS + style.LINE * label.count("\n") + style.row_height(list(rows["line"])) * len(rows)
         for (*_, rows), label in zip(groups, axis_labels, strict=True)
@@ -55,7 +51,8 @@ def _paint(claims: DataFrame, metrics: dict[str, Metric]) -> style.Drawing:
     drawing, panels = style.blank(0.45 + sum(heights), max(1, len(groups)), height_ratios=heights or [1])
     handles: dict[str, Any] = {}
     claim: Any
-    for axes, (*_, rows), ratio, axis_label in zip(panels, groups, ratios, axis_labels, strict=False):
+    for axes, (_, scale, rows), axis_label in zip(panels, groups, axis_labels, strict=False):
+        ratio = scale == "ratio"
         down = np.arange(len(rows))
         style.row_axis(axes, len(rows))
         style.neutral_line(axes, 1.0 if ratio else 0.0, len(rows))

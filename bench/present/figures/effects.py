@@ -52,7 +52,7 @@ def _paint(metric: Metric, rows: DataFrame, study: Study, margin: float | None) 
     limits = rows[["estimate", "low", "high"]].itertuples(index=False)
     texts = [f"{'× ' if ratio else ''}{numbers.interval(*row).partition(' [')[0]}" for row in limits]
     lines = style.label_lines([study.effect(effect) for effect in rows["effect"]], texts)
-    axis_label = style.quantity(metric, ratio=ratio, what="Ratio of " if ratio else "Change of ")
+    axis_label = style.quantity(metric, "ratio" if ratio else "difference")
     height = 1.0 + style.LINE * axis_label.count("\n") + style.row_height(lines) * max(1, len(rows))
     drawing, (axes,) = style.blank(height)
     survives = (rows["p_adjusted"] < ALPHA).to_numpy()

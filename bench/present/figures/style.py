@@ -127,9 +127,13 @@ def _name_marks(body: str, group: str, texts: Sequence[str]) -> str:
     )  # fmt: skip
 
 
-def quantity(metric: Metric, *, ratio: bool = False, what: str = "", inches: float = WIDTH - 0.3) -> str:
-    """What an axis measures, in lines no wider: ``Change of cost (nats), lower is better``; a ratio has no unit."""
-    unit = f" ({metric.unit})" if metric.unit and not ratio else ""
+def quantity(metric: Metric, change: str = "", *, inches: float = WIDTH - 0.3) -> str:
+    """What an axis measures, in lines no wider: ``Change of cost (nats), lower is better``; a ratio has no unit.
+
+    ``change``: "difference" or "ratio", or nothing for the metric itself.
+    """
+    what = {"": "", "difference": "Change of ", "ratio": "Ratio of "}[change]
+    unit = f" ({metric.unit})" if metric.unit and change != "ratio" else ""
     better = "" if metric.better == "neither" else f", {metric.better} is better"
     return wrap(f"{what}{metric.label}{unit}{better}", inches)
 
