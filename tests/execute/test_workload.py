@@ -43,9 +43,11 @@ def test_nothing_stored_is_nothing_known(make_suite: MakeSuite) -> None:
 def test_a_job_that_came_to_nothing_tells_no_time(make_suite: MakeSuite) -> None:
     """One that was lost has no time, and one that failed may have taken none: only outcomes tell how long jobs take."""
     suite = make_suite("LOOP", {"size": [1]}, seeds=5)
-    key, seconds = "k", {"ok": 2.0, "failed": 0.1, "lost": math.nan}
-    stored = [replace(_record(key, 1, 0, took), status=status) for status, took in seconds.items()]
-    assert forecast(suite, (), stored, workers=1).seconds == 10.0
+    ok, lost = _record("k", 1, 0, 2.0), replace(_record("k", 1, 0, math.nan), status="lost")
+    failed = replace(_record("k", 1, 0, 0.1), status="failed")
+    assert forecast(suite, (), [ok, lost, failed], workers=1).seconds == 10.0
+    assert forecast(suite, (), [lost, ok], workers=1).seconds == 10.0
+    assert forecast(suite, (), [failed, ok, failed], workers=1).seconds == 10.0
 
 
 def test_nothing_left_takes_nothing(make_suite: MakeSuite, tmp_path: Path) -> None:

@@ -151,6 +151,13 @@ def test_of_the_appendices_a_paper_has_the_analysis_of_variance() -> None:
     assert "Pairs" not in source
 
 
+def test_an_analysis_in_latex_has_its_analysis_of_variance() -> None:
+    """As Markdown has it, and the full report."""
+    rows = [(a, b, seed, a + seed * b + seed**2) for a in (0, 1) for b in (0, 1) for seed in range(4)]
+    analysis = bench.analyze(DataFrame(rows, columns=["a", "b", "seed", "loss"]), ["a", "b"], "seed", ["loss"])
+    assert "Analysis of variance: loss" in latex.render(analysis.report())
+
+
 def test_every_row_and_column_is_set_once() -> None:
     """However a table is split, each of its cells stands in it once, beside its keys; labels differ."""
     frame = DataFrame({"key": [f"k{row}" for row in range(90)]})
