@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int
-from scipy.optimize import root_scalar
 from torch import Tensor
 
 from polysem.lora import Params
@@ -34,8 +33,8 @@ FASTEST = 0.3
 """No more than this is added to log lambda, or taken from it, at a step."""
 BEGIN = 0.9
 """Share of its target that what is steered must reach before lambda moves: until then it would only run away."""
-ABOVE, HELD = 1.04, 0.2
-"""lambda holds the norm above its target by this factor; in this last share of the steps it is brought down to it."""
+HELD = 0.2
+"""Last share of the steps in which each step of Adam is followed by a projection to the norm that is the target."""
 SMOOTHING = 0.9
 """Of the running mean of losses, which is what is steered by ``loss``."""
 WARM_UP, COOL_DOWN = 0.03, 0.3
@@ -101,6 +100,12 @@ def draw_random(factors: Factors, norm: float, rng: np.random.Generator) -> None
     with torch.no_grad():
         for part in (part for pair in factors for part in pair):
             part.copy_(torch.from_numpy(rng.standard_normal(tuple(part.shape), dtype=np.float32)))
+    scale_to(factors, norm)
+
+
+def scale_to(factors: Factors, norm: float) -> None:
+    """Multiply Delta W by the number that makes its norm this: the nearest change of that norm."""
+    with torch.no_grad():
         scale = sqrt(norm / float(delta_norm(factors)))
         for part in (part for pair in factors for part in pair):
             part.mul_(scale)
@@ -121,29 +126,6 @@ def penalty(kind: str, factors: Factors) -> Tensor:
         "l1_factors": lambda a, b: a.abs().sum() + b.abs().sum(),
     }
     return torch.stack([of_one[kind](a, b) for a, b in factors]).sum()
-
-
-def shrink(kind: str, factors: Factors, target: float) -> None:
-    """Bring a norm that is above its target down to it, along the gradient of the penalty."""
-    parts = [part for pair in factors for part in pair]
-    with torch.no_grad():
-        above = float(delta_norm(factors)) / target - 1
-    if above <= 0:
-        return
-    gradients = torch.autograd.grad(penalty(kind, factors), parts)
-    with torch.no_grad():
-        lengths = [sqrt(sum(float(part.square().sum()) for part in of)) for of in (parts, gradients)]
-    unit = lengths[0] / lengths[1]
-
-    def norm(step: float) -> float:
-        moved = [part - step * unit * of for part, of in zip(parts, gradients, strict=True)]
-        return float(delta_norm(list(zip(moved[::2], moved[1::2], strict=True)))) - target
-
-    with torch.no_grad():
-        solution = root_scalar(norm, x0=0.0, x1=above, method="secant", xtol=1e-7)
-        if solution.converged:
-            for part, of in zip(parts, gradients, strict=True):
-                part.sub_(solution.root * unit * of)
 
 
 def train(
@@ -174,7 +156,7 @@ def train(
         total.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         if p.steers and p.steer == "norm" and step >= (1 - HELD) * p.steps:
-            shrink(p.penalty, factors, p.target)
+            scale_to(factors, p.target)
         with torch.no_grad():
             of_step = float(loss), float(delta_norm(factors))
         paths[:, step] = *of_step, steering.strength if p.penalty != "none" else 0.0
@@ -182,7 +164,7 @@ def train(
             break
         smooth = of_step[0] if step == 0 else SMOOTHING * smooth + (1 - SMOOTHING) * of_step[0]
         if p.steers:
-            steering.follow(of_step[1] / (ABOVE * p.target) if p.steer == "norm" else p.target / smooth)
+            steering.follow(of_step[1] / p.target if p.steer == "norm" else p.target / smooth)
         on_step(step + 1)
     return Paths(*paths)
 
