@@ -6,13 +6,17 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pandas as pd
 import pytest
 
+import bench
 from bench import cli
+
+if TYPE_CHECKING:
+    from bench.present.report import Report
 
 hypothesis.settings.register_profile("bench", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("bench")
@@ -122,6 +126,16 @@ def lab(lab_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> La
 
 
 @pytest.fixture(scope="session")
+def wild(lab_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
+    """Where the run ``wild`` lies, of which 4 of 20 jobs diverged, and its report."""
+    wild = Lab(tmp_path_factory.mktemp("wild"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(lab_folder))
+        bench.run(wild.suite("wild", seeds=5, trouble="diverges"), out=wild.out, executor="serial")
+    return wild.out, bench.report("wild", out=wild.out)
+
+
+@pytest.fixture(scope="session")
 def reference() -> Callable[[str], Reference]:
     """Function from a data set's name to its frame and R's results."""
 
@@ -139,6 +153,20 @@ def reference() -> Callable[[str], Reference]:
 def factorial(reference: Callable[[str], Reference]) -> Reference:
     """The balanced 2^4 with 10 seeds, and R's results."""
     return reference("a01_factorial_balanced")
+
+
+@pytest.fixture
+def sketched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every picture is an empty one, for tests of where reports go and not of what their pictures show."""
+    sketch = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"></svg>'
+    monkeypatch.setattr("bench.present.report.Figure.encode", lambda *_: sketch)
+    monkeypatch.setattr("bench.present.files.draw", lambda _: None)
+
+
+@pytest.fixture
+def uncollected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No garbage is collected, as ``multipletests`` by Holm does, which takes long in a process of so many tests."""
+    monkeypatch.setattr("gc.collect", lambda: 0)
 
 
 class Commands:

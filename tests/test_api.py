@@ -14,6 +14,7 @@ import bench
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
+    from bench.present.report import Report
     from tests.conftest import Lab
 
 
@@ -60,6 +61,7 @@ def test_fresh_starts_anew(lab: Lab) -> None:
     assert len(bench.runs(lab.out)) == 2
 
 
+@pytest.mark.usefixtures("sketched")
 def test_report_and_analyze_agree(lab: Lab) -> None:
     """The report's effects are those that ``analyze`` finds in the exported table."""
     bench.run(lab.suite(seeds=5), out=lab.out, executor="serial")
@@ -72,11 +74,13 @@ def test_report_and_analyze_agree(lab: Lab) -> None:
 
 @pytest.mark.parametrize("wide", [True, False])
 @pytest.mark.parametrize("all_values", [True, False])
-def test_values_of_runs_that_are_not_ok_are_not_analysed(lab: Lab, *, wide: bool, all_values: bool) -> None:
+def test_values_of_runs_that_are_not_ok_are_not_analysed(
+    wild: tuple[Path, Report], *, wide: bool, all_values: bool
+) -> None:
     """However a run is loaded, ``analyze`` finds what its report finds, and counts the runs that it leaves out."""
-    bench.run(lab.suite("wild", seeds=5, trouble="diverges"), out=lab.out, executor="serial")
-    shown = bench.report("wild", out=lab.out).data["contrasts"].query("metric == 'score'")
-    frame = bench.load("wild", wide=wide, all_values=all_values, out=lab.out)
+    out, report = wild
+    shown = report.data["contrasts"].query("metric == 'score'")
+    frame = bench.load("wild", wide=wide, all_values=all_values, out=out)
     values = frame["score" if wide else "value"]
     assert values[frame["status"] == "diverged"].notna().all() == all_values
     assert values[frame["status"] == "ok"].notna().all()

@@ -25,8 +25,10 @@ from bench.execute import run as bench_run
 from bench.execute.baseline import require_repeats
 from bench.execute.coordinate import Tally, execute
 from bench.execute.journal import Journal, read
+from bench.present.render import json as as_json
 
 if TYPE_CHECKING:
+    from bench.present.report import Report
     from tests.conftest import Commands, Lab
 
 
@@ -120,6 +122,7 @@ def test_a_damaged_run_is_listed_with_the_others(command: Commands, lab: Lab) ->
     assert f"{lab.out / 'ill'}: {lab.out / 'ill' / 'run.json'} is damaged" in err
 
 
+@pytest.mark.usefixtures("sketched")
 def test_markdown_is_printed_and_kept(command: Commands, lab: Lab) -> None:
     """``--format md`` prints the report and keeps the same text as report.md; ``--output`` writes there alone."""
     run(command, lab, lab.suite())
@@ -133,6 +136,7 @@ def test_markdown_is_printed_and_kept(command: Commands, lab: Lab) -> None:
     assert (lab.folder / "a.md").read_text().startswith("# diets: 4 cells × 4 seeds")
 
 
+@pytest.mark.usefixtures("sketched")
 def test_html_is_kept_and_not_printed(command: Commands, lab: Lab) -> None:
     """``--format html`` keeps report.html in the run's folder and prints nothing; ``--output -`` prints it."""
     run(command, lab, lab.suite())
@@ -201,6 +205,7 @@ def test_some_metrics_are_told(command: Commands, lab: Lab) -> None:
     assert (code, "No metric is called 'fame'" in err, "score and loss" in err) == (2, True, True)
 
 
+@pytest.mark.usefixtures("sketched")
 def test_a_report_of_other_results_is_marked(command: Commands, lab: Lab) -> None:
     """What is kept in the folder of a run, and is of an earlier one, says so, once, until it is written anew."""
     run(command, lab, lab.suite(seeds=2))
@@ -368,6 +373,7 @@ def test_bad_suites_exit_with_2(command: Commands, lab: Lab, text: str, said: st
         assert "Traceback" not in err
 
 
+@pytest.mark.usefixtures("sketched")
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -511,12 +517,14 @@ def test_analyze_finds_in_a_table_what_report_finds_in_its_run(command: Commands
 
 
 @pytest.mark.parametrize("options", [[], ["--wide"], ["--all-values"], ["--wide", "--all-values"]])
-def test_exported_values_are_of_runs_that_are_ok(command: Commands, lab: Lab, options: list[str]) -> None:
+def test_exported_values_are_of_runs_that_are_ok(
+    command: Commands, wild: tuple[Path, Report], tmp_path: Path, options: list[str]
+) -> None:
     """A diverged run's value is an empty field unless it is asked for, and ``analyze`` leaves it out either way."""
-    run(command, lab, lab.suite("wild", seeds=5, trouble="diverges"))
-    reported = json.loads(command("report", "wild", "--out", lab.out, "--format", "json")[1])["contrasts"]
-    path = lab.folder / "wild.csv"
-    command("export", "wild", "--out", lab.out, "--output", path, *options)
+    out, report = wild
+    reported = json.loads(as_json.render(report))["contrasts"]
+    path = tmp_path / "wild.csv"
+    command("export", "wild", "--out", out, "--output", path, *options)
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if ",diverged," in line]
     assert len(lines) == (4 if "--wide" in options else 8)
     assert all(line.endswith(",") for line in lines) == ("--all-values" not in options)
@@ -594,8 +602,8 @@ def test_contrasts_of_ones_own_from_the_command_line(command: Commands, lab: Lab
 @pytest.mark.parametrize(
     ("redirection", "arguments", "code", "said"),
     [
-        ("2>/dev/full", ["report"], 0, ""),
-        ("2>&-", ["report"], 0, ""),
+        ("2>/dev/full", ["runs"], 0, ""),
+        ("2>&-", ["runs"], 0, ""),
         ("2>/dev/full", ["report", "none"], 2, ""),
         ("2>&-", ["run", "diets.toml", "--executor", "serial"], 0, ""),
         (">/dev/full", ["report"], 2, "The output cannot be written: No space left"),

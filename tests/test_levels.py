@@ -112,6 +112,7 @@ def test_none_in_another_spelling_is_explained(here: str, text: str, hint: str) 
     assert hint in str(raised.value)
 
 
+@pytest.mark.usefixtures("sketched")
 def test_levels_that_cannot_be_seen_have_a_form_that_can(here: str, command: Commands) -> None:
     """Empty, with a line's end, with blanks at an edge: distinct and visible in each format, and in a piped table."""
     levels = ["", "a\nb", "a b", " a b"]

@@ -92,6 +92,7 @@ def test_the_name_of_a_suite_is_no_path(lab: Lab, name: str) -> None:
     assert not lab.out.exists()
 
 
+@pytest.mark.usefixtures("sketched")
 def test_links_in_the_folder_of_a_run_lead_nowhere(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever a link stands in a run's folder, running, mending and reporting write nothing through it."""
     suite = lab.suite(seeds=1)
@@ -146,6 +147,7 @@ def foreign(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("sketched")
 def test_a_run_is_data_for_every_command(foreign: Path, lab: Lab, command: Commands) -> None:
     """Whatever a run's folder names, no command that reads it imports it, not even for a second look."""
     assert command("baseline", "accept", "stranger", "--to", "old.csv")[0] == 0
@@ -266,10 +268,14 @@ STORED = (
 )
 
 
+def test_files_and_folders_of_a_run_are_no_links(kept: Path) -> None:
+    """What is stored and was never touched is read without a word on links."""
+    assert " link" not in _reads(kept)
+
+
 @pytest.mark.parametrize("place", STORED)
 def test_what_is_stored_is_read_from_the_folder_itself(kept: Path, tmp_path: Path, place: str) -> None:
     """A link, or a FIFO, in the place of any stored file or folder is named and neither followed nor waited for."""
-    assert " link" not in _reads(kept)
     (path,) = kept.glob(place)
     path.rename(tmp_path / "away")
     path.symlink_to(tmp_path / "away")
@@ -280,10 +286,15 @@ def test_what_is_stored_is_read_from_the_folder_itself(kept: Path, tmp_path: Pat
     assert "it is a FIFO" in said or "it is not a folder" in said
 
 
+@pytest.mark.usefixtures("sketched")
 @pytest.mark.parametrize("form", ["md", "json", "csv"])
 @pytest.mark.parametrize("target", ["journal/00001.jsonl", "fifo"])
-def test_a_report_is_written_through_nothing(kept: Path, command: Commands, form: str, target: str) -> None:
+def test_a_report_is_written_through_nothing(
+    kept: Path, command: Commands, monkeypatch: pytest.MonkeyPatch, form: str, target: str
+) -> None:
     """Where a report, or the folder of its figures or tables, is a link or a FIFO, it is refused: no result is lost."""
+    report = bench.report(kept)
+    monkeypatch.setattr(bench, "report", lambda *_, **__: report)
     os.mkfifo(kept / "fifo")
     before = {path: path.read_bytes() for path in kept.rglob("*") if path.is_file()}
     name = "tables/contrasts.csv" if form == "csv" else f"report.{form}"
@@ -299,6 +310,7 @@ def test_a_report_is_written_through_nothing(kept: Path, command: Commands, form
         path.unlink()
 
 
+@pytest.mark.usefixtures("sketched")
 @pytest.mark.parametrize(("form", "inner"), [("md", "figures"), ("csv", "tables")])
 def test_figures_and_tables_go_into_folders_of_the_run(kept: Path, command: Commands, form: str, inner: str) -> None:
     """A link in the place of their folder is refused, wherever it leads."""
@@ -309,6 +321,7 @@ def test_figures_and_tables_go_into_folders_of_the_run(kept: Path, command: Comm
     assert sorted(kept.rglob("*")) == before
 
 
+@pytest.mark.usefixtures("sketched")
 def test_outside_of_a_run_a_path_is_the_users_own(kept: Path, tmp_path: Path, command: Commands) -> None:
     """A link or a device that is named with --output is written to, as by any program."""
     (tmp_path / "real.html").write_text("old")
@@ -323,6 +336,7 @@ def test_outside_of_a_run_a_path_is_the_users_own(kept: Path, tmp_path: Path, co
 MARKUP = "<script>alert(1)</script>"
 
 
+@pytest.mark.usefixtures("sketched")
 def test_a_malicious_run_is_only_text(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Labels, notes, paths and reasons of a run that somebody else made are escaped, and control characters cut."""
     bench.run(lab.suite("evil", trouble="fails"), out=lab.out, executor="serial")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,7 +36,8 @@ def section(report: Report, title: str) -> Section:
     return next(part for part in report.sections if part.title == title)
 
 
-def simulated(effect: float, *, cells: list[tuple[str, str]] | None = None, log: bool = False) -> Study:
+@cache
+def simulated(effect: float, *, cells: tuple[tuple[str, str], ...] = (), log: bool = False) -> Study:
     """Two factors with two levels, 12 seeds, and an effect of ``reg`` in units of the noise."""
     rng = np.random.default_rng(5)
     rows = [
@@ -157,7 +159,7 @@ def test_a_strong_effect_is_said_with_its_direction() -> None:
 def test_what_is_mixed_is_said_where_it_is_found() -> None:
     """An effect that the cells mix with an interaction is found under that condition, in the same sentence."""
     assert "provided" not in found(simulated(2.0))[1][0]
-    part = simulated(2.0, cells=[("l1", "relu"), ("l1", "gelu"), ("l2", "gelu")])
+    part = simulated(2.0, cells=(("l1", "relu"), ("l1", "gelu"), ("l2", "gelu")))
     assert found(part)[1][0].endswith(", provided that no interaction is mixed in.")
 
 
@@ -179,7 +181,7 @@ def test_no_effect_is_not_called_one() -> None:
 
 def test_aliases_are_named() -> None:
     """An interaction that the cells do not identify is said to be unknowable, and listed with what it is mixed with."""
-    study = simulated(1.0, cells=[("l1", "relu"), ("l2", "relu"), ("l1", "gelu")])
+    study = simulated(1.0, cells=(("l1", "relu"), ("l2", "relu"), ("l1", "gelu")))
     assert told(study, "What this design cannot tell").points[0].startswith("reg × act cannot be estimated")
     shown = told(study, "What the cells identify")
     assert shown.appendix
@@ -292,15 +294,22 @@ def test_a_level_without_values_is_said_once() -> None:
     assert report.sections[0].facts["Without values"].startswith("lr = 0.1 has no values")
 
 
-@pytest.mark.parametrize("form", ["md", "html", "json", "terminal"])
-def test_every_format_says_which_model_the_analysis_of_variance_fits(form: str) -> None:
-    """Half of 2^3 names the terms that it leaves out; two of 2^2 say that there is no analysis of variance."""
+@pytest.fixture(scope="module")
+def parts() -> list[Report]:
+    """Of half of the cells of 2^3, and of two of 2^2."""
     rng = np.random.default_rng(0)
     half = [(a, b, (a + b) % 2, seed, rng.normal()) for seed in range(4) for a in (0, 1) for b in (0, 1)]
     frame = pd.DataFrame(half, columns=["a", "b", "c", "seed", "y"])
+    tables = ((frame, ["a", "b", "c"]), (frame[frame["a"] == frame["b"]], ["a", "b"]))
+    return [analyzed(analyze(rows, factors, "seed", ["y"]), "table") for rows, factors in tables]
+
+
+@pytest.mark.usefixtures("sketched")
+@pytest.mark.parametrize("form", ["md", "html", "json", "terminal"])
+def test_every_format_says_which_model_the_analysis_of_variance_fits(parts: list[Report], form: str) -> None:
+    """Half of 2^3 names the terms that it leaves out; two of 2^2 say that there is no analysis of variance."""
     texts = []
-    for rows, factors in ((frame, ["a", "b", "c"]), (frame[frame["a"] == frame["b"]], ["a", "b"])):
-        report = analyzed(analyze(rows, factors, "seed", ["y"]), "table")
+    for report in parts:
         text = terminal.render(report, width=100, full=True) if form == "terminal" else printed(report, form).decode()
         texts.append(" ".join(text.split()))
     assert "The analysis of variance fits a, b, c; it leaves out a:b, a:c, b:c, a:b:c" in texts[0].replace("\\", "")

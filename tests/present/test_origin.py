@@ -125,6 +125,7 @@ def test_lines_that_were_set_aside_are_remembered(lab: Lab) -> None:
 ODD: list[Any] = [None, 3, "<script>", [1], {"a": {"b": []}}, "\x1b[2J", -1e300]
 
 
+@pytest.mark.usefixtures("sketched")
 @pytest.mark.parametrize("odd", ODD)
 def test_a_malicious_journal_is_only_text(lab: Lab, odd: Any) -> None:
     """Whatever a journal with good checksums says of its sessions and environments, a report shows it as plain text."""
