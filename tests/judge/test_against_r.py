@@ -34,9 +34,13 @@ UNBLOCKED = {
 ONE_WAY = ["a08_oneway_hetero_k4", "a09_oneway_balanced_k6", "a10_plantgrowth", "a11_chickwts"]
 
 
-@pytest.fixture(params=["library", "command"])
-def analysed(request, reference, tmp_path, monkeypatch):
-    """Function from a data set, its block and the reference level of some factors to its analysis and R's answers."""
+@pytest.fixture(scope="module", params=["library", "command"])
+def analysed(request, reference, tmp_path_factory):
+    """Function from a data set, its block and the reference level of some factors to its analysis and R's answers.
+
+    Each is analysed once.
+    """
+    made = {}
 
     def by_library(name, block, levels):
         frame, results = reference(name)
@@ -47,11 +51,12 @@ def analysed(request, reference, tmp_path, monkeypatch):
         options += [] if block is None else ["--block", block]
         for factor, level in levels.items():
             options += ["--reference", f"{factor}={level}"]
-        output = tmp_path / "analysis.json"
+        output = tmp_path_factory.mktemp("analysis") / "analysis.json"
         arguments = ["bench", "analyze", REFERENCE / f"{name}.csv", *options, "--output", output]
-        monkeypatch.setattr(sys, "argv", list(map(str, arguments)))
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", list(map(str, arguments)))
+            with pytest.raises(SystemExit) as stop:
+                cli.main()
         assert stop.value.code == 0
         found = json.loads(output.read_text(encoding="utf-8"))
         assert found["schema_version"] == 2
@@ -63,7 +68,15 @@ def analysed(request, reference, tmp_path, monkeypatch):
         return {factor: frame[factor].cat.categories[0] for factor in frame.select_dtypes("category").columns}
 
     route = by_library if request.param == "library" else by_command
-    return lambda name, block, levels=None: route(name, block, levels or first_levels(name))
+
+    def analysed(name, block, levels=None):
+        levels = levels or first_levels(name)
+        key = (name, block, *levels.items())
+        if key not in made:
+            made[key] = route(name, block, levels)
+        return made[key]
+
+    return analysed
 
 
 def _frame(rows):

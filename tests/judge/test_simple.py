@@ -28,6 +28,7 @@ def crossed():
     return table(lambda frame: np.where(frame["lr"] == "0.1", np.where(frame["opt"] == "sgd", 2.0, -2.0), 0.0))
 
 
+@pytest.mark.usefixtures("uncollected")
 def test_simple_effects_are_paired_t_tests_within_a_level(crossed):
     """Every pair of levels at each level of the other factor is scipy's paired t; Holm over one factor in another."""
     simple = analyze(crossed, ["lr", "opt"], "seed", ["y"]).simple
@@ -106,6 +107,7 @@ def test_a_contrast_of_ones_own_is_as_a_claim_has_it(crossed, given):
     assert row["contrast"] == "lr: 0.001 → 0.1 at opt = adam"
 
 
+@pytest.mark.usefixtures("uncollected")
 def test_contrasts_of_ones_own_are_one_family(crossed):
     """An interaction, a trend and the two steps of an order on two metrics: Holm over all eight."""
     frame = crossed.assign(z=-crossed["y"])

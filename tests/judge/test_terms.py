@@ -74,6 +74,7 @@ def test_nothing_that_survives_depends_on_the_reference(five_by_two, block):
     assert len(found[0][1]) == 10
 
 
+@pytest.mark.usefixtures("uncollected")
 def test_pairs_of_levels_are_paired_t_tests_of_marginal_means(five_by_two):
     """Every pair of levels, later minus earlier, is scipy's paired t of means per seed; Holm over the ten."""
     levels = analyze(five_by_two, ["a", "b"], "seed", ["y"]).levels
