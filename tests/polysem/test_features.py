@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,10 +13,14 @@ import bench
 from bench.errors import BenchError
 from bench.present.files import files
 from polysem import metrics
+from polysem.features.__main__ import app
 from polysem.features.matching import cosines, match, matched_by_chance, matched_similarity, mean_overlap, overlap
 from polysem.features.over_seeds import pairs
 from polysem.features.report import compare
 from polysem.features.responses import responses
+
+if TYPE_CHECKING:
+    from tests.polysem.conftest import Start
 
 SUITE = """
 name = "tiny"
@@ -196,23 +199,21 @@ def test_what_is_not_there_is_named(out: Path, asked: dict[str, str], told: str)
         compare("tiny", out=out, **asked)  # type: ignore[arg-type]
 
 
-def test_a_run_without_arrays_says_how_to_keep_them(tmp_path: Path) -> None:
+def test_a_run_without_arrays_says_how_to_keep_them(start: Start, tmp_path: Path) -> None:
     """The command ends with exit code 2 and the line of the suite that is missing, without a traceback."""
     suite = tmp_path / "tiny.toml"
     suite.write_text(SUITE.format(keep="false"))
     bench.run(suite, seeds=1, out=tmp_path, executor="serial")
-    command = [sys.executable, "-m", "polysem.features", "tiny", "--out", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "keep_arrays = true" in done.stderr
-    assert "Traceback" not in done.stderr
+    code, err = start("polysem.features", app, "tiny", "--out", tmp_path)
+    assert code == 2
+    assert "keep_arrays = true" in err
+    assert "Traceback" not in err
 
 
-def test_the_command_writes_a_page_beside_the_run(out: Path) -> None:
+def test_the_command_writes_a_page_beside_the_run(start: Start, out: Path) -> None:
     """By default the page lies in a folder of its own, and the run's folder stays as it was."""
-    command = [sys.executable, "-m", "polysem.features", "tiny", "--out", str(out)]
     before = sorted((out / "tiny").rglob("*"))
-    subprocess.run(command, check=True, capture_output=True)
+    assert start("polysem.features", app, "tiny", "--out", out)[0] == 0
     assert (out / "tiny.features" / "report.html").read_text().startswith("<!DOCTYPE html>")
     assert sorted((out / "tiny").rglob("*")) == before
     assert [summary.name for summary in bench.runs(out)] == ["tiny"]

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from math import isnan, sqrt
 from pathlib import Path
 
@@ -37,10 +38,12 @@ TINY = dict.fromkeys(("first_layer", "layers", "sae_epochs", "text_windows"), 1)
 }
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp()))
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp()))
+        yield
 
 
 def _run(seed: int = 0, **params: object) -> Outcome:
@@ -313,11 +316,11 @@ def test_noise_is_taken_out_of_cosines() -> None:
 def test_a_change_in_few_dimensions_is_held_against_chance_in_these() -> None:
     """Random directions in two of 50 dimensions overlap as much as their own null says, and more than the isotropic."""
     rng = np.random.default_rng(1)
-    x = (rng.random((4000, 8)) < 0.5).astype(float)
+    x = (rng.random((400, 8)) < 0.5).astype(float)
     plane = np.linalg.qr(rng.standard_normal((50, 2)))[0]
     beyond = []
     for _ in range(8):
-        h = x @ (plane @ rng.standard_normal((2, 8))).T + 0.01 * rng.standard_normal((4000, 50))
+        h = x @ (plane @ rng.standard_normal((2, 8))).T + 0.01 * rng.standard_normal((400, 50))
         beyond.append(measures.of_directions(h, x, 0))
     assert np.mean([of["overlap_minus_null"] for of in beyond]) == pytest.approx(0, abs=0.1)
     assert np.mean([of["overlap_minus_isotropic"] for of in beyond]) > 0.4
@@ -378,34 +381,47 @@ def test_an_adapter_that_diverges_is_recorded() -> None:
     assert set(outcome.notes.values()) == {"the run diverged"}
 
 
-def test_the_smoke_suite_runs_to_a_report(tmp_path: Path) -> None:
+def _records(out: Path) -> dict[str, str]:
+    lines = [line for path in out.glob("*/journal/*") for line in path.read_text().splitlines(keepends=True)]
+    return {line: json.loads(line)["key"] for line in lines if line.endswith("\n") and '"key"' in line}
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """The folder of a run of the smoke suite that SIGKILL ended after some jobs, and their records."""
+    out = tmp_path_factory.mktemp("killed")
+    command = [sys.executable, "-c", "from bench.cli import main; main()", "run", str(SUITES / "lora_smoke.toml")]
+    command += ["--out", str(out), "--workers", "1", "--no-twice"]
+    with subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL) as coordinator:
+        while len(_records(out)) < 2:
+            assert coordinator.poll() is None
+            time.sleep(0.05)
+        os.killpg(coordinator.pid, signal.SIGKILL)
+    return out, _records(out)
+
+
+@pytest.fixture(scope="module")
+def resumed(killed: tuple[Path, dict[str, str]]) -> Path:
+    """The folder of that run, run again to its end."""
+    bench.run(SUITES / "lora_smoke.toml", out=killed[0], executor="serial")
+    return killed[0]
+
+
+def test_a_killed_run_goes_on_with_the_jobs_that_it_had_not_done(
+    killed: tuple[Path, dict[str, str]], resumed: Path
+) -> None:
+    """SIGKILL after some jobs: their records stay as they were, and only the others are run."""
+    before, after = killed[1], _records(resumed)
+    assert 2 <= len(before) < 6
+    assert before.items() <= after.items()
+    assert len(after) == len(set(after.values())) == 6
+
+
+def test_the_smoke_suite_runs_to_a_report(resumed: Path) -> None:
     """Six small runs; L1 makes the sparsest change, and the report has a verdict on every claim."""
-    bench.run(SUITES / "lora_smoke.toml", out=tmp_path, executor="serial")
-    runs = bench.load("lora_smoke", wide=True, out=tmp_path)
+    runs = bench.load("lora_smoke", wide=True, out=resumed)
     assert runs["status"].eq("ok").all()
     assert len(runs) == 6
     sparsity = runs.groupby("penalty")["hoyer"].mean()
     assert sparsity["l1"] > max(sparsity["l2"], sparsity["none"])
-    assert "less overlap in the change" in str(bench.report("lora_smoke", out=tmp_path))
-
-
-def test_a_killed_run_goes_on_with_the_jobs_that_it_had_not_done(tmp_path: Path) -> None:
-    """SIGKILL after some jobs: their records stay as they were, and only the others are run."""
-    suite = str(SUITES / "lora_smoke.toml")
-    command = [sys.executable, "-c", "from bench.cli import main; main()", "run", suite, "--out", str(tmp_path)]
-    command += ["--workers", "1", "--no-twice"]
-
-    def records() -> dict[str, str]:
-        lines = [line for path in tmp_path.glob("*/journal/*") for line in path.read_text().splitlines(keepends=True)]
-        return {line: json.loads(line)["key"] for line in lines if line.endswith("\n") and '"key"' in line}
-
-    with subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL) as coordinator:
-        while len(records()) < 2:
-            assert coordinator.poll() is None
-            time.sleep(0.05)
-        os.killpg(coordinator.pid, signal.SIGKILL)
-    before = records()
-    assert 2 <= len(before) < 6
-    subprocess.run(command, check=True, capture_output=True)
-    assert before.items() <= records().items()
-    assert len(records()) == len(set(records().values())) == 6
+    assert "less overlap in the change" in str(bench.report("lora_smoke", out=resumed))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,10 @@ import bench
 from bench.errors import BenchError
 from bench.present.report import Figure, Table
 from polysem.pictures import collisions, geometry
-from polysem.pictures.__main__ import draw
+from polysem.pictures.__main__ import app, draw
+
+if TYPE_CHECKING:
+    from tests.polysem.conftest import Start
 
 GEOMETRY = """
 name = "geometry"
@@ -133,11 +135,10 @@ def test_directions_and_dimensionalities_are_those_of_the_seed_with_the_lowest_l
         assert drawn == pytest.approx(w.T)
 
 
-def test_the_command_writes_pictures_beside_the_run(out: Path) -> None:
+def test_the_command_writes_pictures_beside_the_run(start: Start, out: Path) -> None:
     """Markdown with its pictures in the folder of the run; every width of the small run has a row."""
-    command = [sys.executable, "-m", "polysem.pictures", "collisions", "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    code, err = start("polysem.pictures", app, "collisions", "--out", out)
+    assert code == 0, err
     text = (out / "collisions" / "pictures.md").read_text()
     assert "pictures-figures/collisions.svg" in text
     assert (out / "collisions" / "pictures-figures" / "collisions.svg").read_text().startswith("<svg")
