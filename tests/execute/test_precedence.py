@@ -29,6 +29,12 @@ expect = "increase"
 SEALED = "{ sealed = 4 }"
 
 
+@pytest.fixture(autouse=True)
+def claims_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports lack the sections of the analysis: when a claim was made is in none of them."""
+    monkeypatch.setattr("bench.present.build.analysis_sections", lambda _: [])
+
+
 def run(lab: Lab, name: str = "diets", claims: str = CLAIM, *, seeds: object = 4, fresh: bool = False) -> Path:
     """Run a suite with claims; returns its file."""
     suite = lab.suite(name, seeds=seeds)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,9 +14,7 @@ import bench
 from bench.present.render import json as as_json
 from bench.present.render import terminal
 from bench.present.report import Report, Section
-
-if TYPE_CHECKING:
-    from tests.conftest import Lab
+from tests.conftest import Lab
 
 RISES = """
 [[claims]]
@@ -48,15 +46,19 @@ def with_claims(lab: Lab, claims: str, **settings: object) -> Path:
     return path
 
 
-@pytest.fixture
-def reported(lab: Lab) -> Reported:
-    """The report of a run of eight seeds, from the claims of its suite."""
+@pytest.fixture(scope="module")
+def reported(lab_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reported]:
+    """The report of a run of eight seeds, from the claims of its suite; made once of each."""
 
+    @cache
     def reported(claims: str) -> Report:
+        lab = Lab(tmp_path_factory.mktemp("claims"))
         bench.run(with_claims(lab, claims, seeds=8), out=lab.out, executor="serial")
         return bench.report("diets", out=lab.out)
 
-    return reported
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(lab_folder))
+        yield reported
 
 
 def section_of(report: Report, title: str) -> Section:

@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -66,10 +68,16 @@ def texts(figure: Figure) -> list[str]:
     return [node.text or "" for node in ET.fromstring(figure.svg).iter(f"{SVG}text")]
 
 
+@cache
+def two_by_two(*, log: bool = False) -> dict[str, Figure]:
+    """All the figures of a two-level design, drawn once."""
+    return figures_of(*simulated({"reg": ["l1", "l2"], "act": ["relu", "gelu"]}, log=log))
+
+
 @pytest.mark.parametrize("log", [False, True])
 def test_every_kind_of_figure_is_drawn(log: bool) -> None:
     """A two-level design gets all the figures, each a valid SVG with a title, a description and a caption."""
-    figures = figures_of(*simulated({"reg": ["l1", "l2"], "act": ["relu", "gelu"]}, log=log))
+    figures = two_by_two(log=log)
     assert set(figures) == {f"{kind}-loss" for kind in ("effects", "interactions", "runs")}
     for figure in figures.values():
         root = ET.fromstring(figure.svg)
@@ -83,19 +91,18 @@ def test_every_kind_of_figure_is_drawn(log: bool) -> None:
 def test_figures_are_the_same_every_time() -> None:
     """Another process draws the same bytes, with no date in them."""
     code = (
-        "import hashlib; from tests.present.test_figures import figures_of, simulated\n"
-        "figures = figures_of(*simulated({'reg': ['l1', 'l2'], 'act': ['relu', 'gelu']}))\n"
-        "print(hashlib.sha256(b''.join(f.svg for f in figures.values())).hexdigest())"
+        "import hashlib; from tests.present.test_figures import two_by_two\n"
+        "print(hashlib.sha256(b''.join(f.svg for f in two_by_two().values())).hexdigest())"
     )
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    figures = figures_of(*simulated({"reg": ["l1", "l2"], "act": ["relu", "gelu"]}))
+    figures = two_by_two()
     assert other.strip() == hashlib.sha256(b"".join(figure.svg for figure in figures.values())).hexdigest()
     assert not any(re.search(rb"20\d\d-\d\d-\d\d", figure.svg) for figure in figures.values())
 
 
 def test_figures_can_stand_on_one_page() -> None:
     """No id occurs in two of them, every reference has its id, and no rule reaches beyond the picture."""
-    figures = figures_of(*simulated({"reg": ["l1", "l2"], "act": ["relu", "gelu"]}))
+    figures = two_by_two()
     ids = [element.get("id") for figure in figures.values() for element in ET.fromstring(figure.svg).iter()]
     named = [name for name in ids if name]
     assert len(named) == len(set(named))
@@ -115,12 +122,18 @@ def test_hovering_tells_the_seed() -> None:
     assert sorted(marks, key=lambda title: marks[title]) == sorted(wanted, key=lambda title: wanted[title])
 
 
+@cache
+def one_factor() -> tuple[Analysis, pd.DataFrame, Context]:
+    return simulated({"reg": ["l1", "l2"]})
+
+
 @settings(max_examples=8)
 @given(st.text(max_size=40))
 def test_any_name_is_shown_as_text(name: str) -> None:
     """A label is neither markup nor a formula, and none of it is cut."""
     label = f"$x_{{{name}}}$"
-    analysis, runs, context = simulated({"reg": ["l1", "l2"]}, label=label)
+    analysis, runs, context = one_factor()
+    context = replace(context, metrics=[replace(context.metrics[0], label=label)])
     shown = " ".join(texts(figures_of(analysis, runs, context)["effects-loss"]))
     assert plain(label) in shown
 

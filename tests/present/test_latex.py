@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ NOT_TEXT = {"progress.py", "terminal.py", "latex.py"}
 """Files of bench/present whose characters are drawn in terminals only, or are LaTeX already."""
 
 
+@cache
 def vocabulary() -> set[str]:
     """The characters beyond ASCII that a report's own words are written with."""
     sources = [path for path in Path(bench.__file__).parent.rglob("*.py") if path.name not in NOT_TEXT]

@@ -336,10 +336,9 @@ def test_a_phone_shows_the_first_number_of_every_table(browser: Browser, path: P
 
 
 @pytest.mark.parametrize("width", [390, 768, 1440])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_sticks_out(browser: Browser, path: Path, width: int, scheme: str) -> None:
+def test_nothing_sticks_out(browser: Browser, path: Path, width: int) -> None:
     """On a phone and on a desk the page is no wider than the screen; wide tables and figures scroll in themselves."""
-    found = Visit(browser, path, viewport={"width": width, "height": 800}, color_scheme=scheme)
+    found = Visit(browser, path, viewport={"width": width, "height": 800})
     found.page.evaluate(UNFOLD)
     widths = found.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
     found.context.close()
