@@ -30,7 +30,7 @@ BANNED = (
 def reports(tmp_path_factory: pytest.TempPathFactory) -> list[Report]:
     """Of three seeds of the full factorial, and the toy report."""
     out = tmp_path_factory.mktemp("reports")
-    bench.run(ROOT / "suites" / "full_factorial.toml", seeds=3, out=out)
+    bench.run(ROOT / "suites" / "full_factorial.toml", seeds=3, out=out, executor="serial")
     return [bench.report("full_factorial", out=out), toy_report()]
 
 
@@ -44,6 +44,7 @@ def forms(report: Report) -> dict[str, str]:
     }
 
 
+@pytest.mark.usefixtures("sketched")
 def test_riddles_are_gone(reports: list[Report]) -> None:
     """No format has the phrases that readers stumbled over."""
     for report in reports:
