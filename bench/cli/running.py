@@ -125,9 +125,9 @@ def run(
             previewed.set_exception(error)
 
     def tell(look: Any) -> None:
-        from bench.present import standing
+        from bench.present import state
 
-        progress.say(f"{loaded.name}: {standing.look_line(look)}")
+        progress.say(f"{loaded.name}: {state.look_line(look)}")
 
     stored = out if (out / loaded.name / "run.json").is_file() else None
     previewed: Future[None] = Future()

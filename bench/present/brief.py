@@ -6,7 +6,7 @@ import math
 import os
 import socket
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,14 @@ from rich.cells import cell_len
 
 from bench.execute.inventory import Summary
 from bench.execute.results import remarks
-from bench.execute.run import Run, load
+from bench.execute.run import load
 from bench.execute.schedule import Forecast
 from bench.execute.workers import in_bytes
 from bench.judge.signed import FAILED
 from bench.plan.design import n_cells, n_jobs
 from bench.plan.labels import visible
 from bench.plan.suite import Plan
-from bench.present import numbers, standing, state
+from bench.present import numbers, state
 from bench.present.origin import mixtures, superseded
 from bench.present.progress import clock
 from bench.present.render.layout import wrapped
@@ -32,11 +32,9 @@ from bench.present.report import Column, Report, Section, Shown, Table, plain
 
 def checked(suite: Plan) -> dict[str, Any]:
     """What a valid suite would run."""
-    seeds: Any = list(suite.seeds)
-    kind = {}
-    if suite.strata is not None:
-        seeds = {name: list(own) for name, own in suite.strata.seeds.items()}
-        kind = {"strata": "crossed" if suite.strata.crossed else "nested"}
+    strata = suite.strata
+    seeds: Any = list(suite.seeds) if strata is None else {name: list(own) for name, own in strata.seeds.items()}
+    kind = {} if strata is None else {"strata": "crossed" if strata.crossed else "nested"}
     return {
         "suite": suite.name, "file": str(suite.path), "experiment": suite.reference,
         "factors": {name: list(levels) for name, levels in suite.factors.items()}, "seeds": seeds, **kind,
@@ -48,13 +46,14 @@ def checked(suite: Plan) -> dict[str, Any]:
 
 def planned(suite: Plan, forecast: Forecast, *, as_text: bool = False) -> dict[str, Any]:
     """What a suite would run now, and what that will take; as text, in words and rounded."""
-    facts = {name: getattr(forecast, name) for name in ("stored", "to_run", "batches", "workers")}
+    facts: dict[str, Any] = {name: getattr(forecast, name) for name in ("stored", "to_run", "batches", "workers")}
     is_known = math.isfinite(forecast.seconds)
-    expected: dict[str, Any] = {name: getattr(forecast, name) if is_known else "nan" for name in ("seconds", "bytes")}
     if as_text:
         time = f"about {clock(forecast.seconds)}" if is_known else "unknown: nothing is stored yet (--probe finds out)"
-        expected = {"time": time, "disk": f"about {in_bytes(forecast.bytes)}" if is_known else "unknown"}
-    return {**checked(suite), **facts, **expected}
+        facts |= {"time": time, "disk": f"about {in_bytes(forecast.bytes)}" if is_known else "unknown"}
+    else:
+        facts |= {name: getattr(forecast, name) if is_known else "nan" for name in ("seconds", "bytes")}
+    return {**checked(suite), **facts}
 
 
 def outcome(suite: Plan, frame: DataFrame, folder: Path) -> dict[str, Any]:
@@ -73,36 +72,21 @@ def first_reason(folder: Path) -> str:
 def cautions(folder: Path) -> list[str]:
     """What is wrong with the stored results of a run, or not shown of them, a sentence each."""
     run = load(folder)
-    keys = {job.key for job in run.planned()}
-    late = standing.post_hoc(run)
-    made = f"{numbers.counted(len(late), 'claim')} post hoc, made when results of its runs were stored: "
-    replaced = _replaced_now(run)
-    return [
-        *state.alarms(run.contents, keys),
-        *mixtures(run, keys, latest="today's"),
-        *([f"Superseded: {replaced}; the newer ones are in use."] if replaced else []),
-        *_set_aside(run),
-        *([f"{made}{numbers.listed(late)}."] if late else []),
-    ]
-
-
-def _set_aside(run: Run) -> Iterator[str]:
-    """What the last command found damaged, moved away and made anew."""
-    last = run.contents.sessions[-1] if run.contents.sessions else {}
-    aside = last.get("set_aside")
-    if aside and datetime.fromisoformat(str(last.get("started"))) >= run.updated:
-        parts = [f"{n} lines of {name}" if name.endswith(".jsonl") else name for name, n in sorted(aside.items())]
-        yield f"Damaged, moved to folders called damaged, and made anew: {numbers.listed(parts)}."
-
-
-def _replaced_now(run: Run) -> str:
-    """What the session of this very process, if it is the last, has run again."""
-    sessions = run.contents.sessions
+    keys, late, sessions = {job.key for job in run.planned()}, state.post_hoc(run), run.contents.sessions
     last = sessions[-1] if sessions else {}
-    if (last.get("pid"), last.get("host")) != (os.getpid(), socket.gethostname()):
-        return ""
-    metrics = [metric.name for metric in run.suite.experiment.metrics]
-    return superseded(run.contents, metrics, since=len(sessions) - 1)
+    points = [*state.alarms(run.contents, keys), *mixtures(run, keys, latest="today's")]
+    if (last.get("pid"), last.get("host")) == (os.getpid(), socket.gethostname()):
+        metrics = [metric.name for metric in run.suite.experiment.metrics]
+        if replaced := superseded(run.contents, metrics, since=len(sessions) - 1):  # by this very process
+            points.append(f"Superseded: {replaced}; the newer ones are in use.")
+    aside = last.get("set_aside")
+    if aside and datetime.fromisoformat(str(last.get("started"))) >= run.updated:  # by the last command
+        parts = [f"{n} lines of {name}" if name.endswith(".jsonl") else name for name, n in sorted(aside.items())]
+        points.append(f"Damaged, moved to folders called damaged, and made anew: {numbers.listed(parts)}.")
+    if late:
+        made = f"{numbers.counted(len(late), 'claim')} post hoc, made when results of its runs were stored"
+        points.append(f"{made}: {numbers.listed(late)}.")
+    return points
 
 
 def failed_gates(data: Mapping[str, DataFrame]) -> list[str]:
@@ -134,20 +118,12 @@ class Runs(Shown, list[Summary]):
 
 def runs(summaries: Sequence[Summary]) -> Table:
     """One row a run."""
-    counts = ("planned", "ok", "diverged", "failed", "lost", "missing")
-    rows = [
-        [
-            line.name,
-            f"{line.updated.astimezone():%Y-%m-%d %H:%M}",
-            *(getattr(line, name) for name in counts),
-            line.damage,
-        ]
-        for line in summaries
-    ]
-    frame = DataFrame(rows, columns=["name", "updated", *counts, "damage"])
+    counts = ["planned", "ok", "diverged", "failed", "lost", "missing"]
+    frame = DataFrame([vars(line) for line in summaries], columns=["name", "updated", *counts])
+    frame["updated"] = [f"{line.updated.astimezone():%Y-%m-%d %H:%M}" for line in summaries]
     frame = frame.astype({name: float for name in counts if frame[name].dtype == object})  # where all are damaged
     columns = [Column("Run", ("name",), key=True), Column("Updated", ("updated",))]
-    columns += [Column({"planned": "Jobs"}.get(name, name.capitalize()), (name,), "count") for name in counts]
+    columns += [Column("Jobs" if name == "planned" else name.capitalize(), (name,), "count") for name in counts]
     return Table("Runs, the newest first", frame, columns)
 
 

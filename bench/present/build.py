@@ -18,7 +18,7 @@ from bench.judge.metric_options import suite_options
 from bench.judge.proxies import proxy_frame
 from bench.plan.design import n_cells
 from bench.plan.suite import Plan
-from bench.present import gate_rates, numbers, standing, state, verdict
+from bench.present import gate_rates, numbers, state, verdict
 from bench.present.origin import mixtures, origin
 from bench.present.report import Finding, Report, Section, Shown
 from bench.present.sections import analysis_sections, claims
@@ -41,13 +41,15 @@ def build(run: Run, *, confidence: float = 0.95, metrics: Sequence[str] = ()) ->
         BenchError: there is no such metric.
     """
     suite = run.suite
-    require_metrics(metrics, [metric.name for metric in suite.experiment.metrics])
+    known = [metric.name for metric in suite.experiment.metrics]
+    if unknown := [name for name in metrics if name not in known]:
+        hint = f"There are: {numbers.listed(known, most=99)}."
+        raise BenchError(f"No metric is called {' or '.join(map(repr, unknown))}.", hint=hint)
     jobs, reasons = wide(run), remarks(run)
     command, planned = _command(run), set(jobs["run"])
     stated = [
-        *state.overview(jobs, [metric.name for metric in suite.experiment.metrics], command),
-        *state.unlisted(len(jobs), run.n_planned, command), *state.alarms(run.contents, planned),
-        *mixtures(run, planned), *state.replication(suite),
+        *state.overview(jobs, known, command, run.n_planned),
+        *state.alarms(run.contents, planned), *mixtures(run, planned), *state.replication(suite),
     ]  # fmt: skip
     facts: dict[str, str] = {}
     findings: Sequence[Finding] = ()
@@ -70,7 +72,10 @@ def build(run: Run, *, confidence: float = 0.95, metrics: Sequence[str] = ()) ->
             facts |= further
             body[:0] = claims.sections(run, verdicts, study, unfinished=state.is_unfinished(jobs))
         elif run.looks is not None and suite.claims:
-            facts["Claims"] = standing.waiting(run, run.looks)
+            facts["Claims"] = (
+                f"No look was taken yet: the first is planned at {run.looks.looks[0]} seeds, and no claim is judged "
+                f"before. {run.suite.command} --sequential goes on."
+            )
         facts |= verdict.of_effects(study)
         if suite.published is not None:
             beside, data["published"] = published(run, study.told)
@@ -93,9 +98,12 @@ def build(run: Run, *, confidence: float = 0.95, metrics: Sequence[str] = ()) ->
 
 
 def frames(study: Study) -> Mapping[str, pd.DataFrame]:
-    """The result frames by name."""
+    """The result frames by name; the contrasts with the levels ``from`` and ``to`` of a main effect, and margins."""
     held = {field.name: getattr(study.analysis, field.name) for field in fields(study.analysis)}
-    held["contrasts"] = study.contrasts_frame
+    contrasts, margins = study.analysis.contrasts, dict(study.margins)
+    changes = [study.steps.get(name, ("", "", "")) for name in contrasts["effect"]]
+    ends = {end: [str(change[place]) for change in changes] for place, end in ((1, "from"), (2, "to"))}
+    held["contrasts"] = contrasts.assign(**ends, margin=contrasts["metric"].map(margins).astype(float))
     return {name: frame for name, frame in held.items() if isinstance(frame, pd.DataFrame)}
 
 
@@ -145,12 +153,3 @@ def analyzed(analysis: Analysis, title: str) -> Report:
     notes, facts = list(analysis.notes[:_MOST_NOTES]), dict(verdict.of_effects(study))
     opening = Section("Verdict", notes, facts=facts, verdict=True)
     return Report(f"{title}: {size}", {}, [opening, *analysis_sections(study)], frames(study))
-
-
-def require_metrics(names: Sequence[str], known: Sequence[str]) -> None:
-    """Refuse names that are no metrics."""
-    if unknown := [name for name in names if name not in known]:
-        raise BenchError(
-            f"No metric is called {' or '.join(map(repr, unknown))}.",
-            hint=f"There are: {numbers.listed(known, most=99)}.",
-        )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bench.judge.preview.augment import Augmentation
@@ -14,12 +15,11 @@ from bench.judge.preview.power_frames import SIZES
 from bench.judge.preview.preview import Preview
 from bench.judge.sensitivity import POWER
 from bench.plan.find import from_project
-from bench.plan.grid import Region
 from bench.plan.labels import visible
 from bench.plan.writing import lines_of
 from bench.present import numbers, state
 from bench.present.report import Column, Report, Section, Table
-from bench.present.sections.components import component_sections
+from bench.present.sections.variance import component_sections
 from bench.present.study import NAME, Context
 
 _NEARLY = 0.7
@@ -40,8 +40,9 @@ def build_design(preview: Preview) -> Report:
         sections.append(_added(preview, preview.augmentation, context))
     elif study.n_cells < study.n_full and not (suite.nestings or suite.exclusions):
         sections.append(Section("What the other cells would buy", [_other_cells(preview, context)], chief=True))
-    tables = [_TABLES[name](frames[name], context) for name in _TABLES if name in frames]
-    sections.append(Section("What it would find", list(_basis(preview)), exhibits=tables, chief=True))
+    basis = [_BASIS] if suite.n_units > 1 else []
+    basis += [_NO_PILOT] if basis and preview.pilot is None else []
+    sections.append(Section("What it would find", basis, exhibits=list(_tables(frames, context)), chief=True))
     if "components" in frames:
         sections += component_sections(frames["components"], frames["needs"], context)
     if why := _reasons(preview):
@@ -67,16 +68,12 @@ def _size(preview: Preview) -> Iterator[str]:
             f"the defining relation I = {words}: a product of factors that is the same in every cell."
         )
     for name, nesting in suite.nestings.items():
-        yield f"{name} is swept only where {_region(nesting.under)}; it is {visible(nesting.otherwise)} elsewhere."
+        yield f"{name} is swept only where {state.region(nesting.under)}; it is {visible(nesting.otherwise)} elsewhere."
     for exclusion in suite.exclusions:
-        yield f"Not run where {_region(exclusion.where)}: {exclusion.reason}"
+        yield f"Not run where {state.region(exclusion.where)}: {exclusion.reason}"
 
 
 _ROMAN = dict(enumerate(["I", "II", "III", "IV", "V", "VI", "VII", "VIII"], start=1))
-
-
-def _region(region: Region) -> str:
-    return " and ".join(f"{name} is {' or '.join(map(visible, levels))}" for name, levels in region.items())
 
 
 def _verdict(preview: Preview, context: Context) -> Iterator[tuple[str, str]]:
@@ -144,32 +141,26 @@ def _limits(preview: Preview, context: Context) -> Iterator[str]:
         what = "main effects alone" if row.order == 1 else f"effects of up to {row.order} factors"
         yield f"The model of {what} has {row.columns} coefficients with the mean; the cells identify {row.rank}."
     if study.n_cells < study.n_full:
-        yield from _single(study.single)
+        single = study.single[study.single["pairs"] == 1]
+        for name, pair in zip(single["factor"], single["examples"], strict=True):
+            yield f"Only the pair of cells {pair} changes {name} alone."
+        if never := list(study.single.loc[study.single["pairs"] == 0, "factor"]):
+            named = f"{', '.join(never[:-1])} or {never[-1]}" if len(never) > 1 else never[0]
+            yield f"No two cells differ in {named} alone: only the model separates its effect from theirs."
     highest = int(effects["order"].max())
     if highest < len(study.design.levels):
         yield f"Interactions of more than {numbers.counted(highest, 'factor')} are not looked at here."
 
 
-def _single(frame: pd.DataFrame) -> Iterator[str]:
-    one = frame[frame["pairs"] == 1]
-    for name, pair in zip(one["factor"], one["examples"], strict=True):
-        yield f"Only the pair of cells {pair} changes {name} alone."
-    never = list(frame.loc[frame["pairs"] == 0, "factor"])
-    if never:
-        named = f"{', '.join(never[:-1])} or {never[-1]}" if len(never) > 1 else never[0]
-        yield f"No two cells differ in {named} alone: only the model separates its effect from theirs."
-
-
 def _other_cells(preview: Preview, context: Context) -> str:
-    study = preview.study
-    mains = study.effects[study.effects["order"] == 1]
-    errors = [
-        f"{context.term(name)} from {'none' if math.isnan(now) else numbers.significant(now, 3)} to "
-        f"{numbers.significant(full, 3)}"
-        for name, now, full in zip(mains["effect"], mains["se"], mains["se_full"], strict=True)
-    ]
-    more = study.n_full - study.n_cells
+    study, more = preview.study, preview.study.n_full - preview.study.n_cells
     lost = int((~study.effects["estimable"]).sum())
+    mains: list[Any] = list(study.effects[study.effects["order"] == 1].itertuples())
+    errors = [
+        f"{context.term(row.effect)} from {'none' if math.isnan(row.se) else numbers.significant(row.se, 3)} to "
+        f"{numbers.significant(row.se_full, 3)}"
+        for row in mains
+    ]
     gained = f", and make {numbers.counted(lost, 'more effect')} estimable" if lost else ""
     return (
         f"The other {numbers.counted(more, 'cell')} ({more * len(preview.suite.seeds)} runs) would bring the standard "
@@ -189,18 +180,21 @@ def _added(preview: Preview, augmentation: Augmentation, context: Context) -> Se
         f"{numbers.ranges(range(present + 1, present + n + 1))}, {where}, they are listed below."
     )
     lines = [*lines_of({"cells": [suite.factor_values(cell) for cell in cells]})][1:]
-    tables = [_augmented(augmentation.effects, context)]
-    return Section(f"{numbers.counted(n, 'cell')} to add", [lead], exhibits=tables, lines=lines)
+    columns = (
+        NAME["effect"], Column("VIF now", ("vif_before",), "statistic"),
+        Column("VIF then", ("vif_after",), "statistic"),
+        Column("SE now", ("se_before",), "value"), Column("SE then", ("se_after",), "value"),
+    )  # fmt: skip
+    caption = "What they buy (SE with one seed, if a run's SD within its seed is 1)"
+    table = Table(caption, context.worded(augmentation.effects), columns)
+    return Section(f"{numbers.counted(n, 'cell')} to add", [lead], exhibits=[table], lines=lines)
 
 
-def _basis(preview: Preview) -> Iterator[str]:
-    if preview.suite.n_units > 1:
-        yield (
-            f"By the t test of one contrast per seed; |d_z| is an effect over its SD across seeds, and power is "
-            f"{POWER:.0%} unless it is given."
-        )
-        if preview.pilot is None:
-            yield "In the metrics' units this is known once seeds are stored: run the suite, or name a run (--pilot)."
+_BASIS = (
+    f"By the t test of one contrast per seed; |d_z| is an effect over its SD across seeds, and power is {POWER:.0%} "
+    "unless it is given."
+)
+_NO_PILOT = "In the metrics' units this is known once seeds are stored: run the suite, or name a run (--pilot)."
 
 
 def _effects(frame: pd.DataFrame, context: Context) -> Table:
@@ -242,114 +236,67 @@ def _shortened(terms: str, most: int = 7) -> str:
     return f"{' '.join(words[: signs[most]])} and {len(signs) - most} more" if len(signs) > most else terms
 
 
-def _families(frame: pd.DataFrame, _: Context) -> Table:
-    columns = [Column("Tests judged together", ("family",), key=True), Column("Number", ("tests",), "count"), _SMALLEST]
-    for size in SIZES:
-        columns.append(Column(f"Power at {size}", (f"power_{size}",), "percent"))
-        columns.append(Column(f"Seeds for {size}", (f"seeds_{size}",), "count"))
-    return Table("Effects that would be found, and seeds that find them", frame, columns)
-
-
 _SMALLEST = Column("Smallest |d_z|", ("smallest",), "statistic")
-
-
-def _terms(frame: pd.DataFrame, context: Context) -> Table:
-    columns = [
+_TABLES: Mapping[str, tuple[str, Sequence[Column], str]] = {
+    "families": ("Effects that would be found, and seeds that find them", [
+        Column("Tests judged together", ("family",), key=True), Column("Number", ("tests",), "count"), _SMALLEST,
+        *(column for size in SIZES for column in (Column(f"Power at {size}", (f"power_{size}",), "percent"),
+                                                  Column(f"Seeds for {size}", (f"seeds_{size}",), "count"))),
+    ], ""),
+    "terms": ("Terms with several contrasts", [
         NAME["term"], Column("Contrasts", ("contrasts",), "count"), _SMALLEST,
         Column("among all tests", ("smallest_in_family",), "statistic"),
         *(Column(f"Seeds for {size}", (f"seeds_{size}",), "count") for size in SIZES),
-    ]  # fmt: skip
-    note = (
-        "By the one test of all levels (repeated-measures F, if its contrasts vary alike): |d_z| is the difference of "
-        "two levels over its SD across seeds, or of an interaction that of two by two levels, with all others midway."
-    )
-    shown = frame.assign(term=[context.term(name) for name in frame["term"]])
-    return Table("Terms with several contrasts", shown, columns, notes=[note])
-
-
-def _claims(frame: pd.DataFrame, context: Context) -> Table:
-    rows: list[Any] = list(frame.itertuples())
-    shown = context.worded(frame).assign(
-        told=[f"if {context.term(row.assumes)} are absent" if row.estimable and row.assumes
-              else "yes" if row.estimable else "no" for row in rows],
-        refuted=["yes" if row.refutable else "no" for row in rows],
-    )  # fmt: skip
-    columns = (
+    ], ("By the one test of all levels (repeated-measures F, if its contrasts vary alike): |d_z| is the difference of "
+       "two levels over its SD across seeds, or of an interaction that of two by two levels, with all others midway.")),
+    "claims": ("The declared claims", [
         Column("Claim", ("id",), key=True), Column("Metric", ("label",)), Column("Can be estimated", ("told",)),
         Column("SE", ("se",), "value", detail=True), Column("Smallest effect", ("smallest",), "value"),
         Column("Margin", ("margin",), "value"), Column("Seeds for it", ("seeds_for_margin",), "count"),
         Column("Can be refuted", ("refuted",), detail=True),
-    )  # fmt: skip
-    note = (
-        "Smallest: found with power 80% among all claims, from the pilot's spread on the scale of the claim. Seeds: to "
-        "find an effect of the margin, or for a claim of equivalence to exclude one."
-    )
-    return Table("The declared claims", shown, columns, notes=[note])
-
-
-def _detectable(frame: pd.DataFrame, context: Context) -> Table:
-    shown = context.worded(frame).assign(headline=frame["order"] == 1)
-    columns = (
+    ], ("Smallest: found with power 80% among all claims, from the pilot's spread on the scale of the claim. Seeds: to "
+       "find an effect of the margin, or for a claim of equivalence to exclude one.")),
+    "detectable": ("Smallest effects, and seeds for the margin", [
         NAME["metric"], NAME["effect"], Column("SD over seeds", ("sd",), "value", detail=True),
         Column("Smallest", ("smallest",), "value"), Column("… in all tests", ("smallest_in_family",), "value"),
         Column("Margin", ("margin",), "value"), Column("Seeds to find it", ("seeds_to_find",), "count"),
         Column("… in all tests", ("seeds_to_find_in_family",), "count", detail=True),
         Column("Seeds to exclude it", ("seeds_to_exclude",), "count"),
-    )  # fmt: skip
-    note = (
-        "In the metric's unit (natural logarithms where it is analysed on a log scale). Seeds to exclude: to show, if "
-        "there is no effect, that it is smaller than the margin (two one-sided tests at 5%)."
-    )
-    caption = "Smallest effects, and seeds for the margin"
-    return Table(caption, shown, columns, headline="headline", notes=[note])
-
-
-def _simulated(frame: pd.DataFrame, context: Context) -> Table:
-    planted = {"nothing": "nothing", "smallest": "the smallest above", "margin": "the margin"}
-    shown = context.worded(frame).assign(kind=[planted[kind] for kind in frame["kind"]])
-    columns = (
+    ], ("In the metric's unit (natural logarithms where it is analysed on a log scale). Seeds to exclude: to show, if "
+       "there is no effect, that it is smaller than the margin (two one-sided tests at 5%).")),
+    "simulated": ("Power under the pilot's own noise", [
         NAME["metric"], NAME["effect"], Column("Planted", ("kind",)), Column("Size", ("planted",), "value"),
         Column("|d_z|", ("sd_units",), "statistic"), Column("Found", ("power",), "percent"),
         Column("By formula", ("formula",), "percent"),
-    )  # fmt: skip
-    repeats = int(frame["repeats"].max())
-    how = (
-        f"Found in so many of {repeats} repetitions, which draw the pilot's seeds with replacement (standard error at "
-        f"most {numbers.percent(0.5 / repeats**0.5)}); of nothing, these are false alarms. Single tests at 5%. "
-        "A pilot of few seeds is a small sample: take a large difference from the formula as a warning."
-    )
-    return Table("Power under the pilot's own noise", shown, columns, notes=[how])
-
-
-def _looks(frame: pd.DataFrame, _: Context) -> Table:
-    columns = [
+    ], ("Found in so many of {repeats} repetitions, which draw the pilot's seeds with replacement (standard error at "
+       "most {error}); of nothing, these are false alarms. Single tests at 5%. A pilot of few seeds is a small sample: "
+       "take a large difference from the formula as a warning.")),
+    "looks": ("A plan of looks", [
         Column("Seeds", ("seeds",), "count", key=True), Column("Stop if p is at most", ("p",), "value"),
         Column("|z|", ("z",), "statistic"), Column("Error spent", ("spent",), "value"),
         *(Column(f"First stop, |d_z| = {size}", (f"stop_{size}",), "percent") for size in SIZES),
-    ]  # fmt: skip
-    note = (
-        "Looks planned before the first run, for one test with 5% error over all looks, spent as by O'Brien and "
-        "Fleming (Lan & DeMets 1983). The last columns say how likely each look is the first to stop."
-    )
-    return Table("A plan of looks", frame, columns, notes=[note])
-
-
-_TABLES = {
-    "families": _families, "terms": _terms, "claims": _claims, "detectable": _detectable, "simulated": _simulated,
-    "looks": _looks,
+    ], ("Looks planned before the first run, for one test with 5% error over all looks, spent as by O'Brien and "
+       "Fleming (Lan & DeMets 1983). The last columns say how likely each look is the first to stop.")),
 }  # fmt: skip
-"""Name of a frame -> its table, in the order in which they are read."""
+"""Name of a frame -> caption, columns and note of its table, in the order in which they are read."""
+_PLANTED = {"nothing": "nothing", "smallest": "the smallest above", "margin": "the margin"}
 
 
-def _augmented(frame: pd.DataFrame, context: Context) -> Table:
-    """One row a term of the model that the added cells serve."""
-    shown = frame.assign(effect=[context.effect(name) for name in frame["effect"]])
-    columns = (
-        NAME["effect"], Column("VIF now", ("vif_before",), "statistic"),
-        Column("VIF then", ("vif_after",), "statistic"),
-        Column("SE now", ("se_before",), "value"), Column("SE then", ("se_after",), "value"),
-    )  # fmt: skip
-    return Table("What they buy (SE with one seed, if a run's SD within its seed is 1)", shown, columns)
+def _tables(frames: Mapping[str, pd.DataFrame], context: Context) -> Iterator[Table]:
+    """What would be found, by the frames that there are."""
+    for name, (caption, columns, note) in _TABLES.items():
+        if name in frames:
+            shown, headline, notes = context.worded(frames[name]), "", [note] if note else []
+            if name == "claims":
+                ways = [f"if {context.term(terms)} are absent" if terms else "yes" for terms in shown["assumes"]]
+                shown["told"] = np.where(shown["estimable"].astype(bool), ways, "no")
+                shown["refuted"] = np.where(shown["refutable"].astype(bool), "yes", "no")
+            elif name == "detectable":
+                shown[headline := "headline"] = shown["order"] == 1
+            elif name == "simulated":
+                shown["kind"], repeats = shown["kind"].replace(_PLANTED), int(shown["repeats"].max())
+                notes = [note.format(repeats=repeats, error=numbers.percent(0.5 / repeats**0.5))]
+            yield Table(caption, shown, columns, headline, notes=notes)
 
 
 def _cells(frame: pd.DataFrame) -> Table:

@@ -13,10 +13,9 @@ from bench.execute.records import OUTCOMES, Record
 from bench.execute.run import Run
 from bench.experiment import strata_of
 from bench.plan.find import from_project
-from bench.plan.grid import Setting
-from bench.plan.labels import assignments, visible
+from bench.plan.labels import assignments
 from bench.present import numbers
-from bench.present.state import seed_ranges
+from bench.present.state import region, seed_ranges
 
 
 def origin(run: Run) -> Mapping[str, str]:
@@ -26,15 +25,21 @@ def origin(run: Run) -> Mapping[str, str]:
         "Suite": f"{from_project(suite.path)}, digest {suite.digest}",
         "Experiment": f"{suite.reference}, version {suite.experiment.version}",
         "Shared parameters": assignments(suite.params) or "all defaults",
-        "Parameters that follow levels": "; ".join(map(_following, suite.sets)),
+        "Parameters that follow levels": "; ".join(
+            f"{assignments(setting.params)} where {region(setting.where)}" for setting in suite.sets
+        ),
         "Seeds": seed_ranges(suite), "Folder": from_project(run.folder),
-        "Run": ", ".join(sorted({_when(session) for session in contents.sessions})),
+        "Run": ", ".join(sorted({
+            f"{session.get('started', 'at an unknown time')} on {session.get('host', 'an unknown host')}"
+            for session in contents.sessions
+        })),
         "Code": "; ".join(dict.fromkeys(", ".join(map(_code, code_of(session))) for session in contents.sessions)),
         "Set aside": _set_aside(contents),
         "Superseded": superseded(contents, [metric.name for metric in suite.experiment.metrics]),
     }  # fmt: skip
     for name, environment in contents.environments.items():
-        facts[f"Environment {name}"] = _environment(environment)
+        parts = (_text(environment.get(part)) for part in (*_PARTS, "experiment"))
+        facts[f"Environment {name}"] = "; ".join(filter(None, parts))
     seconds = sum(record.seconds for record in contents.records.values())
     facts["Computing time"] = f"{numbers.significant(seconds, 3)} s in all workers"
     return {name: text for name, text in facts.items() if text}
@@ -45,9 +50,29 @@ def mixtures(run: Run, planned: Collection[str], *, latest: str = "that of the l
 
     ``latest``: what to call the source that it was last run with.
     """
-    contents = run.contents
+    contents, today = run.contents, digest_of(run.source)
     used = [record for key, record in contents.records.items() if key in planned and record.status in OUTCOMES]
-    yield from _sources(run, used, latest)
+    sources = Counter(contents.source(record.key) for record in used)
+    if others := [record for record in used if is_other(contents.source(record.key), today)]:
+        unit = {seed: next(iter(strata_of(seed).values()), seed) for seed in run.suite.seeds}
+        seeds = numbers.ranges(sorted({unit[record.seed] for record in others}))
+        yield (
+            f"Other source: {len(others)} of {numbers.counted(len(used), 'result')} (of seeds {seeds}) come from other "
+            f"source of the experiment than {latest}, under the same version ({_changed(run, others)}). If the change "
+            "can alter numbers, they do not belong in one table: bench run --rerun-changed runs them again."
+        )
+    counts = Counter({source.removeprefix(PACKAGE): n for source, n in sources.items() if source.startswith(PACKAGE)})
+    if today and (unknown := counts.total()):
+        yield (
+            f"Source unknown: {numbers.counted(unknown, 'result')} were stored by an earlier bench, which noted the "
+            f"source of an experiment in another way. Whether it was {latest} is unknown."
+        )
+    if len(counts) > 1:
+        yield (
+            f"Different code: the experiment's source changed between these runs, and its version did not "
+            f"({_shares(counts)}). If the change can alter numbers, they do not belong in one table: change the "
+            "version, or run with --fresh."
+        )
     environments = Counter(record.environment for record in used)
     if len(environments) > 1:
         described = [_flat(contents.environments.get(name, {})) for name in environments]
@@ -57,34 +82,6 @@ def mixtures(run: Run, planned: Collection[str], *, latest: str = "that of the l
             f"Different environments: these runs were made in {len(environments)} of them ({_shares(environments)}), "
             f"which differ in {numbers.listed(differing) or 'what is not known'}; equal parameters and seeds may then "
             "give other last digits, and training can amplify them. Provenance describes each."
-        )
-
-
-def _sources(run: Run, used: Sequence[Record], latest: str) -> Iterator[str]:
-    contents, today = run.contents, digest_of(run.source)
-    sources = Counter(contents.source(record.key) for record in used)
-    others = [record for record in used if is_other(contents.source(record.key), today)]
-    if others:
-        unit = {seed: next(iter(strata_of(seed).values()), seed) for seed in run.suite.seeds}
-        seeds = numbers.ranges(sorted({unit[record.seed] for record in others}))
-        yield (
-            f"Other source: {len(others)} of {numbers.counted(len(used), 'result')} (of seeds {seeds}) come from other "
-            f"source of the experiment than {latest}, under the same version ({_changed(run, others)}). If the change "
-            "can alter numbers, they do not belong in one table: bench run --rerun-changed runs them again."
-        )
-    unknown = sum(n for source, n in sources.items() if source.startswith(PACKAGE))
-    if today and unknown:
-        yield (
-            f"Source unknown: {numbers.counted(unknown, 'result')} were stored by an earlier bench, which noted the "
-            f"source of an experiment in another way. Whether it was {latest} is unknown."
-        )
-    known = [source for source in sources if source.startswith(PACKAGE)]
-    if len(known) > 1:
-        counts = Counter({source.removeprefix(PACKAGE): sources[source] for source in known})
-        yield (
-            f"Different code: the experiment's source changed between these runs, and its version did not "
-            f"({_shares(counts)}). If the change can alter numbers, they do not belong in one table: change the "
-            "version, or run with --fresh."
         )
 
 
@@ -118,23 +115,14 @@ def _shares(counts: Counter[str]) -> str:
     )
 
 
-def _when(session: Mapping[str, Any]) -> str:
-    return f"{session.get('started', 'at an unknown time')} on {session.get('host', 'an unknown host')}"
-
-
-def _following(setting: Setting) -> str:
-    where = " and ".join(f"{name} is {' or '.join(map(visible, levels))}" for name, levels in setting.where.items())
-    return f"{assignments(setting.params)} where {where}"
-
-
 def _code(entry: Mapping[str, Any]) -> str:
-    commit = f"commit {str(entry['commit'])[:12]}{_changes(entry)}" if entry.get("commit") else ""
+    commit = f"commit {_commit(entry)}" if entry.get("commit") else ""
     source = f"source {entry['digest']}" if entry.get("digest") else ""
-    return _words(entry.get("name", ""), entry.get("version", ""), commit, source)
+    return _words(entry.get("name"), entry.get("version"), commit, source)
 
 
-def _changes(entry: Mapping[str, Any]) -> str:
-    return " with changes" if entry.get("dirty") else ""
+def _commit(entry: Mapping[str, Any]) -> str:
+    return f"{str(entry['commit'])[:12]}{' with changes' if entry.get('dirty') else ''}".strip()
 
 
 def _words(*parts: object) -> str:
@@ -159,11 +147,6 @@ _PARTS = ("python", "packages", "platform", "cpu", "instructions", "kernels", "t
 """What bench describes of an environment, in the order of its importance; ``experiment`` is what that adds."""
 
 
-def _environment(environment: Mapping[str, Any]) -> str:
-    """Every part that bench describes, in its order; nothing is taken for granted, since a file says it."""
-    return "; ".join(text for name in (*_PARTS, "experiment") if (text := _text(environment.get(name))))
-
-
 def ids(origin: Origin | None) -> set[str]:
     """The environments that made the values; empty where nothing is known of them."""
     return set() if origin is None else {entry["id"] for entry in origin.environments}
@@ -171,13 +154,24 @@ def ids(origin: Origin | None) -> set[str]:
 
 def differences(old: Origin, new: Origin) -> tuple[list[str], bool]:
     """What differs between two sides, beside their numbers; and whether that can be told of all their code."""
-    digested = _digested(old, new)
-    unknown = _undecidable(old, new, digested)
+    by_name: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in (*old.code, *new.code):
+        by_name.setdefault(entry["name"], []).append(entry)
+    digested, unknown = set(), []
+    for name, entries in by_name.items():
+        kinds = {entry.get("covers", "package") if entry.get("digest") else "" for entry in entries}
+        one_commit = len({entry.get("commit") for entry in entries}) == 1
+        if len(kinds) == 1 and kinds != {""}:  # digests of the same files, which can be compared
+            digested.add(name)
+        elif all(any(entry["name"] == name for entry in side.code) for side in (old, new)) and not (
+            one_commit and all(entry.get("commit") and not entry.get("dirty") for entry in entries)
+        ):
+            unknown.append(name)
     points = changed(facts_of(old, digested), facts_of(new, digested))
     if unknown:
         points.append(
-            f"Whether the source of {numbers.listed(unknown)} is the same is unknown: one side was stored by an "
-            "earlier bench, which noted it in another way."
+            f"Whether the source of {numbers.listed(sorted(unknown))} is the same is unknown: one side was stored by "
+            "an earlier bench, which noted it in another way."
         )
     return points, not unknown
 
@@ -186,28 +180,6 @@ def changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """The facts that are not the same in both."""
     names = [name for name in dict.fromkeys([*before, *now]) if before.get(name) != now.get(name)]
     return [f"{name}: {before.get(name, 'none')} → {now.get(name, 'none')}" for name in names]
-
-
-def _digested(old: Origin, new: Origin) -> set[str]:
-    """Code whose digests are of the same files on both sides, so that they can be compared."""
-    kinds: dict[str, set[object]] = {}
-    for entry in (*old.code, *new.code):
-        kind = entry.get("covers", "package") if entry.get("digest") else ""
-        kinds.setdefault(str(entry["name"]), set()).add(kind)
-    return {name for name, found in kinds.items() if len(found) == 1 and found != {""}}
-
-
-def _undecidable(old: Origin, new: Origin, digested: Collection[str]) -> list[str]:
-    """Code on both sides that neither comparable digests nor one clean commit identifies."""
-    sides = [{entry["name"] for entry in origin.code} for origin in (old, new)]
-    entries = [*old.code, *new.code]
-    clean = {
-        name
-        for name in sides[0] & sides[1]
-        if len({entry.get("commit") for entry in entries if entry["name"] == name} - {""}) == 1
-        and all(entry.get("commit") and not entry.get("dirty") for entry in entries if entry["name"] == name)
-    }
-    return sorted((sides[0] & sides[1]) - set(digested) - clean)
 
 
 def facts_of(origin: Origin, digested: Collection[str] = ()) -> dict[str, str]:
@@ -220,8 +192,7 @@ def facts_of(origin: Origin, digested: Collection[str] = ()) -> dict[str, str]:
     states: dict[str, list[str]] = {}
     for entry in origin.code:
         source = f"source {entry['digest']}" if entry["name"] in digested else ""
-        commit = f"{str(entry['commit'])[:12]}{_changes(entry)}".strip()
-        states.setdefault(f"Code of {entry['name']}", []).append(_words(entry["version"], commit, source))
+        states.setdefault(f"Code of {entry['name']}", []).append(_words(entry["version"], _commit(entry), source))
     facts |= {name: "; ".join(texts) for name, texts in states.items()}
     for number, entry in enumerate(origin.environments, start=1):
         which = f" {number}" if len(origin.environments) > 1 else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pandas import NA, DataFrame
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from bench.present.figures.style import Drawing
 
 Kind = Literal[
-    "text", "count", "value", "statistic", "degrees", "percent", "percent_interval", "marked", "verdict", "p",
-    "p_marked", "p_sided", "interval", "mean_sd", "mean_sd_n", "geometric",
+    "text", "count", "value", "statistic", "degrees", "percent", "percent_interval", "verdict", "p", "p_sided",
+    "interval", "mean_sd", "mean_sd_n", "geometric",
 ]  # fmt: skip
 PictureForm = Literal["svg", "png", "pdf"]
 
@@ -46,11 +46,11 @@ class Column:
     """A column of a table: its heading, the columns of the frame that each cell is made of, and how.
 
     ``interval`` and ``percent_interval`` read (estimate, low, high), ``mean_sd`` (mean, SD), ``mean_sd_n`` (mean, SD,
-    n), ``p_marked`` and ``marked`` (a p value or another number, whether to mark it with * or !), ``p_sided`` (a p
-    value, for or against, whether to mark it); every other kind reads one column.
+    n), ``p_sided`` (a p value, for or against); every other kind reads one column.
     ``verdict`` is text that begins with one of ``SIGNS`` and is shown behind its sign.
     ``key`` columns name the row and are repeated where a table is split to fit; ``detail`` columns are the first to
-    go where a short rendering has no room.
+    go where a short rendering has no room. ``mark``: the column that says which numbers are marked, a p with * and
+    others with !.
     """
 
     label: str
@@ -58,6 +58,7 @@ class Column:
     kind: Kind = "text"
     key: bool = False
     detail: bool = False
+    mark: str = ""
 
     @property
     def is_number(self) -> bool:
@@ -66,10 +67,11 @@ class Column:
 
     def cells(self, frame: DataFrame) -> list[str]:
         """The text of every cell; a number has the same digits in every table and sentence."""
-        values = list(zip(*(frame[name] for name in self.source), strict=True))
-        if self.kind in _MARKED:
-            return _marked(values, *_MARKED[self.kind])
-        return [_TEXT[self.kind](*row) for row in values]
+        texts = [_TEXT[self.kind](*row) for row in zip(*(frame[name] for name in self.source), strict=True)]
+        if not self.mark or not frame[self.mark].any():
+            return texts
+        star = "*" if self.kind in ("p", "p_sided") else "!"
+        return [f"{text} {star if marked else ' '}" for text, marked in zip(texts, frame[self.mark], strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,23 +279,12 @@ class Shown:
         return self.report()._repr_html_()
 
 
-def _marked(values: Sequence[tuple[Any, ...]], text: Callable[..., str], sign: str) -> list[str]:
-    """Numbers with a sign behind the marked ones, and a blank in its place behind the others."""
-    if not any(mark for *_, mark in values):
-        return [text(*value) for *value, _ in values]
-    return [f"{text(*value)} {sign if mark else ' '}" for *value, mark in values]
-
-
 _TEXT: Mapping[Kind, Callable[..., str]] = {
     "text": plain, "verdict": lambda text: plain(f"{sign(str(text))} {text}"),
     "count": numbers.count, "value": numbers.significant, "statistic": numbers.statistic,
     "degrees": lambda value: numbers.fixed(value, 0 if float(value).is_integer() else 1),
-    "p": numbers.p_value, "percent": numbers.percent, "percent_interval": numbers.percent_interval,
-    "interval": numbers.interval, "geometric": numbers.geometric, "mean_sd": numbers.mean_sd,
+    "p": numbers.p_value, "p_sided": lambda p, side: f"{numbers.p_value(p)} {side}".strip(),
+    "percent": numbers.percent, "percent_interval": numbers.percent_interval, "interval": numbers.interval,
+    "geometric": numbers.geometric, "mean_sd": numbers.mean_sd,
     "mean_sd_n": lambda mean, sd, n: f"{numbers.mean_sd(mean, sd)} (n={numbers.count(n)})",
 }  # fmt: skip
-_MARKED: Mapping[Kind, tuple[Callable[..., str], str]] = {
-    "marked": (numbers.statistic, "!"),
-    "p_marked": (numbers.p_value, "*"),
-    "p_sided": (lambda p, side: f"{numbers.p_value(p)} {side}".strip(), "*"),
-}

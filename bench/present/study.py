@@ -156,14 +156,6 @@ class Study(Context):
         return self.runs[self.runs["metric"] == metric.name]
 
     @cached_property
-    def contrasts_frame(self) -> DataFrame:
-        """The contrasts as programs read them, with the levels ``from`` and ``to`` of a main effect, and margins."""
-        frame = self.analysis.contrasts
-        changes = [self.steps.get(name, ("", "", "")) for name in frame["effect"]]
-        ends = {end: [str(change[place]) for change in changes] for place, end in ((1, "from"), (2, "to"))}
-        return frame.assign(**ends, margin=frame["metric"].map(dict(self.margins)).astype(float))
-
-    @cached_property
     def selected(self) -> DataFrame:
         """The contrasts with limits for those that survive (``low_fcr high_fcr``)."""
         return limits_of_selected(self.analysis.contrasts, 1 - self.confidence)
@@ -228,6 +220,6 @@ NAME = {name: Column(name.capitalize(), (name,), key=True) for name in ("effect"
     "pair": Column("Levels", ("pair",), key=True), "metric": Column("Metric", ("label",), key=True)
 }  # fmt: skip
 T, DF = Column("t", ("t",), "statistic", detail=True), Column("df", ("df",), "degrees", detail=True)
-P, ADJUSTED = Column("p", ("p",), "p"), Column("adj. p", ("p_adjusted", "survives"), "p_marked")
-HOLM = (P, Column("adj. p (Holm)", ("p_adjusted", "survives"), "p_marked"))
+P, ADJUSTED = Column("p", ("p",), "p"), Column("adj. p", ("p_adjusted",), "p", mark="survives")
+HOLM = (P, Column("adj. p (Holm)", ("p_adjusted",), "p", mark="survives"))
 """Columns that several tables share."""

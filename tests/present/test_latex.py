@@ -91,7 +91,7 @@ def wide_and_long() -> Report:
         Column("Verdict", ("name",), "verdict"),
         *(Column(f"Estimate {index}", (f"x{index}", "x5", "x6"), "interval") for index in range(4)),
         *(Column(f"Mean {index}", (f"x{index}", "x5"), "mean_sd") for index in range(4, 8)),
-        *(Column(f"p {index}", (f"x{index}", "flag"), "p_marked") for index in range(8, 10)),
+        *(Column(f"p {index}", (f"x{index}",), "p", mark="flag") for index in range(8, 10)),
         Column("Detail", ("x10",), "value", detail=True),
     )
     panels = [Table(f"Panel {index}: $x_{index}$", frame, columns, notes=["[A] note → 你"]) for index in range(2)]

@@ -73,7 +73,7 @@ COLUMNS = (
     Column("t", ("t",), "statistic"),
     Column("df", ("df",), "degrees"),
     Column("p", ("p",), "p"),
-    Column("adjusted p", ("p_adjusted", "survives"), "p_marked"),
+    Column("adjusted p", ("p_adjusted",), "p", mark="survives"),
     Column("seeds", ("n",), "count"),
 )
 
@@ -260,7 +260,7 @@ def test_verdicts_are_told_apart_by_their_signs() -> None:
         {"claim": list("abc"), "verdict": ["supported", "refuted", "inconclusive"], "p": [0.01, 0.02, 0.9]}
     )
     columns = [Column("Claim", ("claim",), key=True), Column("Verdict", ("verdict",), "verdict")]
-    columns.append(Column("p", ("p", "starred"), "p_marked"))
+    columns.append(Column("p", ("p",), "p", mark="starred"))
     table = Table("Claims", frame.assign(starred=frame["p"] < 0.05), columns)
     page = html.render(Report("t", {}, [Section("s", exhibits=[table])]))
     assert "0.010 *" in page

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from bench.present.report import Section
-from bench.present.sections import cells, components, effects, factors, findings, limits, losses, methods, variance
+from bench.present.sections import cells, effects, factors, findings, limits, losses, variance
 from bench.present.study import Study
 
 ORDER: tuple[Callable[[Study], Iterator[Section]], ...] = (
     findings.findings, limits.limits, effects.effects, factors.interactions, cells.runs, factors.levels,
-    losses.losses, effects.requested, factors.simple, factors.trends, cells.means, components.components,
+    losses.losses, effects.requested, factors.simple, factors.trends, cells.means, variance.components,
     cells.variation, variance.variance, cells.pairs, cells.diagnostics, effects.further, limits.identified,
-    methods.methods,
+    limits.methods,
 )  # fmt: skip
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 
 from bench.judge.effect_frames import factor_column
 from bench.judge.variation import variation as variation_of
@@ -43,18 +42,15 @@ def means(study: Study) -> Iterator[Section]:
     frame.columns = [f"level {position}" for position in range(len(named))]
     columns = [Column(name, (f"level {position}",), key=True) for position, name in enumerate(named)]
     frame["headline"] = frame.index < _MOST_CELLS
-    parts = [frame]
-    values = dict(tuple(study.analysis.values.groupby("metric", observed=True)))
+    values = study.analysis.values
     for position, (metric, rows) in enumerate(study.by_metric(cells)):
         source = tuple(f"{name} {position}" for name in ("mean", "sd", "n"))
-        part = pd.DataFrame(rows[["mean", "sd", "n"]].to_numpy(), columns=list(source))
+        frame[list(source)] = rows[["mean", "sd", "n"]].to_numpy()
         kind: Kind = "mean_sd" if (rows["n"] == full).all() else "mean_sd_n"
         if metric.name in study.logs:
-            own = values.get(metric.name, study.analysis.values[:0]).groupby("cell", observed=True)["value"]
-            part[source[0]] = np.exp(own.mean().reindex(rows["cell"]).to_numpy(float))
-            part[source[1]] = np.exp(own.std().reindex(rows["cell"]).to_numpy(float))
-            kind = "geometric"
-        parts.append(part)
+            own = values[values["metric"] == metric.name].groupby("cell", observed=True)["value"]
+            logs = own.agg(["mean", "std"]).reindex(rows["cell"]).to_numpy(float)
+            frame[list(source[:2])], kind = np.exp(logs), "geometric"
         of = ", ".join(filter(None, [metric.unit, "geometric" if kind == "geometric" else ""]))
         label = f"{metric.label} ({of})" if of else metric.label
         columns.append(Column(label, source if kind == "mean_sd_n" else source[:2], kind))
@@ -63,41 +59,33 @@ def means(study: Study) -> Iterator[Section]:
     notes = [_GEOMETRIC] if any(column.kind == "geometric" for column in columns) else []
     if study.analysis.contrasts.empty:  # else they stand under the tables of effects
         notes += [f"{metric.label}: {metric.note}" for metric in study.metrics if metric.note]
-    table = Table(caption, pd.concat(parts, axis="columns"), columns, headline="headline", notes=notes)
-    yield Section("Means", exhibits=[table])
+    yield Section("Means", exhibits=[Table(caption, frame, columns, headline="headline", notes=notes)])
 
 
 def variation(study: Study) -> Iterator[Section]:
     """How much runs of one cell differ, and the cells and seeds that stand apart."""
+    spreads = (("Lowest CV", "low"), ("Median CV", "median"), ("Highest CV", "high"))
     columns = (
-        NAME["metric"],
-        *(Column(f"{name.capitalize()} CV", (of,), "percent") for name, of in _SPREADS),
+        NAME["metric"], *(Column(label, (of,), "percent") for label, of in spreads),
         Column("Class of the median", ("class",)),
-    )
+    )  # fmt: skip
     rows = variation_of(study.analysis.cells)
     rows = study.worded(rows[rows["metric"].isin(study.labels)])
     table = Table("Coefficient of variation within cells (SD over |mean|)", rows, columns)
-    yield Section("Variation", points=list(_doubts(study)), exhibits=[table])
-
-
-_SPREADS = (("lowest", "low"), ("median", "median"), ("highest", "high"))
-
-
-def _doubts(study: Study) -> Iterator[str]:
-    """Cells whose runs fall into two groups, and seeds that lie far from the others, by metric."""
+    points = []
     alarming = study.analysis.diagnostics[study.analysis.diagnostics["reading"].ne("")]
     for metric, rows in study.by_metric(alarming):
         split, odd = rows[rows["check"] == "bimodality"], rows[rows["check"] == "odd_seed"]
         if len(split):
-            named = _beside(split["subject"], split["reading"])
-            yield f"{metric.label}: the runs of a cell may be two groups, and its mean describe neither: {named}."
+            named = numbers.listed(list(split["subject"] + " (" + split["reading"] + ")"))
+            points.append(
+                f"{metric.label}: the runs of a cell may be two groups, and its mean describe neither: {named}."
+            )
         if len(odd):
-            named = _beside(odd["subject"], odd["statistic"].map(lambda value: numbers.fixed(value, 1)))
-            yield f"{metric.label}: far from the other {study.block}s, in robust SDs: {study.block} {named}."
-
-
-def _beside(names: Iterable[str], remarks: Iterable[str]) -> str:
-    return numbers.listed([f"{name} ({remark})" for name, remark in zip(names, remarks, strict=True)])
+            distances = odd["statistic"].map(lambda value: f" ({numbers.fixed(value, 1)})")
+            named = numbers.listed(list(odd["subject"] + distances))
+            points.append(f"{metric.label}: far from the other {study.block}s, in robust SDs: {study.block} {named}.")
+    yield Section("Variation", points=points, exhibits=[table])
 
 
 def pairs(study: Study) -> Iterator[Section]:
@@ -134,10 +122,9 @@ def diagnostics(study: Study) -> Iterator[Section]:
     frame = study.analysis.diagnostics
     chosen = frame[(frame["check"] != "cv") & (frame["reading"].ne("") | frame["check"].isin(list(_CHECKS)))]
     chosen = chosen[chosen["metric"].isin(study.labels)]
-    subjects = zip(chosen["subject"], chosen["reading"], strict=True)
     shown = study.worded(chosen).assign(
-        check=[_CHECKS.get(name, name.replace("_", " ")) for name in chosen["check"]],
-        subject=[f"{subject}: {reading}" if reading else subject for subject, reading in subjects],
+        check=chosen["check"].replace(_CHECKS).str.replace("_", " "),
+        subject=chosen["subject"].where(chosen["reading"].eq(""), chosen["subject"] + ": " + chosen["reading"]),
     )
     statistic = Column("Statistic", ("statistic",), "statistic")
     columns = (NAME["metric"], Column("Check", ("check",)), Column("Of", ("subject",)), statistic, P)

@@ -17,10 +17,10 @@ from bench.judge.claims.verdicts import ClaimVerdicts, judge_claims
 from bench.judge.signed import DECIDED, FAILED
 from bench.judge.signed import ClaimVerdict as Verdict
 from bench.present import claim_words as words
-from bench.present import numbers, standing
+from bench.present import numbers, state
 from bench.present.figures.claims import claims_figure
 from bench.present.figures.lines import lines_figure
-from bench.present.report import Column, Figure, Section, Table, sign
+from bench.present.report import Column, Section, Table, sign
 from bench.present.study import Context
 
 
@@ -35,27 +35,25 @@ def judge(run: Run, values: DataFrame, *, confidence: float = 0.95) -> ClaimVerd
     A claim that was made, or changed, when results of its jobs were stored is post hoc. Of a sequential run, they are
     the verdicts of the last look that was taken, which there must be, by its seeds.
     """
-    if run.looks is None:
-        return _judge(run, values, confidence=confidence)
-    return judge_look(run, run.looks, len(run.looks.taken), values, confidence=confidence)
+    if run.looks is not None:
+        return judge_look(run, run.looks, len(run.looks.taken), values, confidence=confidence)
+    suite, late = run.suite, state.post_hoc(run)
+    return judge_claims(values, list(suite.factors), suite.claims, post_hoc=late, confidence=confidence)
 
 
 def judge_look(run: Run, planned: Looks, number: int, values: DataFrame, *, confidence: float = 0.95) -> ClaimVerdicts:
     """The verdicts at the look of this ``number``: those that a look gave, and of the others those by its seeds."""
-    seen = values[values["seed"].isin(planned.seen(number))]
-    decided = planned.verdicts(run.suite.claims)
-    at = {claim.id: planned.deciding_look(claim) for claim in run.suite.claims}
-    return _judge(run, seen, alpha=planned.alphas[number - 1], decided=decided, looks=at, confidence=confidence)
-
-
-def _judge(run: Run, values: DataFrame, **options: Any) -> ClaimVerdicts:
-    late = standing.post_hoc(run)
-    return judge_claims(values, list(run.suite.factors), run.suite.claims, post_hoc=late, **options)
+    suite = run.suite
+    return judge_claims(
+        values[values["seed"].isin(planned.seen(number))], list(suite.factors), suite.claims,
+        post_hoc=state.post_hoc(run), alpha=planned.alphas[number - 1], decided=planned.verdicts(suite.claims),
+        looks={claim.id: planned.deciding_look(claim) for claim in suite.claims}, confidence=confidence,
+    )  # fmt: skip
 
 
 def sections(run: Run, verdicts: ClaimVerdicts, context: Context, *, unfinished: bool) -> Iterator[Section]:
     """The verdicts at a glance, then folded each claim in words."""
-    sequential = [] if run.looks is None else list(standing.of_looks(run, run.looks, verdicts.claims))
+    sequential = [] if run.looks is None else list(state.of_looks(run, run.looks, verdicts.claims))
     claims, labels = verdicts.rows, context.labels
     rows: list[Any] = list(claims.itertuples())
     shown = claims.assign(
@@ -68,27 +66,20 @@ def sections(run: Run, verdicts: ClaimVerdicts, context: Context, *, unfinished:
     columns = (
         Column("Claim", ("claim",), key=True), Column("Verdict", ("verdict",), "verdict"),
         Column(f"Estimate [{context.level} CI]", ("estimated",)), Column("p", ("p",), "p", detail=True),
-        Column("adj. p", ("p_adjusted", "side", "decides"), "p_sided"),
+        Column("adj. p", ("p_adjusted", "side"), "p_sided", mark="decides"),
         Column("By other methods", ("others",), detail=True), Column("Published", ("published",), detail=True),
     )  # fmt: skip
     how = _HOW.format(alpha=numbers.significant(claims["alpha"].iloc[0], 3))
-    notes = [metric for metric in context.metrics if metric.note and metric.name in set(claims["metric"])]
-    caveats = [f"{metric.label}: {metric.note}" for metric in notes]
+    caveats = [f"{metric.label}: {metric.note}" for metric, _ in context.by_metric(claims) if metric.note]
     table = Table("Verdicts", shown, columns, notes=[how, *caveats])
     drawn = _drawn(shown, {claim.id: claim.label for claim in run.suite.claims}, context.confidence)
-    said = [*_overview(claims, unfinished=unfinished), *standing.sentences(run), *sequential]
-    yield Section(
-        "Claims", said, exhibits=[claims_figure(drawn, context.metrics), table, *_lines(verdicts, shown, context)]
-    )
+    with_lines = shown[shown["claim"].isin(verdicts.lines["claim"])]
+    lines = [lines_figure(metric, own, verdicts.lines, context) for metric, own in context.by_metric(with_lines)]
+    said = [*_overview(claims, unfinished=unfinished), *state.sentences(run), *sequential]
+    yield Section("Claims", said, exhibits=[claims_figure(drawn, context.metrics), table, *lines])
     quoted = words.sentences(verdicts, context)
     facts = {f"{sign(words.verdict(row))} {row.claim}": " ".join(quoted[str(row.claim)]).strip() for row in rows}
     yield Section("The claims one by one", facts=facts, appendix=True)
-
-
-def _lines(verdicts: ClaimVerdicts, shown: DataFrame, context: Context) -> Iterator[Figure]:
-    """A picture for each metric with claims of two lines."""
-    for metric, rows in context.by_metric(shown[shown["claim"].isin(verdicts.lines["claim"])]):
-        yield lines_figure(metric, rows, verdicts.lines, context)
 
 
 def _drawn(claims: DataFrame, labels: Mapping[str, str], confidence: float) -> DataFrame:

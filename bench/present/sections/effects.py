@@ -19,9 +19,8 @@ def effects(study: Study) -> Iterator[Section]:
         return
     exhibits: list[Figure | Table] = []
     for metric, rows in study.by_metric(study.analysis.contrasts):
-        if metric in study.chief and rows["estimate"].notna().any():
-            exhibits.append(effects_figure(metric, study))
         if metric in study.chief:
+            exhibits += [effects_figure(metric, study)] if rows["estimate"].notna().any() else []
             exhibits.append(_table(study, metric, rows))
     yield Section("Effects", [_how(study)], exhibits=exhibits, chief=True)
 
@@ -41,9 +40,9 @@ def _table(study: Study, metric: Metric, rows: DataFrame) -> Table:
     columns = [NAME["effect"], study.change(rows), T, DF, P, ADJUSTED]
     if study.block:
         columns.append(Column("d_z", ("d_z",), "statistic", detail=True))
-    lost = int(rows["lost"].max())
-    notes = [f"From the survivors: {numbers.counted(lost, 'run')} lost their values."] if lost else []
-    notes = [*([metric.note] if metric.note else []), *notes]
+    notes = [metric.note] if metric.note else []
+    if lost := int(rows["lost"].max()):
+        notes.append(f"From the survivors: {numbers.counted(lost, 'run')} lost their values.")
     return Table(heading(metric), shown, columns, headline="headline", left_out="without a star", notes=notes)
 
 

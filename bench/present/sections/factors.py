@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from pandas import DataFrame
-
-from bench.experiment import Metric
 from bench.plan.labels import visible
 from bench.present import numbers
 from bench.present.figures.interactions import interactions_figure
@@ -61,26 +58,23 @@ def levels(study: Study) -> Iterator[Section]:
 
 def simple(study: Study) -> Iterator[Section]:
     """Which main effects mislead, since they are averages of effects that differ, and these at each level."""
-    frame = study.analysis.simple
-    if frame.empty:
-        return
-    columns = (NAME["pair"], Column("At", ("at",), key=True))
-    tables = [
-        Table(f"{heading(metric)}: simple effects", study.worded(rows), (*columns, study.change(rows), *HOLM))
-        for metric, rows in study.by_metric(frame)
+    frame, named = study.analysis.simple, interacting(study).items()
+    points = [
+        f"{label}: the effect of one factor depends on the other for {numbers.listed(terms)}." for label, terms in named
     ]
-    yield Section("Where main effects mislead", points=list(_misleading(study, frame)), exhibits=tables)
-
-
-def _misleading(study: Study, frame: DataFrame) -> Iterator[str]:
-    for label, terms in interacting(study).items():
-        yield f"{label}: the effect of one factor depends on the other for {numbers.listed(terms)}."
     reversing = frame[frame["reverses"].astype(bool) & frame["metric"].isin(study.labels)]
     for (metric, factor, within, b, a), own in reversing.groupby(["metric", "factor", "within", "b", "a"], sort=False):
         estimates = zip(own["estimate"], own["level"], strict=True)
         shown = numbers.listed([f"{numbers.significant(value, 3)} at {visible(level)}" for value, level in estimates])
         lead = f"{study.labels[str(metric)]}: {factor} ({visible(b)} → {visible(a)})"
-        yield f"{lead} has opposite effects at the levels of {within}: {shown}."
+        points.append(f"{lead} has opposite effects at the levels of {within}: {shown}.")
+    columns = (NAME["pair"], Column("At", ("at",), key=True))
+    tables = [
+        Table(f"{heading(metric)}: simple effects", study.worded(rows), (*columns, study.change(rows), *HOLM))
+        for metric, rows in study.by_metric(frame)
+    ]
+    if len(frame):
+        yield Section("Where main effects mislead", points=points, exhibits=tables)
 
 
 def interacting(study: Study) -> Mapping[str, Sequence[str]]:
@@ -106,23 +100,17 @@ def trends(study: Study) -> Iterator[Section]:
     )
     exhibits: list[Figure | Table] = []
     for metric, rows in study.by_metric(frame):
-        step_of = [_STEPS[per] + _POWERS[order] for per, order in zip(rows["per"], rows["order"], strict=True)]
+        if metric in study.chief and metric.name not in study.incomplete:
+            for factor, own in rows.groupby("factor", sort=False):  # the curve of the highest order that survives
+                survives = (own["p_adjusted"] < ALPHA).to_numpy().nonzero()[0]
+                exhibits.append(trend_figure(metric, str(factor), 1 + int(max(survives, default=0)), study))
         columns = (
             Column("Factor", ("factor",), key=True), Column("Trend", ("order",), key=True), Column("Per", ("step",)),
             study.change(rows), T, DF, P, ADJUSTED,
         )  # fmt: skip
-        if metric in study.chief and metric.name not in study.incomplete:
-            exhibits += _drawn(study, metric, rows)
-        shown = study.worded(rows).assign(step=step_of)
+        shown = study.worded(rows).assign(step=rows["per"].map(_STEPS) + rows["order"].map(_POWERS))
         exhibits.append(Table(heading(metric), shown, columns, notes=assumed(study, rows)))
     yield Section("Trends", [text], exhibits=exhibits)
-
-
-def _drawn(study: Study, metric: Metric, rows: DataFrame) -> Iterator[Figure]:
-    """One picture for each factor, of the curve of the highest order that survives."""
-    for factor, own in rows.groupby("factor", sort=False):
-        survives = (own["p_adjusted"] < ALPHA).to_numpy().nonzero()[0]
-        yield trend_figure(metric, str(factor), 1 + int(max(survives, default=0)), study)
 
 
 _STEPS = {"unit": "unit", "decade": "×10"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
+from math import inf
 from typing import Any
 
 from pandas import DataFrame
@@ -32,25 +33,21 @@ def findings(study: Study) -> Iterator[Section]:
     rows = dict(study.by_metric(survivors))
     points = [_largest(study, metric, own, mixed) for metric, own in rows.items()]
     silent = [_named(metric) for metric, _ in study.by_metric(tested) if metric not in rows]
+    sizes = tested.groupby("metric", sort=False).size()
+    each = f"{sizes.iloc[0]} in each of " if sizes.nunique() == 1 else ""
+    where = "one metric" if len(sizes) == 1 else f"{each}{len(sizes)} metrics"
     lead = (
-        f"Of {numbers.counted(len(tested), 'effect')} tested ({_per_metric(tested)}), {len(survivors) or 'none'} "
+        f"Of {numbers.counted(len(tested), 'effect')} tested ({where}), {len(survivors) or 'none'} "
         f"survive{'s' if len(survivors) < 2 else ''} the adjustment for multiple tests (exploratory: false-discovery "
         "rate, Benjamini-Hochberg)."
     )
     if points:
-        lead += f" The clearest{' in each metric' if tested['metric'].nunique() > 1 else ''}:"
+        lead += f" The clearest{' in each metric' if len(sizes) > 1 else ''}:"
         points += [f"No effect survives in {numbers.listed(silent)}."] if silent else []
     points += _too_small(study, mixed)
     if any(_CAVEAT in point for point in points):
         points += [f"{_CAVEAT} {metric.label}: {metric.note}" for metric in study.metrics if metric.note]
     yield Section("What was found", [lead], points)
-
-
-def _per_metric(tested: DataFrame) -> str:
-    sizes = tested.groupby("metric", sort=False).size()
-    if len(sizes) == 1:
-        return "one metric"
-    return f"{sizes.iloc[0]} in each of {len(sizes)} metrics" if sizes.nunique() == 1 else f"{len(sizes)} metrics"
 
 
 def _named(metric: Metric) -> str:
@@ -65,14 +62,13 @@ def _largest(study: Study, metric: Metric, rows: DataFrame, mixed: Mixed) -> str
     """The effects that survive: those that are one comparison, and the terms that are several."""
     single = study.analysis.contrasts
     single = single[(single["metric"] == metric.name) & (single["p_adjusted"] < ALPHA)]
-    ordered = single.reindex(single["t"].abs().sort_values(ascending=False).index)
+    ordered = single.sort_values("t", key=lambda t: -t.abs(), kind="stable")
     own = {(metric.name, effect) for effect in ordered["effect"]} & mixed
     all_mixed = len(ordered) > 0 and len(own) == len(ordered)
     phrases = [_phrase(study, metric, row, set() if all_mixed else own) for row in ordered.itertuples()]
     phrases += [_several(study, row) for row in rows[rows["contrasts"] > 1].sort_values("p").itertuples()]
-    more = len(phrases) - _MOST
-    listed = "; ".join(phrases[:_MOST]) + (f"; and {more} more" if more > 0 else "")
-    return f"{_named(metric)}: {listed}{f', {_IF_ABSENT}' if all_mixed else ''}."
+    more = [f"and {len(phrases) - _MOST} more"] if len(phrases) > _MOST else []
+    return f"{_named(metric)}: {'; '.join([*phrases[:_MOST], *more])}{f', {_IF_ABSENT}' if all_mixed else ''}."
 
 
 def _several(study: Study, row: Any) -> str:
@@ -84,10 +80,10 @@ def _several(study: Study, row: Any) -> str:
 
 
 def _phrase(study: Study, metric: Metric, row: Any, mixed: Mixed) -> str:
-    ratio, margin = row.scale == "ratio", study.margins.get(metric.name)
+    ratio, margin = row.scale == "ratio", study.margins.get(metric.name, inf)
     change = f"{'× ' if ratio else ''}{numbers.interval(row.estimate, row.low, row.high)}"
-    bound = None if margin is None else (1 + margin if ratio else margin)
-    if bound is not None and (row.low > bound or row.high < (1 / bound if ratio else -bound)):
+    bound = 1 + margin if ratio else margin
+    if row.low > bound or row.high < (1 / bound if ratio else -bound):
         change += ", beyond the margin"
     condition = f", {_IF_ABSENT}" if (metric.name, row.effect) in mixed else ""
     numbered = f"{study.effect(row.effect)} ({change}, adj. p {numbers.p_value(row.p_adjusted)}{condition})"

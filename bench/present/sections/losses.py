@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from pandas import DataFrame
 
-from bench.experiment import Metric
 from bench.present import numbers
 from bench.present.report import Column, Section, Table
 from bench.present.study import ADJUSTED, ALPHA, HOLM, NAME, Study, heading
@@ -27,8 +26,10 @@ def losses(study: Study) -> Iterator[Section]:
     groups = list(_alike(study))
     if not groups:
         return
-    at, p = Column("Level", ("at",), key=True), Column("p of the factor", ("p",), "p")
-    columns = (at, Column("Lost", ("lost",), "count"), Column("Runs", ("runs",), "count"), p, ADJUSTED)
+    columns = (
+        Column("Level", ("at",), key=True), Column("Lost", ("lost",), "count"), Column("Runs", ("runs",), "count"),
+        Column("p of the factor", ("p",), "p"), ADJUSTED,
+    )  # fmt: skip
     tables = [
         Table(f"{labels}: runs without a value", study.worded(rows), columns, notes=[_PERMUTED])
         for labels, rows in groups
@@ -56,22 +57,18 @@ def lost(study: Study) -> Iterator[str]:
             for factor, p in zip(factors["factor"], factors["p_adjusted"], strict=True)
             if p < ALPHA
         ]
-        depends = f"more at some levels than at others of {numbers.listed(unequal)}" if unequal else _NO_FACTOR
+        depends = f"more at some levels than at others of {numbers.listed(unequal)}" if unequal else ""
         yield (
-            f"{labels}: {int(own['lost'].sum())} of {int(own['runs'].sum())} runs have no value, {depends}. Effects "
+            f"{labels}: {int(own['lost'].sum())} of {int(own['runs'].sum())} runs have no value, "
+            f"{depends or 'which is not shown to depend on a factor'}. Effects "
             "are estimated from the survivors, and biased where bad runs are the ones that are lost."
         )
 
 
-_NO_FACTOR = "which is not shown to depend on a factor"
-
-
 def _alike(study: Study) -> Iterator[tuple[str, DataFrame]]:
     """The labels of the metrics that lose the same runs, and the rows of the first."""
-    alike: dict[str, list[tuple[Metric, DataFrame]]] = {}
+    alike: dict[str, tuple[list[str], DataFrame]] = {}
     for metric, rows in study.by_metric(study.analysis.losses):
-        if metric.name not in study.present:
-            continue  # it was not measured at all
-        alike.setdefault(rows.drop(columns="metric").to_json(orient="values"), []).append((metric, rows))
-    for group in alike.values():
-        yield numbers.listed([metric.label for metric, _ in group]), group[0][1]
+        if metric.name in study.present:  # else it was not measured at all
+            alike.setdefault(rows.drop(columns="metric").to_json(orient="values"), ([], rows))[0].append(metric.label)
+    yield from ((numbers.listed(labels), rows) for labels, rows in alike.values())

@@ -18,24 +18,22 @@ def proxy_section(frame: pd.DataFrame, context: Context) -> Section:
         f"{context.block}, its mean over {context.block}s, and a t test of that; adjusted by Holm over the proxies. It "
         f"speaks of these cells: another choice of them may be ordered otherwise."
     )
-    found = frame[frame["p_adjusted"] < ALPHA]
-    points = []
+    found, points = frame[frame["p_adjusted"] < ALPHA], []
     for rows, verb in ((found[found["rho"] > 0], "as"), (found[found["rho"] < 0], "opposite to")):
-        if len(rows):
-            each = zip(rows["proxy"], rows["rho"], strict=True)
-            named = numbers.listed([f"{labels[name]} ({numbers.fixed(rho, 2)})" for name, rho in each])
-            points.append(f"Ordered {verb} {target}: {named}.")
+        each = zip(rows["proxy"], rows["rho"], strict=True)
+        named = numbers.listed([f"{labels[name]} ({numbers.fixed(rho, 2)})" for name, rho in each])
+        points += [f"Ordered {verb} {target}: {named}."] if named else []
     rest = frame[~(frame["p_adjusted"] < ALPHA)]
     if len(rest):
         points.append(f"No order of {target} is seen in {numbers.listed([labels[name] for name in rest['proxy']])}.")
     columns = [
-        Column("Proxy", ("label",), key=True),
+        Column("Proxy", ("proxy",), key=True),
         Column(f"Mean correlation [{context.level} CI]", ("rho", "low", "high"), "interval"),
         Column("t", ("t",), "statistic"), Column("p", ("p",), "p", detail=True), ADJUSTED,
         Column(f"Smallest of a {context.block}", ("smallest",), "statistic", detail=True),
         Column("Largest", ("largest",), "statistic", detail=True),
         Column(f"{context.block.capitalize()}s", ("n",), "count"),
     ]  # fmt: skip
-    shown = context.worded(frame).assign(label=frame["proxy"].map(labels))
+    shown = context.worded(frame).assign(proxy=frame["proxy"].map(labels))
     table = Table(f"Rank correlation with {target} over cells", shown, columns)
     return Section("Proxies", [text], points, exhibits=[table])

@@ -31,10 +31,10 @@ def published(run: Run, study: Study) -> tuple[Section, pd.DataFrame]:
     shown = frame.assign(cell=cells, beyond=beyond)
     figure = published_figure(shown, study.metrics)
     if LABEL in frame:
-        shown["cell"] = [f"{name}: {cell}" for name, cell in zip(frame[LABEL], cells, strict=True)]
-    theirs = Column("Published", ("published_mean", "published_sd"), "mean_sd")
+        shown["cell"] = frame[LABEL].astype(str) + ": " + shown["cell"]
     columns = (
-        NAME["cell"], theirs, Column("Ours", ("our_mean", "our_sd"), "mean_sd"), Column("z", ("z", "beyond"), "marked")
+        NAME["cell"], Column("Published", ("published_mean", "published_sd"), "mean_sd"),
+        Column("Ours", ("our_mean", "our_sd"), "mean_sd"), Column("z", ("z",), "statistic", mark="beyond"),
     )  # fmt: skip
     tables = [Table(heading(metric), rows, columns) for metric, rows in study.by_metric(shown)]
     return Section(_TITLE, list(_agreement(frame, study)), exhibits=[figure, *tables], appendix=True), frame
