@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -33,7 +34,6 @@ _CHANGES = (
 _WORSE: Mapping[str, str] = {
     Verdict.REGRESSION: "worse", Verdict.CHANGE: "changed", Verdict.DETERMINISTIC: "shifted by a constant"
 }  # fmt: skip
-_NOT_SHOWN = "not shown to be no worse by its margin"
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,6 @@ class Change:
     verdict: str
     fails: bool
     """Whether the gate fails by it."""
-    lost: int
     text: str
     """E.g. ``regression beyond the margin: 8.702 to 9.572, 0.87 [0.72, 1.01]; margin 0.45; adj. p <0.001``."""
 
@@ -96,7 +95,50 @@ def build(run: Run, old: Baseline, *, strict: bool = False, more_seeds: int | No
     now = look(len(suite.declared_seeds), more, len(suite.seeds))
     awaited = _only_in(old, run)[:more] if more and now.number < now.of else []
     comparison = compare(old, new, rules(suite), suite.baseline, alpha=now.alpha, awaited=awaited)
-    return _report(run, old, new, comparison, now, strict=strict)
+    assert new.origin is not None
+    labels = {metric.name: metric.label for metric in suite.experiment.metrics}
+    changes = comparison.changes
+    changes = changes.assign(
+        label=[labels.get(name, name) for name in changes["metric"]],
+        rank=changes["verdict"].map({verdict: place for place, verdict in enumerate(Verdict)}),
+        survives=changes["alarm"].astype(bool), text=[_in_words(row) for row in changes.to_dict("records")],
+        fails=changes["alarm"].astype(bool) | (strict & ~changes["noninferior"].astype(bool)),
+        headline=~changes["verdict"].isin([Verdict.IDENTICAL, Verdict.EQUIVALENT]),
+    ).sort_values(["survives", "rank"], ascending=[False, True], kind="stable")  # fmt: skip
+    outcome = comparison.outcome(strict=strict)
+    failed = int(new.frame["status"].isin(["failed", "lost", "missing"]).sum())
+    identical = bool((changes["verdict"] == Verdict.IDENTICAL).all())
+    assumed = [] if old.kind == "means" or identical else [gate_rates.assumption(run)]
+    mixed = origin.mixtures(run, {job.key for job in run.planned()})
+    provenance: dict[str, str] = {}
+    for name, side in (("Baseline", old), ("Run", new)):
+        facts = {} if side.origin is None else origin.facts_of(side.origin)
+        provenance |= {name: side.source} | {f"{name}, {fact.lower()}": text for fact, text in facts.items()}
+    lead = list(_lead(changes, outcome, now, strict=strict, failed=failed))
+    points = [*_alarms(changes), *_diverged(old, new), *_not_compared(comparison), *_deterministic(old, new, changes)]
+    columns = (
+        Column("Metric", ("label",), key=True), Column("Where", ("where",), key=True),
+        Column("Verdict", ("verdict",), "verdict"), Column("Before", ("old",), "value", detail=True),
+        Column("Now", ("new",), "value", detail=True), Column("Scale", ("scale",), detail=True),
+        Column(f"Change [{100 * (1 - now.alpha):.3g}% CI]", ("estimate", "low", "high"), "interval"),
+        Column("Margin", ("margin",), "value"), Column("p", ("p",), "p", detail=True),
+        Column("Adj. p", ("p_adjusted",), "p", mark="survives"), Column("n", ("n",), "count", detail=True),
+        Column("Detectable", ("detectable",), "value", detail=True), Column("Seeds needed", ("seeds",), "count"),
+    )  # fmt: skip
+    table, unchanged = Table("Changes, the worst first", changes, columns, "headline"), not changes["headline"].any()
+    sections = [
+        Section(f"Verdict: {OUTCOMES[outcome]}", lead, points, verdict=True),
+        Section("What else differs", assumed, points=[*mixed, *_environment(old, new, identical=identical)]),
+        Section("Changes", [_CHANGES], exhibits=[table], appendix=unchanged), *gate_rates.sections(run),
+        Section("How it was compared", points=list(_methods(comparison, strict=strict)), appendix=True),
+        Section("Provenance", facts=provenance, appendix=True),
+    ]  # fmt: skip
+    return GateReport(
+        title=f"{new.origin.suite}: compared with {old.source}", provenance=provenance, sections=sections,
+        data={"changes": comparison.changes}, outcome=outcome, runs_failed=failed, look=now,
+        findings=tuple(itertools.starmap(Change, changes[["label", "where", "verdict", "fails", "text"]].to_numpy())),
+        wants_more_seeds=now.number < now.of and comparison.outcome() == "inconclusive",
+    )  # fmt: skip
 
 
 def further_seeds(run: Run, old: Baseline, more: int) -> list[int]:
@@ -128,61 +170,9 @@ def rules(suite: Plan) -> list[MetricOptions]:
     return [option for option in suite_options(suite) if compared is None or option.name in compared]
 
 
-def _report(run: Run, old: Baseline, new: Baseline, comparison: Comparison, now: Look, *, strict: bool) -> GateReport:
-    assert new.origin is not None
-    labels = {metric.name: metric.label for metric in run.suite.experiment.metrics}
-    changes = comparison.changes.assign(
-        label=[labels.get(name, name) for name in comparison.changes["metric"]],
-        rank=comparison.changes["verdict"].map({verdict: place for place, verdict in enumerate(Verdict)}),
-        survives=comparison.changes["alarm"].astype(bool),
-        headline=~comparison.changes["verdict"].isin([Verdict.IDENTICAL, Verdict.EQUIVALENT]),
-    ).sort_values(["survives", "rank"], ascending=[False, True], kind="stable")  # fmt: skip
-    findings = tuple(
-        Change(
-            row["label"], row["where"], row["verdict"], bool(row["alarm"] or (strict and not row["noninferior"])),
-            int(row["lost"]), _in_words(row),
-        )
-        for row in changes.to_dict("records")
-    )  # fmt: skip
-    outcome = comparison.outcome(strict=strict)
-    failed = int(new.frame["status"].isin(["failed", "lost", "missing"]).sum())
-    identical = bool((changes["verdict"] == Verdict.IDENTICAL).all())
-    assumed = [] if old.kind == "means" or identical else [gate_rates.assumption(run)]
-    mixed = origin.mixtures(run, {job.key for job in run.planned()})
-    provenance = dict(_provenance(old, new))
-    lead = [*_lead(comparison, outcome, strict=strict, failed=failed), *_looks(now, outcome)]
-    points = [*_alarms(findings), *_diverged(old, new), *_not_compared(comparison), *_deterministic(old, new, changes)]
-    table, unchanged = _table(changes, comparison.alpha), not changes["headline"].any()
-    sections = [
-        Section(f"Verdict: {OUTCOMES[outcome]}", lead, points, verdict=True),
-        Section("What else differs", assumed, points=[*mixed, *_environment(old, new, identical=identical)]),
-        Section("Changes", [_CHANGES], exhibits=[table], appendix=unchanged), *gate_rates.sections(run),
-        Section("How it was compared", points=list(_methods(comparison, strict=strict)), appendix=True),
-        Section("Provenance", facts=provenance, appendix=True),
-    ]  # fmt: skip
-    return GateReport(
-        title=f"{new.origin.suite}: compared with {old.source}", provenance=provenance, sections=sections,
-        data={"changes": comparison.changes}, outcome=outcome, runs_failed=failed, findings=findings, look=now,
-        wants_more_seeds=now.number < now.of and comparison.outcome() == "inconclusive",
-    )  # fmt: skip
-
-
-def _table(changes: pd.DataFrame, alpha: float) -> Table:
-    columns = (
-        Column("Metric", ("label",), key=True), Column("Where", ("where",), key=True),
-        Column("Verdict", ("verdict",), "verdict"), Column("Before", ("old",), "value", detail=True),
-        Column("Now", ("new",), "value", detail=True), Column("Scale", ("scale",), detail=True),
-        Column(f"Change [{100 * (1 - alpha):.3g}% CI]", ("estimate", "low", "high"), "interval"),
-        Column("Margin", ("margin",), "value"), Column("p", ("p",), "p", detail=True),
-        Column("Adj. p", ("p_adjusted", "survives"), "p_marked"), Column("n", ("n",), "count", detail=True),
-        Column("Detectable", ("detectable",), "value", detail=True), Column("Seeds needed", ("seeds",), "count"),
-    )  # fmt: skip
-    return Table("Changes, the worst first", changes, columns, headline="headline")
-
-
-def _lead(comparison: Comparison, outcome: Outcome, *, strict: bool, failed: int) -> Iterator[str]:
-    """What the gate says, in one paragraph or two."""
-    verdict = comparison.changes["verdict"]
+def _lead(changes: pd.DataFrame, outcome: Outcome, now: Look, *, strict: bool, failed: int) -> Iterator[str]:
+    """What the gate says, and which look this is, where two were planned."""
+    verdict = changes["verdict"]
     nouns = (*_WORSE, Verdict.IMPROVEMENT)
     counts = [
         numbers.counted(int(count), str(name)) if name in nouns else f"{count} {name}"
@@ -190,51 +180,38 @@ def _lead(comparison: Comparison, outcome: Outcome, *, strict: bool, failed: int
     ]
     total = numbers.counted(len(verdict), "comparison")
     yield (
-        f"Of {total} ({numbers.counted(comparison.changes['metric'].nunique(), 'metric')}): {numbers.listed(counts)}."
+        f"Of {total} ({numbers.counted(changes['metric'].nunique(), 'metric')}): {numbers.listed(counts)}."
         if counts
         else "Nothing could be compared."
     )
     if failed:
         yield f"{numbers.counted(failed, 'run')} of this run have no outcome: finish it, then compare again."
-    if outcome == "regression" and strict and not comparison.changes["alarm"].any():
+    if outcome == "regression" and strict and not changes["alarm"].any():
         yield "No change is shown, and --strict demands that each comparison is shown to be no worse by its margin."
-    if outcome == "inconclusive":
-        needed = float(comparison.changes.loc[verdict == Verdict.INCONCLUSIVE, "seeds"].max())
-        if math.isfinite(needed):
-            yield f"With {numbers.count(needed)} seeds in both, each would be decided with a probability of 80%."
+    needed = float(changes.loc[verdict == Verdict.INCONCLUSIVE, "seeds"].max())
+    if outcome == "inconclusive" and math.isfinite(needed):
+        yield f"With {numbers.count(needed)} seeds in both, each would be decided with a probability of 80%."
     if outcome == "nothing measured" and (verdict == Verdict.NO_MARGIN).any():
         yield 'No metric has a margin, so that nothing can be shown to be equivalent: [metrics.NAME] margin = "5%".'
-
-
-def _looks(now: Look, outcome: Outcome) -> Iterator[str]:
-    """Which look this is, where two were planned."""
-    if now.of == 1:
-        return
-    yield f"Look {now.number} of {now.of} that were planned, judged at the {now.alpha:.3g} that it may spend."
-    if now.number == 1 and outcome == "inconclusive":
+    if now.of > 1:
+        yield f"Look {now.number} of {now.of} that were planned, judged at the {now.alpha:.3g} that it may spend."
+    if now.number < now.of and outcome == "inconclusive":
         yield "The second look, with more seeds, is still to come: bench compare RUN --suite SUITE takes it."
 
 
-def _alarms(changes: Iterable[Change]) -> Iterator[str]:
+def _alarms(changes: pd.DataFrame) -> Iterator[str]:
     """One point per metric that fails, with its cells; then what was not measured."""
-    for (metric, verdict), group in _groups(change for change in changes if change.fails):
-        places = _places(group)
-        yield f"{metric}: {_WORSE.get(verdict, _NOT_SHOWN)} in {places}. The first: {group[0].text}."
-    for (metric, _), group in _groups(change for change in changes if change.verdict == Verdict.NOT_MEASURED):
-        lost = max(change.lost for change in group)
+    for (metric, verdict), rows in changes[changes["fails"]].groupby(["label", "verdict"], sort=False):
+        worse = _WORSE.get(str(verdict), "not shown to be no worse by its margin")
+        yield f"{metric}: {worse} in {_places(rows)}. The first: {rows['text'].iloc[0]}."
+    for metric, rows in changes[changes["verdict"] == Verdict.NOT_MEASURED].groupby("label", sort=False):
+        lost = int(rows["lost"].max())
         why = f": up to {numbers.counted(lost, 'seed')} have no value now that had one" if lost else ""
-        yield f"{metric}: not measured in {_places(group)}{why}."
+        yield f"{metric!s}: not measured in {_places(rows)}{why}."
 
 
-def _groups(changes: Iterable[Change]) -> Iterator[tuple[tuple[str, str], list[Change]]]:
-    groups: dict[tuple[str, str], list[Change]] = {}
-    for change in changes:
-        groups.setdefault((change.metric, change.verdict), []).append(change)
-    yield from groups.items()
-
-
-def _places(group: list[Change]) -> str:
-    places = [change.where for change in group]
+def _places(rows: pd.DataFrame) -> str:
+    places = list(rows["where"])
     return places[0] if len(places) == 1 else f"{len(places)} places ({numbers.listed(places)})"
 
 
@@ -254,14 +231,17 @@ def _not_compared(comparison: Comparison) -> Iterator[str]:
     lacking, removed = comparison.absences.lacking, comparison.absences.removed
     kinds = {
         "New cells, not in the baseline": comparison.new_cells,
-        "Cells of the baseline that are not run any more": _cells(
+        "Cells of the baseline that are not run any more": _absent(
             absence for absence in lacking if absence.metric not in comparison.removed_metrics
         ),
         "Cells whose other parameters changed, compared without pairing": comparison.changed_cells,
         "New metrics, not in the baseline": comparison.new_metrics,
         "Metrics of the baseline that are not measured any more": comparison.removed_metrics,
-        "Seeds of the baseline that are not run": _seeds(lacking),
-        "Not run any more, as the suite says": [*_cells(removed), *(f"seed {seed}" for seed in _seeds(removed))],
+        "Seeds of the baseline that are not run": _absent(lacking, seeds=True),
+        "Not run any more, as the suite says": [
+            *_absent(removed),
+            *(f"seed {seed}" for seed in _absent(removed, seeds=True)),
+        ],
         "Listed as removed by the suite, though nothing of the kind is missing": comparison.absences.idle,
     }
     yield from (f"{kind}: {numbers.listed(names)}." for kind, names in kinds.items() if names)
@@ -281,12 +261,9 @@ def _deterministic(old: Baseline, new: Baseline, changes: pd.DataFrame) -> Itera
         yield f"Deterministic on this machine, equal bit for bit in every cell, so that no alarm is noise: {names}."
 
 
-def _cells(absences: Iterable[Absence]) -> list[str]:
-    return list(dict.fromkeys(absence.where for absence in absences if "seed" not in absence.keys))
-
-
-def _seeds(absences: Iterable[Absence]) -> list[str]:
-    return list(dict.fromkeys(absence.where for absence in absences if "seed" in absence.keys))
+def _absent(absences: Iterable[Absence], *, seeds: bool = False) -> list[str]:
+    """The cells that are absent, or the seeds, each once."""
+    return list(dict.fromkeys(absence.where for absence in absences if ("seed" in absence.keys) == seeds))
 
 
 def _environment(old: Baseline, new: Baseline, *, identical: bool) -> Iterator[str]:
@@ -320,14 +297,6 @@ def _methods(comparison: Comparison, *, strict: bool) -> Iterator[str]:
     yield "A change is beyond the margin if its whole interval is. A constant shift fails if it is worse and beyond."
     if strict:
         yield "Strict: each comparison must be shown to be no worse by its margin (equivalent, without a direction)."
-
-
-def _provenance(old: Baseline, new: Baseline) -> Iterator[tuple[str, str]]:
-    """Where the two sides come from."""
-    for name, side in (("Baseline", old), ("Run", new)):
-        yield name, side.source
-        if side.origin is not None:
-            yield from ((f"{name}, {fact.lower()}", text) for fact, text in origin.facts_of(side.origin).items())
 
 
 def _in_words(row: Mapping[Any, Any]) -> str:
