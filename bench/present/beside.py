@@ -38,9 +38,8 @@ def beside(first: Run, second: Run, *, confidence: float = 0.95) -> Report:
     origins = {name: origin(run) for name, run in runs.items()}
     facts = {}
     for name, run in runs.items():
-        metrics = [metric.name for metric in run.suite.experiment.metrics]
-        facts[name] = f"{run.suite.name}, in {from_project(run.folder)}. "
-        facts[name] += " ".join(state.overview(jobs[name], metrics, run.suite.command))
+        said = state.overview(jobs[name], [metric.name for metric in run.suite.experiment.metrics], run.suite.command)
+        facts[name] = " ".join([f"{run.suite.name}, in {from_project(run.folder)}.", *said])
     sections = [Section("What differs", points=changed(origins["A"], origins["B"]))]
     data: dict[str, pd.DataFrame] = {}
     if all((frame["status"] == "ok").any() for frame in jobs.values()):
@@ -72,8 +71,8 @@ def _joined(a: pd.DataFrame, b: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 def _survivors(effects: pd.DataFrame, context: Context) -> Iterator[tuple[str, str]]:
     """Which effects survive the adjustment in both runs, and which in one of them."""
-    pairs = zip(effects["metric"], effects["effect"], strict=True)
-    names = pd.Series([f"{context.effect(effect)} on {context.labels[metric]}" for metric, effect in pairs])
+    shown = context.worded(effects)
+    names = shown["effect"] + " on " + shown["label"]
     neutral = effects["scale"].eq("ratio").astype(float)
     in_a, in_b = (effects[f"p_adjusted_{name}"] < ALPHA for name in ("a", "b"))
     alike = (effects["estimate_a"] > neutral) == (effects["estimate_b"] > neutral)
@@ -85,7 +84,7 @@ def _survivors(effects: pd.DataFrame, context: Context) -> Iterator[tuple[str, s
     }  # fmt: skip
     for where, chosen in groups.items():
         if chosen.any() or where == "in both":
-            named = numbers.listed(list(names[chosen.to_numpy()]), most=10)
+            named = numbers.listed(list(names[chosen]), most=10)
             yield f"Effects that survive {where}", f"{named or 'none'}."
 
 
@@ -122,9 +121,7 @@ def _effects(effects: pd.DataFrame, context: Context) -> Iterator[Table]:
 
 
 def _means(cells: pd.DataFrame, context: Context) -> Iterator[Table]:
-    columns = [NAME["cell"]]
-    for name in ("a", "b"):
-        source = (f"mean_{name}", f"sd_{name}", f"n_{name}")
-        columns.append(Column(f"{name.upper()}: mean ± SD", source, "mean_sd_n"))
+    sides = [Column(f"{name.upper()}: mean ± SD", (f"mean_{name}", f"sd_{name}", f"n_{name}"), "mean_sd_n")
+             for name in ("a", "b")]  # fmt: skip
     for metric, rows in context.by_metric(cells):
-        yield Table(f"{heading(metric)}: {numbers.counted(len(rows), 'cell')}", rows, columns)
+        yield Table(f"{heading(metric)}: {numbers.counted(len(rows), 'cell')}", rows, [NAME["cell"], *sides])

@@ -115,8 +115,16 @@ def save(content: Mapping[str, bytes], path: Path) -> None:
     targets = {path: content[main], **{path.parent / name: content[name] for name in others}}
     try:
         for target in targets:
-            _make_parent(target)
-        whole = {target: data for target, data in targets.items() if _is_whole(target)}
+            home = _home(target)
+            with storing(target):
+                for folder in reversed(target.absolute().parents):
+                    if home is not None and folder.is_relative_to(home) and folder != home:
+                        refuse_irregular(folder, folder=True)
+                    folder.mkdir(exist_ok=True)
+        whole = {
+            target: data for target, data in targets.items()  # else it is written into: a link, a FIFO, a device
+            if _home(target) or not (target.is_symlink() or (target.exists() and not target.is_file()))
+        }  # fmt: skip
         replace_all(whole)
         for target in targets.keys() - whole.keys():
             with storing(target):
@@ -124,21 +132,6 @@ def save(content: Mapping[str, bytes], path: Path) -> None:
     except BenchError as error:
         hint = "Name another file with --output, or - for stdout."
         raise BenchError(error.message, hint=hint, exit_code=error.exit_code) from error
-
-
-def _make_parent(target: Path) -> None:
-    """Make the folder of ``target`` if there is none; within the folder of a run, each one on the way is its own."""
-    home = _home(target)
-    with storing(target):
-        for folder in reversed(target.absolute().parents):
-            if home is not None and folder.is_relative_to(home) and folder != home:
-                refuse_irregular(folder, folder=True)
-            folder.mkdir(exist_ok=True)
-
-
-def _is_whole(target: Path) -> bool:
-    """Whether ``target`` is replaced as a whole, as all is that lies in the folder of a run, or written into."""
-    return _home(target) is not None or not (target.is_symlink() or (target.exists() and not target.is_file()))
 
 
 def _home(target: Path) -> Path | None:

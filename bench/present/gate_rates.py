@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 from pandas import DataFrame
 
 from bench.errors import BenchError
@@ -81,8 +82,8 @@ def sections(run: Run) -> Iterator[Section]:
 
 def report(run: Run, measured: GateRates) -> Report:
     """The rates by themselves."""
-    section = _section(run, measured, appendix=False)
     frames = {"rates": measured.rates} | ({} if measured.occasions is None else {"occasions": measured.occasions})
+    section = _section(run, measured, appendix=False)
     return Report(f"{run.suite.name}: error rates of the gate", {}, [section], frames)
 
 
@@ -109,7 +110,6 @@ def _section(run: Run, measured: GateRates, *, appendix: bool) -> Section:
         f"comparisons of this size ({int(nothing.iloc[0]['tests'])} tests, {seeds}) raise a false alarm; at most 5% is "
         f"promised. {ASSUMED}."
     )
-    text = [lead]
     each_run = ("any_alarm", "any_alarm_low", "any_alarm_high")
     false_alarms = (
         Column("Noise", ("noise",), key=True), Column("Comparisons", ("comparisons",), "count"),
@@ -122,24 +122,24 @@ def _section(run: Run, measured: GateRates, *, appendix: bool) -> Section:
         Column("Found in a run [95%]", each_run, "interval"), Column("In each cell", ("alarm",), "percent"),
         Column("Called equivalent", ("equivalent",), "percent"),
     )  # fmt: skip
-    found = "How often a change of one metric in all its cells is found"
     tables = [
         Table("False alarms where nothing is planted", nothing, false_alarms),
-        Table(found, context.worded(planted), power),
+        Table("How often a change of one metric in all its cells is found", context.worded(planted), power),
     ]
-    if measured.occasions is None:
-        text.append(_ONE_OCCASION)
-    else:
-        text += _across(measured, measured.occasions, context)
-        kinds = ["deterministic" if same else "" for same in measured.occasions["deterministic"]]
-        between = Column("Between [95%]", ("between", "low", "high"), "percent_interval")
-        spread = (NAME["metric"], Column("Within", ("within",), "percent"), between, Column("", ("kind",)))
-        shown = context.worded(measured.occasions).assign(kind=kinds)
+    text = [_ONE_OCCASION]
+    if measured.occasions is not None:
+        shown = context.worded(measured.occasions)
+        shown["kind"] = np.where(shown["deterministic"].astype(bool), "deterministic", "")
+        text = list(_across(measured, shown))
+        spread = (
+            NAME["metric"], Column("Within", ("within",), "percent"),
+            Column("Between [95%]", ("between", "low", "high"), "percent_interval"), Column("", ("kind",)),
+        )  # fmt: skip
         tables.insert(0, Table("SD within and between occasions, of the mean", shown, spread))
-    return Section("Error rates of this gate", [*text, _HOW], exhibits=tables, appendix=appendix)
+    return Section("Error rates of this gate", [lead, *text, _HOW], exhibits=tables, appendix=appendix)
 
 
-def _across(measured: GateRates, occasions: DataFrame, context: Context) -> Iterator[str]:
+def _across(measured: GateRates, occasions: DataFrame) -> Iterator[str]:
     """What the repeats say."""
     rate, pairs = measured.any_alarm("occasions"), measured.runs * (measured.runs - 1)
     verdict = "more than is promised" if rate > _PROMISED else "as promised"
@@ -153,7 +153,7 @@ def _across(measured: GateRates, occasions: DataFrame, context: Context) -> Iter
             "Compare on one machine at one time (docs/ci.md), or leave the metrics that drift out of the gate: "
             "[baseline] metrics."
         )
-    if names := list(context.worded(occasions).loc[occasions["deterministic"].astype(bool), "label"]):
+    if names := list(occasions.loc[occasions["kind"] != "", "label"]):
         yield f"Deterministic, equal bit for bit in every repeat: {numbers.listed(names, most=99)}."
 
 

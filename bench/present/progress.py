@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from rich.console import Console
@@ -39,9 +37,8 @@ class ProgressDisplay:
     def __enter__(self) -> Self:
         self._started = self._last_line = time.monotonic()
         if in_notebook():
-            self._cell = sys.modules["IPython"].display.display(
-                _plain(f"{self.label}: starting"), raw=True, display_id=True
-            )
+            starting = _plain(f"{self.label}: starting")
+            self._cell = sys.modules["IPython"].display.display(starting, raw=True, display_id=True)
         elif self.stream.isatty():
             label, status = (TextColumn(f"{{task.{what}}}", markup=False) for what in ("description", "fields[status]"))
             columns = (label, BarColumn(bar_width=None), status, _Clock())
@@ -50,9 +47,7 @@ class ProgressDisplay:
             self._bar.add_task(self.label, total=None, status="starting")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()
         if self._cell is not None and self._line:
@@ -93,14 +88,9 @@ class ProgressDisplay:
             self._cell.update(_plain(self._line), raw=True)
 
 
-@contextmanager
-def notebook_progress(label: str, given: OnProgress | None) -> Iterator[OnProgress | None]:
+def notebook_progress(label: str, given: OnProgress | None) -> AbstractContextManager[OnProgress | None]:
     """The ``given`` function that is told of progress; in a notebook, where none is given, a display of it."""
-    if given is not None or not in_notebook():
-        yield given
-        return
-    with ProgressDisplay(label) as display:
-        yield display
+    return ProgressDisplay(label) if given is None and in_notebook() else nullcontext(given)
 
 
 def in_notebook() -> bool:
