@@ -22,7 +22,7 @@ from bench.present import gate_rates, numbers, state, verdict
 from bench.present.origin import mixtures, origin
 from bench.present.report import Finding, Report, Section, Shown
 from bench.present.sections import analysis_sections, claims
-from bench.present.sections.proxies import proxy_section
+from bench.present.sections.cells import proxy_section
 from bench.present.sections.published import published
 from bench.present.study import Study
 
