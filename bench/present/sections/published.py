@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from io import BytesIO
 
 import pandas as pd
@@ -17,6 +16,11 @@ from bench.present.report import Column, Section, Table
 from bench.present.study import NAME, Study, heading
 
 _TITLE = "Beside the published table"
+_HOW = (
+    "z: the difference of the means over the standard error of the published one (from our SD where none was "
+    "printed); ! marks those beyond 3. Where the spread is large, agreement is weak evidence. Means are "
+    "arithmetic; published SDs divide by n, ours by n − 1."
+)
 
 
 def published(run: Run, study: Study) -> tuple[Section, pd.DataFrame]:
@@ -37,11 +41,6 @@ def published(run: Run, study: Study) -> tuple[Section, pd.DataFrame]:
         Column("Ours", ("our_mean", "our_sd"), "mean_sd"), Column("z", ("z",), "statistic", mark="beyond"),
     )  # fmt: skip
     tables = [Table(heading(metric), rows, columns) for metric, rows in study.by_metric(shown)]
-    return Section(_TITLE, list(_agreement(frame, study)), exhibits=[figure, *tables], appendix=True), frame
-
-
-def _agreement(frame: pd.DataFrame, study: Study) -> Iterator[str]:
-    """How many published means ours agree with, and which is the farthest."""
     compared = frame[frame["z"].notna()]
     lead = (
         f"{int(compared['within_3_se'].sum())} of {len(compared)} published means lie within 3 standard errors of ours"
@@ -50,11 +49,7 @@ def _agreement(frame: pd.DataFrame, study: Study) -> Iterator[str]:
         farthest = compared.iloc[int(compared["z"].abs().argmax())]
         cell, label = cell_label(farthest[name] for name in study.factors), study.labels.get(farthest["metric"], "")
         lead += f"; the farthest is {label} in {cell}, z = {numbers.statistic(farthest['z'])}"
-    yield f"{lead}."
-    yield (
-        "z: the difference of the means over the standard error of the published one (from our SD where none was "
-        "printed); ! marks those beyond 3. Where the spread is large, agreement is weak evidence. Means are "
-        "arithmetic; published SDs divide by n, ours by n − 1."
-    )
+    text = [f"{lead}.", _HOW]
     if len(frame) > len(compared):
-        yield f"{len(frame) - len(compared)} published means have no counterpart here."
+        text.append(f"{len(frame) - len(compared)} published means have no counterpart here.")
+    return Section(_TITLE, text, exhibits=[figure, *tables], appendix=True), frame
