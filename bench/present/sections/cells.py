@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from pandas import DataFrame
+from pandas import DataFrame, concat
 
 from bench.judge.effect_frames import factor_column
 from bench.judge.variation import variation as variation_of
@@ -43,15 +43,16 @@ def means(study: Study) -> Iterator[Section]:
     frame.columns = [f"level {position}" for position in range(len(named))]
     columns = [Column(name, (f"level {position}",), key=True) for position, name in enumerate(named)]
     frame["headline"] = frame.index < _MOST_CELLS
-    values = study.analysis.values
+    parts, values = [frame], study.analysis.values
     for position, (metric, rows) in enumerate(study.by_metric(cells)):
         source = tuple(f"{name} {position}" for name in ("mean", "sd", "n"))
-        frame[list(source)] = rows[["mean", "sd", "n"]].to_numpy()
+        part = DataFrame(rows[["mean", "sd", "n"]].to_numpy(), columns=list(source))
         kind: Kind = "mean_sd" if (rows["n"] == full).all() else "mean_sd_n"
         if metric.name in study.logs:
             own = values[values["metric"] == metric.name].groupby("cell", observed=True)["value"]
             logs = own.agg(["mean", "std"]).reindex(rows["cell"]).to_numpy(float)
-            frame[list(source[:2])], kind = np.exp(logs), "geometric"
+            part[list(source[:2])], kind = np.exp(logs), "geometric"
+        parts.append(part)
         of = ", ".join(filter(None, [metric.unit, "geometric" if kind == "geometric" else ""]))
         label = f"{metric.label} ({of})" if of else metric.label
         columns.append(Column(label, source if kind == "mean_sd_n" else source[:2], kind))
@@ -60,7 +61,8 @@ def means(study: Study) -> Iterator[Section]:
     notes = [_GEOMETRIC] if any(column.kind == "geometric" for column in columns) else []
     if study.analysis.contrasts.empty:  # else they stand under the tables of effects
         notes += [f"{metric.label}: {metric.note}" for metric in study.metrics if metric.note]
-    yield Section("Means", exhibits=[Table(caption, frame, columns, headline="headline", notes=notes)])
+    table = Table(caption, concat(parts, axis="columns"), columns, headline="headline", notes=notes)
+    yield Section("Means", exhibits=[table])
 
 
 def variation(study: Study) -> Iterator[Section]:
