@@ -58,14 +58,16 @@ def finding(row: Any, label: str, metric: str, parts: DataFrame) -> Finding:
     else:
         why = "; ".join([_p(row), *_besides(row, parts)][:2])
     late = " post hoc, made after results were seen" if row.declared == POST_HOC else ""
+    shared = others_changed(row) if row.verdict == Verdict.SUPPORTED else []
+    name = f"{JOINTLY} {numbers.listed(shared)}" if shared else row.verdict
     number = f"{metric} {figure(row)}"
-    return Finding(sign(verdict(row)), label or str(row.claim), number, f"{row.verdict}{late}: {why}", row.statement)
+    return Finding(sign(verdict(row)), label or str(row.claim), number, f"{name}{late}: {why}", row.statement)
 
 
 def _p(row: Any) -> str:
     adjusted, against = numbers.p_value(row.p_adjusted), " against it" if row.side == "against" else ""
     if row.p <= row.alpha < row.p_adjusted:
-        return f"p{against} {numbers.p_value(row.p)}, for {row.family_size} claims {adjusted}"
+        return f"p{against} {numbers.p_value(row.p)}, adj. p {adjusted}"
     return f"adj. p {adjusted}{against}"
 
 
@@ -75,8 +77,8 @@ def _besides(row: Any, parts: DataFrame) -> Iterator[str]:
         own = parts[(parts["claim"] == row.claim) & (parts["part"] == row.credited_to)].iloc[0]
         half = (own["high"] - own["low"]) / 2
         number = f"{_times(row)}{numbers.with_spread(own['estimate'], half)}"
-        alone = f"{row.credited_to} alone " + ("was not run" if isnan(own["estimate"]) else number)
-        yield f"{numbers.listed(others)} changed too, {alone}"
+        alone = f"{row.credited_to} alone {'was not run' if isnan(own['estimate']) else f'{number} there'}"
+        yield alone if row.verdict == Verdict.SUPPORTED else f"{numbers.listed(others)} changed too, {alone}"
     if row.verdict == Verdict.SUPPORTED:
         yield from other_verdicts(row)
     if row.n < row.seeds:

@@ -46,8 +46,9 @@ def of_claims(
         for row in rows[:_MOST]
     ]
     more = Counter(str(row.verdict) for row in rows[_MOST:])
-    rest = f" (not shown here: {numbers.listed([f'{n} {name}' for name, n in more.items()])})" if more else ""
+    rest = f" ({numbers.listed([f'{n} {name}' for name, n in more.items()])} not shown)" if more else ""
     count = f"{numbers.counted(len(rows), 'claim')}: {claims.counted(verdicts.claims)}{rest}."
+    count += f" Intervals: {context.level}, unadjusted." if len(rows) > 1 else ""
     return count, shown, dict(_next(rows[0], context))
 
 
@@ -59,8 +60,8 @@ def _next(row: Any, context: Context) -> Iterator[tuple[str, str]]:
     if row.p <= row.alpha < row.p_adjusted:
         p, n = numbers.p_value(row.p), row.family_size
         why = f"The headline, first above, would be decided alone (p {p}), but not among {n} claims"
-    text = f"{why}. About {numbers.count(seeds)} {context.block}s would decide it (power {POWER:.0%}) if the effect is "
-    text += "as estimated"
+    text = f"{why}. About {numbers.count(seeds)} {context.block}s in all would decide it (power {POWER:.0%}) "
+    text += "if the effect is as estimated"
     if others := claim_words.others_changed(row):
         text += f"; to credit {row.credited_to}, compare cells in which {numbers.listed(others)} does not change"
     yield "Next", f"{text}."
@@ -80,7 +81,9 @@ def of_effects(study: Study) -> Iterator[tuple[str, str]]:
     listed = [f"{survive[name]} in {label}" for name, label in told.labels.items() if name in survive]
     others = [count for name, count in survive.items() if name not in told.labels]
     listed += [f"{sum(others)} in {numbers.counted(len(others), 'further metric')}"] if others else []
-    lead = f"{int(survive.sum()) or 'None'} of {numbers.counted(len(tested), 'effect')} survive"
+    n_metrics = tested["metric"].nunique()
+    of = f"{numbers.counted(len(tested), 'effect')}{f' on {n_metrics} metrics' if n_metrics > 1 else ''}"
+    lead = f"{int(survive.sum()) or 'None'} of {of} survive"
     lead += f"{'s' if survive.sum() < 2 else ''} the adjustment"
     yield "Effects, exploratory", f"{lead}{': ' if listed else ''}{numbers.listed(listed, most=9)}."
     if pairs := interacting(told):

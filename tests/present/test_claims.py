@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -125,7 +126,8 @@ def test_a_difference_credited_to_one_of_two_factors_is_taken_apart(reported: Re
     assert list(parts.index) == ["dose", "diet", "dose × diet", "total"]
     (finding,) = report.sections[0].findings
     assert finding.sign == "~"
-    assert "diet changed too, dose alone " in finding.caveat
+    assert finding.caveat.startswith("supported jointly with diet: adj. p ")
+    assert re.search(r"; dose alone \d\S* there$", finding.caveat)
     assert section_of(report, "Claims").tables[0].rows[0][1] == "~ supported jointly with diet"
     assert parts.iloc[:3].sum() == pytest.approx(parts["total"])
     text = words(reported(BOTH.replace('credited_to = "dose"\n', "")), "The claims one by one")

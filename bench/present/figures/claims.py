@@ -39,7 +39,7 @@ def claims_figure(claims: DataFrame, metrics: Sequence[Metric]) -> Figure:
 
 
 def _paint(claims: DataFrame, metrics: dict[str, Metric]) -> style.Drawing:
-    estimates = [numbers.interval(*row) for row in claims[["estimate", "low", "high"]].itertuples(index=False)]
+    estimates = style.estimates(claims)
     labels = style.label_lines([f"{claim.sign} {claim.label}" for claim in claims.itertuples()], estimates)
     claims = claims.assign(line=labels, number=estimates)
     groups = [(metric, scale, rows) for (metric, scale), rows in claims.groupby(["metric", "scale"], sort=False)]

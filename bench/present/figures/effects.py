@@ -49,8 +49,7 @@ def _described(metric: Metric, rows: DataFrame, study: Study) -> str:
 
 def _paint(metric: Metric, rows: DataFrame, study: Study, margin: float | None) -> style.Drawing:
     ratio = bool((rows["scale"] == "ratio").all())
-    limits = rows[["estimate", "low", "high"]].itertuples(index=False)
-    texts = [f"{'× ' if ratio else ''}{numbers.interval(*row).partition(' [')[0]}" for row in limits]
+    texts = style.estimates(rows)
     lines = style.label_lines([study.effect(effect) for effect in rows["effect"]], texts)
     axis_label = style.quantity(metric, "ratio" if ratio else "difference")
     height = 1.0 + style.LINE * axis_label.count("\n") + style.row_height(lines) * max(1, len(rows))

@@ -13,8 +13,10 @@ from warnings import catch_warnings, filterwarnings
 
 import numpy as np
 from numpy.typing import ArrayLike
+from pandas import DataFrame
 
 from bench.experiment import Metric
+from bench.present import numbers
 from bench.present.report import Figure, PictureForm, plain
 
 if TYPE_CHECKING:
@@ -31,9 +33,9 @@ MARKERS = "osD^vP"
 WIDTH = 3.7
 """Inches: what a telephone shows without shrinking text below legibility."""
 SMALL, NORMAL = 8.0, 9.0
+"""Points of the text of ticks and keys, and of everything else."""
 LINE = 0.15
 """Inches between lines of an axis label."""
-"""Points of the text of ticks and keys, and of everything else."""
 
 _STYLE: Any = {
     "axes.axisbelow": True, "axes.edgecolor": MUTED, "axes.grid": True, "axes.grid.axis": "x", "axes.labelcolor": INK,
@@ -187,6 +189,14 @@ def row_axis(axes: Axes, n: int) -> None:
 def neutral_line(axes: Axes, at: float, n: int) -> None:
     """The value that stands for no effect, in each of ``n`` rows below its label: no line crosses text."""
     axes.vlines([at] * n, np.arange(n) - 0.25, np.arange(n) + 0.25, color=INK, lw=0.9, zorder=1)
+
+
+def estimates(rows: DataFrame) -> list[str]:
+    """Estimates with the digits that their intervals leave meaningful, behind × where they are ratios."""
+    return [
+        f"{'× ' if scale == 'ratio' else ''}{numbers.interval(*estimate).partition(' [')[0]}"
+        for *estimate, scale in rows[["estimate", "low", "high", "scale"]].itertuples(index=False)
+    ]
 
 
 def label_lines(labels: Sequence[str], right: Sequence[str]) -> list[str]:
