@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy import stats
 
+import bench
 from bench.experiment import Metric
 from bench.judge.analysis import Analysis, MetricOptions, analyze
 from bench.judge.selected import limits_of_selected
@@ -230,7 +231,9 @@ def test_marginal_means_have_the_t_interval_of_their_blocks() -> None:
 
 def test_marginal_means_of_independent_runs_add_variances() -> None:
     """Two cells of a level: the mean of their means, and Welch's standard error and degrees of freedom."""
-    rows = pd.DataFrame({"factor 0": 0, "cell": list("xxxyyy"), "block": "", "value": [1.0, 2, 3, 10.0, 14, 18]})
+    rows = pd.DataFrame(
+        {"factor 0": 0, "cell": list("xxxyyy"), "block": list("012345"), "value": [1.0, 2, 3, 10, 14, 18]}
+    )
     parts = np.array([1 / 3, 16 / 3])
     df = parts.sum() ** 2 / (parts**2 / 2).sum()
     found = marginal(rows, [0], 0.95, log=False).iloc[0]
@@ -246,6 +249,23 @@ def test_a_curve_of_full_order_goes_through_the_means() -> None:
     curve = fitted_curve(rows, 0, [1.0, 10.0, 100.0], 2, 0.95, log=False)
     assert curve.iloc[0][["dose", "value", "low"]].tolist() == pytest.approx([1, *means.iloc[0][["mean", "low"]]])
     assert curve.iloc[-1]["value"] == pytest.approx(means.iloc[-1]["mean"])
+
+
+def test_a_curve_of_independent_runs_has_the_bands_of_their_means() -> None:
+    """Without blocks a full-order curve is each dose's mean of cells, with Welch's interval; the report is made."""
+    analysis, runs, context = simulated({"dose": [1, 10, 100], "b": [1, 2]})
+    analysis = analyze(runs, ["dose", "b"], None, ["loss"])
+    rows = observed(analysis, context)
+    means = marginal(rows, [0], 0.95, log=False)
+    curve = fitted_curve(rows, 0, [1.0, 10.0, 100.0], 2, 0.95, log=False)
+    first = runs[runs["dose"] == 1].groupby("b")["loss"].agg(["mean", "var", "size"])
+    parts = first["var"] / first["size"]
+    half = stats.t.ppf(0.975, parts.sum() ** 2 / (parts**2 / (first["size"] - 1)).sum()) * np.sqrt(parts.sum()) / 2
+    expected = [first["mean"].mean() + side * half for side in (0, -1, 1)]
+    for row in (means.iloc[0][["mean", "low", "high"]], curve.iloc[0][["value", "low", "high"]]):
+        assert row.tolist() == pytest.approx(expected)
+    report = bench.analyze(runs, ["dose", "b"], None, ["loss"]).report()
+    assert "trend-loss-0" in report.figures
 
 
 def test_confounded_means_are_not_drawn() -> None:

@@ -265,7 +265,7 @@ def test_verdicts_are_told_apart_by_their_signs() -> None:
     page = html.render(Report("t", {}, [Section("s", exhibits=[table])]))
     assert "0.010 *" in page
     assert 'class="marked"' not in page
-    assert re.findall(r'<span class="(\w+)"><span class="spread">(.) ', page) == [("good", "✓"), ("bad", "✗"), ("open", "?")]
+    assert re.findall(r'<span class="(\w+)">(.) ', page) == [("good", "✓"), ("bad", "✗"), ("open", "?")]
 
 
 @given(NASTY, st.integers(40, 200))

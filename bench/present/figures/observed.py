@@ -47,31 +47,50 @@ def by_block(rows: pd.DataFrame, positions: list[int], *, log: bool) -> pd.DataF
 
 
 def marginal(rows: pd.DataFrame, positions: list[int], confidence: float, *, log: bool) -> pd.DataFrame:
-    """``by_block`` averaged over the blocks: a row a combination with its codes, ``mean low high`` (t over blocks).
+    """Means of combinations of levels: a row each with its codes, ``mean low high`` (t).
 
-    Where runs are independent (one block), cells' means are averaged and their variances added (Welch).
+    Over the blocks, those of ``by_block``; where runs are independent (no block has two cells), cells' means are
+    averaged and their variances added (Welch).
     """
     rows, unit = _in_unit(rows, log=log)
-    if rows["block"].nunique() > 1:
-        table = by_block(rows, positions, log=log)
-        values = np.log(table.to_numpy(float)) if log else table.to_numpy(float)
-        n, mean = len(values), values.mean(axis=0)
-        se, df = _spread(values) / np.sqrt(n), np.full(values.shape[1], n - 1.0)
-        codes = [tuple(np.atleast_1d(key)) for key in table.columns]
-    else:
-        keys = [f"factor {position}" for position in positions]
-        value = np.log(rows["value"]) if log else rows["value"]
-        cells = value.groupby([*(rows[key] for key in keys), rows["cell"]]).agg(["mean", "var", "size"])
-        part = cells["var"] / cells["size"]
-        grouped = cells.assign(part=part, squared=part**2 / (cells["size"] - 1)).groupby(level=list(range(len(keys))))
-        sums, k = grouped[["part", "squared"]].sum(min_count=1), grouped.size()
-        mean, se = grouped["mean"].mean().to_numpy(), np.sqrt(sums["part"].to_numpy()) / k.to_numpy()
-        with np.errstate(divide="ignore", invalid="ignore"):
-            df = (sums["part"] ** 2 / sums["squared"]).to_numpy()
-        codes = [tuple(np.atleast_1d(key)) for key in sums.index]
-    half = stats.t.isf((1 - confidence) / 2, df) * se
-    frame = pd.DataFrame(_limits("mean", mean, half, unit, log=log))
-    return frame.assign(**{f"code {at}": [int(code[at]) for code in codes] for at in range(len(positions))})
+    means = (
+        _over_blocks(*_by_block(rows, positions, log=log))
+        if _has_blocks(rows)
+        else _independent(rows, positions, log=log)
+    )
+    half = stats.t.isf((1 - confidence) / 2, means["df"]) * means["se"]
+    codes = [np.atleast_1d(key) for key in means.index]
+    named = {f"code {at}": [int(code[at]) for code in codes] for at in range(len(positions))}
+    return pd.DataFrame(_limits("mean", means["mean"], half, unit, log=log)).assign(**named).reset_index(drop=True)
+
+
+def _has_blocks(rows: pd.DataFrame) -> bool:
+    return bool(rows["block"].nunique() > 1 and rows.groupby("block")["cell"].nunique().max() > 1)
+
+
+def _by_block(rows: pd.DataFrame, positions: list[int], *, log: bool) -> tuple[np.ndarray, Any]:
+    """The values of ``by_block``, for ``log`` their logarithms, and the combinations that its columns are of."""
+    table = by_block(rows, positions, log=log)
+    values = table.to_numpy(float)
+    return np.log(values) if log else values, table.columns
+
+
+def _over_blocks(values: np.ndarray, index: Any = None) -> pd.DataFrame:
+    """``mean se df`` of each column over its rows."""
+    n = len(values)
+    return pd.DataFrame({"mean": values.mean(axis=0), "se": _spread(values) / np.sqrt(n), "df": n - 1.0}, index=index)
+
+
+def _independent(rows: pd.DataFrame, positions: list[int], *, log: bool) -> pd.DataFrame:
+    """``mean se df`` (Welch) of independent runs at each combination: cells weigh equally, their variances add."""
+    keys = [f"factor {position}" for position in positions]
+    value = np.log(rows["value"]) if log else rows["value"]
+    cells = value.groupby([*(rows[key] for key in keys), rows["cell"]]).agg(["mean", "var", "size"])
+    part = cells["var"] / cells["size"]
+    grouped = cells.assign(part=part, squared=part**2 / (cells["size"] - 1)).groupby(level=list(range(len(keys))))
+    sums = grouped[["part", "squared"]].sum(min_count=1)
+    se = np.sqrt(sums["part"]) / grouped.size()
+    return pd.DataFrame({"mean": grouped["mean"].mean(), "se": se, "df": sums["part"] ** 2 / sums["squared"]})
 
 
 def cell_means(rows: pd.DataFrame, confidence: float, *, log: bool) -> pd.DataFrame:
@@ -87,18 +106,21 @@ def cell_means(rows: pd.DataFrame, confidence: float, *, log: bool) -> pd.DataFr
 def fitted_curve(
     rows: pd.DataFrame, position: int, doses: list[float], order: int, confidence: float, *, log: bool
 ) -> pd.DataFrame:
-    """The mean over blocks of a polynomial through the levels' means: ``dose line value low high`` at 60 doses."""
+    """A polynomial through the means of the levels, with its band: ``dose line value low high`` at 60 doses."""
     at = np.asarray(doses)
     spaced = np.log(at) if evenly_in_logs(at) else at
     rows, unit = _in_unit(rows, log=log)
-    table = by_block(rows, [position], log=log)
-    values = np.log(table.to_numpy(float)) if log else table.to_numpy(float)
     places = np.linspace(spaced.min(), spaced.max(), 60)
-    basis, wanted = np.vander(spaced, order + 1), np.vander(places, order + 1)
-    curves = values @ np.linalg.pinv(basis).T @ wanted.T
-    n, mean = len(curves), curves.mean(axis=0)
-    half = stats.t.isf((1 - confidence) / 2, n - 1) * _spread(curves) / np.sqrt(n)
-    limits = _limits("value", mean, half, unit, log=log)
+    weights = np.vander(places, order + 1) @ np.linalg.pinv(np.vander(spaced, order + 1))
+    if _has_blocks(rows):
+        curve = _over_blocks(_by_block(rows, [position], log=log)[0] @ weights.T)
+    else:
+        of_level = _independent(rows, [position], log=log)
+        parts = (weights * of_level["se"].to_numpy()) ** 2
+        df = parts.sum(axis=1) ** 2 / (parts**2 / of_level["df"].to_numpy()).sum(axis=1)  # Satterthwaite
+        curve = pd.DataFrame({"mean": weights @ of_level["mean"], "se": np.sqrt(parts.sum(axis=1)), "df": df})
+    half = stats.t.isf((1 - confidence) / 2, curve["df"]) * curve["se"]
+    limits = _limits("value", curve["mean"], half, unit, log=log)
     return pd.DataFrame({"dose": np.exp(places) if evenly_in_logs(at) else places, "line": "fit", **limits})
 
 
