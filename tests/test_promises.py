@@ -14,6 +14,14 @@ from bench.present.render import terminal
 ROOT = Path(__file__).parents[1]
 
 
+def test_every_link_leads_to_a_file() -> None:
+    """Pages and committed reports name no picture, table or page that a clone does not have."""
+    pages = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("reports/*/*.md")]
+    links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#\s:]+)[)#]", page.read_text("utf-8"))]
+    assert len(links) > 200
+    assert not [(page.name, link) for page, link in links if not (page.parent / link).exists()]
+
+
 @pytest.mark.parametrize(("page", "promises"), [("storage", 22), ("execution", 10)])
 def test_every_promise_has_its_test(page: str, promises: int) -> None:
     """The tests that keep a promise exist, and none of them is skipped or expected to fail."""
