@@ -119,7 +119,7 @@ class Runs(Shown, list[Summary]):
 def runs(summaries: Sequence[Summary]) -> Table:
     """One row a run."""
     counts = ["planned", "ok", "diverged", "failed", "lost", "missing"]
-    frame = DataFrame([vars(line) for line in summaries], columns=["name", "updated", *counts])
+    frame = DataFrame([vars(line) for line in summaries], columns=["name", "updated", *counts, "damage"])
     frame["updated"] = [f"{line.updated.astimezone():%Y-%m-%d %H:%M}" for line in summaries]
     frame = frame.astype({name: float for name in counts if frame[name].dtype == object})  # where all are damaged
     columns = [Column("Run", ("name",), key=True), Column("Updated", ("updated",))]
