@@ -29,7 +29,11 @@ def figure(row: Any) -> str:
     if row.scale == "share":
         limits = f"[{numbers.percent(row.low)}, {numbers.percent(row.high)}]"
         return f"{row.detail} {limits}" if row.detail else numbers.MISSING
-    return f"{_times(row)}{numbers.interval(row.estimate, row.low, row.high)}" if row.scale else numbers.MISSING
+    return (
+        f"{numbers.times(row.scale)}{numbers.interval(row.estimate, row.low, row.high)}"
+        if row.scale
+        else numbers.MISSING
+    )
 
 
 def others_changed(row: Any) -> list[str]:
@@ -39,10 +43,14 @@ def others_changed(row: Any) -> list[str]:
 
 def verdict(row: Any) -> str:
     """The verdict, with the look that gave it, the factors that share it, and whether the claim was made in time."""
-    said = f"{row.verdict} at look {row.decided_at_look}" if row.decided_at_look else str(row.verdict)
-    if row.verdict == Verdict.SUPPORTED and (others := others_changed(row)):
-        said = said.replace(Verdict.SUPPORTED, f"{JOINTLY} {numbers.listed(others)}", 1)
+    said = f"{_shared(row)} at look {row.decided_at_look}" if row.decided_at_look else _shared(row)
     return f"{said}, {POST_HOC}" if row.declared == POST_HOC else said
+
+
+def _shared(row: Any) -> str:
+    """The verdict, with the factors that share it."""
+    others = others_changed(row) if row.verdict == Verdict.SUPPORTED else []
+    return f"{JOINTLY} {numbers.listed(others)}" if others else str(row.verdict)
 
 
 def finding(row: Any, label: str, metric: str, parts: DataFrame) -> Finding:
@@ -58,10 +66,8 @@ def finding(row: Any, label: str, metric: str, parts: DataFrame) -> Finding:
     else:
         why = "; ".join([_p(row), *_besides(row, parts)][:2])
     late = " post hoc, made after results were seen" if row.declared == POST_HOC else ""
-    shared = others_changed(row) if row.verdict == Verdict.SUPPORTED else []
-    name = f"{JOINTLY} {numbers.listed(shared)}" if shared else row.verdict
     number = f"{metric} {figure(row)}"
-    return Finding(sign(verdict(row)), label or str(row.claim), number, f"{name}{late}: {why}", row.statement)
+    return Finding(sign(verdict(row)), label or str(row.claim), number, f"{_shared(row)}{late}: {why}", row.statement)
 
 
 def _p(row: Any) -> str:
@@ -76,7 +82,7 @@ def _besides(row: Any, parts: DataFrame) -> Iterator[str]:
     if others := others_changed(row):
         own = parts[(parts["claim"] == row.claim) & (parts["part"] == row.credited_to)].iloc[0]
         half = (own["high"] - own["low"]) / 2
-        number = f"{_times(row)}{numbers.with_spread(own['estimate'], half)}"
+        number = f"{numbers.times(row.scale)}{numbers.with_spread(own['estimate'], half)}"
         alone = f"{row.credited_to} alone {'was not run' if isnan(own['estimate']) else f'{number} there'}"
         yield alone if row.verdict == Verdict.SUPPORTED else f"{numbers.listed(others)} changed too, {alone}"
     if row.verdict == Verdict.SUPPORTED:
@@ -190,12 +196,8 @@ def contrary(row: Any) -> str:
     return f"{_ARTICLE[row.expect]} {row.expect} as large as the margin ({_margin(row)}) is excluded"
 
 
-def _times(row: Any) -> str:
-    return "× " if row.scale == "ratio" else ""
-
-
 def _margin(row: Any) -> str:
-    return f"{_times(row)}{numbers.significant(row.margin, 3 if row.scale == 'ratio' else 2)}"
+    return f"{numbers.times(row.scale)}{numbers.significant(row.margin, 3 if row.scale == 'ratio' else 2)}"
 
 
 def _assumption(row: Any) -> str:
@@ -220,7 +222,7 @@ def _beside_published(row: Any) -> str:
     said = f"Published: {published(row)}"
     value = published_value(row)
     if not isnan(value):
-        here = f"{_times(row)}{numbers.with_spread(value, (row.high - row.low) / 2)}"
+        here = f"{numbers.times(row.scale)}{numbers.with_spread(value, (row.high - row.low) / 2)}"
         said += f", which is {here} here, {'inside' if row.low <= value <= row.high else 'outside'} our interval"
     if not isnan(row.two_sample_t) and re.search(r"\b[td] ", row.published):
         t, p, d = numbers.statistic(row.two_sample_t), numbers.p_value(row.two_sample_p), numbers.statistic(row.d)
@@ -241,7 +243,8 @@ def _credit(row: Any, parts: DataFrame) -> str:
     if own["estimate"].isna().any():
         return f"{lead}, and the combinations that would separate them were not run."
     split = [
-        f"{part.part} {_times(row)}{numbers.interval(part.estimate, part.low, part.high)}" for part in own.itertuples()
+        f"{part.part} {numbers.times(row.scale)}{numbers.interval(part.estimate, part.low, part.high)}"
+        for part in own.itertuples()
     ]
     return f"{lead}. Separately: {numbers.listed(split)}."
 

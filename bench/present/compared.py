@@ -300,7 +300,7 @@ def _methods(comparison: Comparison, *, strict: bool) -> Iterator[str]:
 
 
 def _in_words(row: Mapping[Any, Any]) -> str:
-    sign = "× " if row["scale"] == "ratio" else ""
+    sign = numbers.times(row["scale"])
     parts = [f"{numbers.significant(row['old'])} to {numbers.significant(row['new'])}"]
     if math.isfinite(row["estimate"]) and row["verdict"] != Verdict.IDENTICAL:
         parts[0] += f", {sign}{numbers.interval(row['estimate'], row['low'], row['high'])}"

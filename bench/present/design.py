@@ -286,17 +286,18 @@ def _tables(frames: Mapping[str, pd.DataFrame], context: Context) -> Iterator[Ta
     """What would be found, by the frames that there are."""
     for name, (caption, columns, note) in _TABLES.items():
         if name in frames:
-            shown, headline, notes = context.worded(frames[name]), "", [note] if note else []
+            shown, notes = context.worded(frames[name]), [note] if note else []
             if name == "claims":
                 ways = [f"if {context.term(terms)} are absent" if terms else "yes" for terms in shown["assumes"]]
                 shown["told"] = np.where(shown["estimable"].astype(bool), ways, "no")
                 shown["refuted"] = np.where(shown["refutable"].astype(bool), "yes", "no")
             elif name == "detectable":
-                shown[headline := "headline"] = shown["order"] == 1
+                shown["headline"] = shown["order"] == 1
             elif name == "simulated":
-                shown["kind"], repeats = shown["kind"].replace(_PLANTED), int(shown["repeats"].max())
+                shown["kind"] = shown["kind"].replace(_PLANTED)
+                repeats = int(shown["repeats"].max())
                 notes = [note.format(repeats=repeats, error=numbers.percent(0.5 / repeats**0.5))]
-            yield Table(caption, shown, columns, headline, notes=notes)
+            yield Table(caption, shown, columns, "headline" if "headline" in shown else "", notes=notes)
 
 
 def _cells(frame: pd.DataFrame) -> Table:

@@ -82,8 +82,8 @@ def sections(run: Run) -> Iterator[Section]:
 
 def report(run: Run, measured: GateRates) -> Report:
     """The rates by themselves."""
-    frames = {"rates": measured.rates} | ({} if measured.occasions is None else {"occasions": measured.occasions})
     section = _section(run, measured, appendix=False)
+    frames = {"rates": measured.rates} | ({} if measured.occasions is None else {"occasions": measured.occasions})
     return Report(f"{run.suite.name}: error rates of the gate", {}, [section], frames)
 
 

@@ -63,6 +63,11 @@ def interval(value: float, low: float, high: float) -> str:
     return f"{estimate} [{', '.join(limits)}]"
 
 
+def times(scale: str) -> str:
+    """What stands before a ratio; nothing before a difference."""
+    return "× " if scale == "ratio" else ""
+
+
 def mean_sd(mean: float, sd: float) -> str:
     """A mean with its standard deviation, ``8.70 ± 1.45``; alone, as short as four digits allow, if it has none."""
     if math.isnan(sd):

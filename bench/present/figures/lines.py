@@ -34,9 +34,8 @@ def lines_figure(metric: Metric, claims: DataFrame, lines: DataFrame, context: C
 
 
 def _changes(rows: DataFrame) -> list[str]:
-    sign = "× " if (rows["scale"] == "ratio").all() else ""
-    limits = rows[["change", "low", "high"]].itertuples(index=False)
-    return [f"{sign}{numbers.interval(*row)}" for row in limits]
+    limits = rows[["scale", "change", "low", "high"]].itertuples(index=False)
+    return [f"{numbers.times(scale)}{numbers.interval(*row)}" for scale, *row in limits]
 
 
 def _paint(metric: Metric, claims: DataFrame, lines: DataFrame, *, ratio: bool) -> Drawing:

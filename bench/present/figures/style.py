@@ -194,8 +194,8 @@ def neutral_line(axes: Axes, at: float, n: int) -> None:
 def estimates(rows: DataFrame) -> list[str]:
     """Estimates with the digits that their intervals leave meaningful, behind × where they are ratios."""
     return [
-        f"{'× ' if scale == 'ratio' else ''}{numbers.interval(*estimate).partition(' [')[0]}"
-        for *estimate, scale in rows[["estimate", "low", "high", "scale"]].itertuples(index=False)
+        f"{numbers.times(scale)}{numbers.with_spread(estimate, (high - low) / 2)}"
+        for estimate, low, high, scale in rows[["estimate", "low", "high", "scale"]].itertuples(index=False)
     ]
 
 

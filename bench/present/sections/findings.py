@@ -81,7 +81,7 @@ def _several(study: Study, row: Any) -> str:
 
 def _phrase(study: Study, metric: Metric, row: Any, mixed: Mixed) -> str:
     ratio, margin = row.scale == "ratio", study.margins.get(metric.name, inf)
-    change = f"{'× ' if ratio else ''}{numbers.interval(row.estimate, row.low, row.high)}"
+    change = f"{numbers.times(row.scale)}{numbers.interval(row.estimate, row.low, row.high)}"
     bound = 1 + margin if ratio else margin
     if row.low > bound or row.high < (1 / bound if ratio else -bound):
         change += ", beyond the margin"
