@@ -18,7 +18,7 @@ from bench.present.report import Finding, sign
 from bench.present.study import Context
 
 POST_HOC = "post hoc"
-JOINTLY = f"{Verdict.SUPPORTED} jointly with"
+JOINTLY = f"{Verdict.SUPPORTED} jointly"
 """How a supported claim is called that credits one factor with what several changed."""
 _NOT_JUDGED = (Verdict.NOT_IDENTIFIABLE, Verdict.NOT_MEASURED)
 _METHODS = {"block_model": "by the block model", "sign_flip": "by sign flips", "other_scale": "on the other scale"}
@@ -49,8 +49,13 @@ def verdict(row: Any) -> str:
 
 def _shared(row: Any) -> str:
     """The verdict, with the factors that share it."""
-    others = others_changed(row) if row.verdict == Verdict.SUPPORTED else []
-    return f"{JOINTLY} {numbers.listed(others)}" if others else str(row.verdict)
+    alone = verdict_alone(row)
+    return f"{alone} with {numbers.listed(others_changed(row))}" if alone == JOINTLY else alone
+
+
+def verdict_alone(row: Any) -> str:
+    """The verdict, of a supported claim whether jointly, without the factors that share it."""
+    return JOINTLY if row.verdict == Verdict.SUPPORTED and others_changed(row) else str(row.verdict)
 
 
 def finding(row: Any, label: str, metric: str, parts: DataFrame) -> Finding:
@@ -81,10 +86,10 @@ def _besides(row: Any, parts: DataFrame) -> Iterator[str]:
     """What speaks against a claim beside its p, the gravest first."""
     if others := others_changed(row):
         own = parts[(parts["claim"] == row.claim) & (parts["part"] == row.credited_to)].iloc[0]
-        half = (own["high"] - own["low"]) / 2
+        half, kept = (own["high"] - own["low"]) / 2, numbers.listed(others)
         number = f"{numbers.times(row.scale)}{numbers.with_spread(own['estimate'], half)}"
-        alone = f"{row.credited_to} alone {'was not run' if isnan(own['estimate']) else f'{number} there'}"
-        yield alone if row.verdict == Verdict.SUPPORTED else f"{numbers.listed(others)} changed too, {alone}"
+        alone = f"with {kept} kept {'not run' if isnan(own['estimate']) else number}"
+        yield alone if row.verdict == Verdict.SUPPORTED else f"{kept} changed too, {alone}"
     if row.verdict == Verdict.SUPPORTED:
         yield from other_verdicts(row)
     if row.n < row.seeds:

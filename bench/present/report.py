@@ -30,7 +30,7 @@ def plain(value: object) -> str:
 
 
 SIGNS = {
-    "supported jointly with": "~",
+    "supported jointly": "~",
     **{verdict.value: verdict.sign for verdict in (*ClaimVerdict, *GateVerdict) if verdict.sign},
 }
 """The first words of a verdict -> the sign that tells it apart without any colour."""

@@ -47,8 +47,8 @@ def of_claims(
     ]
     more = Counter(str(row.verdict) for row in rows[_MOST:])
     rest = f" ({numbers.listed([f'{n} {name}' for name, n in more.items()])} not shown)" if more else ""
-    count = f"{numbers.counted(len(rows), 'claim')}: {claims.counted(verdicts.claims)}{rest}."
-    count += f" Intervals: {context.level}, unadjusted." if len(rows) > 1 else ""
+    count = f"{numbers.counted(len(rows), 'claim')}: {claims.counted(verdicts.rows)}{rest}."
+    count += f" Verdicts go by adjusted p; intervals ({context.level}) are not adjusted." if len(rows) > 1 else ""
     return count, shown, dict(_next(rows[0], context))
 
 
@@ -58,12 +58,12 @@ def _next(row: Any, context: Context) -> Iterator[tuple[str, str]]:
     seeds = seeds_to_find(abs(row.t) / row.n**0.5, 1.0, row.family_size)
     why = "The headline, first above, is undecided"
     if row.p <= row.alpha < row.p_adjusted:
-        p, n = numbers.p_value(row.p), row.family_size
-        why = f"The headline, first above, would be decided alone (p {p}), but not among {n} claims"
-    text = f"{why}. About {numbers.count(seeds)} {context.block}s in all would decide it (power {POWER:.0%}) "
-    text += "if the effect is as estimated"
+        p, adjusted, n = numbers.p_value(row.p), numbers.p_value(row.p_adjusted), row.family_size
+        why = f"The headline, first above, would be supported alone (p {p}), not among {n} claims (adj. p {adjusted})"
+    text = f"{why}. About {numbers.count(seeds)} {context.block}s a cell ({numbers.count(seeds - row.n)} more) would "
+    text += f"do with power {POWER:.0%} if the effect is as estimated"
     if others := claim_words.others_changed(row):
-        text += f"; to credit {row.credited_to}, compare cells in which {numbers.listed(others)} does not change"
+        text += f"; to credit {row.credited_to}, claim it of cells in which {numbers.listed(others)} does not change"
     yield "Next", f"{text}."
 
 
@@ -77,14 +77,17 @@ def of_effects(study: Study) -> Iterator[tuple[str, str]]:
     if tested.empty:
         yield "Effects", "None can be tested here; the tables describe the runs."
         return
-    survive = tested[tested["p_adjusted"] < ALPHA].groupby("metric", sort=False).size()
-    listed = [f"{survive[name]} in {label}" for name, label in told.labels.items() if name in survive]
-    others = [count for name, count in survive.items() if name not in told.labels]
-    listed += [f"{sum(others)} in {numbers.counted(len(others), 'further metric')}"] if others else []
+    survive = tested[tested["p_adjusted"] < ALPHA].sort_values("p", kind="stable")
+    listed = [
+        f"{metric.label} ({numbers.listed([*map(told.term, rows['term'])], most=3)})"
+        for metric, rows in told.by_metric(survive)
+    ]
+    others = survive[~survive["metric"].isin(list(told.labels))]
+    if len(others):
+        listed.append(f"{len(others)} in {numbers.counted(others['metric'].nunique(), 'further metric')}")
     n_metrics = tested["metric"].nunique()
     of = f"{numbers.counted(len(tested), 'effect')}{f' on {n_metrics} metrics' if n_metrics > 1 else ''}"
-    lead = f"{int(survive.sum()) or 'None'} of {of} survive"
-    lead += f"{'s' if survive.sum() < 2 else ''} the adjustment"
+    lead = f"{len(survive) or 'None'} of {of} survive{'s' if len(survive) < 2 else ''} the adjustment"
     yield "Effects, exploratory", f"{lead}{': ' if listed else ''}{numbers.listed(listed, most=9)}."
     if pairs := interacting(told):
         listed = [f"{label} ({numbers.listed(terms)})" for label, terms in pairs.items()]
@@ -105,8 +108,8 @@ def _cannot_tell(study: Study, tested: DataFrame) -> Iterator[str]:
         if size > 1:
             sizes.append(f"{numbers.fixed(smallest_d_z(blocks, size), 1)} ({size} {name})")
     yield (
-        f"{numbers.counted(blocks, study.block)} find with power {POWER:.0%} only effects of at least "
-        f"{numbers.listed(sizes)} SDs over {study.block}s."
+        f"{numbers.counted(blocks, study.block)} have a power of {POWER:.0%} only for effects of at least "
+        f"{numbers.listed(sizes)} times their SD over {study.block}s."
     )
 
 

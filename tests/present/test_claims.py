@@ -94,7 +94,12 @@ def test_claims_stand_first(reported: Reported) -> None:
 def test_a_suite_without_claims_says_nothing_of_them(reported: Reported) -> None:
     """Without claims the verdict speaks of the runs and the effects only, and there is no frame of claims."""
     report = reported("")
-    assert list(report.sections[0].facts) == ["Effects, exploratory", "Cannot tell"]
+    opening = report.sections[0].facts
+    assert list(opening) == ["Effects, exploratory", "Cannot tell"]
+    terms = report.data["terms"].sort_values("p")
+    survive = list(terms.loc[terms["p_adjusted"] < 0.05, "term"])
+    assert opening["Effects, exploratory"].startswith(f"{len(survive)} of {len(terms)} effects on ")
+    assert f"Score ({survive[0]}" in opening["Effects, exploratory"]
     assert "claims" not in report.data
 
 
@@ -127,7 +132,8 @@ def test_a_difference_credited_to_one_of_two_factors_is_taken_apart(reported: Re
     (finding,) = report.sections[0].findings
     assert finding.sign == "~"
     assert finding.caveat.startswith("supported jointly with diet: adj. p ")
-    assert re.search(r"; dose alone \d\S* there$", finding.caveat)
+    assert re.search(r"; with diet kept \d\S*$", finding.caveat)
+    assert "1 claim: 1 supported jointly and none refuted." in report.sections[0].text[0]
     assert section_of(report, "Claims").tables[0].rows[0][1] == "~ supported jointly with diet"
     assert parts.iloc[:3].sum() == pytest.approx(parts["total"])
     text = words(reported(BOTH.replace('credited_to = "dose"\n', "")), "The claims one by one")

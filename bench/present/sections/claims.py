@@ -69,7 +69,7 @@ def sections(run: Run, verdicts: ClaimVerdicts, context: Context, *, unfinished:
         Column("adj. p", ("p_adjusted", "side"), "p_sided", mark="decides"),
         Column("By other methods", ("others",), detail=True), Column("Published", ("published",), detail=True),
     )  # fmt: skip
-    how = _HOW.format(alpha=numbers.significant(claims["alpha"].iloc[0], 3))
+    how = _HOW.format(alpha=f"{claims['alpha'].iloc[0]:.3g}")
     caveats = [f"{metric.label}: {metric.note}" for metric, _ in context.by_metric(claims) if metric.note]
     table = Table("Verdicts", shown, columns, notes=[how, *caveats])
     drawn = _drawn(shown, {claim.id: claim.label for claim in run.suite.claims}, context.confidence)
@@ -111,9 +111,10 @@ def frames(verdicts: ClaimVerdicts, context: Context) -> Mapping[str, DataFrame]
 
 
 def counted(claims: DataFrame) -> str:
-    """``3 supported, 14 inconclusive, none refuted``: how many claims have which verdict."""
-    counts = Counter(claims["verdict"])
-    listed = [f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]]
+    """``2 supported, 1 supported jointly, 14 inconclusive and none refuted``: how many claims have which verdict."""
+    counts = Counter(words.verdict_alone(row) for row in claims.itertuples())
+    listed = [f"{counts[name]} {name}" for name in dict.fromkeys([Verdict.SUPPORTED, words.JOINTLY, *Verdict])
+              if counts[name]]  # fmt: skip
     return numbers.listed(listed if any(counts[verdict] for verdict in FAILED) else [*listed, "none refuted"])
 
 
@@ -122,9 +123,8 @@ def _overview(claims: DataFrame, *, unfinished: bool) -> Iterator[str]:
     late = int((claims["declared"] == words.POST_HOC).sum())
     if late:
         lead += f" {late} of them {'was' if late == 1 else 'were'} made or changed after results were seen: post hoc."
-    shared = sum(bool(words.others_changed(row)) for row in claims.itertuples() if row.verdict == Verdict.SUPPORTED)
-    if shared:
-        lead += f" ~ marks a supported claim that credits one factor with what several changed together ({shared})."
+    if words.JOINTLY in lead:
+        lead += " Supported jointly (~): the claim credits one factor with what several changed together."
     yield f"Provisional, for runs are missing: {lead[0].lower()}{lead[1:]}" if unfinished else lead
 
 
