@@ -80,7 +80,7 @@ def build(run: Run, *, confidence: float = 0.95, metrics: Sequence[str] = ()) ->
         if suite.published is not None:
             beside, data["published"] = published(run, study.told)
             body.insert([part.title for part in body].index("Means"), beside)
-            facts[beside.title] = f"{beside.text[0].partition(';')[0].rstrip('.')}."
+            facts["Published table"] = f"{beside.text[0].partition(';')[0].rstrip('.')}."
         facts |= verdict.of_baseline(run)
         if suite.proxies is not None:
             data["proxies"] = proxy_frame(measured(suite, jobs), list(suite.factors), "seed", suite.proxies, confidence)

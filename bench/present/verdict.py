@@ -58,8 +58,7 @@ def _next(row: Any, context: Context) -> Iterator[tuple[str, str]]:
     seeds = seeds_to_find(abs(row.t) / row.n**0.5, 1.0, row.family_size)
     why = "The headline, first above, is undecided"
     if row.p <= row.alpha < row.p_adjusted:
-        p, adjusted, n = numbers.p_value(row.p), numbers.p_value(row.p_adjusted), row.family_size
-        why = f"The headline, first above, would be supported alone (p {p}), not among {n} claims (adj. p {adjusted})"
+        why = f"The headline, first above, would be supported alone, but not among {row.family_size} claims"
     text = f"{why}. About {numbers.count(seeds)} {context.block}s a cell ({numbers.count(seeds - row.n)} more) would "
     text += f"do with power {POWER:.0%} if the effect is as estimated"
     if others := claim_words.others_changed(row):
@@ -90,8 +89,7 @@ def of_effects(study: Study) -> Iterator[tuple[str, str]]:
     lead = f"{len(survive) or 'None'} of {of} survive{'s' if len(survive) < 2 else ''} the adjustment"
     yield "Effects, exploratory", f"{lead}{': ' if listed else ''}{numbers.listed(listed, most=9)}."
     if pairs := interacting(told):
-        listed = [f"{label} ({numbers.listed(terms)})" for label, terms in pairs.items()]
-        yield "Main effects mislead", f"{numbers.listed(listed, most=9)}: one factor's effect depends on the other."
+        yield "Main effects mislead", f"where interactions (×) survive: {numbers.listed(list(pairs), most=9)}."
     yield "Cannot tell", " ".join(_cannot_tell(study, tested))
 
 

@@ -156,7 +156,11 @@ class IncompleteBlocks:
             combinations = rows[:, self._regressors(model)]
             # A coefficient that one block alone identifies has no variance; it concerns only what is made of it.
             used = np.where(combinations[:, :, None] * combinations[:, None, :] == 0.0, 0.0, covariance)
-            se = np.sqrt(np.einsum("kr,krs,ks->k", combinations, used, combinations))
+            variance = np.einsum("kr,krs,ks->k", combinations, used, combinations)
+            rounding = ROUNDING * np.einsum("kr,krs,ks->k", *map(np.abs, (combinations, used, combinations)))
+            # Where large terms cancel, what rounding leaves of them is no variance, but not a small one either.
+            is_lost = (variance < rounding) & (np.sqrt(rounding) > ROUNDING * fitted.magnitude)
+            se = np.sqrt(np.where(is_lost, np.nan, np.maximum(variance, 0.0)))
             df, n = np.full(len(combinations), fitted.blocks - 1.0), fitted.blocks
             value, size = combinations @ coefficients, fitted.magnitude
             parts.append(t_estimates(value, se, df, n, magnitude=size, confidence=confidence))

@@ -54,6 +54,23 @@ def test_regression_of_complete_blocks_is_one_contrast_per_block(levels):
             assert getattr(ours, name) == pytest.approx(getattr(theirs, name), rel=1e-9), name
 
 
+def test_a_variance_that_rounding_swallows_is_unknown(recwarn):
+    """One enormous value of the reference cell hides how the others differ; without it they are tested."""
+    table = np.random.default_rng(4).normal(size=(7, 3))
+    (model,) = term_models(identify(grid((3,)), (3,)))
+    rows = pair_contrasts((3,), model.term)
+    plain = within_blocks(table, (3,)).estimate([(model, rows)], 0.95)
+    assert np.isfinite(plain.p).all()
+    table[0, 0] = 1e12
+    hidden = within_blocks(table, (3,)).estimate([(model, rows)], 0.95)
+    of_others = np.isclose(hidden.value, (table[:, 2] - table[:, 1]).mean(), atol=0.1)
+    assert of_others.sum() == 1
+    assert np.isnan(hidden.p[of_others]).all()
+    assert not hidden.constant.any()
+    assert np.isfinite(hidden.p[~of_others]).all()
+    assert not recwarn.list
+
+
 def test_one_whole_plot_is_one_contrast_per_block():
     """A split plot of a single group has the estimates and tests of complete blocks."""
     table = np.random.default_rng(2).normal(size=(7, 6))
