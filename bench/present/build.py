@@ -64,24 +64,23 @@ def build(run: Run, *, confidence: float = 0.95, metrics: Sequence[str] = ()) ->
         )  # fmt: skip
         data |= frames(study)
         body = analysis_sections(study)
-        if judged:
-            verdicts = claims.judge(run, measured(suite, jobs), confidence=confidence)
-            data |= claims.frames(verdicts, study)
-            count, findings, further = verdict.of_claims(verdicts, suite.claims, study)
-            stated[0] = f"{stated[0]} {count}"
-            facts |= further
-            body[:0] = claims.sections(run, verdicts, study, unfinished=state.is_unfinished(jobs))
-        elif run.looks is not None and suite.claims:
-            facts["Claims"] = (
-                f"No look was taken yet: the first is planned at {run.looks.looks[0]} seeds, and no claim is judged "
-                f"before. {run.suite.command} --sequential goes on."
-            )
         facts |= verdict.of_effects(study)
         if suite.published is not None:
             beside, data["published"] = published(run, study.told)
             body.insert([part.title for part in body].index("Means"), beside)
             facts["Published table"] = f"{beside.text[0].partition(';')[0].rstrip('.')}."
         facts |= verdict.of_baseline(run)
+        if judged:
+            verdicts = claims.judge(run, measured(suite, jobs), confidence=confidence)
+            data |= claims.frames(verdicts, study)
+            others = [*stated, *map(": ".join, facts.items())]
+            count, findings, further = verdict.of_claims(verdicts, suite.claims, study, others)
+            stated[0] = f"{stated[0]} {count}"
+            facts = {**further, **facts}
+            body[:0] = claims.sections(run, verdicts, study, unfinished=state.is_unfinished(jobs))
+        elif run.looks is not None and suite.claims:
+            text = f"No look was taken yet: the first is planned at {run.looks.looks[0]} seeds, and no claim is judged"
+            facts = {"Claims": f"{text} before. {run.suite.command} --sequential goes on.", **facts}
         if suite.proxies is not None:
             data["proxies"] = proxy_frame(measured(suite, jobs), list(suite.factors), "seed", suite.proxies, confidence)
             body.append(proxy_section(data["proxies"], study))

@@ -57,10 +57,11 @@ def overview(jobs: DataFrame, metrics: Sequence[str], next_step: str, planned: i
     values = jobs.loc[status == "ok", list(metrics)]
     lacking = ~np.isfinite(values.to_numpy(float))
     if ok and (nowhere := lacking.all(axis=0)).any():
-        yield f"Without a value in any run, and left out below: {numbers.listed(list(values.columns[nowhere]))}."
+        named = numbers.listed(list(values.columns[nowhere]), most=3)
+        yield f"Without a value in any run, and left out below: {named}."
         lacking &= ~nowhere
     if lacking.any():
-        named = numbers.listed(list(values.columns[lacking.any(axis=0)]))
+        named = numbers.listed(list(values.columns[lacking.any(axis=0)]), most=3)
         yield (
             f"{lacking.any(axis=1).sum()} of the runs that are ok have a value that is no finite number ({named}); "
             "such values are left out below."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from math import isfinite
 from typing import Any
 
@@ -19,24 +20,30 @@ from bench.judge.signed import ClaimVerdict as Verdict
 from bench.plan.claims import Claim
 from bench.plan.find import from_project
 from bench.present import claim_words, compared, numbers
+from bench.present.render.layout import wrapped
 from bench.present.report import Finding
 from bench.present.sections import claims
 from bench.present.sections.factors import interacting
 from bench.present.sections.losses import lost
 from bench.present.study import ALPHA, Context, Study
 
-_MOST = 6
-"""Claims that are shown, so that the opening fits one screen of 30 lines."""
+_LINES, _COLUMNS = 30, 80
+"""What the opening fits into, but where troubles and the fewest claims that are shown leave no room."""
+_HEAD = 5
+"""Lines of the title, of the heading, and of how many claims have which verdict."""
+_FEWEST, _MOST = 2, 6
+"""Claims that are shown."""
 _MOST_LOSSES = 2
 """Kinds of lost runs that are named."""
 
 
 def of_claims(
-    verdicts: ClaimVerdicts, declared: Sequence[Claim], context: Context
+    verdicts: ClaimVerdicts, declared: Sequence[Claim], context: Context, others: Sequence[str]
 ) -> tuple[str, list[Finding], Mapping[str, str]]:
     """How many claims have which verdict; two lines for each that is shown; and what would decide the headline.
 
-    First the headline (else the first claim), then those that are decided.
+    First the headline (else the first claim), then those that are decided, as many as ``others``, the other paragraphs
+    of the opening, leave room for.
     """
     of = {claim.id: claim for claim in declared}
     headline = next((claim.id for claim in declared if claim.headline), declared[0].id)
@@ -45,11 +52,16 @@ def of_claims(
         claim_words.finding(row, of[str(row.claim)].label, context.labels[str(row.metric)], verdicts.parts)
         for row in rows[:_MOST]
     ]
-    more = Counter(str(row.verdict) for row in rows[_MOST:])
+    further = dict(_next(rows[0], context))
+    paragraphs = [*others, *map(": ".join, further.items())]
+    room = _LINES - _HEAD - sum(len(wrapped(text, _COLUMNS)) for text in paragraphs)
+    heights = accumulate(2 + (len(f"✓ {one.label}  {one.number}") > _COLUMNS) for one in shown)
+    shown = shown[: max(_FEWEST, sum(height <= room for height in heights))]
+    more = Counter(str(row.verdict) for row in rows[len(shown) :])
     rest = f" ({numbers.listed([f'{n} {name}' for name, n in more.items()])} not shown)" if more else ""
     count = f"{numbers.counted(len(rows), 'claim')}: {claims.counted(verdicts.rows)}{rest}."
     count += f" Verdicts go by adjusted p; intervals ({context.level}) are not adjusted." if len(rows) > 1 else ""
-    return count, shown, dict(_next(rows[0], context))
+    return count, shown, further
 
 
 def _next(row: Any, context: Context) -> Iterator[tuple[str, str]]:
@@ -78,7 +90,7 @@ def of_effects(study: Study) -> Iterator[tuple[str, str]]:
         return
     survive = tested[tested["p_adjusted"] < ALPHA].sort_values("p", kind="stable")
     listed = [
-        f"{metric.label} ({numbers.listed([*map(told.term, rows['term'])], most=3)})"
+        f"{metric.label} ({numbers.listed([*map(told.term, rows['term'])], most=2)})"
         for metric, rows in told.by_metric(survive)
     ]
     others = survive[~survive["metric"].isin(list(told.labels))]
@@ -87,9 +99,9 @@ def of_effects(study: Study) -> Iterator[tuple[str, str]]:
     n_metrics = tested["metric"].nunique()
     of = f"{numbers.counted(len(tested), 'effect')}{f' on {n_metrics} metrics' if n_metrics > 1 else ''}"
     lead = f"{len(survive) or 'None'} of {of} survive{'s' if len(survive) < 2 else ''} the adjustment"
-    yield "Effects, exploratory", f"{lead}{': ' if listed else ''}{numbers.listed(listed, most=9)}."
+    yield "Effects, exploratory", f"{lead}{': ' if listed else ''}{numbers.listed(listed)}."
     if pairs := interacting(told):
-        yield "Main effects mislead", f"where interactions (×) survive: {numbers.listed(list(pairs), most=9)}."
+        yield "Main effects mislead", f"in {numbers.listed(list(pairs), most=4)}, where interactions survive."
     yield "Cannot tell", " ".join(_cannot_tell(study, tested))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import bench
+from bench.present import verdict
 from bench.present.render import json as as_json
 from bench.present.render import terminal
 from bench.present.report import Report, Section
@@ -89,6 +90,21 @@ def test_claims_stand_first(reported: Reported) -> None:
     assert frame["verdict"].to_dict() == {"dose-helps": "supported", "dose-harms": "refuted"}
     assert frame.loc["dose-helps", "sentence"] in words(report, "The claims one by one")
     assert "dose-harms" in terminal.render(report, width=80)
+
+
+def test_claims_take_the_room_that_other_paragraphs_leave(reported: Reported, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The opening has at most so many lines; the claims that it leaves out are counted; two are always shown."""
+    many = "".join(RISES.replace("dose-helps", f"dose-helps-{number}") for number in range(5))
+    report = reported(many)
+    assert len(report.sections[0].findings) == 5
+    assert "not shown" not in report.sections[0].text[0]
+    height = len(repr(report).splitlines())
+    assert height <= 30
+    for lines, shown in ((height - 1, 4), (height - 3, 3), (5, 2)):
+        monkeypatch.setattr(verdict, "_LINES", lines)
+        opening = bench.report("diets", out=Path(report.provenance["Folder"]).parent).sections[0]
+        assert len(opening.findings) == shown
+        assert f"({5 - shown} supported not shown)" in opening.text[0]
 
 
 def test_a_suite_without_claims_says_nothing_of_them(reported: Reported) -> None:
