@@ -70,11 +70,12 @@ def _next(row: Any, context: Context) -> Iterator[tuple[str, str]]:
     seeds = seeds_to_find(abs(row.t) / row.n**0.5, 1.0, row.family_size)
     why = "The headline, first above, is undecided"
     if row.p <= row.alpha < row.p_adjusted:
-        why = f"The headline, first above, would be supported alone, but not among {row.family_size} claims"
-    text = f"{why}. About {numbers.count(seeds)} {context.block}s a cell ({numbers.count(seeds - row.n)} more) would "
-    text += f"do with power {POWER:.0%} if the effect is as estimated"
+        why = f"The headline, first above, would be supported as the only claim, but not among {row.family_size}"
+    more = f"({numbers.count(seeds - row.n)} more)" if row.n == row.seeds else "with values"
+    text = f"{why}. About {numbers.count(seeds)} {context.block}s a cell {more} would do with power {POWER:.0%} if the "
+    text += "effect is as estimated"
     if others := claim_words.others_changed(row):
-        text += f"; to credit {row.credited_to}, claim it of cells in which {numbers.listed(others)} does not change"
+        text += f"; to credit {row.credited_to}, compare cells with the same {numbers.listed(others)}"
     yield "Next", f"{text}."
 
 
