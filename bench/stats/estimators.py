@@ -6,7 +6,7 @@ coefficients of one term (``TermModel``), given as a row of a matrix (contrasts,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -91,11 +91,15 @@ class SplitPlot:
     def _df(self) -> int:
         return sum(len(table) - 1 for table in self.tables)
 
-    @cached_property
-    def _covariance(self) -> Floats:
-        """Of the sub-plot cells between the blocks of a group, pooled."""
-        left = np.vstack([table - table.mean(axis=0) for table in self.tables])
-        return np.asarray(left.T @ left / (self._df or np.nan))
+    def _deviations(self, weights: Floats) -> Iterator[Floats]:
+        """For each group, contrasts of all blocks' deviations from their group (contrasts, blocks), scaled.
+
+        Their products add up to the covariances of the contrasts. A contrast that is the same in every block has
+        deviations of rounding error, which a product with the covariance of the cells would enlarge to its root.
+        """
+        within = np.vstack([table - table.mean(axis=0) for table in self.tables])
+        for table, own in zip(self.tables, self.own, strict=True):
+            yield weights[:, own] @ within.T / np.sqrt((self._df or np.nan) * len(table))
 
     def _value(self, weights: Floats) -> Floats:
         means = np.zeros(len(self.magnitude))
@@ -109,7 +113,7 @@ class SplitPlot:
 
     def of_cells(self, weights: Floats, confidence: float) -> Estimates:
         """The same of any ``weights`` (contrasts, cells) of the cells."""
-        se = np.sqrt(np.einsum("kg,kg->k", *self._spread(weights)))
+        se = np.sqrt(sum((own**2).sum(axis=1) for own in self._deviations(weights)))
         df = np.full(len(weights), float(self._df))
         size, n = np.abs(weights) @ self.magnitude, sum(map(len, self.tables))
         return t_estimates(self._value(weights), se, df, n, magnitude=size, confidence=confidence)
@@ -118,22 +122,11 @@ class SplitPlot:
         """F of the term against the spread of its own sub-plot contrasts over the blocks of a group."""
         weights = model.cell_weights(model.basis)
         parts = [weights[:, own] for own in self.own]
-        covariance = sum(
-            part @ self._covariance @ part.T / len(table) for part, table in zip(parts, self.tables, strict=True)
-        )
+        covariance = sum(own @ own.T for own in self._deviations(weights))
         alike = sum(part @ part.T / len(table) for part, table in zip(parts, self.tables, strict=True))
         errors = self._df * int(np.linalg.matrix_rank(np.vstack(parts)))
         size = float((np.abs(weights) @ self.magnitude).max(initial=0.0))
         return pooled_f(self._value(weights), np.asarray(covariance), np.asarray(alike), errors, size)
-
-    def _spread(self, weights: Floats) -> tuple[Floats, Floats]:
-        """Two arrays (contrasts, groups x cells) whose rows multiply to the variances."""
-        parts = [
-            (weights[:, own] @ self._covariance, weights[:, own] / len(table))
-            for table, own in zip(self.tables, self.own, strict=True)
-        ]
-        left, right = zip(*parts, strict=True)
-        return np.hstack(left), np.hstack(right)
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,20 @@ def test_a_variance_that_rounding_swallows_is_unknown(recwarn):
     assert not recwarn.list
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_an_effect_that_is_the_same_in_every_block_of_a_split_plot_is_constant(seed, recwarn):
+    """Whatever the blocks are: its variance is 0, and not what rounding leaves of those of the cells."""
+    table = np.random.default_rng(seed).normal(size=(8, 4))
+    table[:, [1, 3]] = table[:, [0, 2]] + 1.0
+    plot = split(table, 2)
+    found = plot.of_cells(np.array([[-0.5, 0.5, -0.5, 0.5], [-1.0, 1.0, 0.0, 0.0]]), 0.95)
+    np.testing.assert_allclose(found.value, 1.0)
+    assert found.constant.all()
+    whole_plot, *within = term_models(identify(grid((2, 2)), (2, 2)))
+    assert [bool(np.isfinite(plot.test(model).p)) for model in (whole_plot, *within)] == [True, False, False]
+    assert not recwarn.list
+
+
 def test_one_whole_plot_is_one_contrast_per_block():
     """A split plot of a single group has the estimates and tests of complete blocks."""
     table = np.random.default_rng(2).normal(size=(7, 6))
