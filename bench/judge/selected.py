@@ -7,8 +7,8 @@ import pandas as pd
 from scipy import stats
 
 
-def limits_of_selected(contrasts: pd.DataFrame, alpha: float = 0.05) -> pd.DataFrame:
-    """``contrasts`` with ``low_fcr high_fcr``: intervals at 1 - max(R, 1) alpha / m for R survivors of m tests.
+def limits_of_selected(contrasts: pd.DataFrame, terms: pd.DataFrame, alpha: float = 0.05) -> pd.DataFrame:
+    """``contrasts`` with ``low_fcr high_fcr``: intervals at 1 - max(R, 1) alpha / m for R survivors of m ``terms``.
 
     Benjamini & Yekutieli 2005 (doi 10.1198/016214504000001907): the false coverage rate of the survivors' intervals is
     at most alpha, and such an interval excludes no effect just where the effect survives Benjamini and Hochberg's
@@ -17,7 +17,7 @@ def limits_of_selected(contrasts: pd.DataFrame, alpha: float = 0.05) -> pd.DataF
     ratio = (contrasts["scale"] == "ratio").to_numpy()
     estimate, df, se = (contrasts[name].to_numpy(float) for name in ("estimate", "df", "se"))
     m = np.maximum(contrasts["family_size"].to_numpy(float), 1.0)
-    survivors = max(int((contrasts["p_adjusted"] <= alpha).sum()), 1)
+    survivors = max(int((terms["p_adjusted"] <= alpha).sum()), 1)
     level = np.where(contrasts["family_size"] > 0, np.minimum(survivors / m, 1.0) * alpha, alpha)
     half = stats.t.isf(level / 2, df) * se
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):

@@ -179,23 +179,54 @@ def test_limits_of_selected_effects() -> None:
     frame = pd.DataFrame({"scale": "difference", "estimate": [1.0] * 5, "se": 2.0, "df": 1.0, "family_size": 5})
     frame["p_adjusted"] = [0.01, 0.04, 0.2, 0.9, 0.9]
     wide = 2.0 * np.tan(np.pi * (0.5 - 0.05 * 2 / 5 / 2))
-    limits = limits_of_selected(frame)
+    limits = limits_of_selected(frame, frame)
     assert limits["low_fcr"].to_numpy() == pytest.approx(1 - wide)
     assert limits["high_fcr"].to_numpy() == pytest.approx(1 + wide)
-    none = limits_of_selected(frame.assign(p_adjusted=0.5))
+    none = limits_of_selected(frame, frame.assign(p_adjusted=0.5))
     assert none["high_fcr"].to_numpy() == pytest.approx(1 + 2.0 * np.tan(np.pi * (0.5 - 0.05 / 5 / 2)))
 
 
 @pytest.mark.parametrize("log", [False, True])
 def test_an_interval_excludes_no_effect_just_where_its_point_is_filled(log: bool) -> None:
     """For every effect of simulated tables, the drawn limits and the adjusted p say the same."""
-    contrasts = simulated({"a": [1, 2], "b": [1, 2], "c": [1, 2], "d": [1, 2]}, seeds=4, log=log)[0].contrasts
-    limits = limits_of_selected(contrasts)
+    analysis = simulated({"a": [1, 2], "b": [1, 2], "c": [1, 2], "d": [1, 2]}, seeds=4, log=log)[0]
+    contrasts = analysis.contrasts
+    limits = limits_of_selected(contrasts, analysis.terms)
     neutral = 1.0 if log else 0.0
     excludes = (limits["low_fcr"] > neutral) | (limits["high_fcr"] < neutral)
     assert excludes.tolist() == (contrasts["p_adjusted"] <= 0.05).tolist()
     assert excludes.any()
     assert not excludes.all()
+
+
+def test_survivors_among_factors_with_three_levels_count_for_the_limits_of_others() -> None:
+    """They are tests of the family, though no single interval shows them: 1 - 2/3 alpha, and not 1 - 1/3 alpha."""
+    rng = np.random.default_rng(14)
+    factors = {"a": [1, 2, 3], "b": [1, 2]}
+    grid = pd.MultiIndex.from_product([*factors.values(), range(6)], names=[*factors, "seed"]).to_frame(index=False)
+    grid["y"] = 3.0 * grid["a"] + 1.1 * grid["b"] + rng.normal(size=len(grid))
+    analysis = analyze(grid, list(factors), "seed", ["y"])
+    (own,) = analysis.contrasts.query("effect == 'b'").itertuples()
+    assert 0.05 / 3 < own.p < 2 * 0.05 / 3
+    limits = limits_of_selected(analysis.contrasts, analysis.terms).set_index("effect").loc["b"]
+    assert own.p_adjusted <= 0.05
+    assert limits["low_fcr"] > 0.0
+
+
+def test_levels_that_have_no_test_of_their_own_are_not_called_insignificant() -> None:
+    """A factor with three levels is tested as a whole: diamonds, said in key and caption; other points as ever."""
+    three, both, two = (
+        figures_of(*simulated(factors))["effects-loss"]
+        for factors in ({"a": [1, 2, 3]}, {"a": [1, 2, 3], "b": [1, 2]}, {"b": [1, 2]})
+    )
+    assert "no test of its own" in texts(three)
+    assert not {"not significant", "adjusted p < 0.05"} & set(texts(three))
+    assert "Filled" not in three.caption
+    assert "No test of its own (diamond): levels of a factor with more than two" in three.caption
+    assert "among 3 tests;" in both.caption
+    assert "diamond" in both.caption
+    assert "diamond" not in two.caption
+    assert "no test of its own" not in texts(two)
 
 
 def test_confounded_means_are_not_drawn() -> None:

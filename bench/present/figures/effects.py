@@ -16,6 +16,7 @@ from bench.present.study import ALPHA, Study
 
 _MOST = 24
 """So many effects are all drawn; of more, the main effects and those that survive."""
+_ALONE = "no test of its own"
 
 
 def effects_figure(metric: Metric, study: Study) -> Figure:
@@ -25,11 +26,17 @@ def effects_figure(metric: Metric, study: Study) -> Figure:
     estimated = effects[effects["estimate"].notna()]
     survives = estimated["p_adjusted"] < ALPHA
     shown = estimated if len(estimated) <= _MOST else estimated[survives | estimated["effect"].isin(study.contrasts)]
-    family = int(estimated["family_size"].iloc[0]) if len(estimated) else 0
-    caption = (
-        f"Effects on {metric.label}. Filled: adjusted p < {ALPHA} among {numbers.counted(family, 'test')}; the "
-        "interval excludes no effect just where the point is filled (Benjamini & Yekutieli 2005)."
-    )
+    tested = estimated["p_adjusted"].notna()
+    caption = f"Effects on {metric.label}."
+    if tested.any():
+        family = numbers.counted(int(estimated.loc[tested, "family_size"].iloc[0]), "test")
+        caption += f" Filled: adjusted p < {ALPHA} among {family}; the interval excludes no effect just where the point"
+        caption += " is filled (Benjamini & Yekutieli 2005)."
+    if not tested.all():
+        caption += (
+            f" {_ALONE.capitalize()} (diamond): levels of a factor with more than two, which is tested as a whole, "
+        )
+        caption += f"or an effect that does not vary; the interval is {study.level}, not adjusted."
     if margin is not None:
         caption += " Band: the margin, within which an effect does not matter."
     if left_out := len(effects) - len(shown):
@@ -41,7 +48,8 @@ def effects_figure(metric: Metric, study: Study) -> Figure:
 def _described(metric: Metric, rows: DataFrame, study: Study) -> str:
     survivors = rows[rows["p_adjusted"] < ALPHA]
     if survivors.empty:
-        return f"No effect on {metric.label} survives the adjustment."
+        of = "tested " * bool(rows["p_adjusted"].isna().any())
+        return f"No {of}effect on {metric.label} survives the adjustment."
     limits = survivors[["effect", "estimate", "low", "high"]].itertuples(index=False)
     listed = [f"{study.effect(effect)} {numbers.interval(*row)}" for effect, *row in limits]
     return f"Effects on {metric.label} that survive the adjustment: {numbers.listed(listed)}."
@@ -54,7 +62,7 @@ def _paint(metric: Metric, rows: DataFrame, study: Study, margin: float | None) 
     axis_label = style.quantity(metric, "ratio" if ratio else "difference")
     height = 1.0 + style.LINE * axis_label.count("\n") + style.row_height(lines) * max(1, len(rows))
     drawing, (axes,) = style.blank(height)
-    survives = (rows["p_adjusted"] < ALPHA).to_numpy()
+    survives, tested = (rows["p_adjusted"] < ALPHA).to_numpy(), rows["p_adjusted"].notna().to_numpy()
     y, marks, names = np.arange(len(rows)), list[Any](), list[str]()
     if margin is not None:
         low, high = (1 / (1 + margin), 1 + margin) if ratio else (-margin, margin)
@@ -63,13 +71,14 @@ def _paint(metric: Metric, rows: DataFrame, study: Study, margin: float | None) 
     style.neutral_line(axes, 1.0 if ratio else 0.0, len(rows))
     axes.hlines(y, rows["low_fcr"], rows["high_fcr"], color=style.SERIES[0], lw=2, zorder=2)
     colour = style.SERIES[0]
-    for chosen, face, name in (
-        (survives, colour, f"adjusted p < {ALPHA}"),
-        (~survives, style.PAPER, "not significant"),
+    for chosen, shape, face, name in (
+        (survives, "o", colour, f"adjusted p < {ALPHA}"),
+        (tested & ~survives, "o", style.PAPER, "not significant"),
+        (~tested, "D", style.PAPER, _ALONE),
     ):
         if chosen.any():
             x = rows["estimate"].to_numpy()[chosen]
-            marks += axes.plot(x, y[chosen], "o", ms=5.5, mfc=face, mec=colour, mew=1.3, zorder=3)
+            marks += axes.plot(x, y[chosen], shape, ms=5.5, mfc=face, mec=colour, mew=1.3, zorder=3)
             names.append(name)
     if ratio:
         style.log_axis(axes)
