@@ -46,13 +46,13 @@ def effects_figure(metric: Metric, study: Study) -> Figure:
 
 
 def _described(metric: Metric, rows: DataFrame, study: Study) -> str:
-    survivors = rows[rows["p_adjusted"] < ALPHA]
-    if survivors.empty:
-        of = "tested " * bool(rows["p_adjusted"].isna().any())
-        return f"No {of}effect on {metric.label} survives the adjustment."
-    limits = survivors[["effect", "estimate", "low", "high"]].itertuples(index=False)
+    is_tested = rows["p_adjusted"].notna().any()
+    told, which = (rows[rows["p_adjusted"] < ALPHA], "that survive the adjustment") if is_tested else (rows, "by level")
+    if told.empty:
+        return f"No tested effect on {metric.label} survives the adjustment."
+    limits = told[["effect", "estimate", "low", "high"]].itertuples(index=False)
     listed = [f"{study.effect(effect)} {numbers.interval(*row)}" for effect, *row in limits]
-    return f"Effects on {metric.label} that survive the adjustment: {numbers.listed(listed)}."
+    return f"Effects on {metric.label} {which}: {numbers.listed(listed)}."
 
 
 def _paint(metric: Metric, rows: DataFrame, study: Study, margin: float | None) -> style.Drawing:
