@@ -10,6 +10,7 @@ import pandas as pd
 from bench.judge.coded import CodedRuns
 from bench.judge.estimation import MetricEffects, among, lost_levels
 from bench.judge.names import estimate_columns, term_name
+from bench.judge.terms import CONSTANT, TOO_FEW
 from bench.stats.coding import Floats
 from bench.stats.contrast import Estimates, independent, one_sample, per_block
 from bench.stats.estimators import IncompleteBlocks, SplitPlot
@@ -18,8 +19,6 @@ from bench.stats.pairs import Cells
 from bench.stats.region_weights import CellWeights, Region, cell_weights
 
 UNKNOWN = "not estimable from these cells"
-CONSTANT = "no variation to test against"
-TOO_FEW = "too few runs"
 COLUMNS = ("scale", "estimate", "se", "low", "high", "t", "df", "p", "n", "assumes", "reason")
 Comparison = tuple[Sequence[Region], Sequence[float]]
 """Regions and the weights of their means."""

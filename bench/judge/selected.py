@@ -12,15 +12,18 @@ def limits_of_selected(contrasts: pd.DataFrame, terms: pd.DataFrame, alpha: floa
 
     Benjamini & Yekutieli 2005 (doi 10.1198/016214504000001907): the false coverage rate of the survivors' intervals is
     at most alpha, and such an interval excludes no effect just where the effect survives Benjamini and Hochberg's
-    adjustment. An effect that enters no family (``family_size`` 0) keeps the interval at 1 - alpha.
+    adjustment. An effect that enters no family (``family_size`` 0) keeps its own, ``low high``.
     """
     ratio = (contrasts["scale"] == "ratio").to_numpy()
     estimate, df, se = (contrasts[name].to_numpy(float) for name in ("estimate", "df", "se"))
     m = np.maximum(contrasts["family_size"].to_numpy(float), 1.0)
     survivors = max(int((terms["p_adjusted"] <= alpha).sum()), 1)
-    level = np.where(contrasts["family_size"] > 0, np.minimum(survivors / m, 1.0) * alpha, alpha)
-    half = stats.t.isf(level / 2, df) * se
+    half = stats.t.isf(np.minimum(survivors / m, 1.0) * alpha / 2, df) * se
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         middle = np.where(ratio, np.log(np.where(ratio, estimate, 1.0)), estimate)
-        limits = {"low_fcr": middle - half, "high_fcr": middle + half}
-        return contrasts.assign(**{name: np.where(ratio, np.exp(limit), limit) for name, limit in limits.items()})
+        limits = {"low": middle - half, "high": middle + half}
+        adjusted = {name: np.where(ratio, np.exp(limit), limit) for name, limit in limits.items()}
+    in_family = contrasts["family_size"].to_numpy() > 0
+    return contrasts.assign(
+        **{f"{name}_fcr": np.where(in_family, limit, contrasts[name]) for name, limit in adjusted.items()}
+    )

@@ -25,7 +25,7 @@ MOST_LEVELS = 20
 MOST_PAIRS = 1_000
 """A term of more pairs of levels takes no part in the joint sign flips."""
 CONSTANT = "no variation beyond rounding errors"
-TOO_FEW = "too few runs"
+TOO_FEW = "too few runs, or a spread that rounding hides"
 FAMILY = "exploratory (BH): every metric and term"
 ALPHA = 0.05
 _NAN = float("nan")

@@ -79,8 +79,11 @@ def build(run: Run, *, confidence: float = 0.95, metrics: Sequence[str] = ()) ->
             facts = {**further, **facts}
             body[:0] = claims.sections(run, verdicts, study, unfinished=state.is_unfinished(jobs))
         elif run.looks is not None and suite.claims:
-            text = f"No look was taken yet: the first is planned at {run.looks.looks[0]} seeds, and no claim is judged"
-            facts = {"Claims": f"{text} before. {run.suite.command} --sequential goes on.", **facts}
+            untaken = (
+                f"No look was taken yet: the first is planned at {run.looks.looks[0]} seeds, and no claim is judged "
+                f"before. {run.suite.command} --sequential goes on."
+            )
+            facts = {"Claims": untaken, **facts}
         if suite.proxies is not None:
             data["proxies"] = proxy_frame(measured(suite, jobs), list(suite.factors), "seed", suite.proxies, confidence)
             body.append(proxy_section(data["proxies"], study))

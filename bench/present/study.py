@@ -158,7 +158,7 @@ class Study(Context):
     @cached_property
     def selected(self) -> DataFrame:
         """The contrasts with limits for those that survive (``low_fcr high_fcr``)."""
-        return limits_of_selected(self.analysis.contrasts, self.analysis.terms, 1 - self.confidence)
+        return limits_of_selected(self.analysis.contrasts, self.analysis.terms, ALPHA)
 
     @cached_property
     def logs(self) -> set[str]:

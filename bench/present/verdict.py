@@ -32,7 +32,7 @@ _LINES, _COLUMNS = 30, 80
 _HEAD = 5
 """Lines of the title, of the heading, and of how many claims have which verdict."""
 _FEWEST, _MOST = 2, 6
-"""Claims that are shown."""
+"""Claims that are shown, and metrics of which the survivors are named."""
 _MOST_LOSSES = 2
 """Kinds of lost runs that are named."""
 
@@ -55,9 +55,12 @@ def of_claims(
     further = dict(_next(rows[0], context))
     paragraphs = [*others, *map(": ".join, further.items())]
     room = _LINES - _HEAD - sum(len(wrapped(text, _COLUMNS)) for text in paragraphs)
-    heights = accumulate(2 + (len(f"✓ {one.label}  {one.number}") > _COLUMNS) for one in shown)
+    heights = accumulate(
+        1 + (len(f"{one.sign} {one.label} {one.number}") > _COLUMNS) + len(wrapped(one.caveat, _COLUMNS - 2))
+        for one in shown
+    )
     shown = shown[: max(_FEWEST, sum(height <= room for height in heights))]
-    more = Counter(str(row.verdict) for row in rows[len(shown) :])
+    more = Counter(map(claim_words.verdict_alone, rows[len(shown) :]))
     rest = f" ({numbers.listed([f'{n} {name}' for name, n in more.items()])} not shown)" if more else ""
     count = f"{numbers.counted(len(rows), 'claim')}: {claims.counted(verdicts.rows)}{rest}."
     count += f" Verdicts go by adjusted p; intervals ({context.level}) are not adjusted." if len(rows) > 1 else ""
@@ -67,12 +70,12 @@ def of_claims(
 def _next(row: Any, context: Context) -> Iterator[tuple[str, str]]:
     if row.verdict != Verdict.INCONCLUSIVE or row.side != "for" or not isfinite(row.t) or row.expect == "equivalent":
         return
-    seeds = seeds_to_find(abs(row.t) / row.n**0.5, 1.0, row.family_size)
+    seeds = seeds_to_find(abs(row.t) / row.n**0.5, 1.0, row.family_size, alpha=row.alpha)
     why = "The headline, first above, is undecided"
-    if row.p <= row.alpha < row.p_adjusted:
+    if row.p <= row.alpha < min(row.p_adjusted, row.p_refute):
         why = f"The headline, first above, would be supported as the only claim, but not among {row.family_size}"
-    more = f"({numbers.count(seeds - row.n)} more)" if row.n == row.seeds else "with values"
-    text = f"{why}. About {numbers.count(seeds)} {context.block}s a cell {more} would do with power {POWER:.0%} if the "
+    more = f"a cell ({numbers.count(seeds - row.n)} more)" if row.n == row.seeds else "with values in every cell"
+    text = f"{why}. About {numbers.count(seeds)} {context.block}s {more} would decide it with power {POWER:.0%} if the "
     text += "effect is as estimated"
     if others := claim_words.others_changed(row):
         text += f"; to credit {row.credited_to}, compare cells with the same {numbers.listed(others)}"
@@ -80,7 +83,7 @@ def _next(row: Any, context: Context) -> Iterator[tuple[str, str]]:
 
 
 def of_effects(study: Study) -> Iterator[tuple[str, str]]:
-    """How many effects survive in which metrics, which interactions do, and what would have been missed."""
+    """Which effects survive in which metrics, where main effects mislead, and what would have been missed."""
     tested, told = study.tested, study.told
     if study.analysis.lost:
         yield "Without values", " ".join(study.analysis.lost)
@@ -90,19 +93,20 @@ def of_effects(study: Study) -> Iterator[tuple[str, str]]:
         yield "Effects", "None can be tested here; the tables describe the runs."
         return
     survive = tested[tested["p_adjusted"] < ALPHA].sort_values("p", kind="stable")
-    listed = [
-        f"{metric.label} ({numbers.listed([*map(told.term, rows['term'])], most=2)})"
-        for metric, rows in told.by_metric(survive)
-    ]
-    others = survive[~survive["metric"].isin(list(told.labels))]
+    first = list(told.by_metric(survive))[:_MOST]
+    listed = [f"{metric.label} ({numbers.listed([*map(told.term, rows['term'])], most=2)})" for metric, rows in first]
+    others = survive[~survive["metric"].isin([metric.name for metric, _ in first])]
     if len(others):
         listed.append(f"{len(others)} in {numbers.counted(others['metric'].nunique(), 'further metric')}")
     n_metrics = tested["metric"].nunique()
     of = f"{numbers.counted(len(tested), 'effect')}{f' on {n_metrics} metrics' if n_metrics > 1 else ''}"
     lead = f"{len(survive) or 'None'} of {of} survive{'s' if len(survive) < 2 else ''} the adjustment"
-    yield "Effects, exploratory", f"{lead}{': ' if listed else ''}{numbers.listed(listed)}."
+    yield "Effects, exploratory", f"{lead}{': ' if listed else ''}{numbers.listed(listed, most=_MOST + 1)}."
     if pairs := interacting(told):
-        yield "Main effects mislead", f"in {numbers.listed(list(pairs), most=4)}, where interactions survive."
+        yield (
+            "Main effects mislead",
+            f"in {numbers.listed(list(pairs), most=4)}: there one factor's effect depends on another.",
+        )
     yield "Cannot tell", " ".join(_cannot_tell(study, tested))
 
 

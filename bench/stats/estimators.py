@@ -73,8 +73,8 @@ class Blocks:
 class SplitPlot:
     """Complete blocks in groups, since some factors vary between blocks only (the whole plots; the rest are sub-plots).
 
-    A contrast has its standard error from the covariance of the sub-plot cells between the blocks of a group, pooled
-    over the groups, with blocks - groups degrees of freedom: for the whole-plot terms this is least squares on block
+    A contrast has its standard error from its deviations in every block from the mean of the group, pooled over the
+    groups, with blocks - groups degrees of freedom: for the whole-plot terms this is least squares on block
     means, for all others that of the contrasts per block on the whole-plot factors.
     """
 
@@ -94,8 +94,8 @@ class SplitPlot:
     def _deviations(self, weights: Floats) -> Iterator[Floats]:
         """For each group, contrasts of all blocks' deviations from their group (contrasts, blocks), scaled.
 
-        Their products add up to the covariances of the contrasts. A contrast that is the same in every block has
-        deviations of rounding error, which a product with the covariance of the cells would enlarge to its root.
+        Their products add up to the covariances of the contrasts. Of a contrast that is the same in every block they
+        are rounding errors; taken from the covariance of the cells, the SE would be of the order of √eps, not eps.
         """
         within = np.vstack([table - table.mean(axis=0) for table in self.tables])
         for table, own in zip(self.tables, self.own, strict=True):
@@ -151,7 +151,7 @@ class IncompleteBlocks:
             used = np.where(combinations[:, :, None] * combinations[:, None, :] == 0.0, 0.0, covariance)
             variance = np.einsum("kr,krs,ks->k", combinations, used, combinations)
             rounding = ROUNDING * np.einsum("kr,krs,ks->k", *map(np.abs, (combinations, used, combinations)))
-            # Where large terms cancel, what rounding leaves of them is no variance, but not a small one either.
+            # Where large terms cancel, only rounding is left: the variance is unknown, neither 0 nor small.
             is_lost = (variance < rounding) & (np.sqrt(rounding) > ROUNDING * fitted.magnitude)
             se = np.sqrt(np.where(is_lost, np.nan, np.maximum(variance, 0.0)))
             df, n = np.full(len(combinations), fitted.blocks - 1.0), fitted.blocks

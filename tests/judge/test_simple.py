@@ -56,7 +56,7 @@ def test_a_reversed_main_effect_is_said_to_mislead(crossed):
     text = " ".join(misleading(analysis))
     assert "y: lr (0.001 → 0.1) has opposite effects at the levels of opt" in text
     facts = analyzed(analysis, "runs.csv").sections[0].facts
-    assert facts["Main effects mislead"] == "in y, where interactions survive."
+    assert facts["Main effects mislead"] == "in y: there one factor's effect depends on another."
 
 
 def test_a_surviving_interaction_without_reversal_gives_the_effect_at_each_level():

@@ -177,6 +177,7 @@ def test_poor_data_are_drawn(break_up: str) -> None:
 def test_limits_of_selected_effects() -> None:
     """With 1 degree of freedom t is Cauchy, whose quantiles are tangents: 2 survivors of 5 have 1 - 2/5 alpha."""
     frame = pd.DataFrame({"scale": "difference", "estimate": [1.0] * 5, "se": 2.0, "df": 1.0, "family_size": 5})
+    frame[["low", "high"]] = 0.0, 2.0
     frame["p_adjusted"] = [0.01, 0.04, 0.2, 0.9, 0.9]
     wide = 2.0 * np.tan(np.pi * (0.5 - 0.05 * 2 / 5 / 2))
     limits = limits_of_selected(frame, frame)
@@ -184,6 +185,8 @@ def test_limits_of_selected_effects() -> None:
     assert limits["high_fcr"].to_numpy() == pytest.approx(1 + wide)
     none = limits_of_selected(frame, frame.assign(p_adjusted=0.5))
     assert none["high_fcr"].to_numpy() == pytest.approx(1 + 2.0 * np.tan(np.pi * (0.5 - 0.05 / 5 / 2)))
+    alone = limits_of_selected(frame.assign(family_size=0), frame)
+    assert alone[["low_fcr", "high_fcr"]].to_numpy().tolist() == frame[["low", "high"]].to_numpy().tolist()
 
 
 @pytest.mark.parametrize("log", [False, True])
@@ -197,6 +200,15 @@ def test_an_interval_excludes_no_effect_just_where_its_point_is_filled(log: bool
     assert excludes.tolist() == (contrasts["p_adjusted"] <= 0.05).tolist()
     assert excludes.any()
     assert not excludes.all()
+
+
+def test_limits_agree_with_their_marks_at_any_confidence() -> None:
+    """The marks are at 5%: so are the limits of what is in the family, whatever the other intervals are."""
+    analysis, _, context = simulated({"a": [1, 2], "b": [1, 2]}, seeds=4)
+    wide = simulated({"a": [1, 2], "b": [1, 2]}, seeds=4, confidence=0.999)
+    ours, theirs = (study_of(one, about).selected for one, about in ((analysis, context), (wide[0], wide[2])))
+    np.testing.assert_allclose(ours[["low_fcr", "high_fcr"]], theirs[["low_fcr", "high_fcr"]])
+    assert (theirs["high"] - theirs["low"] > ours["high"] - ours["low"]).all()
 
 
 def test_survivors_among_factors_with_three_levels_count_for_the_limits_of_others() -> None:
@@ -222,7 +234,7 @@ def test_levels_that_have_no_test_of_their_own_are_not_called_insignificant() ->
     assert "no test of its own" in texts(three)
     assert not {"not significant", "adjusted p < 0.05"} & set(texts(three))
     assert "Filled" not in three.caption
-    assert "No test of its own (diamond): levels of a factor with more than two" in three.caption
+    assert "No test of its own (diamond): one of several contrasts of a term" in three.caption
     assert "among 3 tests;" in both.caption
     assert "diamond" in both.caption
     assert "diamond" not in two.caption

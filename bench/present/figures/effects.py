@@ -16,7 +16,7 @@ from bench.present.study import ALPHA, Study
 
 _MOST = 24
 """So many effects are all drawn; of more, the main effects and those that survive."""
-_ALONE = "no test of its own"
+_UNTESTED = "no test of its own"
 
 
 def effects_figure(metric: Metric, study: Study) -> Figure:
@@ -34,9 +34,11 @@ def effects_figure(metric: Metric, study: Study) -> Figure:
         caption += " is filled (Benjamini & Yekutieli 2005)."
     if not tested.all():
         caption += (
-            f" {_ALONE.capitalize()} (diamond): levels of a factor with more than two, which is tested as a whole, "
+            f" {_UNTESTED.capitalize()} (diamond): one of several contrasts of a term that is tested as a whole, "
         )
-        caption += f"or an effect that does not vary; the interval is {study.level}, not adjusted."
+        caption += (
+            f"with a {study.level} interval, not adjusted; without an interval, nothing varies or runs are too few."
+        )
     if margin is not None:
         caption += " Band: the margin, within which an effect does not matter."
     if left_out := len(effects) - len(shown):
@@ -47,12 +49,13 @@ def effects_figure(metric: Metric, study: Study) -> Figure:
 
 def _described(metric: Metric, rows: DataFrame, study: Study) -> str:
     is_tested = rows["p_adjusted"].notna().any()
-    told, which = (rows[rows["p_adjusted"] < ALPHA], "that survive the adjustment") if is_tested else (rows, "by level")
-    if told.empty:
-        return f"No tested effect on {metric.label} survives the adjustment."
-    limits = told[["effect", "estimate", "low", "high"]].itertuples(index=False)
+    named = rows[rows["p_adjusted"] < ALPHA] if is_tested else rows
+    if named.empty:
+        return f"No effect on {metric.label} that has a test of its own survives the adjustment."
+    limits = named[["effect", "estimate", "low", "high"]].itertuples(index=False)
     listed = [f"{study.effect(effect)} {numbers.interval(*row)}" for effect, *row in limits]
-    return f"Effects on {metric.label} {which}: {numbers.listed(listed)}."
+    how = "that survive the adjustment" if is_tested else "without tests of their own"
+    return f"Effects on {metric.label} {how}: {numbers.listed(listed)}."
 
 
 def _paint(metric: Metric, rows: DataFrame, study: Study, margin: float | None) -> style.Drawing:
@@ -74,7 +77,7 @@ def _paint(metric: Metric, rows: DataFrame, study: Study, margin: float | None) 
     for chosen, shape, face, name in (
         (survives, "o", colour, f"adjusted p < {ALPHA}"),
         (tested & ~survives, "o", style.PAPER, "not significant"),
-        (~tested, "D", style.PAPER, _ALONE),
+        (~tested, "D", style.PAPER, _UNTESTED),
     ):
         if chosen.any():
             x = rows["estimate"].to_numpy()[chosen]
