@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from bench.present import verdict
 from bench.present.render import json as as_json
 from bench.present.render import terminal
 from bench.present.report import Report, Section
+from bench.present.study import Context
 from tests.conftest import Lab
 
 RISES = """
@@ -105,6 +107,17 @@ def test_claims_take_the_room_that_other_paragraphs_leave(reported: Reported, mo
         opening = bench.report("diets", out=Path(report.provenance["Folder"]).parent).sections[0]
         assert len(opening.findings) == shown
         assert f"({5 - shown} supported not shown)" in opening.text[0]
+
+
+def test_a_headline_undecided_at_a_look_takes_more_seeds_than_it_has() -> None:
+    """Seeds are those for the level at which the look judges, not for 5%."""
+    row = SimpleNamespace(
+        verdict="inconclusive", side="for", expect="increase", t=4.0, n=10, seeds=10, family_size=1, p=0.003,
+        p_adjusted=0.003, p_refute=1.0, alpha=1e-4, credited_to="", changed="",
+    )  # fmt: skip
+    ((_, text),) = verdict._next(row, Context({}, []))
+    assert int(re.findall(r"\((\S+) more\)", text)[0]) > 0
+    assert int(re.findall(r"About (\d+) seeds", text)[0]) > 10
 
 
 def test_a_suite_without_claims_says_nothing_of_them(reported: Reported) -> None:
