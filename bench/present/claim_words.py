@@ -29,11 +29,9 @@ def figure(row: Any) -> str:
     if row.scale == "share":
         limits = f"[{numbers.percent(row.low)}, {numbers.percent(row.high)}]"
         return f"{row.detail} {limits}" if row.detail else numbers.MISSING
-    return (
-        f"{numbers.times(row.scale)}{numbers.interval(row.estimate, row.low, row.high)}"
-        if row.scale
-        else numbers.MISSING
-    )
+    if not row.scale:
+        return numbers.MISSING
+    return f"{numbers.times(row.scale)}{numbers.interval(row.estimate, row.low, row.high)}"
 
 
 def others_changed(row: Any) -> list[str]:

@@ -91,15 +91,19 @@ class SplitPlot:
     def _df(self) -> int:
         return sum(len(table) - 1 for table in self.tables)
 
+    @cached_property
+    def _within(self) -> Floats:
+        """(blocks, sub-plot cells): deviations from the mean of the group."""
+        return np.vstack([table - table.mean(axis=0) for table in self.tables])
+
     def _deviations(self, weights: Floats) -> Iterator[Floats]:
         """For each group, contrasts of all blocks' deviations from their group (contrasts, blocks), scaled.
 
         Their products add up to the covariances of the contrasts. Of a contrast that is the same in every block they
         are rounding errors; taken from the covariance of the cells, the SE would be of the order of √eps, not eps.
         """
-        within = np.vstack([table - table.mean(axis=0) for table in self.tables])
         for table, own in zip(self.tables, self.own, strict=True):
-            yield weights[:, own] @ within.T / np.sqrt((self._df or np.nan) * len(table))
+            yield weights[:, own] @ self._within.T / np.sqrt((self._df or np.nan) * len(table))
 
     def _value(self, weights: Floats) -> Floats:
         means = np.zeros(len(self.magnitude))
