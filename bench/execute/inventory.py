@@ -16,6 +16,7 @@ from bench.execute.journal import Contents
 from bench.execute.records import ASIDE, STATUSES, segments
 from bench.execute.run import OURS, Run, load
 from bench.execute.storage import DamagedError, Versioned, own_folder, reading, storing, sync_folder
+from bench.plan.find import in_project
 from bench.plan.source import did_you_mean
 
 
@@ -96,6 +97,9 @@ def locate(run: str | Path | None = None, out: Path = REPORTS) -> Path:
         raise BenchError(f"There is no run under {out}.", hint="Start one: bench run SUITE.")
     for folder in (out / run, Path(run)):
         if any(os.path.lexists(folder / name) for name in OURS):
+            if _is_plan_only(folder):
+                hint = f"To run it here: bench run {in_project(manifest.read(folder).path)}."
+                raise BenchError(f"{folder} has the plan of a run (run.json), and not its results.", hint=hint)
             return folder
         if inner := _folders(folder):
             if len(inner) == 1:
@@ -178,7 +182,14 @@ def _folders(out: Path) -> list[Path]:
     if not out.is_dir():
         return []
     with reading(out):
-        return sorted(folder for folder in out.iterdir() if os.path.lexists(folder / "run.json"))
+        known = sorted(folder for folder in out.iterdir() if os.path.lexists(folder / "run.json"))
+    return [folder for folder in known if not _is_plan_only(folder)]
+
+
+def _is_plan_only(folder: Path) -> bool:
+    """Whether a run has nothing but its plan here, as where a project keeps ``run.json`` beside a report."""
+    stored = itertools.chain(folder.glob("journal"), folder.glob("cells*.jsonl"))
+    return os.path.lexists(folder / "run.json") and next(stored, None) is None
 
 
 def _updated(folder: Path) -> int:

@@ -6,6 +6,7 @@ import errno
 import json
 import math
 import os
+import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -153,6 +154,23 @@ def test_fresh_moves_the_old_run_aside(make_suite: MakeSuite, tmp_path: Path) ->
     (tmp_path / "out" / aside.folder.name).rename(tmp_path / "kept")
     again = create(suite, tmp_path / "out", fresh=True)
     assert execute(suite, again, executor="serial").stored_before == 0
+
+
+def test_a_plan_without_results_is_no_run(make_suite: MakeSuite, tmp_path: Path) -> None:
+    """Where a project keeps ``run.json`` beside a report, no run is listed; who names it learns how to run it."""
+    out = tmp_path / "out"
+    kept = finished(make_suite("LOOP", {"kind": ["fine"]}, name="kept"), out)
+    for path in kept.folder.iterdir():
+        if path.name != "run.json":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert runs(out) == []
+    with pytest.raises(BenchError, match="There is no run under"):
+        find(None, out)
+    with pytest.raises(BenchError, match="has the plan of a run") as raised:
+        find("kept", out)
+    assert raised.value.hint == f"To run it here: bench run {tmp_path / 'kept.toml'}."
+    again = finished(make_suite("LOOP", {"kind": ["fine"]}, name="kept"), out)
+    assert [line.folder for line in runs(out)] == [again.folder]
 
 
 def test_finding_runs(make_suite: MakeSuite, tmp_path: Path) -> None:
